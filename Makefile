@@ -1,0 +1,66 @@
+# dltk's common jobs. `make demo` and `make test` set up what they need by themselves.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint format bench devices docs digits
+
+PY ?= python3
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+UV := $(shell command -v uv 2>/dev/null)
+SETUP := setup.cfg pyproject.toml
+
+ifeq ($(UV),)
+MAKE_VENV = $(PY) -m venv $(VENV) && $(PYTHON) -m pip install -q --upgrade pip
+INSTALL = $(PYTHON) -m pip install -q -e
+else
+MAKE_VENV = $(UV) venv -q --allow-existing $(VENV)
+INSTALL = $(UV) pip install -q --python $(PYTHON) -e
+endif
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+$(PYTHON):
+	$(MAKE_VENV)
+
+$(VENV)/.dltk-demo: $(SETUP) | $(PYTHON)
+	$(INSTALL) '.[train,tflite,onnx,demo,report]'
+	@touch $@
+
+$(VENV)/.dltk-dev: $(SETUP) | $(PYTHON)
+	$(INSTALL) '.[train,tflite,onnx,demo,report,dev]'
+	@touch $@ $(VENV)/.dltk-demo
+
+demo: $(VENV)/.dltk-demo ## the main job, from data to a proven bundle
+	$(PYTHON) tests/benchmarks/demo.py
+
+test: $(VENV)/.dltk-dev ## the tests that end within 15 minutes on 2 cores
+	$(PYTHON) -m pytest -n 2 -m "not slow"
+
+test-all: $(VENV)/.dltk-dev ## every test
+	$(PYTHON) -m pytest -n 2
+
+lint: $(VENV)/.dltk-dev ## ruff, mypy, import contracts
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy -p dltk
+	$(VENV)/bin/mypy recipes
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.dltk-dev ## put the code into its form
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(VENV)/.dltk-dev ## the figures in the documentation, measured again
+	$(PYTHON) tests/benchmarks/bench.py
+
+devices: $(VENV)/.dltk-dev ## the oldest runtimes, emulated processors, the browser
+	$(PYTHON) tests/benchmarks/devices.py
+
+docs: $(VENV)/.dltk-dev ## the generated pages of docs/
+	$(PYTHON) docs/generate.py
+
+digits: $(VENV)/.dltk-dev ## the small bundle in exported/digits, made again
+	$(VENV)/bin/dltk finetune cnn --data digits --run runs/digits
+	$(VENV)/bin/dltk compress runs/digits --run runs/digits-compressed
+	$(VENV)/bin/dltk export runs/digits-compressed --out exported/digits

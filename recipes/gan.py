@@ -1,0 +1,86 @@
+"""A small DCGAN that makes images like those it is shown.
+
+    dltk finetune gan --data fashion-mnist
+
+Radford et al. 2015 (arXiv:1511.06434), shrunk. The generator goes to the device; the discriminator only trains it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dltk.recipe import Built, Calibration, Contract, DataHint, Fit, ImageData, Phase, PruneAndQuantize, Recipe, setting
+
+__all__ = ["recipe"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """Both networks."""
+
+    filters: int = setting(32, "filters of the generator's last hidden layer and the discriminator's first", low=4)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The side of the images must be a multiple of 4."""
+
+    seed: int = setting(0, "of the first weights, the order and the noise", low=0)
+    data: ImageData = field(default_factory=lambda: ImageData(size=32))
+    latent: int = setting(32, "length of the noise vector", low=1, high=4096)
+    model: Model = field(default_factory=Model)
+    # Adam at 2e-4, as in the paper; `momentum` is not Adam's beta_1, which the trainer sets to the paper's 0.5.
+    fit: Fit = field(default_factory=lambda: Fit(epochs=30, learning_rate=2e-4, schedule="constant"))
+    calibration: Calibration = field(default_factory=Calibration)
+    compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
+
+
+def build(settings: Settings, contract: Contract) -> Built:
+    """Generator: dense, two transposed convolutions, tanh. Discriminator: two convolutions, dense."""
+    import keras
+
+    keras.utils.set_random_seed(settings.seed)
+    (shape,) = contract.outputs.values()
+    generator = _generator(shape, contract.input_shape, settings.model.filters)
+    discriminator = _discriminator(shape, settings.model.filters)
+    return Built(generator, (Phase("fit", settings.fit),), parts={"discriminator": discriminator})
+
+
+def _generator(shape: tuple[int, ...], latent: tuple[int, ...], filters: int) -> Any:
+    import keras
+    from keras import layers
+
+    start = (-(-shape[0] // 4), -(-shape[1] // 4), 2 * filters)
+    noise = keras.Input(latent, name="latent")
+    x = layers.Dense(start[0] * start[1] * start[2], use_bias=False)(noise)
+    x = layers.Reshape(start)(layers.ReLU()(layers.BatchNormalization()(x)))
+    x = layers.Conv2DTranspose(filters, 4, strides=2, padding="same", use_bias=False)(x)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    image = layers.Conv2DTranspose(shape[-1], 4, strides=2, padding="same", activation="tanh", name="image")(x)
+    return keras.Model(noise, image, name="generator")
+
+
+def _discriminator(shape: tuple[int, ...], filters: int) -> Any:
+    import keras
+    from keras import layers
+
+    image = keras.Input(shape, name="image")
+    x = layers.LeakyReLU(0.2)(layers.Conv2D(filters, 4, strides=2, padding="same")(image))
+    x = layers.LeakyReLU(0.2)(layers.Conv2D(2 * filters, 4, strides=2, padding="same")(x))
+    score = layers.Dense(1, name="score")(layers.Flatten()(x))
+    return keras.Model(image, score, name="discriminator")
+
+
+recipe = Recipe(
+    name="gan",
+    summary="A small DCGAN: makes new images like those it was shown, from a seed number.",
+    task="generate",
+    settings=Settings(),
+    build=build,
+    smoke={"data.limit": 200, "data.size": 16, "latent": 8, "model.filters": 4, "fit.epochs": 2},
+    data=DataHint(
+        layout="a folder of images in two subfolders or more; or digits, fashion-mnist, cifar10",
+        sample="photos/a/001.jpg\nphotos/a/002.jpg\nphotos/b/001.png",
+    ),
+)

@@ -1,0 +1,101 @@
+"""A pretrained backbone with a new head: the way to a good classifier from few images.
+
+    dltk finetune image-classification --data photos/
+
+First the head alone learns, on features that are computed once; then the top of the backbone learns with it, slowly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dltk.recipe import (
+    Augment,
+    Built,
+    Calibration,
+    Contract,
+    DataHint,
+    Fit,
+    ImageData,
+    Phase,
+    PruneAndQuantize,
+    Recipe,
+    setting,
+)
+
+__all__ = ["recipe"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network; `dltk backbones` lists what there is."""
+
+    backbone: str = setting("mobilenet-v2", "name of the backbone")
+    weights: str = setting("imagenet", "imagenet, none (random), or a file of weights")
+    alpha: float = setting(1.0, "width multiplier, where the backbone has several", low=0.1, high=2.0)
+    dropout: float = setting(0.2, "share of features dropped before the head", low=0.0, high=0.9)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`head` trains on the frozen backbone, then `tune` from the backbone's cut on; tune.epochs=0 leaves it out."""
+
+    seed: int = setting(0, "of the split, the head's first weights, the order and the views", low=0)
+    data: ImageData = field(default_factory=lambda: ImageData(size=96))
+    model: Model = field(default_factory=Model)
+    head: Fit = field(default_factory=lambda: Fit(epochs=10, learning_rate=1e-3))
+    # A tenth of the head's rate, warmed up: the backbone's weights are good already.
+    tune: Fit = field(default_factory=lambda: Fit(epochs=5, learning_rate=1e-4, warmup=1.0))
+    augment: Augment = field(default_factory=lambda: Augment(views=2, flip=True))
+    calibration: Calibration = field(default_factory=Calibration)
+    compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
+
+
+def build(settings: Settings, contract: Contract) -> Built:
+    """Backbone, global average, dropout, logits."""
+    import keras
+    from keras import layers
+
+    from dltk.models.build import build_backbone
+
+    keras.utils.set_random_seed(settings.seed)
+    height, width, channels = contract.input_shape
+    backbone = build_backbone(
+        settings.model.backbone,
+        input_shape=(height, width, channels),
+        weights=settings.model.weights,
+        alpha=settings.model.alpha,
+        seed=settings.seed,
+    )
+    pooled = layers.GlobalAveragePooling2D(name="pool")(backbone.features)
+    x = layers.Dropout(settings.model.dropout, seed=settings.seed, name="dropout")(pooled)
+    start = keras.initializers.GlorotUniform(seed=settings.seed)
+    logits = layers.Dense(contract.output_size, kernel_initializer=start, name="logits")(x)
+    phases = [Phase("head", settings.head, frozen_through="pool")]
+    if settings.tune.epochs:
+        phases.append(Phase("tune", settings.tune, frozen_through=backbone.unfreeze_after))
+    reverse = ({"op": "reverse_channels"},) if backbone.scale.reverse_channels else ()
+    scale = {"op": "scale", "multiply": list(backbone.scale.multiply), "add": list(backbone.scale.add)}
+    model = keras.Model(backbone.inputs, logits, name=settings.model.backbone)
+    return Built(model, tuple(phases), (*reverse, scale), notes={"weights": backbone.source})
+
+
+recipe = Recipe(
+    name="image-classification",
+    summary="A pretrained backbone with a new head; one label or several an image.",
+    task="image-classification",
+    settings=Settings(),
+    build=build,
+    smoke={
+        "data.limit": 100,
+        "data.size": 32,
+        "model.weights": "none",
+        "model.alpha": 0.35,
+        "head.epochs": 1,
+        "tune.epochs": 1,
+    },
+    data=DataHint(
+        layout="a folder of images, one subfolder a class; or CSV path,label (labels split by | with data.multi_label)",
+        sample="photos/rose/001.jpg\nphotos/rose/002.jpg\nphotos/tulip/001.png",
+    ),
+)

@@ -1,0 +1,70 @@
+"""A second environment, as small as a device's: dltk with one runtime, and no TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from shell import ROOT, Failure, run
+
+__all__ = ["HEAVY", "build", "prove_light"]
+
+HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_model_optimization", "onnx", "sklearn", "scipy", "pandas")
+_SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "toolkit", "recipes")
+
+
+def build(folder: Path, *, extra: str = "tflite") -> Path:
+    """Make the environment in `folder`, which is emptied first; returns its Python.
+
+    dltk is installed from a copy of its sources, since building a package leaves files beside them.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    python = folder / "bin" / "python"
+    with tempfile.TemporaryDirectory(prefix="dltk-light-") as scratch:
+        source = _copy_sources(Path(scratch, "dltk"))
+        for command in _commands(folder, python, f"{source}[{extra}]"):
+            run(command)
+    return python
+
+
+def prove_light(python: Path) -> None:
+    """Stop unless none of `HEAVY` can be imported by `python`, and dltk is not the checkout's."""
+    code = (
+        "import importlib.util as u, json, dltk;"
+        f"print(json.dumps([dltk.__file__, [n for n in {HEAVY!r} if u.find_spec(n)]]))"
+    )
+    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failure(f"the light environment cannot import dltk: {done.stderr.strip()}")
+    home, heavy = json.loads(done.stdout)
+    if heavy:
+        raise Failure(f"the light environment is not light, it has {', '.join(heavy)}")
+    if Path(home).is_relative_to(ROOT / "toolkit"):
+        raise Failure(f"the light environment must have its own copy of dltk, not {home}")
+    print(f"none of {', '.join(HEAVY)} can be imported there", flush=True)
+
+
+def _copy_sources(target: Path) -> Path:
+    target.mkdir()
+    for name in _SOURCES:
+        found = ROOT / name
+        if found.is_dir():
+            shutil.copytree(found, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy2(found, target / name)
+    return target
+
+
+def _commands(folder: Path, python: Path, wanted: str) -> list[list[str | Path]]:
+    beside = Path(sys.executable).parent / "uv"
+    uv = shutil.which("uv") or (str(beside) if beside.is_file() else None)
+    if uv:
+        return [
+            [uv, "venv", "-q", "--python", sys.executable, folder],
+            [uv, "pip", "install", "-q", "--python", python, wanted],
+        ]
+    return [[sys.executable, "-m", "venv", folder], [python, "-m", "pip", "install", "-q", wanted]]

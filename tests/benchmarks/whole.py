@@ -1,0 +1,151 @@
+"""Whole CIFAR-10: accuracy and time of two recipes, what int8 costs and saves, and the memory of fine-tuning."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from figures import Figure, at_least, at_most, spread
+from measured import measure
+from shell import console_script, run, run_json, shown
+
+from dltk.edge.machine import machine
+
+__all__ = ["accuracy", "int8", "memory"]
+
+_BENCHES = 3  # runs of `dltk bench`
+_MOST_ANONYMOUS = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A recipe that is measured on the whole of CIFAR-10."""
+
+    name: str
+    recipe: str
+    settings: tuple[str, ...]
+    accuracy: float
+    minutes: float | None  # most minutes of training
+    bytes_ratio: float  # least float32 over int8
+
+
+# evaluation_mb: all 10,000 test images go along, so that the drop is measured on each of them.
+_SUBJECTS = {
+    "mobilenet": _Subject("mobilenet", "image-classification", ("data.evaluation_mb=300",), 0.90, None, 3.3),
+    "cnn": _Subject("cnn", "cnn", ("fit.epochs=30", "data.evaluation_mb=300"), 0.85, 60.0, 3.2),
+}
+
+
+def accuracy(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
+    """Test accuracy and minutes of training; the run is made in `runs`, or taken from there."""
+    subject = _SUBJECTS[name]
+    run, command = _trained(subject, runs, limit)
+    metrics = json.loads((run / "metrics.json").read_text())
+    with (run / "history.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    minutes = sum(float(row["seconds"]) for row in rows) / 60
+    found = _row(f"accuracy-{name}", command)
+    once = f"one run, {len(rows)} epochs"
+    within = "" if subject.minutes is None else f"at most {subject.minutes:.0f}"
+    in_time = None if subject.minutes is None else at_most(minutes, subject.minutes)
+    return [
+        found(
+            f"test accuracy on {metrics['samples']:,} images", f"{metrics['accuracy']:.4f}", once,
+            f"at least {subject.accuracy:.2f}", at_least(metrics["accuracy"], subject.accuracy)
+        ),
+        found("minutes of training, features and validation counted", f"{minutes:.1f}", once, within, in_time),
+    ]  # fmt: skip
+
+
+def int8(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
+    """What calibrated int8 loses and saves against float32, of the files themselves."""
+    subject = _SUBJECTS[name]
+    source, _ = _trained(subject, runs, limit)
+    dltk, quantized, bundle = console_script(), runs / f"{name}-int8", runs / f"{name}-bundle"
+    compress: list[str | Path] = [dltk, "compress", source, "--step", "quantize:precision=int8", "--run", quantized]
+    if not (quantized / "metrics.json").is_file():
+        run(compress)
+    wanted = ["--format", "tflite", "--format", "onnx", "--precision", "float32", "--precision", "int8"]
+    export: list[str | Path] = [dltk, "export", quantized, *wanted, "--out", bundle, "--json"]
+    exported, _ = run_json(export)
+    ratios, times = _latencies(bundle)
+    command = f"{shown(compress)}\n{shown(export)}\n{shown([dltk, 'bench', bundle, '--json'])}"
+    found, artifacts = _row(f"int8-{name}", command), exported["artifacts"]
+    files = {(each["format"], each["precision"]): each for each in artifacts}
+    before, after = files["tflite", "float32"], files["tflite", "int8"]
+    saved, (ratio, words) = before["bytes"] / after["bytes"], spread(ratios, "{:.3f}")
+    return [
+        *(_drop(found, each) for each in artifacts if each["precision"] == "int8"),
+        found("LiteRT p50, int8 over float32", f"{ratio:.3f}", words, "at most 0.5", at_most(ratio, 0.5)),
+        *(found(f"p50 in ms, {file}", f"{middle:.3f}", text, "", None) for file, (middle, text) in times.items()),
+        found(
+            "LiteRT bytes, float32 over int8", f"{saved:.2f}", f"{before['bytes']:,} and {after['bytes']:,} bytes",
+            f"at least {subject.bytes_ratio}", at_least(saved, subject.bytes_ratio)
+        ),
+    ]  # fmt: skip
+
+
+def memory(*, limit: int = 0, size: int = 96) -> list[Figure]:
+    """The most anonymous memory that fine-tuning on all 50,000 training images takes."""
+    with tempfile.TemporaryDirectory(prefix="dltk-bench-") as scratch:
+        pairs = [f"data.size={size}", "head.epochs=2", "tune.epochs=1", *([f"data.limit={limit}"] if limit else [])]
+        command: list[str | Path] = [console_script(), "finetune", "image-classification", "--data", "cifar10"]
+        command += [word for pair in pairs for word in ("--set", pair)]
+        peak = measure([*command, "--run", Path(scratch, "run")], watch=True).peak_anonymous
+    images = limit or 50_000
+    return [
+        _row("memory", shown(command))(
+            f"largest RssAnon of fine-tuning MobileNetV2 on {images:,} images at {size} px",
+            f"{peak / 1e9:.2f} GB", "one run, looked at every 0.2 s", "under 2 GB", at_most(peak, _MOST_ANONYMOUS)
+        )
+    ]  # fmt: skip
+
+
+def _drop(found: Callable[..., Figure], artifact: dict[str, Any]) -> Figure:
+    metric = artifact["metric"]
+    low, high = (100 * end for end in metric["interval"])
+    words = f"{low:+.2f} to {high:+.2f}, 95% paired bootstrap, {metric['samples']:,} images"
+    return found(
+        f"points of accuracy lost by {artifact['file']}, {metric['value']:.4f} where float32 has "
+        f"{metric['reference']:.4f}",
+        f"{100 * metric['drop']:+.2f}", words, "at most 0.5", at_most(100 * metric["drop"], 0.5)
+    )  # fmt: skip
+
+
+def _latencies(bundle: Path) -> tuple[list[float], dict[str, tuple[float, str]]]:
+    """Int8 over float32 in LiteRT of each `dltk bench`, and file -> p50 in ms with its spread."""
+    ratios: list[float] = []
+    times: dict[str, list[float]] = {}
+    for _ in range(_BENCHES):
+        report, _ = run_json([console_script(), "bench", bundle, "--json"])
+        measured = {(each["format"], each["precision"]): each["p50_ms"] for each in report["artifacts"]}
+        ratios.append(measured["tflite", "int8"] / measured["tflite", "float32"])
+        for each in report["artifacts"]:
+            times.setdefault(each["file"], []).append(each["p50_ms"])
+    return ratios, {file: spread(values, "{:.3f}") for file, values in times.items()}
+
+
+def _trained(subject: _Subject, runs: Path, limit: int) -> tuple[Path, str]:
+    """The finished run of `subject` in `runs`, and the command that makes it."""
+    target = runs / subject.name
+    settings = (*subject.settings, *((f"data.limit={limit}",) if limit else ()))
+    pairs = [word for pair in settings for word in ("--set", pair)]
+    command = [console_script(), "finetune", subject.recipe, "--data", "cifar10", "--run", target, *pairs]
+    if not (target / "metrics.json").is_file():
+        if target.is_dir() and not any(target.iterdir()):
+            shutil.rmtree(target)
+        run([*command, "--resume"] if target.is_dir() else command)
+    return target, shown(command)
+
+
+def _row(group: str, command: str) -> Callable[..., Figure]:
+    def row(what: str, value: str, words: str, target: str, met: bool | None) -> Figure:
+        return Figure(group, what, command, value, words, target, met, machine())
+
+    return row

@@ -1,0 +1,213 @@
+"""`dltk adopt`: plain Keras models become runs; what does not fit is said, and nothing of theirs is run."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from dltk.cli.main import cli
+from dltk.run import Run
+from dltk.workflows.conventions import CONVENTIONS, Input, best_guess, is_near_chance
+
+# NumPy 2 deprecates how TensorFlow and Keras hand arrays over; it is theirs to mend.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:In the future `np.object` will be defined:FutureWarning"),
+    # Keras says that .h5 is old; people bring such files all the same.
+    pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file"),
+]
+
+SIDE = 8
+
+
+def linear(values, targets):
+    """Kernel (features, 10) and bias (10,) by least squares with a little decay: over 0.9 right, and instant."""
+    features = np.concatenate([values, np.ones((len(values), 1))], axis=1)
+    gram = features.T @ features + 10 * np.eye(features.shape[1])
+    found = np.linalg.solve(gram, features.T @ np.eye(10)[targets])
+    return found[:-1], found[-1]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """One linear classifier of digits that wants pixels in -1..1, saved in several ways."""
+    import keras
+    from sklearn.datasets import load_digits
+
+    pixels, targets = load_digits(return_X_y=True)
+    # What dltk's own digits become: 0..16 as uint8, in -1..1, three equal channels.
+    values = np.repeat(np.round(pixels * 255 / 16) / 127.5 - 1, 3, axis=1)
+    fitted = linear(values, targets)
+    # This one sees only what is below 0: of pixels in 0..255 or 0..1, nothing.
+    dark = linear(np.maximum(-values, 0), targets)
+
+    def model(*last, order=slice(None), softmax=False, fitted=fitted):
+        layers = [keras.Input((SIDE, SIDE, 3)), *last, keras.layers.Flatten(), keras.layers.Dense(10)]
+        found = keras.Sequential([*layers, *([keras.layers.Softmax()] if softmax else [])])
+        dense = next(layer for layer in found.layers if isinstance(layer, keras.layers.Dense))
+        kernel, bias = fitted
+        dense.set_weights([kernel[:, order], bias[order]])
+        return found
+
+    folder = tmp_path_factory.mktemp("models")
+    model().save(folder / "logits.keras")
+    model().save(folder / "logits.h5")
+    model(softmax=True).save(folder / "softmax.keras")
+    model(order=slice(None, None, -1)).save(folder / "backwards.keras")
+    model(keras.layers.Rescaling(-1.0), keras.layers.ReLU(), fitted=dark).save(folder / "dark.keras")
+    model(keras.layers.Lambda(lambda x: x)).save(folder / "lambda.keras")
+    model(keras.layers.Lambda(lambda x: x)).save(folder / "lambda.h5")
+    keras.Sequential([keras.Input((SIDE, SIDE, 3)), keras.layers.Flatten(), keras.layers.Dense(9)]).save(
+        folder / "nine.keras"
+    )
+    keras.Sequential([keras.Input((SIDE, SIDE, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]).save(
+        folder / "grey.keras"
+    )
+    return folder
+
+
+def adopt(model, run, *pairs):
+    words = ["adopt", str(model), "--recipe", "cnn", "--data", "digits", "--run", str(run)]
+    for pair in pairs:
+        words += ["--set", pair]
+    return CliRunner().invoke(cli, words)
+
+
+@pytest.mark.parametrize(
+    ("name", "last"), [("logits.keras", "softmax"), ("logits.h5", "softmax"), ("softmax.keras", "identity")]
+)
+def test_a_model_becomes_a_run(models, tmp_path, name, last):
+    done = adopt(models / name, tmp_path / "run", "input.range=-1..1")
+    assert done.exit_code == 0, done.output
+    run = Run.open(tmp_path / "run")
+    assert run.settings().data.size == SIDE  # the model's, not the recipe's 32
+    assert run.signature.postprocess[-1]["op"] == last
+    assert run.signature.preprocess[-1] == {"op": "scale", "multiply": [1 / 127.5] * 3, "add": [-1.0] * 3}
+    assert run.read_json("metrics")["accuracy"] > 0.9
+    assert run.read_json("notes")["adopted"] == name
+
+
+def test_a_wrong_range_is_guessed(models, tmp_path):
+    done = adopt(models / "dark.keras", tmp_path / "run")
+    assert done.exit_code == 3
+    assert "Did you mean --set input.range=-1..1?" in done.stderr
+    assert not (tmp_path / "run").exists()
+    assert adopt(models / "dark.keras", tmp_path / "run", "input.check=false").exit_code == 0
+    assert Run.open(tmp_path / "run").read_json("metrics")["accuracy"] < 0.3
+
+
+def test_a_wrong_label_order_is_guessed_and_can_be_set(models, tmp_path):
+    done = adopt(models / "backwards.keras", tmp_path / "run", "input.range=-1..1")
+    assert done.exit_code == 3
+    assert "Did you mean --set data.labels=9,8,7,6,5,4,3,2,1,0?" in done.stderr
+    assert not (tmp_path / "run").exists()
+    done = adopt(models / "backwards.keras", tmp_path / "run", "input.range=-1..1", "data.labels=9,8,7,6,5,4,3,2,1,0")
+    assert done.exit_code == 0, done.output
+    assert Run.open(tmp_path / "run").read_json("metrics")["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lambda.keras", "layer 'lambda': must not hold code; received Lambda"),
+        ("lambda.h5", "must not hold code; received Lambda"),
+        ("nine.keras", "must have the shape (batch, 10)"),
+        ("grey.keras", "must be one batch of RGB images"),
+        ("none.keras", "the file must exist"),
+    ],
+)
+def test_what_does_not_fit_is_named(models, tmp_path, name, message):
+    done = adopt(models / name, tmp_path / "run")
+    assert done.exit_code == 3, done.output
+    assert message in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["logits.keras", "logits.h5"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_cut_file_is_bad_input(models, tmp_path, name, share):
+    data = (models / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: int(len(data) * share)])
+    done = adopt(tmp_path / name, tmp_path / "run")
+    assert done.exit_code == 3, done.output
+    assert name in done.stderr
+
+
+def test_other_files_and_folders_are_refused(models, tmp_path):
+    (tmp_path / "model.pkl").write_bytes(b"x")
+    assert "must be a .keras or .h5 file" in adopt(tmp_path / "model.pkl", tmp_path / "run").stderr
+    (tmp_path / "saved").mkdir()
+    assert "SavedModel" in adopt(tmp_path / "saved", tmp_path / "run").stderr
+    with h5py.File(tmp_path / "weights.h5", "w") as opened:
+        opened["kernel"] = np.zeros(3)
+    assert "weights only" in adopt(tmp_path / "weights.h5", tmp_path / "run").stderr
+
+
+def test_links_out_of_an_h5_file_are_refused(models, tmp_path):
+    path = tmp_path / "linked.h5"
+    path.write_bytes((models / "logits.h5").read_bytes())
+    with h5py.File(path, "a") as opened:
+        opened["model_weights/elsewhere"] = h5py.ExternalLink("/etc/hostname", "/x")
+    done = adopt(path, tmp_path / "run")
+    assert done.exit_code == 3
+    assert "must not link to other files; received ExternalLink" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ("input.rnge=0..1", "setting input.rnge: is not known. Did you mean 'range'?"),
+        ("input.range=0..2", "must be one of 0..255, 0..1, -1..1, imagenet, caffe; received 0..2"),
+        ("data.size=32", "must be 8, the side of the model's input; received 32"),
+        ("data.labels=a,b", "data.labels: must name each of"),
+    ],
+)
+def test_wrong_settings(models, tmp_path, pair, message):
+    done = adopt(models / "logits.keras", tmp_path / "run", pair)
+    assert done.exit_code == 3
+    assert message in done.stderr
+
+
+def test_only_classifiers_are_adopted(models, tmp_path):
+    words = ["adopt", str(models / "logits.keras"), "--recipe", "forecast", "--run", str(tmp_path / "run")]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 3
+    assert "adopt takes image classifiers" in done.stderr
+
+
+def test_near_chance():
+    assert is_near_chance(0.1, 10, 256)
+    assert is_near_chance(0.0, 2, 256)
+    assert not is_near_chance(0.3, 10, 256)
+    assert is_near_chance(0.55, 2, 256)
+    assert not is_near_chance(0.7, 2, 256)
+
+
+@pytest.mark.parametrize("true", [Input(r, c) for r in CONVENTIONS for c in ("rgb", "bgr")])
+def test_the_convention_a_model_was_made_for_is_found(true):
+    """A stand-in that answers rightly under one convention and always the same under the others."""
+    targets = np.arange(256) % 4
+
+    def predict(wanted):
+        return np.eye(4)[targets if wanted == true else np.zeros(256, int)]
+
+    found = best_guess(predict, targets, ("a", "b", "c", "d"), Input())
+    assert found.accuracy == 1.0
+    changed = [pair for pair in found.pairs if pair.startswith("input.")]
+    wanted = [f"input.range={true.range}"] * (true.range != "0..255") + ["input.channels=bgr"] * (
+        true.channels == "bgr"
+    )
+    assert changed == wanted
+
+
+def test_conventions_are_what_their_names_say():
+    from dltk.edge.preprocess import apply_ops
+
+    ends = np.array([[[[0, 0, 0], [255, 255, 255]]]], np.uint8)
+    for name, low, high in (("0..1", 0, 1), ("-1..1", -1, 1), ("0..255", 0, 255)):
+        found = apply_ops(ends, Input(name).ops())
+        assert found[0, 0, :, 0] == pytest.approx([low, high], abs=1e-6)  # float32 rounding of 255 / 255
+    caffe = apply_ops(np.array([[[[10, 20, 30]]]], np.uint8), Input("caffe", "bgr").ops())
+    assert caffe.ravel() == pytest.approx([30 - 103.939, 20 - 116.779, 10 - 123.68], rel=1e-6)

@@ -1,0 +1,158 @@
+"""Raw sample -> tensors, outputs -> answers, for each family."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tiny
+from dltk.base.errors import InputError
+from dltk.edge.families import FAMILIES, family
+from dltk.edge.signature import Signature, TensorSpec
+
+SERIES = Signature(
+    task="forecast",
+    family="series",
+    inputs=(TensorSpec("series", "float32", (None, 3, 2), ("batch", "time", "column")),),
+    outputs=(TensorSpec("forecast", "float32", (None, 2, 2), ("batch", "time", "column")),),
+    preprocess=(
+        {"op": "window", "length": 3, "columns": ["load", "heat"]},
+        {"op": "standardize", "mean": [10.0, 0.0], "std": [2.0, 0.5]},
+    ),
+    postprocess=({"op": "unstandardize", "mean": [10.0, 0.0], "std": [2.0, 0.5]},),
+    labels=("load", "heat"),
+)
+GENERATOR = Signature(
+    task="generate",
+    family="generator",
+    inputs=(TensorSpec("latent", "float32", (None, 5), ("batch", "latent")),),
+    outputs=(TensorSpec("image", "float32", (None, 2, 3, 1), tiny.IMAGE_AXES, (-1.0, 1.0)),),
+    preprocess=({"op": "normal", "shape": [5]},),
+    postprocess=({"op": "to_uint8", "multiply": 127.5, "add": 127.5},),
+)
+SIGNATURES = {"classification": tiny.SIGNATURE, "series": SERIES, "generator": GENERATOR}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_keeps_the_rules(name):
+    kind, signature = family(name), SIGNATURES[name]
+    made = kind.synthetic(signature, count=4, seed=1)
+    assert np.array_equal(made, kind.synthetic(signature, count=4, seed=1))
+    assert not np.array_equal(made, kind.synthetic(signature, count=4, seed=2))
+    tensors = kind.tensors(made, signature)
+    for spec in signature.inputs:
+        assert tensors[spec.name].dtype == spec.dtype
+        assert tensors[spec.name].shape == (4, *spec.sample_shape)
+    alone = np.concatenate([kind.tensors(made[i : i + 1], signature)[spec.name] for i in range(4)])
+    assert np.array_equal(tensors[signature.inputs[0].name], alone)
+    outputs = {spec.name: np.zeros((4, *spec.sample_shape), np.float32) for spec in signature.outputs}
+    answers = kind.answers(outputs, signature, top=2)
+    assert len(answers) == 4
+    assert all(kind.as_text(answer) and kind.as_json(answer) for answer in answers)
+
+
+def test_an_unknown_family_is_an_input_error():
+    with pytest.raises(InputError, match="Did you mean 'series'"):
+        family("serie")
+
+
+def test_one_label_a_sample():
+    logits = np.log(np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32))
+    kind = family("classification")
+    (first, second) = kind.answers({"logits": logits}, tiny.SIGNATURE, top=2)
+    assert [label for label, _ in first] == ["cat", "dog"]
+    assert first[0][1] == pytest.approx(0.7, abs=1e-6)  # float32 logits
+    assert [label for label, _ in second] == ["owl", "cat"]  # of equal scores the earlier label
+    warm = tiny.SIGNATURE.with_postprocess({"op": "softmax", "temperature": 2.0})
+    assert kind.answers({"logits": logits}, warm, top=1)[0][0][1] < 0.7
+    inside = tiny.SIGNATURE.with_postprocess({"op": "identity"})
+    assert kind.answers({"logits": np.exp(logits)}, inside, top=1)[0][0][1] == pytest.approx(0.7, abs=1e-6)
+    assert kind.metrics[0].scores({"logits": logits}, np.array([0, 0]), tiny.SIGNATURE).tolist() == [1.0, 0.0]
+
+
+def test_several_labels_a_sample():
+    signature = tiny.SIGNATURE.with_postprocess({"op": "sigmoid", "threshold": 0.6})
+    outputs = {"logits": np.array([[2.0, 0.1, 3.0], [-1.0, -1.0, -800.0]], np.float32)}
+    kind = family("classification")
+    first, second = kind.answers(outputs, signature, top=1)
+    assert [label for label, _ in first] == ["owl", "cat"]
+    assert second == []
+    assert kind.as_text(second)
+    targets = np.array([[1, 0, 1], [1, 0, 0]], np.float32)
+    assert kind.metrics[0].scores(outputs, targets, signature).tolist() == [1.0, pytest.approx(2 / 3)]
+    assert kind.metrics[1].scores(outputs, targets, signature).tolist() == [1.0, 0.0]
+
+
+def test_labels_must_be_as_many_as_outputs():
+    signature = replace(tiny.SIGNATURE, labels=("one",))
+    with pytest.raises(InputError, match="labels"):
+        family("classification").answers({"logits": np.zeros((1, 3))}, signature, top=1)
+
+
+def test_a_series_is_the_last_rows_of_a_table(tmp_path):
+    path = tmp_path / "load.csv"
+    path.write_text("time,heat,load\n" + "".join(f"{t},{t / 10},{t}\n" for t in range(9)))
+    raw = family("series").read(path, SERIES)
+    assert raw.dtype == np.float32
+    assert np.array_equal(raw, np.array([[6, 0.6], [7, 0.7], [8, 0.8]], np.float32))
+    tensors = family("series").tensors(raw[None], SERIES)
+    assert tensors["series"][0, 0].tolist() == pytest.approx([-2.0, 1.2])
+    assert np.array_equal(family("series").read(raw, SERIES), raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("time,load,heat\n0,1,2\n1,2,3\n", "rows"),
+        ("time,load\n0,1\n1,2\n2,3\n", "heat"),
+        ("time,load,heat\n0,1,2\n1,x,3\n2,2,3\n", "line 3"),
+        ("time,load,heat\n0,1,2\n1,nan,3\n2,2,3\n", "line 3"),
+        ("time,load,heat\n0,1,2\n1,2\n2,2,3\n", "line 3"),
+        ("time;load;heat\n0;1;2\n", "comma"),
+    ],
+)
+def test_a_bad_series_names_its_line(tmp_path, text, place):
+    path = tmp_path / "load.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=place) as caught:
+        family("series").read(path, SERIES)
+    assert "load.csv" in str(caught.value)
+
+
+def test_a_forecast_is_in_the_datas_unit():
+    outputs = {"forecast": np.array([[[0.0, 0.0], [1.0, 2.0]]], np.float32)}
+    kind = family("series")
+    (answer,) = kind.answers(outputs, SERIES, top=1)
+    assert answer == [{"load": 10.0, "heat": 0.0}, {"load": 12.0, "heat": 1.0}]
+    flat = {"forecast": outputs["forecast"].reshape(1, 4)}
+    assert kind.answers(flat, SERIES, top=1) == [answer]
+    targets = np.array([[[0.0, 0.0], [2.0, 2.0]]])  # standardized like outputs; scored in the data's unit
+    assert kind.metrics[0].scores(outputs, targets, SERIES).tolist() == [0.5]
+
+
+def test_a_seed_gives_the_same_noise_everywhere():
+    kind = family("generator")
+    seeds = np.stack([kind.read("7", GENERATOR), kind.read(8, GENERATOR)])
+    latent = kind.tensors(seeds, GENERATOR)["latent"]
+    wanted = np.random.Generator(np.random.Philox(7)).standard_normal(5, dtype=np.float32)
+    assert np.array_equal(latent[0], wanted)
+    for wrong in ("x", "-1", "1.5", str(2**63)):
+        with pytest.raises(InputError, match="seed"):
+            kind.read(wrong, GENERATOR)
+
+
+def test_generated_pictures_become_a_png():
+    image = pytest.importorskip("PIL.Image")
+    kind = family("generator")
+    outputs = {"image": np.linspace(-1.2, 1.2, 18, dtype=np.float32).reshape(3, 2, 3, 1)}
+    answers = kind.answers(outputs, GENERATOR, top=1)
+    assert answers[0].dtype == np.uint8
+    assert (answers[0].min(), answers[2].max()) == (0, 255)
+    suffix, data = kind.as_file(answers)
+    with image.open(io.BytesIO(data)) as picture:
+        grid = np.asarray(picture)
+    assert suffix == ".png"
+    assert np.array_equal(grid[2:4, 0:3], answers[2][..., 0])

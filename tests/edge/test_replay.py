@@ -1,0 +1,127 @@
+"""`replay` passes a sound bundle and catches one whose parts are sound but do not belong together."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tiny
+from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageError
+from dltk.edge import replay
+from dltk.edge.families import family
+
+
+def golden(samples: np.ndarray) -> dict[str, np.ndarray]:
+    tensors = family("classification").tensors(samples, tiny.SIGNATURE)
+    return {"raw": samples, "tensor:image": tensors["image"], "output:logits": tiny.reference(samples)["logits"]}
+
+
+def test_a_sound_bundle_passes(bundle):
+    report = replay(bundle)
+    assert report["passed"]
+    assert report["tensors_equal"]
+    assert [artifact["status"] for artifact in report["artifacts"]] == ["passed"] * 5
+    assert report["artifacts"][0]["parity"]["error"] <= report["artifacts"][0]["parity"]["limit"]
+
+
+def test_another_models_answers_fail(tmp_path, models):
+    changed = models | {"model.float32.onnx": tiny.onnx(shift=0.01)}
+    tiny.write_bundle(tmp_path / "b", changed)
+    with pytest.raises(LimitError, match=r"model\.float32\.onnx") as caught:
+        replay(tmp_path / "b")
+    assert caught.value.exit_code == 4
+    status = {found["file"]: found["status"] for found in caught.value.measured["artifacts"]}
+    assert status.pop("model.float32.onnx") == "failed"
+    assert set(status.values()) == {"passed"}
+    assert replay(tmp_path / "b", runtime="tflite")["passed"]
+
+
+def test_an_int8_file_that_answers_something_else_fails(tmp_path, models):
+    samples = tiny.raws(8)
+    stored = golden(samples)
+    stored["output:logits"] = stored["output:logits"][:, ::-1].copy()
+    tiny.write_bundle(tmp_path / "b", {"model.int8.tflite": models["model.int8.tflite"]}, golden=stored)
+    with pytest.raises(LimitError, match="cosine"):
+        replay(tmp_path / "b")
+
+
+def test_a_file_that_does_not_load_here_fails_beside_the_others(tmp_path, models):
+    tiny.write_bundle(tmp_path / "b", {"model.float32.tflite": b"no model", "model.float32.onnx": tiny.onnx()})
+    with pytest.raises(LimitError, match=r"model\.float32\.tflite") as caught:
+        replay(tmp_path / "b")
+    assert [found["status"] for found in caught.value.measured["artifacts"]] == ["failed", "passed"]
+
+
+def test_other_preprocessing_fails(tmp_path, models):
+    stored = golden(tiny.raws(8))
+    stored["tensor:image"] = np.nextafter(stored["tensor:image"], np.float32(2))  # one bit
+    tiny.write_bundle(tmp_path / "b", {"model.float32.tflite": models["model.float32.tflite"]}, golden=stored)
+    with pytest.raises(LimitError, match="tensors"):
+        replay(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda stored: stored.pop("raw"),
+        lambda stored: stored.pop("output:logits"),
+        lambda stored: stored.update(raw=stored["raw"][:3]),
+        lambda stored: stored.update({key: value[:0] for key, value in stored.items()}),
+    ],
+)
+def test_golden_samples_that_do_not_fit_are_refused(tmp_path, models, change):
+    stored = golden(tiny.raws(8))
+    change(stored)
+    tiny.write_bundle(tmp_path / "b", {"model.float32.tflite": models["model.float32.tflite"]}, golden=stored)
+    with pytest.raises(InputError, match=r"golden\.npz"):
+        replay(tmp_path / "b")
+
+
+def test_labels_must_be_the_manifests(tmp_path, models):
+    manifest = tiny.write_bundle(tmp_path / "b", {"model.float32.tflite": models["model.float32.tflite"]})
+    signature = replace(tiny.SIGNATURE, labels=("dog", "cat", "owl"))
+    (tmp_path / "b" / "manifest.json").write_bytes(replace(manifest, signature=signature).to_bytes())
+    with pytest.raises(InputError, match=r"labels\.txt"):
+        replay(tmp_path / "b")
+
+
+def test_what_has_no_runtime_is_skipped_and_said(bundle, monkeypatch):
+    monkeypatch.setattr(sys.modules["dltk.edge.replay"], "available", lambda: ("onnx",))
+    found = replay(bundle)["artifacts"]
+    assert [artifact["status"] for artifact in found] == ["skipped"] * 3 + ["passed"] * 2
+    assert "no runtime" in found[0]["reasons"][0]
+    monkeypatch.setattr(sys.modules["dltk.edge.replay"], "available", lambda: ())
+    with pytest.raises(EnvironmentFault, match="pip install"):
+        replay(bundle)
+
+
+def test_an_unknown_runtime_is_a_wrong_use(bundle):
+    with pytest.raises(UsageError, match="tflite"):
+        replay(bundle, runtime="tensorrt")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Six pictures, sorted into the folders of the classes that the layer gives them."""
+    image = pytest.importorskip("PIL.Image")
+    samples = tiny.raws(12)
+    for number, (sample, row) in enumerate(zip(samples, tiny.reference(samples)["logits"], strict=True)):
+        folder = tmp_path / "photos" / tiny.LABELS[row.argmax()]
+        folder.mkdir(parents=True, exist_ok=True)
+        image.fromarray(sample).save(folder / f"{number}.png")
+    return tmp_path / "photos"
+
+
+def test_data_scores_every_artifact(bundle, photos):
+    for artifact in replay(bundle, data=photos)["artifacts"]:
+        assert artifact["metric"]["samples"] == 12
+        assert artifact["metric"]["value"] == 1.0 or artifact["precision"] != "float32"
+
+
+def test_data_with_other_labels_is_refused(bundle, photos):
+    (photos / "cat").rename(photos / "zebra")
+    with pytest.raises(InputError, match="zebra"):
+        replay(bundle, data=photos)

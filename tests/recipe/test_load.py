@@ -1,0 +1,88 @@
+"""Recipes by name and by path; broken files are named with their line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from dltk.base.errors import InputError
+from dltk.recipe.load import load, read, registered, resolve
+
+WHOLE = """
+from dataclasses import dataclass, field
+from dltk.recipe import Built, DataHint, ImageData, Recipe, setting
+
+@dataclass(frozen=True)
+class Settings:
+    seed: int = setting(0, "seed", low=0)
+    data: ImageData = field(default_factory=ImageData)
+
+recipe = Recipe("mine", "One.", "image-classification", Settings(), lambda s, c: None, {"data.size": 16},
+                DataHint("a folder", "a/1.png"))
+"""
+
+
+def write(folder, text):
+    path = folder / "mine.py"
+    path.write_text(text)
+    return path
+
+
+def test_the_four_recipes_are_registered_and_load():
+    assert list(registered()) == ["cnn", "forecast", "gan", "image-classification"]
+    for name in registered():
+        recipe = load(name)
+        assert recipe.name == name
+        assert recipe.data.sample.count("\n") == 2  # three lines
+        assert resolve(recipe, smoke=True) != recipe.settings
+
+
+def test_a_recipe_by_path(tmp_path):
+    loaded = read(write(tmp_path, WHOLE))
+    assert (loaded.recipe.name, loaded.is_file, loaded.source) == ("mine", True, WHOLE)
+    assert resolve(loaded.recipe, ["seed=4"], smoke=True).data.size == 16
+    assert resolve(loaded.recipe, ["data.size=24"], smoke=True).data.size == 24  # what is typed comes last
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = (\n", "mine.py, line 1: must be valid Python"),
+        ("import os\n\n1 / 0\n", "mine.py, line 3: must run without an error; received ZeroDivisionError"),
+        ("raise SystemExit(0)\n", "mine.py, line 1: must run without an error"),
+        ("import no_such_module_at_all\n", "mine.py, line 1: must run without an error"),
+        ("x = 1\n", "must define `recipe`"),
+        ("recipe = 3\n", "must be a dltk.recipe.Recipe; received int"),
+        (WHOLE.replace("frozen=True", "frozen=False"), "must be an instance of a frozen dataclass"),
+        (WHOLE.replace("Settings()", "Settings"), "must be an instance of a frozen dataclass"),
+        (WHOLE.replace("    seed", "    sead"), "must have `seed` and `data`; received no seed"),
+        (WHOLE.replace("data.size", "data.sice"), "smoke must change known settings"),
+        ("\0", "mine.py: must be valid Python"),
+    ],
+)
+def test_a_broken_file_says_where(tmp_path, text, message):
+    with pytest.raises(InputError) as caught:
+        load(write(tmp_path, text))
+    assert message in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+def test_what_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="must exist"):
+        load(tmp_path / "none.py")
+    with pytest.raises(InputError, match="Did you mean 'cnn'"):
+        load("cn")
+    (tmp_path / "latin.py").write_bytes(b"x = '\xe9'\n")
+    with pytest.raises(InputError, match="UTF-8"):
+        load(tmp_path / "latin.py")
+
+
+def test_recipes_load_nothing_heavy():
+    code = (
+        "import sys; from dltk.recipe.load import load, registered; [load(n) for n in registered()];"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'onnx', 'sklearn', 'pandas', 'rich'} & set(sys.modules); print(heavy)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,202 @@
+"""What is read out of runs and bundles, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from dltk.base.errors import InputError
+from dltk.base.files import canonical_json
+from dltk.edge.worker import BLOCKED
+from dltk.report import as_bytes, as_text, collect
+from dltk.report.values import number, printable, scalars
+
+
+def test_a_run_tells_figures_history_and_data(run):
+    found = collect(run)
+    assert found["kind"] == "run"
+    assert found["metrics"] == json.loads((run / "metrics.json").read_text())
+    assert found["history"][1] == {
+        "phase": "all",
+        "epoch": 1,
+        "loss": 0.9,
+        "accuracy": None,
+        "validation_loss": 1.0,
+        "seconds": 0.3,
+    }
+    text = as_text(found)
+    for words in ("accuracy   0.", "precision", "calibration error", "at temperature", "History", "cat/broken.jpg"):
+        assert words in text
+    assert "cat/2.png" in text
+    assert "cat/3.png: cat; dog/3.png: dog" in text
+
+
+def test_a_bundle_tells_its_artifacts(bundle):
+    found = collect(bundle)
+    assert [each["file"] for each in found["artifacts"]] == ["model.float32.tflite", "model.int8.tflite"]
+    int8 = found["artifacts"][1]
+    assert int8["bytes"] == (bundle / "model.int8.tflite").stat().st_size
+    assert int8["metric"]["interval"] == [0.01, 0.09]
+    assert int8["delegated_share"] == 0.5
+    assert found["agreement"] == {"int8.top1": 0.9946}
+    text = as_text(found)
+    for words in ("0.0500  0.0100 .. 0.0900", "FULLY_CONNECTED 1", "shared", "1e-05", "50%", "int8.top1"):
+        assert words in text
+
+
+def test_a_bundle_without_measurements_is_enough(kit, tmp_path):
+    text = as_text(collect(kit.write_bundle(tmp_path / "b")))
+    assert "Parity with the reference" in text
+    assert "test split" not in text
+
+
+def test_a_compression_tells_its_steps(kit, tmp_path):
+    folder = kit.write_run(tmp_path / "run", kit.classification())
+    (folder / "report.json").write_bytes(canonical_json(kit.COMPRESSION))
+    found = collect(folder)["compression"]
+    assert found["steps"][0]["skipped"] == [{"layer": "softmax", "reason": "stays float"}]
+    assert found["steps"][1]["changed"] == []
+    text = as_text(collect(folder))
+    for words in ("precision=int8", "stays float", "bytes after over before", "few calibration samples"):
+        assert words in text
+
+
+def test_other_tasks_have_other_figures(kit, tmp_path):
+    forecast = as_text(collect(kit.write_run(tmp_path / "f", kit.forecast())))
+    assert "mean absolute error" in forecast
+    assert "+2" in forecast
+    bare = kit.write_run(tmp_path / "g", kit.GENERATOR, history=None, data=None)  # as adopting leaves it
+    assert "generator loss   -0.5000" in as_text(collect(bare))
+
+
+@pytest.mark.parametrize("make", ["nothing", "file", "empty"])
+def test_what_is_neither_run_nor_bundle_is_refused(tmp_path, make):
+    path = tmp_path / make
+    if make == "file":
+        path.write_text("x")
+    elif make == "empty":
+        path.mkdir()
+    with pytest.raises(InputError, match="dltk finetune"):
+        collect(path)
+
+
+def test_an_unfinished_run_is_refused(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    (copy / "metrics.json").unlink()
+    with pytest.raises(InputError, match="did not come to its end"):
+        collect(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"confusion": [[1, 2, 3], [1, 2], [1, 2, 3]]}, "confusion"),
+        ({"confusion": [[1]]}, "confusion"),
+        ({"roc": [[[0, 1, 2]], [], []]}, "roc"),
+        ({"classes": [{"label": 3}]}, "classes"),
+        ({"classes": [{}]}, "classes"),
+        ({"macro": {"f1": 1.0}}, "macro"),
+        ({"accuracy": "high"}, "accuracy"),
+        ({"samples": True}, "samples"),
+        ({"calibration": []}, "calibration"),
+        ({"top_k": {"2": [1]}}, "top_k"),
+        ({"horizon": [{"step": 1}]}, "horizon"),
+    ],
+)
+def test_figures_of_another_form_are_named(run, tmp_path, change, key):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    found = json.loads((copy / "metrics.json").read_text())
+    (copy / "metrics.json").write_text(json.dumps(found | change))
+    with pytest.raises(InputError, match=rf"metrics\.json: {key}"):
+        collect(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.json", "{"),
+        ("metrics.json", "[]"),
+        ("metrics.json", '{"samples": 1e999}'),
+        ("data.json", '{"source": "\\ud800"}'),
+        ("history.csv", "phase,epoch\nfit,1,2\n"),
+        ("history.csv", "phase,epoch\nfit\n"),
+        ("history.csv", "loss\n1\n"),
+        ("history.csv", 'phase,epoch\n"fit,1\n'),
+    ],
+)
+def test_broken_files_are_bad_input(run, tmp_path, name, content):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    (copy / name).write_text(content)
+    with pytest.raises(InputError):
+        collect(copy)
+
+
+def test_a_history_that_is_no_text_is_bad_input(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    (copy / "history.csv").write_bytes(b"phase,epoch\n\xff,1\n")
+    with pytest.raises(InputError, match="UTF-8"):
+        collect(copy)
+
+
+def test_a_changed_report_in_a_bundle_is_noticed(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    text = (copy / "report.json").read_text()
+    (copy / "report.json").write_text(text.replace("0.9946", "0.9999"))
+    with pytest.raises(InputError, match="SHA-256"):
+        collect(copy)
+
+
+@pytest.mark.parametrize(
+    "measured", [[], 3, {"artifacts": 3, "steps": [1], "agreement": "x", "reference": [[[[[1]]]]]}]
+)
+def test_measurements_of_another_form_are_left_out(kit, tmp_path, measured):
+    found = collect(kit.write_bundle(tmp_path / "b", measured=measured))
+    assert found["agreement"] == {}
+    assert found["reference"] == {}
+    assert found["compression"] is None
+
+
+def test_no_text_can_steer_a_terminal(kit, tmp_path):
+    labels = ("\x1b[2J", "\u202egnp", "b\nc")
+    text = as_text(collect(kit.write_run(tmp_path / "run", kit.classification(labels))))
+    assert all(line.isprintable() for line in text.splitlines())
+    assert "\\x1b[2J" in text
+    assert printable({"a\x00": ["\ud800"]}) == {"a\\x00": ["\\ud800"]}
+
+
+def test_values_that_do_not_fit_are_none():
+    assert [number(value) for value in (1, 2.5, True, "1", float("nan"), float("inf"), 10**400)] == [
+        1,
+        2.5,
+        *[None] * 5,
+    ]
+    assert scalars({"a": {"b": {"c": 1}}, "d": [True, None]}, depth=2) == {"d.0": True, "d.1": None}
+
+
+_LIGHT = """
+import sys
+from dltk.cli.main import cli
+try:
+    cli(["report", *sys.argv[1:]])
+except SystemExit as end:
+    assert not end.code, end.code
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["--json"], ["--out", "report.txt"], ["--out", "report.json"]])
+def test_text_and_json_load_nothing_heavy(run, bundle, tmp_path, words):
+    for path in (run, bundle):
+        program = [sys.executable, "-c", _LIGHT, str(path), *words]
+        done = subprocess.run(program, capture_output=True, text=True, check=True, cwd=tmp_path)
+        loaded = set(done.stdout.splitlines()[-1].split())
+        assert not {*BLOCKED, "scipy", "matplotlib", "jinja2", "rich"} & loaded
+
+
+def test_json_is_what_was_collected(bundle):
+    found = collect(bundle)
+    assert json.loads(as_bytes(found, "json")) == found

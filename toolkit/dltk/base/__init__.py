@@ -1,0 +1,1 @@
+"""The basement: errors, files, progress, processes. Standard library only."""

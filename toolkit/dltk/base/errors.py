@@ -1,0 +1,101 @@
+"""The errors that dltk raises on purpose, and what they have in common.
+
+    DltkError                 exit code
+    ├── UsageError            2   wrong flag, or a combination that does not exist
+    ├── InputError            3   bad data, model, recipe or bundle
+    │   └── StepOrderError    3   compression steps in an order that undoes one of them
+    ├── LimitError            4   a limit or tolerance was not met, a loss became NaN
+    └── EnvironmentFault      5   missing extra or runtime, weights that cannot be had, full disk
+
+Every message has one form: `<where>: <rule>; received <value>. <what to do next>`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+__all__ = [
+    "DltkError",
+    "EnvironmentFault",
+    "InputError",
+    "LimitError",
+    "StepOrderError",
+    "UsageError",
+    "did_you_mean",
+    "shorten",
+]
+
+
+class DltkError(Exception):
+    """An error with a place, a rule, what was received, and what to do next.
+
+    Args:
+        where: file, line, key or flag, as the user wrote it.
+        rule: what holds there.
+        received: what was found instead; left out of the message when None.
+        hint: the next thing to do, a whole sentence.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, where: object, rule: str, received: object = None, hint: str = "") -> None:
+        self.where, self.rule, self.received, self.hint = str(where), rule, received, hint
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        text = f"{self.where}: {self.rule}"
+        if self.received is not None:
+            text += f"; received {shorten(self.received)}"
+        text = text.rstrip(".") + "."
+        return f"{text} {self.hint}" if self.hint else text
+
+
+class UsageError(DltkError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class InputError(DltkError):
+    """What the user gave cannot be used: data, model, recipe, bundle."""
+
+    exit_code = 3
+
+
+class StepOrderError(InputError):
+    """A compression step would undo an earlier one."""
+
+
+class LimitError(DltkError):
+    """A limit or tolerance was not met. `measured` holds what was found, so that nothing is lost."""
+
+    exit_code = 4
+
+    def __init__(
+        self, where: object, rule: str, received: object = None, hint: str = "", measured: object = None
+    ) -> None:
+        super().__init__(where, rule, received, hint)
+        self.measured = measured
+
+
+class EnvironmentFault(DltkError):
+    """This machine lacks something: an extra, a runtime, weights, disk space, the right Keras backend."""
+
+    exit_code = 5
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A sentence that suggests the nearest of `known`, or lists them when none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return f"Known: {', '.join(names)}." if names else ""
+
+
+def shorten(value: object, limit: int = 200) -> str:
+    """`value` on one line, with control characters escaped and the middle cut out when it is long."""
+    text = value if isinstance(value, str) and value.isprintable() else repr(value)
+    return text if len(text) <= limit else f"{text[: limit // 2]} ... {text[-limit // 4 :]}"

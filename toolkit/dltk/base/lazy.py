@@ -1,0 +1,34 @@
+"""Packages whose functions have modules of the same name, imported only when a function is asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+__all__ = ["expose"]
+
+
+def expose(package: str, names: Iterable[str]) -> None:
+    """From now on `package.NAME` is the function NAME of the submodule NAME.
+
+    The import system binds a submodule in its package whoever imports it first, which would hide the function of
+    the same name; here the function is bound instead.
+    """
+    wanted = frozenset(names)
+
+    class Package(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            if name not in wanted:
+                raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            import_module(f"{package}.{name}")
+            return self.__dict__[name]
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in wanted and isinstance(value, ModuleType):
+                value = getattr(value, name)
+            super().__setattr__(name, value)
+
+    sys.modules[package].__class__ = Package

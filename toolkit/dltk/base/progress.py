@@ -1,0 +1,55 @@
+"""How long work tells what it does, without knowing who listens (a terminal, a test, nobody)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+__all__ = ["SILENT", "Bar", "Progress", "Silent"]
+
+
+class Bar(Protocol):
+    """One running piece of work."""
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """`steps` more are done; `note` replaces the text at the right of the bar."""
+
+
+class Progress(Protocol):
+    """Where work reports to."""
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
+        """A bar of `total` steps, shown while the `with` block runs."""
+
+    def say(self, text: str) -> None:
+        """One line that stays on the screen."""
+
+    def warn(self, text: str) -> None:
+        """One line that stays and is marked as a warning."""
+
+
+class _SilentBar:
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        pass
+
+
+class Silent:
+    """Shows nothing; keeps what was said, for tests and for JSON."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.warned: list[str] = []
+
+    @contextmanager
+    def bar(self, label: str, total: int) -> Iterator[Bar]:
+        yield _SilentBar()
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+
+SILENT: Progress = Silent()

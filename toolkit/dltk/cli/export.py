@@ -1,0 +1,93 @@
+"""`dltk export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dltk.base.errors import UsageError
+from dltk.cli import options
+
+__all__ = ["export"]
+
+
+@click.command()
+@click.argument("run", type=options.PATH)
+@click.option("--format", "formats", multiple=True, type=click.Choice(["tflite", "onnx"]), help="Both when left out.")
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    metavar="P",
+    help="float32, float16, dynamic, int8, int8-io. When left out: float32, and what the run's plan allows.",
+)
+@click.option("--out", type=options.PATH, metavar="DIR", help="Folder of the bundle; exported/NAME when left out.")
+@click.option(
+    "--golden", default="8", metavar="N|synthetic", help="Test samples that the bundle carries to prove itself, or none."
+)
+@click.option("--max-drop", type=float, metavar="X", help="Largest loss of the metric; 0.02 when left out.")
+@options.as_json
+def export(
+    run: Path,
+    formats: tuple[str, ...],
+    precisions: tuple[str, ...],
+    out: Path | None,
+    golden: str,
+    max_drop: float | None,
+    as_json: bool,
+) -> None:
+    """Write the model in RUN as a bundle for a device.
+
+    Every file is run without TensorFlow and held against the Keras model: names, shapes, outputs, accuracy. If one
+    does not pass, nothing is written (exit code 4). A bundle that stands in the folder is replaced whole.
+
+    \b
+    Example:
+        dltk export runs/digits-compressed --out exported/digits
+    """
+    count = _count(golden)
+    _check_precisions(precisions)
+    from dltk import workflows  # loads TensorFlow: only once a command runs
+    from dltk.cli.console import progress
+    from dltk.validate import Gate
+
+    made = workflows.export(
+        run,
+        formats=formats,
+        precisions=precisions,
+        out=out,
+        golden=count or 8,
+        synthetic=count is None,
+        gate=Gate() if max_drop is None else Gate(drop=max_drop),
+        progress=progress(),
+    )
+    found = made.as_dict()
+    options.show(found, _text(found), as_json)
+
+
+def _count(text: str) -> int | None:
+    if text == "synthetic":
+        return None
+    if not text.isdigit() or not 0 < int(text) <= 1000:
+        raise UsageError("--golden", "must be a number from 1 to 1000, or synthetic", text)
+    return int(text)
+
+
+def _check_precisions(precisions: tuple[str, ...]) -> None:
+    from dltk.base.errors import did_you_mean
+
+    known = ("float32", "float16", "dynamic", "int8", "int8-io")
+    for name in precisions:
+        if name not in known:
+            raise UsageError("--precision", f"must be one of {', '.join(known)}", name, did_you_mean(name, known))
+
+
+def _text(found: dict[str, Any]) -> str:
+    from dltk.workflows.measure import table
+
+    lines = [f"{found['bundle']}: every file passed", "", table(found["artifacts"])]
+    lines += [f"\nTop-1 agreement of {pair}: {value:.4f}" for pair, value in found["agreement"].items()]
+    bundle = found["bundle"]
+    return "\n".join([*lines, "", "Next:", f"  dltk validate {bundle}", f"  dltk predict {bundle} INPUT"])

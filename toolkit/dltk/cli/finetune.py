@@ -1,0 +1,46 @@
+"""`dltk finetune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dltk.cli import options
+
+__all__ = ["finetune"]
+
+
+@click.command()
+@click.argument("recipe")
+@options.data
+@options.run
+@options.pairs
+@click.option("--smoke", is_flag=True, help="Shrink data and training to seconds, to see that all goes through.")
+@options.resume
+@options.as_json
+def finetune(
+    recipe: str,
+    data: str | None,
+    run: Path | None,
+    pairs: tuple[str, ...],
+    smoke: bool,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Train the model of RECIPE on your data.
+
+    RECIPE is a name that `dltk recipes` lists, or the path of a recipe file. The run goes to runs/RECIPE unless --run
+    says otherwise; an existing run is never overwritten.
+
+    \b
+    Example:
+        dltk finetune cnn --data digits --set fit.epochs=20 --run runs/digits
+    """
+    from dltk import workflows  # loads NumPy and, once all is checked, TensorFlow
+    from dltk.cli.console import progress
+    from dltk.cli.summary import summary, summary_text
+
+    made = workflows.finetune(recipe, data=data, run=run, set=pairs, smoke=smoke, resume=resume, progress=progress())
+    found = summary(made)
+    options.show(found, summary_text(found), as_json)

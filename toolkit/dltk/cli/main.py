@@ -1,0 +1,80 @@
+"""The command `dltk`. Commands are imported when they are asked for, so that help is instant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+
+import click
+
+from dltk.base.errors import did_you_mean
+from dltk.cli.boundary import end_cleanly_on_sigterm, error_boundary
+from dltk.cli.native_log import hide_native_log
+
+__all__ = ["COMMANDS", "cli", "main"]
+
+COMMANDS: Mapping[str, tuple[str, str]] = {  # name -> "module:command" and the line in `dltk --help`
+    "recipes": ("dltk.cli.recipes:recipes", "List the recipes, or describe one."),
+    "backbones": ("dltk.cli.backbones:backbones", "List the backbones and where their weights can come from."),
+    "doctor": ("dltk.cli.doctor:doctor", "Show what is installed here and what is missing."),
+    "finetune": ("dltk.cli.finetune:finetune", "Train the model of a recipe on your data."),
+    "adopt": ("dltk.cli.adopt:adopt", "Make a run of a Keras model you already have."),
+    "compress": ("dltk.cli.compress:compress", "Make the model of a run smaller and faster."),
+    "export": ("dltk.cli.export:export", "Write the model of a run as a bundle for a device."),
+    "validate": ("dltk.cli.validate:validate", "Prove that a bundle still gives the answers it was sealed with."),
+    "predict": ("dltk.cli.predict:predict", "Run a bundle on samples."),
+    "bench": ("dltk.cli.bench:bench", "Measure latency, memory and size of a bundle here."),
+    "report": ("dltk.cli.report:report", "Write a page about a run or a bundle."),
+    "cache": ("dltk.cli.cache:cache", "List or clear dltk's cache."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that knows names and help lines, and imports a command only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        found: click.Command = getattr(import_module(module), name)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"there is no command {args[0]!r}. {did_you_mean(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        with error_boundary():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dltk", message="dltk %(version)s")
+def cli() -> None:
+    """From a folder of samples to a file that runs on an edge device and is proven to give the same answers.
+
+    \b
+    Example:
+        dltk finetune cnn --data digits --smoke
+    """
+
+
+def main() -> None:
+    """The console script."""
+    hide_native_log()
+    end_cleanly_on_sigterm()
+    cli(prog_name="dltk")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""What several commands share: options, and how a result is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dltk.base.files import canonical_json
+
+__all__ = ["PATH", "as_json", "data", "pairs", "resume", "run", "show"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)  # dltk checks paths itself: a missing one is exit code 3, not click's 2
+
+
+def as_json(command: Command) -> Command:
+    """`--json`, passed on as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
+
+
+def data(command: Command) -> Command:
+    """`--data`, a path or the name of a known data set."""
+    return click.option("--data", metavar="PATH", help="Folder, file or name of the data.")(command)
+
+
+def run(command: Command) -> Command:
+    """`--run`, the folder to write."""
+    return click.option("--run", type=PATH, metavar="DIR", help="Folder of the run that is made.")(command)
+
+
+def pairs(command: Command) -> Command:
+    """`--set`, any number of times, passed on as `pairs`."""
+    text = "Change a setting; may be given several times."
+    return click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help=text)(command)
+
+
+def resume(command: Command) -> Command:
+    """`--resume`."""
+    return click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")(command)
+
+
+def show(value: Mapping[str, Any], text: str, as_json: bool) -> None:
+    """Print a result to stdout: `text` for a person, or `value` as JSON."""
+    click.echo(canonical_json(value).decode().rstrip("\n") if as_json else text)

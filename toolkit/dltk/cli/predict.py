@@ -1,0 +1,58 @@
+"""`dltk predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dltk.cli import options
+
+__all__ = ["predict"]
+
+
+@click.command()
+@click.argument("bundle", type=options.PATH)
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option("--runtime", metavar="NAME", help="tflite or onnx; the first that is installed if not given.")
+@click.option("--artifact", metavar="FILE", help="The model file of the bundle to run.")
+@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Labels a sample.")
+@click.option("--out", type=options.PATH, metavar="FILE", help="Write what the model made, e.g. pictures as a PNG.")
+@options.as_json
+def predict(
+    bundle: Path,
+    inputs: tuple[str, ...],
+    runtime: str | None,
+    artifact: str | None,
+    top: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Run the model in BUNDLE on each INPUT: pictures, CSV files, or seed numbers, as the model takes them.
+
+    \b
+    Example:
+        dltk predict exported/flowers rose.jpg --top 3
+    """
+    from dltk.base.errors import UsageError
+    from dltk.edge.families import family
+    from dltk.edge.load import load
+
+    model = load(bundle, runtime=runtime, artifact=artifact)
+    kind = family(model.signature.family)
+    answers = model.predict_many(inputs, top=top)
+    if out is not None:
+        from dltk.base.files import write_atomic
+
+        made = kind.as_file(answers)
+        if made is None or out.suffix != made[0]:
+            rule = "this model's answers are text" if made is None else f"must end in {made[0]}"
+            raise UsageError("--out", rule, str(out))
+        write_atomic(out, made[1])
+    result = {
+        "bundle": str(bundle),
+        "artifact": model.artifact.file,
+        "answers": [{"input": i, "answer": kind.as_json(a)} for i, a in zip(inputs, answers, strict=True)],
+    }
+    texts = (f"{source}\n{kind.as_text(answer)}" for source, answer in zip(inputs, answers, strict=True))
+    options.show(result, "\n\n".join(texts), as_json)

@@ -1,0 +1,72 @@
+"""`dltk recipes`: answered without loading anything heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from dltk.cli import options
+from dltk.recipe.load import load, registered
+from dltk.recipe.recipe import Recipe
+from dltk.recipe.settings import describe
+
+__all__ = ["recipes"]
+
+
+@click.command()
+@click.argument("name", required=False)
+@options.as_json
+def recipes(name: str | None, as_json: bool) -> None:
+    """List the recipes, or describe the one called NAME: its data, and every setting with its default.
+
+    NAME may be the path of a recipe file, too.
+
+    \b
+    Example:
+        dltk recipes cnn
+    """
+    if name is None:
+        found = [load(known) for known in registered()]
+        listed = [{"name": recipe.name, "summary": recipe.summary, "task": recipe.task} for recipe in found]
+        options.show({"recipes": listed}, _columns([(recipe.name, recipe.summary) for recipe in found]), as_json)
+        return
+    recipe = load(name)
+    options.show(_as_dict(recipe), _as_text(recipe), as_json)
+
+
+def _as_dict(recipe: Recipe) -> dict[str, Any]:
+    leaves = describe(recipe.settings)
+    return {
+        "name": recipe.name,
+        "summary": recipe.summary,
+        "task": recipe.task,
+        "data": {"layout": recipe.data.layout, "sample": recipe.data.sample, "default": recipe.data.default},
+        "settings": [{"key": leaf.key, "kind": leaf.kind, "default": leaf.value, "help": leaf.help} for leaf in leaves],
+        "smoke": dict(recipe.smoke),
+    }
+
+
+def _as_text(recipe: Recipe) -> str:
+    default = f"\nWithout --data: {recipe.data.default}" if recipe.data.default else ""
+    sample = "\n".join(f"    {line}" for line in recipe.data.sample.splitlines())
+    rows = [(leaf.key, _value(leaf.value), f"{leaf.help} ({leaf.kind})") for leaf in describe(recipe.settings)]
+    parts = (
+        f"{recipe.name}: {recipe.summary}",
+        f"Data: {recipe.data.layout}\n{sample}{default}",
+        f"Settings, changed with --set KEY=VALUE:\n{_columns(rows, indent='    ')}",
+    )
+    return "\n\n".join(parts)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "-"
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+
+def _columns(rows: Sequence[tuple[str, ...]], indent: str = "") -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lines = ("  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]) for row in rows)
+    return "\n".join(indent + line for line in lines)

@@ -1,0 +1,38 @@
+"""`dltk report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dltk.cli import options
+
+__all__ = ["report"]
+
+
+@click.command()
+@click.argument("path", type=options.PATH, metavar="RUN_OR_BUNDLE")
+@click.option("--out", type=options.PATH, metavar="FILE", help="Write a page (.html), a text (.txt) or JSON (.json).")
+@options.as_json
+def report(path: Path, out: Path | None, as_json: bool) -> None:
+    """Show what was measured of RUN_OR_BUNDLE, or write it to a file.
+
+    Of a run: figures on the test split, history, data, compression. Of a bundle: size, metric, parity and operators
+    of every artifact. A page is one file that needs no network; it is drawn with the extra `report`.
+
+    \b
+    Example:
+        dltk report exported/flowers --out flowers.html
+    """
+    from dltk.report import as_text, collect, require_writable, write_report
+
+    if out is None:
+        found = collect(path)
+        options.show(found, as_text(found), as_json)
+        return
+    require_writable(out)
+    found = collect(path)
+    written = write_report(found, out)
+    value = {"kind": found["kind"], "name": found["name"], "out": str(out), "bytes": written}
+    options.show(value, f"{out}: written, {written} bytes", as_json)

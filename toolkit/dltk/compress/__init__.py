@@ -1,0 +1,1 @@
+"""The compression steps and their order; nothing else (floor 6)."""

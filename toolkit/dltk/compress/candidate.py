@@ -1,0 +1,87 @@
+"""What a compression step takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from dltk.base.progress import SILENT, Progress
+from dltk.compress.plan import QuantizationPlan
+from dltk.data.dataset import Dataset
+from dltk.edge.signature import Signature
+from dltk.recipe.groups import Augment
+
+__all__ = ["Candidate", "Outcome", "Skipped", "Step", "Workbench"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model and its quantization plan; a step takes one and returns a new one.
+
+    Attributes:
+        model: Keras 3, with float weights; never changed by a step.
+        plan: None until a step quantizes.
+    """
+
+    model: Any
+    plan: QuantizationPlan | None = None
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What steps work with.
+
+    Attributes:
+        source: the model before any compression: the teacher of every step that trains.
+        calibration: count -> raw training samples (count, ...), stratified and seeded.
+        checkpoint: file that a step which trains keeps its state in.
+        resume: go on from that file, where it is there.
+    """
+
+    source: Any
+    dataset: Dataset
+    signature: Signature
+    seed: int
+    calibration: Callable[[int], NDArray[Any]]
+    checkpoint: Path
+    augment: Augment | None = None
+    resume: bool = False
+    progress: Progress = SILENT
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A layer that a step left alone, and why."""
+
+    layer: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step made, layer by layer: each is in `changed` or in `skipped`."""
+
+    candidate: Candidate
+    changed: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One row of the table of steps.
+
+    Attributes:
+        defaults: frozen settings, changed by `--step NAME:KEY=VALUE`.
+        apply: (candidate, settings, workbench) -> Outcome.
+        changes_weights: whether it may not come after quantize.
+    """
+
+    defaults: Any
+    apply: Callable[[Candidate, Any, Workbench], Outcome]
+    changes_weights: bool

@@ -1,0 +1,119 @@
+"""The quantization plan of a run: a scale and a zero point a tensor, or "float" with a reason. dltk owns the numbers.
+
+Kept in `quantization.npz`. Activations are asymmetric with one range a tensor, weights symmetric with one scale an
+output channel, as the TFLite quantization specification has it; ONNX gets the same numbers as uint8 (zero point = int8
++ 128).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.base.files import canonical_json, parse_json, read_capped
+from dltk.edge.arrays import parse_npz, save_npz
+
+__all__ = ["Affine8", "QuantizationPlan", "affine8"]
+
+Precision = Literal["int8", "float16", "dynamic"]
+_FORMAT = 1
+_LIMIT = 512_000_000
+
+
+@dataclass(frozen=True)
+class Affine8:
+    """real = scale * (q - zero_point), with q in 0..255."""
+
+    scale: float
+    zero_point: int
+
+    @property
+    def low(self) -> float:
+        """The real value of q = 0."""
+        return -self.zero_point * self.scale
+
+    @property
+    def high(self) -> float:
+        """The real value of q = 255."""
+        return (255 - self.zero_point) * self.scale
+
+
+def affine8(low: float, high: float) -> Affine8:
+    """The 8-bit grid over `low`..`high`, moved so that zero lies on it exactly (padding must stay zero)."""
+    low, high = min(float(low), 0.0), max(float(high), 0.0)
+    scale = float(np.float32(max(high - low, 1e-8) / 255.0))
+    return Affine8(scale, int(np.clip(round(-low / scale), 0, 255)))
+
+
+@dataclass(frozen=True)
+class QuantizationPlan:
+    """What export needs to emit a quantized file, with no data present.
+
+    Attributes:
+        precision: "int8", "float16" or "dynamic".
+        ranges: "shared" where both formats follow this plan; "native" where each tool calibrates for itself on
+            `samples`; "none" where no ranges are needed.
+        tensors: graph tensor -> its grid.
+        weights: graph layer -> scales (channels,) of its kernel.
+        floats: graph layer -> why it stays float.
+        calibration: how the ranges came about: method, samples, digest of the samples.
+        samples: input tensors (n, ...), kept only for native ranges.
+    """
+
+    precision: Precision
+    ranges: Literal["shared", "native", "none"] = "none"
+    tensors: Mapping[str, Affine8] = field(default_factory=dict)
+    weights: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    floats: Mapping[str, str] = field(default_factory=dict)
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    samples: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write the plan, atomically; equal plans give equal bytes."""
+        meta = {
+            "format": _FORMAT,
+            "precision": self.precision,
+            "ranges": self.ranges,
+            "tensors": {name: [grid.scale, grid.zero_point] for name, grid in self.tensors.items()},
+            "floats": dict(self.floats),
+            "calibration": dict(self.calibration),
+        }
+        arrays: dict[str, NDArray[Any]] = {"meta": np.frombuffer(canonical_json(meta), np.uint8)}
+        arrays |= {f"weight:{name}": np.asarray(scales, np.float32) for name, scales in self.weights.items()}
+        arrays |= {f"sample:{name}": np.asarray(sample) for name, sample in self.samples.items()}
+        save_npz(path, arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> QuantizationPlan:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: if the file is damaged, or written by a newer dltk.
+        """
+        arrays = parse_npz(read_capped(path, _LIMIT), path, ["meta"])
+        meta = parse_json(arrays["meta"].tobytes(), path)
+        if not isinstance(meta, dict) or meta.get("format") != _FORMAT:
+            raise InputError(path, f"must have format {_FORMAT}", json.dumps(meta)[:80])
+        try:
+            return cls(
+                precision=meta["precision"],
+                ranges=meta["ranges"],
+                tensors={name: Affine8(float(s), int(z)) for name, (s, z) in meta["tensors"].items()},
+                weights=_prefixed(arrays, "weight:"),
+                floats=meta["floats"],
+                calibration=meta["calibration"],
+                samples=_prefixed(arrays, "sample:"),
+            )
+        except (KeyError, TypeError, ValueError) as fault:
+            raise InputError(path, "must be a whole quantization plan", str(fault)) from fault
+
+
+def _prefixed(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}

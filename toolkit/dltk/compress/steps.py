@@ -1,0 +1,77 @@
+"""The steps by name, as `--step` takes them, and the order that is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dltk.base.errors import InputError, StepOrderError, UsageError, did_you_mean
+from dltk.compress.candidate import Candidate, Outcome, Step, Workbench
+from dltk.compress.prune import Prune, prune
+from dltk.compress.quantize import Quantize, quantize
+from dltk.recipe.settings import as_dict, assign
+
+__all__ = ["STEPS", "Planned", "parse_steps"]
+
+STEPS: Mapping[str, Step] = {
+    "prune": Step(Prune(), prune, changes_weights=True),
+    "quantize": Step(Quantize(), quantize, changes_weights=False),
+}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A step and its settings, resolved."""
+
+    name: str
+    settings: Any
+
+    def apply(self, candidate: Candidate, bench: Workbench) -> Outcome:
+        """Take the step."""
+        return STEPS[self.name].apply(candidate, self.settings, bench)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"name": self.name, "settings": as_dict(self.settings)}
+
+
+def parse_steps(texts: Sequence[str]) -> tuple[Planned, ...]:
+    """`NAME[:KEY=VALUE[,KEY=VALUE]]` texts as steps, in an order that undoes nothing.
+
+    Raises:
+        UsageError: on an unknown step.
+        InputError: on an unknown or ill-typed setting.
+        StepOrderError: if a step would undo an earlier one.
+    """
+    planned = []
+    for text in texts:
+        name, _, rest = text.partition(":")
+        if name not in STEPS:
+            raise UsageError(f"--step {text}", "names no step", name, did_you_mean(name, STEPS))
+        planned.append(Planned(name, _settings(name, rest, text)))
+    names = [step.name for step in planned]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise StepOrderError(f"--step {name}", "may stand once")
+        if "quantize" in names[:i] and STEPS[name].changes_weights:
+            raise StepOrderError(f"--step {name}", "must come before quantize: it changes weights")
+    return tuple(planned)
+
+
+def _settings(name: str, rest: str, text: str) -> Any:
+    try:
+        return assign(STEPS[name].defaults, _pairs(rest))
+    except InputError as fault:
+        raise type(fault)(f"--step {text}: {fault.where}", fault.rule, fault.received, fault.hint) from fault
+
+
+def _pairs(rest: str) -> list[str]:
+    """`a=1,b=x,y` as ["a=1", "b=x,y"]: a part without = goes on with the list before it."""
+    found: list[str] = []
+    for part in filter(None, rest.split(",")):
+        if "=" in part or not found:
+            found.append(part)
+        else:
+            found[-1] += f",{part}"
+    return found

@@ -1,0 +1,9 @@
+"""The data side: whatever the user has -> decoded arrays in a cache -> train, validation, test (floor 1)."""
+
+from __future__ import annotations
+
+from dltk.data.dataset import Dataset, Split
+from dltk.data.images import prepare_images
+from dltk.data.split import stratified
+
+__all__ = ["Dataset", "Split", "prepare_images", "stratified"]

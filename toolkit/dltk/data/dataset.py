@@ -1,0 +1,60 @@
+"""Samples ready for training: raw arrays, targets, and which sample is on which side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Dataset", "Split"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The samples of one side.
+
+    Attributes:
+        store: raw samples of all sides (N, ...), often memory-mapped: images are uint8 (N, H, W, 3).
+        rows: int64 (n,), the rows of `store` that belong here, ascending.
+        targets: int64 (n,) class numbers, or float32 (n, labels) of 0 and 1.
+    """
+
+    store: NDArray[Any]
+    rows: NDArray[np.int64]
+    targets: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """int64 (n,): a number a sample that stays the same while the source does."""
+        return self.rows
+
+    def take(self, positions: NDArray[Any] | slice) -> NDArray[Any]:
+        """The raw samples at `positions` within this side, as a copy in memory (len(positions), ...)."""
+        return np.array(self.store[self.rows[positions]])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All samples of a task.
+
+    Attributes:
+        train, validation, test: the three sides; a side may be empty, except train.
+        labels: one a class, in the order of the targets.
+        digest: SHA-256 of the decoded pixels, the targets and the split: two equal digests are the same data.
+        source: what the user gave.
+        report: JSON values: samples a class and side, files skipped with reasons, duplicates, conflicting labels.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    labels: tuple[str, ...]
+    digest: str
+    source: str
+    report: Mapping[str, Any]

@@ -1,0 +1,57 @@
+"""Finds equal pictures and keeps them from being on two sides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.data.pool import Pool
+from dltk.data.split import SIDES
+
+__all__ = ["drop_duplicates"]
+
+
+def drop_duplicates(
+    pool: Pool, digests: NDArray[np.uint8], rows: NDArray[np.int64], sides: NDArray[np.int8]
+) -> tuple[NDArray[np.int64], NDArray[np.int8], dict[str, Any]]:
+    """`rows` and `sides` without the copies of a picture on other sides than the last one that has it.
+
+    Sides rank train, validation, test: a picture in train and test stays in test alone. Copies on one side stay.
+
+    Args:
+        digests: uint8 (samples of the pool, 32), of the decoded pixels.
+
+    Returns:
+        rows, sides, and for the report "duplicates" (kept, dropped) and "conflicts" (equal pictures, other labels).
+    """
+    order = np.lexsort((rows, *digests[rows].T[::-1]))
+    same = (digests[rows[order[1:]]] == digests[rows[order[:-1]]]).all(axis=1)
+    starts = np.flatnonzero(np.concatenate([[True], ~same]))
+    keep = np.ones(len(rows), bool)
+    duplicates, conflicts = [], []
+    for members in np.split(order, starts[1:]):
+        if len(members) == 1:
+            continue
+        if (pool.targets[rows[members]] != pool.targets[rows[members[0]]]).any():
+            conflicts.append([_named(pool, int(rows[member])) for member in members])
+        last = sides[members].max()
+        dropped = members[sides[members] != last]
+        if len(dropped):
+            keep[dropped] = False
+            kept = members[sides[members] == last][0]
+            duplicates.append(
+                {
+                    "kept": pool.name(int(rows[kept])),
+                    "side": SIDES[last],
+                    "dropped": [[pool.name(int(rows[member])), SIDES[sides[member]]] for member in dropped],
+                }
+            )
+    return rows[keep], sides[keep], {"duplicates": duplicates, "conflicts": conflicts}
+
+
+def _named(pool: Pool, row: int) -> dict[str, Any]:
+    target = pool.targets[row]
+    numbers = [int(target)] if target.ndim == 0 else [int(number) for number in np.flatnonzero(target)]
+    return {"name": pool.name(row), "labels": [pool.labels[number] for number in numbers]}

@@ -1,0 +1,162 @@
+"""Whatever the user names as data, in one form: samples that can be read one by one, labelled, not yet decoded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError, did_you_mean
+from dltk.base.files import canonical_json, sha256
+from dltk.base.progress import Progress
+from dltk.data.named import NAMED, load_named
+from dltk.data.split import SIDES
+from dltk.edge.sources import Listing, list_images, read_image_arrays
+
+__all__ = ["Pool", "open_pool"]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Labelled samples, sorted by name.
+
+    Attributes:
+        source: what the user gave.
+        key: digest of everything that decides the pixels; labels are no part of it.
+        targets: int64 (n,), or float32 (n, labels).
+        labels: one a class.
+        sides: int8 (n,), index into `SIDES`; -1 where the source has no split.
+        name: row -> how messages call the sample.
+        read: row -> path or array, as `edge.preprocess.read_image` takes it.
+        groups: one a sample, or None.
+        skipped: (name, reason) of what was left out already.
+    """
+
+    source: str
+    key: str
+    targets: NDArray[Any]
+    labels: tuple[str, ...]
+    sides: NDArray[np.int8]
+    name: Callable[[int], str]
+    read: Callable[[int], Path | NDArray[np.uint8]]
+    groups: Sequence[str] | None = None
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Progress) -> Pool:
+    """The samples of `source`: "digits", "cifar10", "fashion-mnist", a folder, a .csv or an .npz.
+
+    A folder with the name of a known data set is meant by ./NAME.
+
+    Raises:
+        InputError: if it is none of these or has another layout.
+        EnvironmentFault: if a known data set cannot be had.
+    """
+    path = Path(source)
+    if source not in NAMED and (path.is_dir() or path.suffix.lower() == ".csv"):
+        return _of_listing(source, list_images(path, group=group, multi_label=multi_label), multi_label)
+    if group:
+        raise InputError("setting data.group", "needs a CSV", source, "Give a CSV with that column.")
+    if source in NAMED:
+        return _of_named(source, progress)
+    if path.suffix.lower() == ".npz":
+        return _of_npz(source)
+    if not path.exists():
+        hint = did_you_mean(source, NAMED) if os.sep not in source else "Check the path."
+        raise InputError(f"data {source}", "must exist, or be the name of a known data set", hint=hint)
+    hint = "Give a folder with one subfolder a class, a .csv or an .npz."
+    raise InputError(f"data {source}", "must be a folder, a .csv or an .npz", path.suffix or "a file", hint)
+
+
+def _of_listing(source: str, listing: Listing, multi_label: bool) -> Pool:
+    index = {label: number for number, label in enumerate(listing.labels)}
+    if multi_label:
+        targets = np.zeros((len(listing.names), len(index)), np.float32)
+        for row, names in enumerate(listing.classes):
+            targets[row, [index[name] for name in names]] = 1.0
+    else:
+        targets = np.array([index[name] for (name,) in listing.classes], np.int64)
+    sides = [-1 if split is None else SIDES.index(split) for split in listing.splits]
+    return Pool(
+        _shown(source),
+        sha256(canonical_json([_stamp(path) for path in listing.paths])),
+        targets,
+        listing.labels,
+        np.array(sides, np.int8),
+        listing.names.__getitem__,
+        listing.paths.__getitem__,
+        listing.groups,
+        listing.skipped,
+    )
+
+
+def _shown(source: str) -> str:
+    """`source` for messages and JSON, which cannot hold file names that are not UTF-8."""
+    return source.encode(errors="backslashreplace").decode()
+
+
+def _stamp(path: Path) -> list[str | int]:
+    """What changes when a file does, without reading it."""
+    try:
+        status = os.stat(path)
+    except OSError as fault:
+        return [os.fspath(path.absolute()).encode(errors="surrogateescape").hex(), fault.errno or 0]
+    name = os.fspath(path.absolute()).encode(errors="surrogateescape").hex()  # file names need not be UTF-8
+    return [name, status.st_size, status.st_mtime_ns, status.st_mode]
+
+
+def _of_npz(source: str) -> Pool:
+    found = read_image_arrays(source)
+    order = [split for split in (None, *SIDES) if split in found.images]
+    arrays = [found.images[split] for split in order]
+    starts = np.cumsum([0, *(len(array) for array in arrays)])
+    parts = ["x" if split is None else f"x_{'val' if split == 'validation' else split}" for split in order]
+    sides = [-1 if split is None else SIDES.index(split) for split in order]
+
+    def place(row: int) -> tuple[int, int]:
+        part = int(np.searchsorted(starts, row, side="right")) - 1
+        return part, row - int(starts[part])
+
+    def name(row: int) -> str:
+        part, position = place(row)
+        return f"{parts[part]}[{position}]"
+
+    def read(row: int) -> NDArray[np.uint8]:
+        part, position = place(row)
+        image: NDArray[np.uint8] = arrays[part][position]
+        return image
+
+    key = canonical_json([[list(array.shape), sha256(np.ascontiguousarray(array).data.cast("B"))] for array in arrays])
+    return Pool(
+        _shown(source),
+        sha256(key),
+        np.concatenate([found.targets[split] for split in order]),
+        found.labels,
+        np.repeat(np.array(sides, np.int8), [len(array) for array in arrays]),
+        name,
+        read,
+    )
+
+
+def _of_named(source: str, progress: Progress) -> Pool:
+    found = load_named(source, progress=progress)
+    sides = np.full(len(found.images), -1, np.int8)
+    if found.train_count is not None:
+        sides[: found.train_count], sides[found.train_count :] = 0, 2
+    return Pool(
+        _shown(source),
+        found.key,
+        found.targets.astype(np.int64),
+        found.labels,
+        sides,
+        lambda row: f"{source}[{row}]",
+        lambda row: found.images[row],
+    )

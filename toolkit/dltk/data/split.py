@@ -1,0 +1,97 @@
+"""Who trains, who decides, who is asked last: stratified, seeded, whole groups where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SIDES", "assign_sides", "stratified"]
+
+SIDES = ("train", "validation", "test")
+_TRAIN, _VALIDATION, _TEST = range(3)
+
+
+def stratified(targets: NDArray[np.generic], *, count: int, seed: int) -> NDArray[np.int64]:
+    """Positions (min(count, n),), ascending, of samples whose classes are mixed as in `targets`.
+
+    Args:
+        targets: (n,) class numbers or (n, labels) of 0 and 1; there every combination is a stratum of its own.
+    """
+    return _spread(_strata(targets), min(count, len(targets)), np.random.default_rng([seed, 2]))
+
+
+def assign_sides(
+    targets: NDArray[np.generic], *, validation: float, test: float, groups: Sequence[str] | None, seed: int
+) -> NDArray[np.int8]:
+    """The side (index into `SIDES`) of every sample (n,), with the given shares for validation and test.
+
+    Without groups each class goes to the sides in these shares, as nearly as whole samples allow, and keeps at least
+    one sample in train. With groups a whole group goes to the side that its classes are missed at most. Depends on
+    nothing but the arguments: sort samples by name first.
+    """
+    rng = np.random.default_rng([seed, 1])
+    if groups is not None:
+        return _by_group(targets, groups, validation, test, rng)
+    strata = _strata(targets)
+    sides = np.zeros(len(targets), np.int8)
+    sides[_spread(strata, round(len(targets) * test), rng)] = _TEST
+    rest = np.flatnonzero(sides == _TRAIN)
+    sides[rest[_spread(strata[rest], min(len(rest), round(len(targets) * validation)), rng)]] = _VALIDATION
+    return _keep_one_in_train(sides, strata)
+
+
+def _strata(targets: NDArray[np.generic]) -> NDArray[np.int64]:
+    if targets.ndim == 1:
+        return targets.astype(np.int64)
+    found: NDArray[np.int64] = np.unique(targets, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return found
+
+
+def _spread(strata: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """`count` positions at even distances in an order that is sorted by stratum and shuffled within it."""
+    if count == 0:
+        return np.zeros(0, np.int64)
+    order = rng.permutation(len(strata))
+    order = order[np.argsort(strata[order], kind="stable")]
+    # Whole numbers: with float steps two picks could fall on one sample.
+    picks = (np.arange(count, dtype=np.int64) * len(strata) + rng.integers(len(strata))) // count
+    return np.sort(order[picks])
+
+
+def _keep_one_in_train(sides: NDArray[np.int8], strata: NDArray[np.int64]) -> NDArray[np.int8]:
+    missed = np.setdiff1d(strata, strata[sides == _TRAIN])
+    for stratum in missed:
+        members = np.flatnonzero(strata == stratum)
+        sides[members[np.argmin(sides[members])]] = _TRAIN  # from validation first: argmin finds the lower side
+    return sides
+
+
+def _by_group(
+    targets: NDArray[np.generic],
+    groups: Sequence[str],
+    validation: float,
+    test: float,
+    rng: np.random.Generator,
+) -> NDArray[np.int8]:
+    names, index = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
+    index = index.reshape(-1)
+    classes = np.eye(int(targets.max(initial=0)) + 1)[targets.astype(np.int64)] if targets.ndim == 1 else targets
+    held = np.zeros((len(names), classes.shape[1]))  # samples a group and class
+    np.add.at(held, index, classes)
+    totals = held.sum(axis=0)
+    shares = np.array([1.0 - validation - test, validation, test])
+    wanted, given = np.outer(shares, totals), np.zeros((3, len(totals)))
+    shuffled = rng.permutation(len(names))
+    # Large groups first: the small ones then even out what is left.
+    order = shuffled[np.argsort(-held[shuffled].sum(axis=1), kind="stable")]
+    side_of = np.zeros(len(names), np.int8)
+    for group in order:
+        # How much nearer each side comes to what it should hold, rare classes counting as much as common ones.
+        before, after = wanted - given, wanted - given - held[group]
+        gain = ((before**2 - after**2) / np.maximum(totals, 1.0) ** 2).sum(axis=1)
+        gain[shares <= 0.0] = -np.inf
+        side_of[group] = int(np.argmax(gain))
+        given[side_of[group]] += held[group]
+    return side_of[index]

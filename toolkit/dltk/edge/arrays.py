@@ -1,0 +1,72 @@
+"""Arrays in one file: .npz whose bytes depend on the arrays alone, read back without pickles."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.base.files import read_capped, write_atomic
+
+__all__ = ["npz_bytes", "parse_npz", "read_npz", "save_npz"]
+
+_LIMIT = 4_000_000_000  # bytes
+# MemoryError: a header that claims terabytes; RuntimeError: an encrypted member, or one of an unknown kind.
+_FAULTS = (ValueError, TypeError, OSError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip knows: equal arrays give equal bytes
+
+
+def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """`arrays` as an uncompressed .npz, in order of their names, with a fixed date."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _DATE), member.getvalue())
+    return stream.getvalue()
+
+
+def save_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write `npz_bytes(arrays)` to `path`, whole or not at all."""
+    write_atomic(path, npz_bytes(arrays))
+
+
+def parse_npz(data: bytes, where: object, keys: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays in `data`.
+
+    Args:
+        where: what errors name.
+        keys: names that must be there; None: whatever is.
+
+    Raises:
+        InputError: if it is damaged, holds objects, unpacks to over 4 GB, or lacks one of `keys`.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > _LIMIT:
+                raise InputError(where, f"must unpack to at most {_LIMIT} bytes")
+        with np.load(io.BytesIO(data), allow_pickle=False) as opened:
+            found = {name: opened[name] for name in opened.files}
+    except _FAULTS as fault:
+        raise InputError(where, "must be an .npz of plain arrays", str(fault)) from fault
+    missing = sorted(set(keys or ()) - set(found))
+    if missing:
+        raise InputError(where, f"must hold {', '.join(missing)}", sorted(found))
+    return found
+
+
+def read_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays of the file at `path`.
+
+    Raises:
+        InputError: as `parse_npz`, or if there is no such file.
+    """
+    return parse_npz(read_capped(path, _LIMIT), path, keys)

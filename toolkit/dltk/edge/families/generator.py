@@ -1,0 +1,82 @@
+"""A seed number to an image."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.edge.families.base import Family, Metric, Tensors
+from dltk.edge.signature import Signature
+
+__all__ = ["FAMILY", "Generator"]
+
+
+class Generator:
+    """Raw sample: an int64 seed number (). Output: (n, height, width, channels)."""
+
+    name = "generator"
+    metrics: tuple[Metric, ...] = ()  # no picture is right or wrong
+
+    def read(self, source: Any, signature: Signature) -> NDArray[np.int64]:
+        """The seed number, given as such or as text."""
+        try:
+            number = int(str(source))
+        except ValueError:
+            number = -1
+        if not 0 <= number < 2**63:
+            raise InputError("seed", "must be a whole number of at least 0 and below 2**63", source)
+        return np.array(number, np.int64)
+
+    def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
+        """float32 (n, latent): standard normal numbers, a Philox stream a seed."""
+        names = [op["op"] for op in signature.preprocess]
+        if names != ["normal"]:
+            raise InputError("preprocess", "a generator has the one step 'normal'", names)
+        shape = tuple(signature.preprocess[0]["shape"])
+        drawn = [np.random.Generator(np.random.Philox(int(seed))) for seed in raws]
+        latents = [generator.standard_normal(shape, dtype=np.float32) for generator in drawn]
+        return {signature.inputs[0].name: np.stack(latents)}
+
+    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[NDArray[Any]]:
+        """A sample: uint8 (height, width, channels). `top` has no meaning here."""
+        found = np.asarray(outputs[signature.outputs[0].name], np.float32)
+        for op in signature.postprocess:
+            if op["op"] != "to_uint8":
+                raise InputError("postprocess", "a generator has the one step 'to_uint8'", op["op"])
+            found = found * np.float32(op["multiply"]) + np.float32(op["add"])
+        return list(np.clip(np.rint(found), 0, 255).astype(np.uint8))
+
+    def as_json(self, answer: NDArray[Any]) -> dict[str, Any]:
+        """{"shape": [...], "pixels": nested lists}."""
+        return {"shape": list(answer.shape), "pixels": answer.tolist()}
+
+    def as_text(self, answer: NDArray[Any]) -> str:
+        """One line: what the picture is; `--out` shows it."""
+        return f"image {'x'.join(map(str, answer.shape))}, mean {answer.mean():.1f} (write it with --out FILE.png)"
+
+    def as_file(self, answers: list[NDArray[Any]]) -> tuple[str, bytes]:
+        """A PNG with the pictures in a grid, row by row."""
+        from PIL import Image
+
+        height, width, channels = answers[0].shape
+        across = math.ceil(math.sqrt(len(answers)))
+        grid = np.zeros((math.ceil(len(answers) / across) * height, across * width, channels), np.uint8)
+        for place, answer in enumerate(answers):
+            top, left = place // across * height, place % across * width
+            grid[top : top + height, left : left + width] = answer
+        stream = io.BytesIO()
+        Image.fromarray(grid[..., 0] if channels == 1 else grid).save(stream, "PNG")
+        return ".png", stream.getvalue()
+
+    def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.int64]:
+        """Seed numbers (count,)."""
+        return np.random.Generator(np.random.PCG64(seed)).integers(0, 2**31, count, dtype=np.int64)
+
+
+FAMILY: Family = Generator()

@@ -1,0 +1,140 @@
+"""`load` a bundle and `predict`: each file read once, checked, and the same bytes handed to the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import EnvironmentFault, InputError, UsageError, did_you_mean
+from dltk.edge.families import family
+from dltk.edge.integrity import read_file, read_manifest
+from dltk.edge.manifest import Artifact, Manifest
+from dltk.edge.runtimes import RUNTIMES, Session, available, open_session
+from dltk.edge.signature import Signature
+
+__all__ = ["Model", "choose", "load", "open_artifact", "require_ports"]
+
+_CHUNK = 32  # samples whose tensors are held at a time
+
+
+class Model:
+    """A model of a bundle, ready to answer. Safe to use from several threads.
+
+    Attributes:
+        signature: what it takes and gives.
+        labels: one a class, or empty.
+        artifact: the file that runs.
+    """
+
+    def __init__(self, signature: Signature, artifact: Artifact, session: Session) -> None:
+        self.signature, self.artifact = signature, artifact
+        self._session, self._family = session, family(signature.family)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """One a class, or empty."""
+        return self.signature.labels
+
+    def predict(self, source: Any, *, top: int = 5) -> Any:
+        """The answer for one sample: for a classifier up to `top` pairs (label, score), best first.
+
+        Args:
+            source: what the family reads: a path or bytes or uint8 array for images.
+
+        Raises:
+            InputError: if `source` cannot be read.
+        """
+        return self.predict_many([source], top=top)[0]
+
+    def predict_many(self, sources: Iterable[Any], *, top: int = 5) -> list[Any]:
+        """One answer a source, in order."""
+        if top < 1:
+            raise UsageError("top", "must be at least 1", top)
+        raws = [self._family.read(source, self.signature) for source in sources]
+        found: list[Any] = []
+        for start in range(0, len(raws), _CHUNK):
+            outputs = self.run(self._family.tensors(np.stack(raws[start : start + _CHUNK]), self.signature))
+            found += self._family.answers(outputs, self.signature, top=top)
+        return found
+
+    def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The output tensors of a batch of input tensors, by name; batch first."""
+        return self._session.run(tensors)
+
+
+def load(path: str | Path, *, runtime: str | None = None, artifact: str | None = None, threads: int = 1) -> Model:
+    """The model of the bundle in folder `path`: the first artifact whose runtime is installed.
+
+    Args:
+        runtime: "tflite" or "onnx": only artifacts of that format.
+        artifact: the file to take.
+        threads: of the runtime, for one sample.
+
+    Raises:
+        InputError: if the bundle is damaged or has no such artifact.
+        EnvironmentFault: if no runtime for it is installed.
+    """
+    manifest = read_manifest(path)
+    chosen = choose(manifest, runtime=runtime, artifact=artifact)
+    session = open_artifact(chosen, read_file(path, manifest, chosen.file), manifest.signature, threads=threads)
+    return Model(manifest.signature, chosen, session)
+
+
+def choose(manifest: Manifest, *, runtime: str | None = None, artifact: str | None = None) -> Artifact:
+    """The first artifact of the manifest that fits and whose runtime is installed; for Raises see `load`."""
+    if runtime is not None and runtime not in RUNTIMES:
+        raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
+    files = [item.file for item in manifest.artifacts]
+    if artifact is not None and artifact not in files:
+        raise InputError(
+            f"artifact {artifact!r}", f"is not in bundle {manifest.name}", hint=did_you_mean(artifact, files)
+        )
+    fitting = [
+        item
+        for item in manifest.artifacts
+        if runtime in (None, item.format) and (artifact is None or item.file == artifact)
+    ]
+    if not fitting:
+        raise InputError(f"bundle {manifest.name}", f"must have an artifact for {runtime}", ", ".join(files))
+    for item in fitting:
+        if item.format in available():
+            return item
+    extras = " or ".join(sorted({f"pip install 'dltk[{item.format}]'" for item in fitting}))
+    raise EnvironmentFault(f"bundle {manifest.name}", "needs a runtime that is not installed", hint=f"Run {extras}.")
+
+
+def open_artifact(artifact: Artifact, data: bytes, signature: Signature, *, threads: int = 1) -> Session:
+    """A session over an artifact's checked bytes, held against the signature.
+
+    Raises:
+        InputError: naming the file, if the runtime that is installed here cannot load it, or it does not fit.
+    """
+    try:
+        session = open_session(artifact.format, data, threads=threads)
+    except InputError as fault:
+        hint = f"It is known to load in {artifact.minimum_runtime}."
+        raise InputError(artifact.file, fault.rule, fault.received, hint) from fault
+    require_ports(session, signature, artifact.file)
+    return session
+
+
+def require_ports(session: Session, signature: Signature, where: str) -> None:
+    """Raise InputError unless the file's inputs and outputs are the signature's."""
+    for kind, ports, specs in (
+        ("inputs", session.inputs, signature.inputs),
+        ("outputs", session.outputs, signature.outputs),
+    ):
+        found = {port.name: port.shape[1:] for port in ports}
+        wanted = {spec.name: spec.shape[1:] for spec in specs}
+        if set(found) != set(wanted):
+            raise InputError(f"{where}: {kind}", f"must be {', '.join(sorted(wanted))}", ", ".join(sorted(found)))
+        for name, shape in wanted.items():
+            same = len(shape) == len(found[name]) and all(
+                there in (None, size) for size, there in zip(shape, found[name], strict=True)
+            )
+            if not same:
+                raise InputError(f"{where}: {kind}: {name}", f"must have shape {shape} a sample", found[name])

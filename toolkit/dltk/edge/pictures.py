@@ -1,0 +1,184 @@
+"""Decodes and resizes pictures, the same way in training and on the device.
+
+How a picture becomes RGB, one rule each:
+    formats        JPEG, PNG, BMP, WebP, GIF (first frame); by content, never by file name
+    orientation    the EXIF orientation is applied; EXIF that cannot be read counts as none
+    16 bits        the upper 8 bits: value >> 8
+    grey           the value three times
+    palette        looked up
+    transparency   laid over white: (value * alpha + 255 * (255 - alpha) + 127) // 255
+    CMYK           Pillow's conversion; colour profiles are not applied
+    resize         Pillow's bilinear filter, widened when shrinking, in its fixed-point arithmetic
+Damaged and truncated files are refused, and so is a picture with more pixels than the cap, before it is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import DltkError, EnvironmentFault, InputError
+from dltk.base.files import read_capped
+from dltk.edge.signature import Op
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["FORMATS", "MAX_PIXELS", "ImageSource", "decode_image", "resize_image"]
+
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")  # Pillow tries these decoders and no other
+MAX_PIXELS = 50_000_000
+
+ImageSource = str | Path | bytes | NDArray[np.uint8]
+
+_ORIENTATION_TAG = 0x0112
+_BYTES_A_PIXEL = 8  # 16-bit RGBA without compression: no picture needs more
+_HEADER_BYTES = 64_000_000  # room for metadata in a file
+
+
+def decode_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, where: str | None = None) -> NDArray[np.uint8]:
+    """The whole picture as uint8 RGB (H, W, 3), turned upright; the rules stand at the top of this module.
+
+    Raises:
+        InputError: if `source` is no allowed picture, damaged, or has more than `max_pixels` pixels.
+        EnvironmentFault: if Pillow is missing.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source, max_pixels, where or "image array")
+    if isinstance(source, bytes):
+        return _decode(source, max_pixels, where or "image bytes")
+    # A link that a user names is followed; what it leads to must still be a regular file.
+    data = read_capped(Path(os.path.realpath(source)), max_pixels * _BYTES_A_PIXEL + _HEADER_BYTES)
+    return _decode(data, max_pixels, where or str(source))
+
+
+def resize_image(image: NDArray[np.uint8], op: Op) -> NDArray[np.uint8]:
+    """`image` (H, W, 3) at the op's height and width.
+
+    fit "stretch" ignores the proportions, "crop" cuts the middle out first, "pad" puts black around.
+
+    Raises:
+        InputError: if the op asks for something unknown.
+    """
+    height, width = (_size(op, key) for key in ("height", "width"))
+    fit, method = op.get("fit", "stretch"), op.get("method", "bilinear")
+    if method != "bilinear" or fit not in ("stretch", "crop", "pad"):
+        raise InputError("preprocess: resize", "must be bilinear with fit stretch, crop or pad", dict(op))
+    if image.shape[:2] == (height, width):
+        return image
+    rows, columns = image.shape[:2]
+    if fit == "crop":
+        tall, wide = _inside(height, width, rows, columns)
+        top, left = (rows - tall) // 2, (columns - wide) // 2
+        return _pillow_resize(image[top : top + tall, left : left + wide], height, width)
+    if fit == "stretch":
+        return _pillow_resize(image, height, width)
+    tall, wide = _inside(rows, columns, height, width)
+    top, left = (height - tall) // 2, (width - wide) // 2
+    canvas = np.zeros((height, width, 3), np.uint8)
+    canvas[top : top + tall, left : left + wide] = _pillow_resize(image, tall, wide)
+    return canvas
+
+
+def _decode(data: bytes, max_pixels: int, where: str) -> NDArray[np.uint8]:
+    pillow = _pillow()
+    try:
+        with pillow.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_pixels(image.width * image.height, max_pixels, where)
+            orientation = _orientation(image)
+            return _upright(_rgb(image), orientation)
+    except (DltkError, MemoryError):
+        raise
+    except pillow.UnidentifiedImageError as fault:
+        formats = "must be a JPEG, PNG, BMP, WebP or GIF"
+        raise InputError(where, formats, f"{len(data)} bytes of something else") from fault
+    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as fault:
+        most = min(max_pixels, 2 * (pillow.MAX_IMAGE_PIXELS or max_pixels))  # Pillow's own limit, which it checks first
+        raise InputError(where, f"may have at most {most} pixels", str(fault)) from fault
+    except Exception as fault:  # decoders of damaged files raise many kinds: OSError, SyntaxError, struct.error ...
+        raise InputError(where, "must be an undamaged picture", str(fault) or type(fault).__name__) from fault
+
+
+def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith("I"):  # 16-bit grey: "I;16" in new Pillow, "I" in old
+        wide = np.asarray(image)
+        grey = (np.clip(wide, 0, 0xFFFF) >> 8).astype(np.uint8)
+        key = image.info.get("transparency")
+        if isinstance(key, int):
+            grey[wide == key] = 255
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if "transparency" in image.info or image.mode in ("LA", "PA", "La", "RGBA", "RGBa"):
+        return _over_white(np.asarray(image.convert("RGBA")))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    alpha = pixels[:, :, 3:].astype(np.uint16)
+    mixed = pixels[:, :, :3] * alpha + 255 * (255 - alpha)  # at most 255 * 255: fits 16 bits, and so does + 127
+    return ((mixed + np.uint16(127)) // np.uint16(255)).astype(np.uint8)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # damaged metadata around a sound picture
+        return 1
+
+
+def _upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """`image` turned as EXIF 2.32, tag 0x0112, says."""
+    if orientation in (5, 6, 7, 8):
+        image = image.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
+
+
+def _from_array(array: NDArray[np.uint8], max_pixels: int, where: str) -> NDArray[np.uint8]:
+    shaped = array[:, :, None] if array.ndim == 2 else array
+    if array.dtype != np.uint8 or shaped.ndim != 3 or shaped.shape[2] not in (1, 3, 4) or 0 in shaped.shape:
+        received = f"{array.dtype} {array.shape}"
+        raise InputError(where, "must be uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)", received)
+    _check_pixels(shaped.shape[0] * shaped.shape[1], max_pixels, where)
+    if shaped.shape[2] == 4:
+        return _over_white(shaped)
+    return np.repeat(shaped, 3, axis=2) if shaped.shape[2] == 1 else shaped
+
+
+def _check_pixels(pixels: int, max_pixels: int, where: str) -> None:
+    if pixels > max_pixels:
+        raise InputError(where, f"may have at most {max_pixels} pixels", pixels, "Shrink it or raise data.max_pixels.")
+
+
+def _size(op: Op, key: str) -> int:
+    value = op.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= 8192:
+        raise InputError("preprocess: resize", f"{key} must be a whole number of pixels up to 8192", value)
+    return value
+
+
+def _inside(rows: int, columns: int, most_rows: int, most_columns: int) -> tuple[int, int]:
+    """The largest size with the proportions rows : columns that fits the frame, in whole numbers, at least 1."""
+    if rows * most_columns >= columns * most_rows:
+        return most_rows, max(1, (2 * columns * most_rows + rows) // (2 * rows))
+    return max(1, (2 * rows * most_columns + columns) // (2 * columns)), most_columns
+
+
+def _pillow_resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    pillow = _pillow()
+    return np.asarray(pillow.fromarray(np.ascontiguousarray(image)).resize((width, height), pillow.Resampling.BILINEAR))
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image
+    except ImportError as fault:
+        raise EnvironmentFault("Pillow", "is needed to read pictures", hint="Run: pip install pillow") from fault
+    return Image

@@ -1,0 +1,104 @@
+"""From what a user gives to what a model takes: the same code runs in training and on the device.
+
+A sample goes two steps. `read_image` runs the ops "decode" and "resize" and gives the raw sample, uint8 (H, W, 3), that
+training caches. `apply_ops` runs the ops after them on a batch of raw samples and gives float32 tensors. How pictures
+become pixels stands in `dltk.edge.pictures`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError, did_you_mean
+from dltk.edge.pictures import MAX_PIXELS, ImageSource, decode_image, resize_image
+from dltk.edge.signature import Op
+
+__all__ = ["MAX_PIXELS", "apply_ops", "decode_image", "image_ops", "read_image", "resize_image"]
+
+_READING_OPS = ("decode", "resize", "window")  # they made the raw sample; nothing is left to do for a batch
+
+
+def image_ops(height: int, width: int, *, fit: str = "stretch", max_pixels: int = MAX_PIXELS) -> tuple[Op, Op]:
+    """The ops "decode" and "resize" that lead the preprocessing of a model that takes images of `height` x `width`."""
+    return (
+        {"op": "decode", "mode": "RGB", "max_pixels": max_pixels},
+        {"op": "resize", "height": height, "width": width, "method": "bilinear", "fit": fit},
+    )
+
+
+def read_image(source: ImageSource, ops: Sequence[Op], *, where: str | None = None) -> NDArray[np.uint8]:
+    """One raw sample, uint8 (H, W, 3), by the ops "decode" and "resize" among `ops`.
+
+    Args:
+        source: path, the bytes of a file, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        where: how messages call `source`; its path when left out.
+
+    Raises:
+        InputError: if it is no such picture, damaged, or has too many pixels.
+        EnvironmentFault: if Pillow is needed and missing.
+    """
+    limit = next((op.get("max_pixels", MAX_PIXELS) for op in ops if op["op"] == "decode"), MAX_PIXELS)
+    image = decode_image(source, max_pixels=limit, where=where)
+    for op in ops:
+        if op["op"] == "decode" and op.get("mode", "RGB") != "RGB":
+            raise InputError("preprocess: decode", "mode must be RGB", op["mode"])
+        if op["op"] == "resize":
+            image = resize_image(image, op)
+    return image
+
+
+def apply_ops(raws: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float32]:
+    """Tensors, float32 (n, ...), of a batch of raw samples (n, ...), by every op that does not read files.
+
+    Raises:
+        InputError: on an op that this version does not know, or numbers that do not fit the samples.
+    """
+    batch: NDArray[Any] = raws
+    for op in ops:
+        name = op["op"]
+        if name in _READING_OPS:
+            continue
+        if name not in _BATCH_OPS:
+            raise InputError(f"preprocess: {name}", "is not known to this version", hint=did_you_mean(name, _BATCH_OPS))
+        try:
+            batch = _BATCH_OPS[name](batch, op)
+        except (KeyError, TypeError, ValueError) as fault:
+            raise InputError(f"preprocess: {name}", f"must fit samples of shape {raws.shape[1:]}", dict(op)) from fault
+    return np.ascontiguousarray(batch, dtype=np.float32)
+
+
+def _scale(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
+    scaled: NDArray[np.float32] = np.multiply(batch, np.asarray(op["multiply"], np.float32), dtype=np.float32)
+    scaled += np.asarray(op["add"], np.float32)
+    return scaled
+
+
+def _reverse_channels(batch: NDArray[Any], op: Op) -> NDArray[Any]:
+    return batch[..., ::-1]
+
+
+def _standardize(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
+    centred: NDArray[np.float32] = np.subtract(batch, np.asarray(op["mean"], np.float32), dtype=np.float32)
+    centred /= np.asarray(op["std"], np.float32)
+    return centred
+
+
+def _normal(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
+    """A standard normal sample a seed number: NumPy's Philox, which gives the same numbers on every machine."""
+    shape = tuple(int(size) for size in op["shape"])
+    samples = np.empty((len(batch), *shape), np.float32)
+    for index, seed in enumerate(np.asarray(batch, np.int64).reshape(len(batch))):
+        samples[index] = np.random.Generator(np.random.Philox(int(seed))).standard_normal(shape, np.float32)
+    return samples
+
+
+_BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
+    "scale": _scale,
+    "reverse_channels": _reverse_channels,
+    "standardize": _standardize,
+    "normal": _normal,
+}

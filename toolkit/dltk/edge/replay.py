@@ -1,0 +1,174 @@
+"""Prove that a bundle still does what it did when it was sealed: golden samples through every artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageError
+from dltk.edge.arrays import parse_npz
+from dltk.edge.families import family
+from dltk.edge.integrity import Sealed, read_bundle
+from dltk.edge.load import open_artifact
+from dltk.edge.manifest import Artifact
+from dltk.edge.parity import compare, misfits
+from dltk.edge.runtimes import RUNTIMES, available
+from dltk.edge.scoring import Labelled, labelled, score
+from dltk.edge.signature import Signature
+
+__all__ = ["GOLDEN", "Golden", "golden", "replay"]
+
+GOLDEN = "golden.npz"
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A few samples with the answers the float32 reference gave to them.
+
+    Attributes:
+        raws: (n, ...).
+        tensors: input name -> (n, ...), what the raw samples became on the workstation.
+        outputs: output name -> float32 (n, ...), the reference's.
+    """
+
+    raws: NDArray[Any]
+    tensors: Mapping[str, NDArray[Any]]
+    outputs: Mapping[str, NDArray[Any]]
+
+
+def golden(data: bytes, signature: Signature, where: object = GOLDEN) -> Golden:
+    """The golden samples in the bytes of `golden.npz`: keys "raw", "tensor:NAME", "output:NAME", maybe "target".
+
+    Raises:
+        InputError: if a key is missing or the arrays differ in length.
+    """
+    inputs, outputs = ([spec.name for spec in specs] for specs in (signature.inputs, signature.outputs))
+    keys = ["raw", *(f"tensor:{name}" for name in inputs), *(f"output:{name}" for name in outputs)]
+    found = parse_npz(data, where, keys)
+    lengths = {key: len(array) if array.ndim else 0 for key, array in found.items()}
+    if len(set(lengths.values())) != 1 or not lengths["raw"]:
+        raise InputError(where, "every array must hold the same samples, at least one", lengths)
+    return Golden(
+        found["raw"],
+        {name: found[f"tensor:{name}"] for name in inputs},
+        {name: found[f"output:{name}"] for name in outputs},
+    )
+
+
+def replay(path: str | Path, *, runtime: str | None = None, data: str | Path | None = None) -> dict[str, Any]:
+    """Check every file of the bundle, run its golden samples, and compare with what is recorded.
+
+    Args:
+        runtime: only artifacts of this format; None: all that a runtime is installed for.
+        data: labelled data to score the artifacts on: a folder a class, a CSV of path,label, or of measurements.
+
+    Returns:
+        {"bundle", "files", "samples", "tensors_equal", "passed", "artifacts": [{"file", "format", "precision",
+        "status" ("passed", "failed", "skipped"), "parity", "reasons", "metric"}]}.
+
+    Raises:
+        InputError: if the bundle is damaged.
+        LimitError: if anything differs; `measured` holds all of the above.
+        EnvironmentFault: if no artifact could be run.
+    """
+    if runtime is not None and runtime not in RUNTIMES:
+        raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
+    sealed = read_bundle(path)
+    signature = sealed.manifest.signature
+    _check_labels(sealed)
+    samples = golden(_file(sealed, GOLDEN), signature, sealed.path / GOLDEN)
+    scored = None if data is None else labelled(data, signature)
+    artifacts = [
+        _replay_one(artifact, sealed.files[artifact.file], samples, signature, runtime, scored)
+        for artifact in sealed.manifest.artifacts
+    ]
+    if all(found["status"] == "skipped" for found in artifacts):
+        hint = "Install one: pip install 'dltk[tflite]' or pip install 'dltk[onnx]'."
+        raise EnvironmentFault(sealed.path, "no artifact has a runtime here", runtime, hint)
+    equal = _tensors_equal(samples, signature)
+    report = {
+        "bundle": sealed.manifest.name,
+        "files": len(sealed.files),
+        "samples": len(samples.raws),
+        "tensors_equal": equal,
+        "passed": equal and not any(found["status"] == "failed" for found in artifacts),
+        "artifacts": artifacts,
+    }
+    if not report["passed"]:
+        raise LimitError(sealed.path, "must give the answers it was sealed with", _first_fault(report), measured=report)
+    return report
+
+
+def _replay_one(
+    artifact: Artifact,
+    data: bytes,
+    samples: Golden,
+    signature: Signature,
+    runtime: str | None,
+    scored: Labelled | None,
+) -> dict[str, Any]:
+    report = {"file": artifact.file, "format": artifact.format, "precision": artifact.precision}
+    if artifact.format not in available() or runtime not in (None, artifact.format):
+        reason = "left out by --runtime" if artifact.format in available() else "no runtime for it is installed"
+        return report | {"status": "skipped", "parity": None, "reasons": [reason], "metric": None}
+    try:
+        session = open_artifact(artifact, data, signature)
+        outputs = session.run(samples.tensors)
+    except InputError as fault:  # sound bytes that this machine's runtime refuses: the other artifacts may do
+        return report | {"status": "failed", "parity": None, "reasons": [str(fault)], "metric": None}
+    reasons, parity = misfits(samples.outputs, outputs, signature), None
+    if not reasons:
+        parity = compare(samples.outputs, outputs, signature, **_limits(artifact))
+        if not parity.pop("passed"):
+            reasons = [f"{parity['measure']} error {parity['error']:.3g} over tolerance {parity['tolerance']:g}"]
+    metric = None if scored is None else score(session, signature, scored)
+    return report | {
+        "status": "failed" if reasons else "passed",
+        "parity": parity,
+        "reasons": reasons,
+        "metric": metric,
+    }
+
+
+def _limits(artifact: Artifact) -> dict[str, Any]:
+    recorded = artifact.parity
+    try:
+        limits = {"measure": str(recorded["measure"]), "tolerance": float(recorded["tolerance"])}
+    except (KeyError, TypeError, ValueError) as fault:
+        raise InputError(f"{artifact.file}: parity", "needs a measure and a tolerance", dict(recorded)) from fault
+    if recorded.get("top1_tolerance") is not None:
+        limits["top1_tolerance"] = float(recorded["top1_tolerance"])
+    return limits
+
+
+def _tensors_equal(samples: Golden, signature: Signature) -> bool:
+    """To the bit: preprocessing is the same code with the same arithmetic on every machine."""
+    made = family(signature.family).tensors(samples.raws, signature)
+    return set(made) == set(samples.tensors) and all(
+        made[name].dtype == stored.dtype and made[name].tobytes() == np.ascontiguousarray(stored).tobytes()
+        for name, stored in samples.tensors.items()
+    )
+
+
+def _file(sealed: Sealed, name: str) -> bytes:
+    if name not in sealed.files:
+        raise InputError(sealed.path, f"must hold {name}", hint="Export the bundle again.")
+    return sealed.files[name]
+
+
+def _check_labels(sealed: Sealed) -> None:
+    labels = sealed.manifest.signature.labels
+    if "labels.txt" in sealed.files and sealed.files["labels.txt"] != "".join(f"{x}\n" for x in labels).encode():
+        raise InputError(sealed.path / "labels.txt", "must hold the manifest's labels, one a line")
+
+
+def _first_fault(report: Mapping[str, Any]) -> str:
+    if not report["tensors_equal"]:
+        return "input tensors that differ from the stored ones"
+    found = next(artifact for artifact in report["artifacts"] if artifact["status"] == "failed")
+    return f"{found['file']}: {found['reasons'][0]}"

@@ -1,0 +1,127 @@
+"""One face for the runtimes: a model's bytes in, float32 tensors in and out, whatever the file holds inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import EnvironmentFault, InputError
+
+__all__ = ["RUNTIMES", "Port", "Session", "available", "open_session", "stack", "to_port"]
+
+RUNTIMES = {  # format -> modules that run it, in order of preference
+    "tflite": ("ai_edge_litert", "tflite_runtime"),
+    "onnx": ("onnxruntime",),
+}
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output as it stands in the file.
+
+    Attributes:
+        name: the signature's.
+        dtype: NumPy's name; "int8" where the file takes or gives quantized numbers.
+        shape: batch first, as None.
+        scale, zero_point: real = scale * (stored - zero_point); None where the file holds plain numbers.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+    scale: float | None = None
+    zero_point: int = 0
+
+
+class Session(Protocol):
+    """A model that is ready to run. Safe to use from several threads at once."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+    def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Outputs of a batch of any size n >= 1; quantized ports are converted here, so callers see float32.
+
+        Raises:
+            InputError: if names or shapes do not fit, or the model fails while it runs.
+        """
+
+    def operators(self) -> dict[str, int]:
+        """Operator name -> how often it stands in the main graph of the file."""
+
+    def float_operators(self) -> dict[str, int]:
+        """Those that give float32 when run, conversions to and from integers aside: the part that is not integer."""
+
+    def delegated_share(self) -> float | None:
+        """Share of the file's operators that a delegate took (XNNPACK), or None where the runtime has none."""
+
+
+def available() -> tuple[str, ...]:
+    """The formats that a runtime is installed for. Nothing is imported."""
+    return tuple(form for form, modules in RUNTIMES.items() if any(find_spec(module) for module in modules))
+
+
+def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
+    """A session over the bytes of a "tflite" or "onnx" model, on the CPU with `threads` threads.
+
+    Raises:
+        EnvironmentFault: if the runtime is not installed.
+        InputError: if the bytes are no model that it can load.
+    """
+    if format not in RUNTIMES:
+        raise InputError(f"format {format!r}", f"must be one of {', '.join(RUNTIMES)}")
+    if format not in available():
+        raise EnvironmentFault(
+            f"{format} models",
+            f"need {' or '.join(RUNTIMES[format])}",
+            hint=f"Install it: pip install 'dltk[{format}]'.",
+        )
+    if format == "tflite":
+        from dltk.edge.tflite import TfliteSession
+
+        return TfliteSession(data, threads=threads)
+    from dltk.edge.onnx import OnnxSession
+
+    return OnnxSession(data, threads=threads)
+
+
+def to_port(tensors: Mapping[str, NDArray[Any]], port: Port) -> NDArray[Any]:
+    """The tensor for `port` out of `tensors`, checked, and quantized where the file wants that.
+
+    Rounds halves to even; clips to the stored type's range.
+    """
+    if port.name not in tensors:
+        raise InputError(f"input {port.name!r}", "must be given", sorted(tensors))
+    found = np.asarray(tensors[port.name])
+    fits = found.ndim == len(port.shape) and all(
+        size in (None, there) for size, there in zip(port.shape, found.shape, strict=True)
+    )
+    if not fits or not len(found):
+        raise InputError(f"input {port.name!r}", f"must have shape {_words(port.shape)}", found.shape)
+    if port.scale is None:
+        return np.ascontiguousarray(found, dtype=port.dtype)
+    limits = np.iinfo(port.dtype)
+    steps = np.rint(found / np.float32(port.scale)) + port.zero_point
+    return np.ascontiguousarray(np.clip(steps, limits.min, limits.max).astype(port.dtype))
+
+
+def from_port(stored: NDArray[Any], port: Port) -> NDArray[Any]:
+    """What the model gave at `port`, as real numbers."""
+    if port.scale is None:
+        return stored
+    return ((stored.astype(np.int32) - port.zero_point) * np.float32(port.scale)).astype(np.float32)
+
+
+def stack(batches: list[list[NDArray[Any]]], ports: tuple[Port, ...]) -> dict[str, NDArray[Any]]:
+    """Outputs of consecutive batches, in the order of `ports`, joined and made real."""
+    columns = zip(*batches, strict=True)
+    return {port.name: from_port(np.concatenate(column), port) for port, column in zip(ports, columns, strict=True)}
+
+
+def _words(shape: tuple[int | None, ...]) -> str:
+    return f"({', '.join('batch' if size is None else str(size) for size in shape)})"

@@ -1,0 +1,53 @@
+"""What a label may look like."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from dltk.base.errors import InputError
+
+__all__ = ["check_labels", "split_name"]
+
+_SPLIT_NAMES = {
+    "train": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+}
+
+
+def split_name(text: str) -> str | None:
+    """ "train", "validation" or "test" for any of the usual spellings, in any case; None for another word."""
+    return _SPLIT_NAMES.get(text.casefold())
+
+
+def check_labels(names: Iterable[str], where: object) -> tuple[str, ...]:
+    """The distinct labels in Unicode NFC, sorted by code point.
+
+    Raises:
+        InputError: if fewer than two remain, two differ only in how Unicode writes them, or one is empty, starts or
+            ends with a space, holds a control character, or looks like a path.
+    """
+    found: dict[str, str] = {}
+    for name in sorted(set(names)):
+        label = unicodedata.normalize("NFC", name)
+        if label in found:
+            rule = "labels must differ in more than their Unicode form (NFC)"
+            raise InputError(where, rule, f"{found[label]!a} and {name!a}", "Give both the same spelling.")
+        _check_label(label, where)
+        found[label] = name
+    if len(found) < 2:
+        only = next(iter(found), None)
+        raise InputError(where, "needs at least two classes", "none" if only is None else f"only {only!r}")
+    return tuple(sorted(found))
+
+
+def _check_label(label: str, where: object) -> None:
+    if not label or label != label.strip():
+        raise InputError(where, "a label must not be empty, nor start or end with a space", repr(label))
+    if "/" in label or "\\" in label or label in (".", ".."):
+        raise InputError(where, "a label must not look like a path", label, "Are path and label the wrong way round?")
+    if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in label):
+        raise InputError(where, "a label must not hold control characters or surrogates", ascii(label))

@@ -1,0 +1,1 @@
+"""Candidate -> bytes: one module a format (floor 7)."""

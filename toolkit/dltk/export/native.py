@@ -1,0 +1,44 @@
+"""onnxruntime's own calibration, for graphs whose loops (LSTM, GRU) have no ranges that two formats could share."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dltk.compress.plan import QuantizationPlan
+from dltk.edge.signature import Signature
+
+__all__ = ["calibrate_natively"]
+
+
+def calibrate_natively(model: Any, plan: QuantizationPlan, signature: Signature) -> Any:
+    """`model` quantized by onnxruntime on the plan's samples; what it cannot quantize stays float."""
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Samples(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            names = [spec.name for spec in signature.inputs]
+            arrays = list(plan.samples.values())
+            count = len(arrays[0])
+            self.rows = iter(
+                [dict(zip(names, (array[i : i + 1] for array in arrays), strict=True)) for i in range(count)]
+            )
+
+        def get_next(self) -> dict[str, Any] | None:
+            return next(self.rows, None)
+
+    with tempfile.TemporaryDirectory(prefix="dltk-") as folder:
+        source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
+        onnx.save(model, source)
+        quantize_static(
+            source,
+            target,
+            Samples(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return onnx.load(target)

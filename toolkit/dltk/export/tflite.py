@@ -1,0 +1,139 @@
+"""The twin as a TFLite file: static batch of one, builtin operators only, named by its signature."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from dltk.base.errors import InputError
+from dltk.compress.plan import QuantizationPlan
+from dltk.edge.signature import Signature
+from dltk.export.fakequant import fake_quant
+from dltk.twin.graph import Graph
+
+__all__ = ["emit"]
+
+
+def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationPlan | None) -> bytes:
+    """The bytes of a `.tflite` file of a deployed graph.
+
+    Args:
+        precision: "float32", "float16", "dynamic", "int8" (float at the borders) or "int8-io".
+        plan: the ranges; needed for int8.
+
+    Raises:
+        InputError: if an operator would need the Flex delegate, which edge interpreters lack.
+    """
+    import tensorflow as tf
+
+    from dltk.twin.build import build
+
+    twin = build(graph, hook=fake_quant(plan) if precision.startswith("int8") else None, batch=1)
+    function = _function(twin, graph, signature)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], twin)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    _SETTINGS[precision](converter, tf, plan, graph)
+    try:
+        with _quiet():
+            data = bytes(converter.convert())
+    except Exception as fault:
+        raise InputError("export to TFLite", "every operator must be a builtin", _cause(fault)) from fault
+    return _with_metadata(data, signature, precision)
+
+
+def _function(twin: Any, graph: Graph, signature: Signature) -> Any:
+    """A tf.function with the signature's names at its borders."""
+    import tensorflow as tf
+
+    specs = {
+        spec.name: tf.TensorSpec((1, *item.shape), item.dtype, name=spec.name)
+        for spec, item in zip(signature.inputs, graph.inputs, strict=True)
+    }
+    outputs = [spec.name for spec in signature.outputs]
+
+    @tf.function(input_signature=[specs])  # type: ignore[untyped-decorator]
+    def serve(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        made = twin([inputs[spec.name] for spec in signature.inputs], training=False)
+        made = list(made) if isinstance(made, (list, tuple)) else [made]
+        return dict(zip(outputs, made, strict=True))
+
+    return serve
+
+
+def _float16(converter: Any, tf: Any, plan: QuantizationPlan | None, graph: Graph) -> None:
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+
+
+def _dynamic(converter: Any, tf: Any, plan: QuantizationPlan | None, graph: Graph) -> None:
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+
+
+def _int8(converter: Any, tf: Any, plan: QuantizationPlan | None, graph: Graph) -> None:
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if plan is None or plan.ranges != "native":
+        return
+
+    def samples() -> Iterator[list[Any]]:
+        for i in range(len(next(iter(plan.samples.values())))):
+            yield [np.asarray(plan.samples[item.name][i : i + 1]) for item in graph.inputs]
+
+    converter.representative_dataset = samples
+
+
+def _int8_io(converter: Any, tf: Any, plan: QuantizationPlan | None, graph: Graph) -> None:
+    _int8(converter, tf, plan, graph)
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+
+
+_SETTINGS: Mapping[str, Callable[[Any, Any, QuantizationPlan | None, Graph], None]] = {
+    "float32": lambda converter, tf, plan, graph: None,
+    "float16": _float16,
+    "dynamic": _dynamic,
+    "int8": _int8,
+    "int8-io": _int8_io,
+}
+
+
+def _with_metadata(data: bytes, signature: Signature, precision: str) -> bytes:
+    """The same model with dltk's description inside, under the metadata name "dltk"."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(data))
+    text = json.dumps({"precision": precision, "signature": signature.as_dict()}, sort_keys=True)
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(text.encode(), np.uint8)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = b"dltk", len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the converter's C++ log off the screen; what goes wrong comes as an exception."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)
+
+
+def _cause(fault: Exception) -> str:
+    lines = str(fault).splitlines()
+    return next((line for line in lines if "Flex" in line or "tf." in line), lines[0] if lines else repr(fault))

@@ -1,0 +1,35 @@
+"""Names of layers that do not depend on what else was built in the process."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+__all__ = ["Names"]
+
+
+class Names:
+    """Gives every layer or operation of one graph, asked about in order, a fixed name.
+
+    Names that somebody chose stay. Names that Keras made up count over the life of a process (`add_21`), so that two
+    equal builds would give different files: they are counted again within this graph.
+    """
+
+    def __init__(self) -> None:
+        self._counted: Counter[str] = Counter()
+
+    def of(self, operation: Any) -> str:
+        """The fixed name of `operation`; ask once for each."""
+        made_up = _snake(type(operation).__name__)
+        if not re.fullmatch(rf"{re.escape(made_up)}(_\d+)?", operation.name):
+            return str(operation.name)
+        number = self._counted[made_up]
+        self._counted[made_up] += 1
+        return f"{made_up}_{number}" if number else made_up
+
+
+def _snake(name: str) -> str:
+    """`ReLU` -> `re_lu`, as Keras does it."""
+    spaced = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", spaced).lower()

@@ -1,0 +1,80 @@
+"""Groups of settings that many recipes share. A recipe takes those it needs and changes the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dltk.recipe.settings import setting
+
+__all__ = ["Augment", "Calibration", "Fit", "ImageData", "PruneAndQuantize"]
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Which images, at which size, split how."""
+
+    size: int = setting(96, "side of the square the model sees, in pixels", low=8, high=1024)
+    resize: Literal["stretch", "crop", "pad"] = setting("stretch", "how an image that is not square becomes one")
+    validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
+    test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
+    group: str | None = setting(None, "CSV column; samples of one group stay on one side of the split")
+    limit: int = setting(0, "use at most this many training samples, stratified; 0: all", low=0)
+    labels: tuple[str, ...] = setting((), "class names in the order of the model's outputs; none: sorted")
+    multi_label: bool = setting(False, "several labels a sample, separated by | in the CSV")
+    max_unreadable: float = setting(0.05, "stop if a larger share of the files cannot be read", low=0.0, high=1.0)
+    max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
+    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How one phase of training goes."""
+
+    epochs: int = setting(10, "passes over the training samples", low=0, high=100_000)
+    batch_size: int = setting(64, "samples a step", low=1, high=65_536)
+    optimizer: Literal["sgd", "adam", "adamw", "adagrad", "rmsprop"] = setting("adam", "update rule")
+    learning_rate: float = setting(1e-3, "peak learning rate", low=0.0, high=100.0)
+    momentum: float = setting(0.9, "momentum of sgd and rmsprop", low=0.0, high=1.0)
+    nesterov: bool = setting(False, "Nesterov momentum (sgd)")
+    schedule: Literal["constant", "step", "exponential", "cosine", "plateau"] = setting("cosine", "rate decay")
+    warmup: float = setting(0.0, "epochs of linear warm-up", low=0.0)
+    decay_every: float = setting(10.0, "step, exponential: epochs between decays", low=0.1)
+    decay_factor: float = setting(0.1, "step, exponential, plateau: factor of a decay", low=0.0, high=1.0)
+    plateau_patience: int = setting(3, "plateau: epochs without progress before a decay", low=1)
+    weight_decay: float = setting(0.0, "decoupled weight decay (adamw)", low=0.0)
+    l2: float = setting(0.0, "L2 penalty on kernels", low=0.0)
+    label_smoothing: float = setting(0.0, "share of the target given to all classes alike", low=0.0, high=0.9)
+    class_weights: Literal["none", "balanced"] = setting("none", "weight of a sample by the rarity of its class")
+    patience: int = setting(0, "early stopping: epochs without progress on validation; 0: off", low=0)
+    average: float = setting(0.0, "decay of the moving average of the weights; 0: off", low=0.0, high=0.99999)
+    clip_norm: float = setting(0.0, "largest norm of the gradient; 0: off", low=0.0)
+    precision: Literal["float32", "mixed_bfloat16"] = setting("float32", "compute precision of training")
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Deterministic views: each is a function of (sample, view, seed)."""
+
+    views: int = setting(1, "different views of a sample, used in turn; 0: a new one every epoch", low=0)
+    flip: bool = setting(False, "mirror left and right, every second view")
+    rotate: float = setting(0.0, "largest turn in degrees", low=0.0, high=180.0)
+    translate: float = setting(0.0, "largest shift, as a share of the side", low=0.0, high=0.5)
+    zoom: float = setting(0.0, "largest zoom in or out, as a share", low=0.0, high=0.9)
+    contrast: float = setting(0.0, "largest change of contrast, as a share", low=0.0, high=0.9)
+    mixup: float = setting(0.0, "alpha of mixup (arXiv:1710.09412); 0: off", low=0.0)
+    cutmix: float = setting(0.0, "alpha of cutmix (arXiv:1905.04899); 0: off", low=0.0)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Which samples set the ranges of an int8 model."""
+
+    samples: int = setting(500, "training samples, stratified and seeded", low=1, high=100_000)
+
+
+@dataclass(frozen=True)
+class PruneAndQuantize:
+    """The recipe's own compression plan, used by `dltk compress` without --step."""
+
+    steps: tuple[str, ...] = setting(("quantize:precision=int8",), "steps in order, as --step takes them")

@@ -1,0 +1,139 @@
+"""Find a recipe by its registered name or by the path of a Python file."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dltk.base.errors import DltkError, InputError, did_you_mean
+from dltk.base.files import read_capped, sha256
+from dltk.recipe.recipe import Recipe
+from dltk.recipe.settings import apply, assign
+
+__all__ = ["Loaded", "load", "read", "registered", "resolve"]
+
+GROUP = "dltk.recipes"
+_SOURCE_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A recipe and where it came from.
+
+    Attributes:
+        recipe: what the file holds as `recipe`.
+        source: text of the file.
+        is_file: whether it was given as a path, not as a registered name.
+    """
+
+    recipe: Recipe
+    source: str
+    is_file: bool
+
+
+def registered() -> Mapping[str, EntryPoint]:
+    """Name -> entry point of every installed recipe, sorted; nothing is imported."""
+    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+
+
+def load(recipe: str | Path) -> Recipe:
+    """The recipe registered as `recipe`, or the one in the Python file at that path.
+
+    Raises:
+        InputError: if there is none, or its file is broken; names the file and the line.
+    """
+    return read(recipe).recipe
+
+
+def read(recipe: str | Path) -> Loaded:
+    """Like `load`, with the text of the recipe's file.
+
+    Raises:
+        InputError: as `load`.
+    """
+    text = str(recipe)
+    if text.endswith(".py") or os.sep in text:
+        return _from_file(Path(recipe))
+    return _from_name(text)
+
+
+def resolve(recipe: Recipe, pairs: Iterable[str] = (), *, smoke: bool = False) -> Any:
+    """The recipe's settings, shrunk if `smoke`, with each `KEY=VALUE` of `pairs` put in last.
+
+    Raises:
+        InputError: on an unknown key or a value that does not fit.
+    """
+    settings = apply(recipe.settings, recipe.smoke) if smoke else recipe.settings
+    return assign(settings, pairs)
+
+
+def _from_name(name: str) -> Loaded:
+    known = registered()
+    if name not in known:
+        hint = f"{did_you_mean(name, known)} A path to a recipe file ends in .py."
+        raise InputError(f"recipe {name!r}", "is not registered", hint=hint)
+    where = f"recipe {name!r} ({known[name].value})"
+    try:
+        found = known[name].load()
+    except Exception as fault:
+        raise InputError(where, "must load without an error", f"{type(fault).__name__}: {fault}") from fault
+    module = sys.modules[known[name].module]
+    return Loaded(_checked(found, where), Path(str(module.__file__)).read_text(encoding="utf-8"), is_file=False)
+
+
+def _from_file(path: Path) -> Loaded:
+    data = read_capped(path, _SOURCE_LIMIT)
+    try:
+        text = data.decode("utf-8")
+        code = compile(text, str(path), "exec")
+    except SyntaxError as fault:
+        where = f"{path}, line {fault.lineno}" if fault.lineno else path  # a NUL has no line
+        raise InputError(where, "must be valid Python", fault.msg) from fault
+    except ValueError as fault:
+        raise InputError(path, "must be Python source in UTF-8", str(fault)) from fault
+    module = _module(path, sha256(data))
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - the user's own recipe; running it is what was asked for
+    except (Exception, SystemExit) as fault:
+        lines = [frame.lineno for frame in traceback.extract_tb(fault.__traceback__) if frame.filename == str(path)]
+        where = f"{path}, line {lines[-1]}" if lines else str(path)
+        raise InputError(where, "must run without an error", f"{type(fault).__name__}: {fault}") from fault
+    if not hasattr(module, "recipe"):
+        raise InputError(path, "must define `recipe`", hint="End the file with recipe = Recipe(...).")
+    return Loaded(_checked(module.recipe, str(path)), text, is_file=True)
+
+
+def _module(path: Path, digest: str) -> ModuleType:
+    """A new module for a recipe file; dataclasses look their types up in `sys.modules`."""
+    name = f"dltk_recipe_{path.stem}_{digest[:12]}"
+    spec = importlib.util.spec_from_loader(name, loader=None, origin=str(path))
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    module.__file__ = str(path)
+    sys.modules[name] = module
+    return module
+
+
+def _checked(found: Any, where: str) -> Recipe:
+    if not isinstance(found, Recipe):
+        raise InputError(where, "`recipe` must be a dltk.recipe.Recipe", type(found).__name__)
+    settings = found.settings
+    frozen = is_dataclass(settings) and not isinstance(settings, type) and settings.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    if not frozen:
+        raise InputError(where, "settings must be an instance of a frozen dataclass", type(settings).__name__)
+    missing = {"seed", "data"} - {item.name for item in fields(settings)}
+    if missing:
+        raise InputError(where, "settings must have `seed` and `data`", f"no {', '.join(sorted(missing))}")
+    try:
+        apply(settings, found.smoke)
+    except DltkError as fault:
+        raise InputError(where, f"smoke must change known settings: {fault}") from fault
+    return found

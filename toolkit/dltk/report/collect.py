@@ -1,0 +1,184 @@
+"""What a run or a bundle says of itself, as plain JSON values. Nothing is loaded, run or measured again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dltk.base.errors import InputError
+from dltk.base.files import canonical_json, parse_json, read_capped
+from dltk.edge.integrity import read_file, read_manifest
+from dltk.edge.manifest import MANIFEST, Artifact
+from dltk.report.metrics import read_metrics
+from dltk.report.values import listed, mapping, number, records, scalars, texts
+from dltk.run import Run
+
+__all__ = ["collect"]
+
+_HISTORY_LIMIT = 64_000_000  # bytes
+_REPORT = "report.json"
+
+
+def collect(path: str | Path) -> dict[str, Any]:
+    """The measurements that stand in the run or bundle at `path`; "kind" says which it is.
+
+    Of a run: "metrics", "history" (a mapping an epoch), "data", "compression" (None where nothing was compressed).
+    Of a bundle: "artifacts", "gate", "lineage", and "metrics", "agreement", "reference", "compression" as far as its
+    report.json has them; each file that is read is held against its hash.
+
+    Raises:
+        InputError: if there is neither a finished run nor a sound bundle, or a file in it is broken.
+    """
+    path = Path(path)
+    hint = "`dltk finetune` makes a run, `dltk export` a bundle."
+    if not path.is_dir():
+        received = "a file" if os.path.lexists(path) else "nothing there"
+        raise InputError(path, "must be the folder of a run or a bundle", received, hint)
+    if os.path.lexists(path / MANIFEST):
+        found = _bundle(path)
+    elif os.path.lexists(path / "recipe.json"):
+        found = _run(Run.open(path))
+    else:
+        raise InputError(path, "is neither a run (recipe.json) nor a bundle (manifest.json)", hint=hint)
+    try:
+        canonical_json(found)
+    except (ValueError, RecursionError) as fault:  # numbers like 1e999 and lone surrogates are valid JSON
+        raise InputError(path, "must hold finite numbers and Unicode text only", str(fault)) from fault
+    return found
+
+
+def _run(run: Run) -> dict[str, Any]:
+    recipe = mapping(run.read_json("recipe"))
+    return {
+        "kind": "run",
+        "name": run.name,
+        "path": str(run.path),
+        "recipe": str(recipe.get("recipe", "")),
+        "task": str(recipe.get("task", "")),
+        "smoke": recipe.get("smoke") is True,
+        "metrics": read_metrics(run.read_json("metrics"), run.path / "metrics.json"),
+        "history": _history(run.history_path),
+        "data": _data(run.read_json("data")) if os.path.lexists(run.path / "data.json") else {},
+        "compression": _compression(run.read_json("report")) if os.path.lexists(run.path / _REPORT) else None,
+    }
+
+
+def _bundle(path: Path) -> dict[str, Any]:
+    manifest = read_manifest(path)
+    measured: Mapping[str, Any] = {}
+    if _REPORT in manifest.files:
+        measured = mapping(parse_json(read_file(path, manifest, _REPORT), path / _REPORT))
+    beside = {item.get("file"): scalars(item, depth=1) for item in records(measured.get("artifacts"))}
+    metrics = measured.get("metrics")
+    return {
+        "kind": "bundle",
+        "name": manifest.name,
+        "path": str(path),
+        "task": manifest.signature.task,
+        "labels": len(manifest.signature.labels),
+        "artifacts": [_artifact(each, beside.get(each.file, {})) for each in manifest.artifacts],
+        "gate": scalars(manifest.gate),
+        "lineage": scalars(manifest.lineage),
+        "agreement": scalars(measured.get("agreement")),
+        "reference": scalars(measured.get("reference")),
+        "metrics": None if metrics is None else read_metrics(metrics, path / _REPORT),
+        "compression": _compression(measured),
+    }
+
+
+def _artifact(artifact: Artifact, beside: Mapping[str, Any]) -> dict[str, Any]:
+    metric: dict[str, Any] | None = None
+    if artifact.metric is not None:
+        metric = {**scalars(artifact.metric, depth=1), "interval": None}
+        ends = artifact.metric.get("interval")
+        if isinstance(ends, list) and len(ends) == 2 and all(number(end) is not None for end in ends):
+            metric["interval"] = ends
+    return {
+        "file": artifact.file,
+        "format": artifact.format,
+        "precision": artifact.precision,
+        "bytes": artifact.bytes,
+        "download_bytes": artifact.download_bytes,
+        "minimum_runtime": artifact.minimum_runtime,
+        "operators": dict(artifact.operators),
+        "ranges": artifact.ranges,
+        "parity": scalars(artifact.parity, depth=1),
+        "metric": metric,
+        "delegated_share": number(beside.get("delegated_share")),
+    }
+
+
+def _history(path: Path) -> list[dict[str, Any]]:
+    """A mapping an epoch: figures are numbers, or None where a phase does not have them."""
+    if not os.path.lexists(path):
+        return []
+    try:
+        text = read_capped(path, _HISTORY_LIMIT).decode()
+        rows = list(csv.DictReader(io.StringIO(text), strict=True))
+    except (UnicodeDecodeError, csv.Error) as fault:
+        raise InputError(path, "must be a CSV table in UTF-8", str(fault)) from fault
+    for line, row in enumerate(rows, start=2):
+        if None in row or None in row.values() or not {"phase", "epoch"} <= set(row):
+            raise InputError(f"{path}, row {line}", "must have a cell a column, phase and epoch among them", dict(row))
+    return [{name: cell if name == "phase" else _figure(cell) for name, cell in row.items()} for row in rows]
+
+
+def _figure(cell: str) -> int | float | None:
+    try:
+        return int(cell) if cell.isdecimal() else number(float(cell))
+    except ValueError:
+        return None
+
+
+def _data(found: Any) -> dict[str, Any]:
+    report = mapping(mapping(found).get("report"))
+    sides = scalars(report.get("samples", report.get("windows")), depth=1)
+    return {
+        "source": str(mapping(found).get("source", "")),
+        "digest": str(mapping(found).get("digest", "")),
+        "samples": {side: count for side, count in sides.items() if number(count) is not None},
+        "carved_from_train": texts(report.get("carved_from_train")),
+        "skipped": [
+            {"name": str(item.get("name", "")), "reason": str(item.get("reason", ""))}
+            for item in records(report.get("skipped"))
+        ],
+        "duplicates": [
+            {
+                "kept": str(item.get("kept", "")),
+                "side": str(item.get("side", "")),
+                "dropped": [" ".join(texts(pair)[:1]) for pair in listed(item.get("dropped"))],
+            }
+            for item in records(report.get("duplicates"))
+        ],
+        "conflicts": [
+            [{"name": str(each.get("name", "")), "labels": texts(each.get("labels"))} for each in records(group)]
+            for group in listed(report.get("conflicts"))
+        ],
+    }
+
+
+def _compression(found: Any) -> dict[str, Any] | None:
+    steps = records(mapping(found).get("steps"))
+    if not steps:
+        return None
+    return {
+        "source": str(mapping(found).get("source", "")),
+        "steps": [
+            {
+                "name": str(step.get("name", "")),
+                "settings": scalars(step.get("settings")),
+                "changed": texts(step.get("changed")),
+                "skipped": [
+                    {"layer": str(item.get("layer", "")), "reason": str(item.get("reason", ""))}
+                    for item in records(step.get("skipped"))
+                ],
+                "figures": scalars(step.get("figures")),
+                "warnings": texts(step.get("warnings")),
+            }
+            for step in steps
+        ],
+    }

@@ -1,0 +1,81 @@
+"""The figures of an evaluation, checked before anything is drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dltk.base.errors import InputError
+from dltk.report.values import number, scalars
+
+__all__ = ["read_metrics"]
+
+_COLUMNS = ("precision", "recall", "f1", "auc")
+_CALIBRATION = ("temperature", "expected_calibration_error", "expected_calibration_error_fitted")
+_HORIZON = ("step", "mean_absolute_error", "root_mean_squared_error")
+
+
+def read_metrics(found: Any, where: object) -> dict[str, Any]:
+    """The figures in `found`, as `training.report` wrote them, or those of training for models without a right answer.
+
+    Single values are taken as they are; `top_k`, `calibration`, `classes`, `macro`, `confusion`, `roc`, `horizon` and
+    `training` must have their own form where they are there.
+
+    Raises:
+        InputError: naming the key that does not fit.
+    """
+    _require(isinstance(found, dict), where, "metrics", "a JSON object", found)
+    kept: dict[str, Any] = scalars(found, depth=1)
+    for name, check in _PARTS.items():
+        if name in found:
+            _require(check(found[name]), where, name, "as `dltk finetune` writes it", found[name])
+            kept[name] = found[name]
+    for name in ("samples", "accuracy", "exact_match", "mean_absolute_error", "root_mean_squared_error"):
+        _require(name not in found or number(found[name]) is not None, where, name, "a number", found.get(name))
+    _require("samples" in kept or "training" in kept, where, "samples", "there")
+    classes = len(kept.get("classes", ()))
+    _require("macro" in kept or not classes, where, "macro", "there, beside classes")
+    for name in ("confusion", "roc"):
+        _require(name not in kept or len(kept[name]) == classes, where, name, f"of {classes} classes")
+    return kept
+
+
+def _require(fits: bool, where: object, name: str, rule: str, received: Any = None) -> None:
+    if not fits:
+        raise InputError(f"{where}: {name}", f"must be {rule}", received)
+
+
+def _numbers(value: Any, names: tuple[str, ...] | None = None, *, gaps: bool = False) -> bool:
+    """Whether `value` maps names to numbers, `names` among them; with `gaps` None is one."""
+    if not isinstance(value, dict):
+        return False
+    wanted = value.keys() if names is None else names
+    return all(name in value and ((gaps and value[name] is None) or number(value[name]) is not None) for name in wanted)
+
+
+def _all(value: Any, check: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and all(map(check, value))
+
+
+def _is_class(value: Any) -> bool:
+    return _numbers(value, _COLUMNS, gaps=True) and _numbers(value, ("samples",)) and isinstance(value["label"], str)
+
+
+def _is_matrix(value: Any) -> bool:
+    return _all(value, lambda row: _all(row, lambda cell: number(cell) is not None) and len(row) == len(value))
+
+
+def _is_curve(value: Any) -> bool:
+    return _all(value, lambda point: _all(point, lambda part: number(part) is not None) and len(point) == 2)
+
+
+_PARTS: Mapping[str, Callable[[Any], bool]] = {
+    "top_k": _numbers,
+    "calibration": lambda value: _numbers(value, _CALIBRATION),
+    "classes": lambda value: _all(value, _is_class) and bool(value),
+    "macro": lambda value: _numbers(value, _COLUMNS, gaps=True),
+    "confusion": _is_matrix,
+    "roc": lambda value: _all(value, _is_curve),
+    "horizon": lambda value: _all(value, lambda row: _numbers(row, _HORIZON)),
+    "training": lambda value: _numbers(value, gaps=True),
+}

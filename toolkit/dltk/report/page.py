@@ -1,0 +1,132 @@
+"""A report as one HTML page that opens from the disk: no script, no network, no fonts of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dltk.base.errors import EnvironmentFault
+from dltk.report.charts import charts
+from dltk.report.tables import Table, figure, size, tables
+from dltk.report.template import PAGE, STYLE
+from dltk.report.values import number, printable
+
+__all__ = ["as_html"]
+
+_MOST_CLASSES = 200
+_HEADLINES = ("accuracy", "exact_match", "mean_absolute_error", "root_mean_squared_error")
+
+
+def as_html(report: Mapping[str, Any]) -> str:
+    """What `collect` found, as a page; equal reports give equal pages.
+
+    Names, labels and files may be anybody's: all of them are escaped, and the page's own policy forbids scripts and
+    the network.
+
+    Raises:
+        EnvironmentFault: if matplotlib or jinja2 is not installed.
+    """
+    _require_drawing()
+    import jinja2
+    from markupsafe import Markup
+
+    report = printable(report)
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(PAGE)
+    drawn = [
+        {"title": chart.title, "note": chart.note, "svg": Markup(chart.svg)}  # noqa: S704 - drawn by matplotlib
+        for chart in charts(report)
+    ]
+    page: str = template.render(
+        name=report["name"],
+        lead=_lead(report),
+        smoke=report.get("smoke", False),
+        style=Markup(STYLE),  # noqa: S704 - a constant
+        tiles=_tiles(report),
+        bars=_bars(report.get("artifacts", ())),
+        charts=drawn,
+        tables=_all_tables(report),
+    )
+    return page
+
+
+def _require_drawing() -> None:
+    try:
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
+    except ImportError as fault:
+        hint = "Install it: pip install 'dltk[report]'. Text (.txt) and JSON (.json) need nothing."
+        raise EnvironmentFault("--out", "a page is drawn with matplotlib and jinja2", str(fault), hint) from fault
+
+
+def _lead(report: Mapping[str, Any]) -> str:
+    if report["kind"] == "run":
+        return f"A run of the recipe {report['recipe']}: {report['task']}"
+    labels = f", {report['labels']} labels" if report["labels"] else ""
+    return f"A bundle for {report['task']}{labels}, {len(report['artifacts'])} artifact(s)"
+
+
+def _all_tables(report: Mapping[str, Any]) -> list[Table]:
+    """What it is about first: of a run its figures, of a bundle its files."""
+    figures = _class_tables(report["metrics"] or {})
+    return [*figures, *tables(report)] if report["kind"] == "run" else [*tables(report), *figures]
+
+
+def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    metrics = report["metrics"] or {}
+    if report["kind"] == "bundle":
+        return _bundle_tiles(report["artifacts"], metrics)
+    tiles = [(name.replace("_", " "), figure(metrics[name])) for name in _HEADLINES if name in metrics]
+    tiles += [(f"top-{k}", figure(value)) for k, value in metrics.get("top_k", {}).items() if k != "1"][:2]
+    if "macro" in metrics:
+        tiles.append(("mean F1 of the classes", figure(metrics["macro"]["f1"])))
+    if "calibration" in metrics:
+        fitted = metrics["calibration"]
+        label = f"calibration error at temperature {figure(fitted['temperature'])}"
+        tiles.append((label, figure(fitted["expected_calibration_error_fitted"])))
+    tiles += [(f"{name.replace('_', ' ')}, last", figure(value)) for name, value in metrics.get("training", {}).items()]
+    if "samples" in metrics:
+        tiles.append(("test samples", figure(metrics["samples"])))
+    return tiles
+
+
+def _bundle_tiles(artifacts: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    smallest = min(artifacts, key=lambda each: (each["bytes"], each["file"]))
+    tiles = [("smallest file", size(smallest["bytes"])), ("to download it", size(smallest["download_bytes"]))]
+    drops = [drop for each in artifacts if (drop := number((each["metric"] or {}).get("drop"))) is not None]
+    if drops:
+        tiles.append(("largest drop of the metric", figure(max(drops))))
+    found = [(f"{name.replace('_', ' ')} of the run", figure(metrics[name])) for name in _HEADLINES if name in metrics]
+    return tiles + found
+
+
+def _bars(artifacts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    largest = max((each["bytes"] for each in artifacts), default=0) or 1
+    return [
+        {
+            "file": each["file"],
+            "words": f"{size(each['bytes'])}, download {size(each['download_bytes'])}",
+            "raw": round(100 * each["bytes"] / largest, 1),
+            "download": min(100.0, round(100 * each["download_bytes"] / largest, 1)),
+        }
+        for each in artifacts
+    ]
+
+
+def _class_tables(metrics: Mapping[str, Any]) -> list[Table]:
+    columns = ("precision", "recall", "f1", "auc")
+    classes = metrics.get("classes", ())
+    rows = [(row["label"], *(figure(row[name]) for name in columns), figure(row["samples"])) for row in classes]
+    more = len(rows) - _MOST_CLASSES
+    rows = rows[:_MOST_CLASSES]
+    if classes:
+        rows.append(("mean", *(figure(metrics["macro"][name]) for name in columns), ""))
+    note = f"{more} more, see the JSON report." if more > 0 else ""
+    found = Table("Classes of the run, on its test split", ("", *columns, "samples"), tuple(rows), note=note)
+    steps = tuple(
+        (f"+{row['step']}", figure(row["mean_absolute_error"]), figure(row["root_mean_squared_error"]))
+        for row in metrics.get("horizon", ())
+    )
+    ahead = Table(
+        "Horizon of the run, on its test split", ("step", "mean absolute error", "root mean squared error"), steps
+    )
+    return [table for table in (found, ahead) if table.rows]

@@ -1,0 +1,199 @@
+"""The tables that text and page have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dltk.report.values import number
+
+__all__ = ["Table", "figure", "size", "tables"]
+
+_MOST_ROWS, _HISTORY_ROWS = 50, 20
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as texts.
+
+    Attributes:
+        title: what it shows.
+        heads: one a column.
+        rows: as long as `heads`.
+        words: columns of words, to the left; the others hold numbers, to the right.
+        note: a sentence below, or nothing.
+    """
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: tuple[int, ...] = (0,)
+    note: str = ""
+
+
+def tables(report: Mapping[str, Any]) -> list[Table]:
+    """Every table but the metrics' own; those that would be empty are left out."""
+    if report["kind"] == "run":
+        found = [_history(report["history"]), *_data(report["data"])]
+    else:
+        found = [*_artifacts(report["artifacts"]), _pairs("Agreement between artifacts", report["agreement"])]
+        found += [_pairs("Reference", report["reference"])]
+    found += _compression(report["compression"])
+    if report["kind"] == "bundle":
+        found += [_pairs("Limits it was held to", report["gate"]), _pairs("Made from", report["lineage"])]
+    return [table for table in found if table.rows]
+
+
+def figure(value: Any) -> str:
+    """A number with four digits that count, or a word as it is."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}" if 0.001 <= abs(value) < 1000 else f"{value:.4g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def size(count: float) -> str:
+    """Bytes for a person; a KB is 1000 bytes."""
+    if count < 1000:
+        return f"{count:.0f} B"
+    return f"{count / 1000:.1f} KB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def _cut(rows: Sequence[tuple[str, ...]], most: int = _MOST_ROWS) -> tuple[tuple[tuple[str, ...], ...], str]:
+    more = len(rows) - most
+    return tuple(rows[:most]), f"{more} more, see the JSON report." if more > 0 else ""
+
+
+def _pairs(title: str, values: Mapping[str, Any]) -> Table:
+    rows, note = _cut([(name.replace("_", " "), figure(value)) for name, value in values.items()])
+    return Table(title, ("", "value"), rows, (0, 1), note)
+
+
+def _history(epochs: Sequence[Mapping[str, Any]]) -> Table:
+    heads = tuple(epochs[0]) if epochs else ()
+    rows = [tuple(figure(row[name]) for name in heads) for row in epochs]
+    earlier = len(rows) - _HISTORY_ROWS
+    note = f"The last {_HISTORY_ROWS} of {len(rows)} epochs." if earlier > 0 else ""
+    return Table("History", tuple(name.replace("_", " ") for name in heads), tuple(rows[max(0, earlier) :]), note=note)
+
+
+def _data(data: Mapping[str, Any]) -> list[Table]:
+    if not data:
+        return []
+    carved = " and ".join(data["carved_from_train"])
+    counts = tuple((side, str(count)) for side, count in data["samples"].items())
+    skipped, more_skipped = _cut([(item["name"], item["reason"]) for item in data["skipped"]])
+    moved, more_moved = _cut(
+        [(name, item["kept"], item["side"]) for item in data["duplicates"] for name in item["dropped"]]
+    )
+    conflicts, more_conflicts = _cut(
+        [("; ".join(f"{each['name']}: {', '.join(each['labels'])}" for each in group),) for group in data["conflicts"]]
+    )
+    source = f"Data: {data['source']}"
+    return [
+        Table(source, ("side", "samples"), counts, note=f"Taken from the training side: {carved}." if carved else ""),
+        Table("Files left out", ("file", "reason"), skipped, (0, 1), more_skipped),
+        Table("Copies dropped", ("file", "the same as", "which stays in"), moved, (0, 1, 2), more_moved),
+        Table("Equal pictures with different labels", ("files",), conflicts, (0,), more_conflicts),
+    ]
+
+
+def _compression(found: Mapping[str, Any] | None) -> list[Table]:
+    steps: Sequence[Mapping[str, Any]] = found["steps"] if found else ()
+    overview = tuple(
+        (step["name"], _words(step["settings"]), str(len(step["changed"])), str(len(step["skipped"]))) for step in steps
+    )
+    figures = [
+        (step["name"], name.replace("_", " "), figure(value))
+        for step in steps
+        for name, value in step["figures"].items()
+    ]
+    skipped = [(step["name"], item["layer"], item["reason"]) for step in steps for item in step["skipped"]]
+    warned = [(step["name"], warning) for step in steps for warning in step["warnings"]]
+    source = f"From {found['source']}." if found and found["source"] else ""
+    heads = ("step", "settings", "layers changed", "left as they were")
+    return [
+        Table("Compression", heads, overview, (0, 1), source),
+        _cut_table("What the steps measured", ("step", "figure", "value"), figures, (0, 1)),
+        _cut_table("Layers left as they were", ("step", "layer", "reason"), skipped, (0, 1, 2)),
+        _cut_table("Warnings", ("step", "warning"), warned, (0, 1)),
+    ]
+
+
+def _cut_table(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], words: tuple[int, ...]) -> Table:
+    shown, note = _cut(rows)
+    return Table(title, heads, shown, words, note)
+
+
+def _words(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={figure(value)}" for name, value in settings.items()) or "-"
+
+
+def _artifacts(artifacts: Sequence[Mapping[str, Any]]) -> list[Table]:
+    operators = tuple(
+        (each["file"], ", ".join(f"{name} {count}" for name, count in sorted(each["operators"].items())) or "-")
+        for each in artifacts
+    )
+    return [
+        Table("Artifacts", _SIZES, tuple(map(_sizes, artifacts)), (0, 1, 2)),
+        _scores(artifacts),
+        Table("Parity with the reference", _PROOFS, tuple(map(_proof, artifacts)), (0, 1, 5, 6)),
+        Table("Operators", ("file", "how often each stands in it"), operators, (0, 1)),
+    ]
+
+
+_SIZES = ("file", "format", "precision", "bytes", "download (gzip -9)", "delegated")
+_PROOFS = ("file", "measure", "error", "tolerance", "top-1 agreement", "ranges", "minimum runtime")
+
+
+def _sizes(each: Mapping[str, Any]) -> tuple[str, ...]:
+    share = each["delegated_share"]
+    return (
+        each["file"],
+        each["format"],
+        each["precision"],
+        str(each["bytes"]),
+        str(each["download_bytes"]),
+        "-" if share is None else f"{share:.0%}",
+    )
+
+
+def _scores(artifacts: Sequence[Mapping[str, Any]]) -> Table:
+    rows, notes = [], []
+    for each in artifacts:
+        metric = each["metric"]
+        if metric is None:
+            continue
+        ends = metric["interval"]
+        name = str(metric.get("name", "metric")).replace("_", " ")
+        values = (figure(metric.get(key)) for key in ("value", "reference", "drop"))
+        rows.append((each["file"], name, *values, f"{figure(ends[0])} .. {figure(ends[1])}" if ends else "-"))
+        if number(metric.get("samples")) is not None:
+            notes.append(f"Measured on {metric['samples']} samples; the interval is that of the drop, at 95%.")
+    heads = ("file", "metric", "value", "reference", "drop", "interval")
+    return Table("Metric", heads, tuple(rows), (0, 1), notes[0] if notes else "")
+
+
+def _proof(each: Mapping[str, Any]) -> tuple[str, ...]:
+    parity = each["parity"]
+    return (
+        each["file"],
+        {"max_abs": "largest difference", "cosine": "1 - mean cosine"}.get(parity.get("measure"), "-"),
+        figure(parity.get("error")),
+        _tolerance(parity),
+        figure(parity.get("top1_agreement")),
+        each["ranges"],
+        each["minimum_runtime"],
+    )
+
+
+def _tolerance(parity: Mapping[str, Any]) -> str:
+    """In the unit of the error beside it: the limit that was applied, or what the least cosine leaves."""
+    if number(parity.get("limit")) is not None:
+        return f"{parity['limit']:.3g}"
+    tolerance = number(parity.get("tolerance"))
+    if tolerance is None:
+        return "-"
+    return f"{1 - tolerance:.3g}" if parity.get("measure") == "cosine" else f"{tolerance:.3g}"

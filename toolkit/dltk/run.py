@@ -1,0 +1,209 @@
+"""The Run folder: what training, adopting and compressing leave behind, and what export starts from.
+
+recipe.json      recipe, resolved settings, smoke, SHA-256 of the recipe's source
+recipe.py        the recipe itself, where it was given as a file
+data.json        source, digest, what was skipped
+signature.json   the device's view of the model
+model.keras      the model, Keras 3
+metrics.json     figures on the test split
+history.csv      one row an epoch
+evaluation.npz   test samples, kept for export and validation
+quantization.npz ranges of a quantized model
+baseline.npz     of a compressed run: what the model before compression answers to those samples
+steps/           of a compression: the model after each step, to resume from
+checkpoints/     one file a phase, to resume from
+report.json      measurements of a compression
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dltk.base.errors import InputError
+from dltk.base.files import canonical_json, parse_json, read_capped, sha256, sweep, write_atomic
+from dltk.edge.signature import Signature
+from dltk.recipe.load import Loaded, load
+from dltk.recipe.recipe import Recipe
+from dltk.recipe.settings import as_dict, from_dict
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Run"]
+
+_JSON_LIMIT = 64_000_000
+_KEYS = {"recipe", "settings", "smoke", "source_sha256", "task"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder. `path` is as the user gave it."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path | str) -> Run:
+        """A new, empty run folder.
+
+        Raises:
+            InputError: if something stands there; a run is never overwritten.
+        """
+        cls.require_free(path)
+        run = cls(Path(path))
+        try:
+            run.path.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise InputError(path, "must be a folder that can be made", fault.strerror) from fault
+        return run
+
+    @staticmethod
+    def require_free(path: Path | str) -> None:
+        """Raise InputError if something stands at `path`; an empty folder is nothing."""
+        path = Path(path)
+        is_folder = path.is_dir() and not path.is_symlink()
+        if is_folder:
+            sweep(path)
+        if os.path.lexists(path) and not (is_folder and not any(path.iterdir())):
+            hint = "Give another --run, or --resume to go on with it."
+            raise InputError(path, "a run is never overwritten, and something stands there", hint=hint)
+
+    @classmethod
+    def open(cls, path: Path | str, *, finished: bool = True) -> Run:
+        """The run at `path`; with `finished`, one that has a model.
+
+        Raises:
+            InputError: if there is none, or it did not come to its end.
+        """
+        run = cls(Path(path))
+        if not run.path.is_dir():
+            raise InputError(path, "must be a run folder", hint="`dltk finetune` and `dltk adopt` make one.")
+        if not run._file("recipe.json").is_file():
+            raise InputError(path, "is not a run: recipe.json is missing", hint="`dltk finetune` makes a run.")
+        if finished and not run.is_finished:
+            hint = "Go on with `dltk finetune ... --resume`."
+            raise InputError(path, "the run did not come to its end", hint=hint)
+        return run
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return Path(os.path.abspath(self.path)).name
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether everything that export needs is there; metrics are written last."""
+        return all(self._file(name).is_file() for name in ("model.keras", "signature.json", "metrics.json"))
+
+    @property
+    def model_path(self) -> Path:
+        """The Keras 3 model."""
+        return self._file("model.keras")
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of checkpoints, one file a phase."""
+        return self._file("checkpoints")
+
+    @property
+    def history_path(self) -> Path:
+        """CSV, one row an epoch."""
+        return self._file("history.csv")
+
+    @property
+    def evaluation_path(self) -> Path:
+        """Test samples and their targets."""
+        return self._file("evaluation.npz")
+
+    @property
+    def quantization_path(self) -> Path:
+        """Ranges of a quantized model."""
+        return self._file("quantization.npz")
+
+    @property
+    def baseline_path(self) -> Path:
+        """What the float32 model before any compression answers to the test samples."""
+        return self._file("baseline.npz")
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe the run was made with.
+
+        Raises:
+            InputError: if it is no longer there, or broken.
+        """
+        name = self._recipe_json()["recipe"]
+        return load(self._file("recipe.py") if name == "recipe.py" else name)
+
+    @property
+    def signature(self) -> Signature:
+        """The device's view of the model."""
+        where = self._file("signature.json")
+        return Signature.from_dict(self.read_json("signature"), str(where))
+
+    @property
+    def data_source(self) -> str:
+        """What `--data` was: a path or a name."""
+        found = self.read_json("data")
+        if not isinstance(found, dict) or not isinstance(found.get("source"), str):
+            raise InputError(self._file("data.json"), "must hold the source of the data", found)
+        source: str = found["source"]
+        return source
+
+    def settings(self) -> Any:
+        """The settings the run was made with, as a tree of the recipe's own type.
+
+        Raises:
+            InputError: if the recipe has changed so that they no longer fit.
+        """
+        where = str(self._file("recipe.json"))
+        return from_dict(self.recipe.settings, self._recipe_json()["settings"], where)
+
+    def evaluation(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Raw test samples (n, ...) and their targets (n, ...).
+
+        Raises:
+            InputError: if the file is missing or damaged.
+        """
+        from dltk.edge.arrays import read_npz
+
+        found = read_npz(self.evaluation_path, {"raws", "targets"})
+        return found["raws"], found["targets"]
+
+    def write_recipe(self, loaded: Loaded, settings: Any, *, smoke: bool) -> None:
+        """Keep the recipe and the resolved settings."""
+        if loaded.is_file:
+            write_atomic(self._file("recipe.py"), loaded.source.encode())
+        found = {
+            "recipe": "recipe.py" if loaded.is_file else loaded.recipe.name,
+            "settings": as_dict(settings),
+            "smoke": smoke,
+            "source_sha256": sha256(loaded.source.encode()),
+            "task": loaded.recipe.task,
+        }
+        self.write_json("recipe", found)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write `value` to `NAME.json`, whole or not at all."""
+        write_atomic(self._file(f"{name}.json"), canonical_json(value))
+
+    def read_json(self, name: str) -> Any:
+        """What `write_json` wrote.
+
+        Raises:
+            InputError: if it is missing or no JSON.
+        """
+        path = self._file(f"{name}.json")
+        return parse_json(read_capped(path, _JSON_LIMIT), path)
+
+    def _recipe_json(self) -> dict[str, Any]:
+        found = self.read_json("recipe")
+        if not isinstance(found, dict) or not set(found) >= _KEYS or not isinstance(found["settings"], dict):
+            where = self._file("recipe.json")
+            raise InputError(where, f"must have the keys {', '.join(sorted(_KEYS))}", found)
+        return found
+
+    def _file(self, name: str) -> Path:
+        return self.path / name

@@ -1,0 +1,122 @@
+"""What every task answers: the workstation half of a kind of model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.base.progress import Progress
+from dltk.data.dataset import Dataset, Split
+from dltk.edge.signature import Signature, TensorSpec
+from dltk.recipe import Built, Contract
+
+__all__ = ["Samples", "Task", "check_tensors", "spread"]
+
+Samples = tuple[NDArray[Any], NDArray[Any]]  # raw samples (n, ...) and their targets (n, ...)
+
+
+class Task(Protocol):
+    """Data -> what the model must be; model -> what the device must know. Stateless, like a family."""
+
+    name: str
+    family: str  # name in `dltk.edge.families`
+    trainer: str  # name in `dltk.training`: "fit" or "gan"
+
+    def prepare(self, settings: Any, data: str | None, *, progress: Progress) -> Dataset:
+        """The data of a run, read once and cached.
+
+        Raises:
+            InputError: if it cannot be used; names the file, line or key.
+        """
+
+    def contract(self, settings: Any, dataset: Dataset) -> Contract:
+        """What the data asks of the model."""
+
+    def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
+        """The device's view of the model a recipe built."""
+
+    def check(self, model: Any, signature: Signature) -> None:
+        """Hold a Keras model against `signature`.
+
+        Raises:
+            InputError: naming the input or output that does not fit.
+        """
+
+    def calibration(self, dataset: Dataset, *, count: int, seed: int) -> NDArray[Any]:
+        """Raw training samples (count, ...) that stand for all of them, drawn by `seed`; never a test sample."""
+
+    def evaluation(self, dataset: Dataset, *, limit_bytes: int, seed: int) -> Samples:
+        """Raw test samples and targets of at most `limit_bytes`; every class keeps its share."""
+
+    def golden(self, dataset: Dataset, *, count: int, seed: int) -> Samples:
+        """A few raw test samples, of different classes, that a bundle carries to prove itself."""
+
+
+def check_tensors(model: Any, signature: Signature) -> None:
+    """Compare a Keras model's inputs and outputs, in order, with `signature`.
+
+    Raises:
+        InputError: naming the tensor, what it must be and what it is.
+    """
+    for kind, specs, tensors in (
+        ("input", signature.inputs, model.inputs),
+        ("output", signature.outputs, model.outputs),
+    ):
+        if len(tensors) != len(specs):
+            raise InputError(f"model: {kind}s", f"must be {len(specs)}", f"{len(tensors)}")
+        for spec, tensor in zip(specs, tensors, strict=True):
+            _check_tensor(f"model: {kind} {tensor.name!r}", spec, tuple(tensor.shape))
+
+
+def spread(split: Split, *, count: int, seed: int) -> NDArray[np.int64]:
+    """Positions (min(count, n),) in `split`, drawn by `seed`, every class as near to its share as whole numbers allow.
+
+    Samples of one class are those with equal targets; where targets are numbers, not classes, all are one class.
+    """
+    drawn = np.random.Generator(np.random.Philox(seed)).permutation(len(split))
+    classes = _classes(split.targets)[drawn]
+    # The i-th of n samples of a class stands at (i + 1/2) / n: sorting by that mixes the classes evenly.
+    place = np.empty(len(drawn))
+    for value in np.unique(classes):
+        of_class = np.flatnonzero(classes == value)
+        place[of_class] = (np.arange(len(of_class)) + 0.5) / len(of_class)
+    return np.asarray(drawn[np.argsort(place, kind="stable")][:count], np.int64)
+
+
+def share(split: Split, limit_bytes: int) -> int:
+    """How many samples of `split` take at most `limit_bytes`, at least one."""
+    each = int(split.store.dtype.itemsize * np.prod(split.store.shape[1:], dtype=np.int64))
+    return max(1, min(len(split), limit_bytes // max(1, each)))
+
+
+def take(split: Split, positions: NDArray[np.int64]) -> Samples:
+    """Raw samples and targets at `positions`."""
+    return split.take(positions), split.targets[positions]
+
+
+def one_op(ops: tuple[Mapping[str, Any], ...], name: str) -> Mapping[str, Any]:
+    """The one step called `name`."""
+    (found,) = (op for op in ops if op["op"] == name)
+    return found
+
+
+def _classes(targets: NDArray[Any]) -> NDArray[np.int64]:
+    if np.issubdtype(targets.dtype, np.integer) and targets.ndim == 1:
+        return targets.astype(np.int64)
+    if targets.ndim == 2 and np.isin(targets, (0, 1)).all():  # several labels a sample: one class a combination
+        _, found = np.unique(targets, axis=0, return_inverse=True)
+        return found.reshape(-1).astype(np.int64)
+    return np.zeros(len(targets), np.int64)
+
+
+def _check_tensor(where: str, spec: TensorSpec, shape: tuple[int | None, ...]) -> None:
+    open_axes_fit = len(shape) == len(spec.shape) and all(
+        found is None or wanted is None or found == wanted for found, wanted in zip(shape, spec.shape, strict=True)
+    )
+    if not open_axes_fit:
+        wanted = ", ".join("batch" if size is None else str(size) for size in spec.shape)
+        raise InputError(where, f"must have the shape ({wanted})", shape)

@@ -1,0 +1,63 @@
+"""A checkpoint: one file, replaced as a whole, that holds a trainer's state and the history so far."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.base.files import read_capped, sweep, write_atomic
+
+__all__ = ["Checkpoint", "read", "write"]
+
+_HISTORY = "history.json"
+_LIMIT = 16_000_000_000  # bytes; larger than any model that trains on a CPU
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a phase stands.
+
+    Attributes:
+        history: one row an epoch that is done.
+        state: as `Trainer.state` gave it.
+    """
+
+    history: list[dict[str, Any]]
+    state: Mapping[str, NDArray[Any]]
+
+
+def write(path: Path, checkpoint: Checkpoint) -> None:
+    """Replace the file at `path`; a kill at any moment leaves the old one or the new one."""
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(checkpoint.history).encode(), np.uint8)
+    arrays: dict[str, Any] = {f"state/{name}": array for name, array in checkpoint.state.items()}
+    arrays[_HISTORY] = text
+    np.savez(buffer, **arrays)
+    sweep(path.parent)
+    write_atomic(path, buffer.getvalue())
+
+
+def read(path: Path) -> Checkpoint | None:
+    """The checkpoint at `path`, or None where there is none yet.
+
+    Raises:
+        InputError: if the file is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        with np.load(io.BytesIO(read_capped(path, _LIMIT)), allow_pickle=False) as opened:
+            arrays = {name: opened[name] for name in opened.files}
+        history = json.loads(arrays.pop(_HISTORY).tobytes())
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as fault:
+        raise InputError(path, "must be a whole checkpoint", str(fault), "Delete it and start without it.") from fault
+    return Checkpoint(history, {name.removeprefix("state/"): array for name, array in arrays.items()})

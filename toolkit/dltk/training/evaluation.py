@@ -1,0 +1,222 @@
+"""How good a model is on a split, as plain JSON values."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.base.progress import SILENT, Progress
+from dltk.data.dataset import Dataset, Split
+from dltk.edge.families import family
+from dltk.edge.metrics import expected_calibration_error, softmax, top_k_accuracy
+from dltk.edge.signature import Signature
+from dltk.training.losses import kind_of
+from dltk.training.temperature import fit_temperature
+
+__all__ = ["evaluate", "predict_outputs", "report"]
+
+_CURVE = 101  # points a ROC curve is kept with
+
+
+def evaluate(
+    model: Any, dataset: Dataset, signature: Signature, *, batch_size: int = 256, progress: Progress = SILENT
+) -> dict[str, Any]:
+    """Figures of `model` on the test split; the temperature is fitted on the validation split.
+
+    A Keras 3 or a tf_keras model. See `report` for what is in them.
+    """
+    logits = predict_outputs(model, dataset.test, signature, batch_size=batch_size, progress=progress)
+    validation = None
+    if len(dataset.validation) and kind_of(signature, dataset.test.targets) == "single-label":
+        found = predict_outputs(model, dataset.validation, signature, batch_size=batch_size, progress=progress)
+        validation = (found, dataset.validation.targets)
+    return report(logits, dataset.test.targets, signature, validation=validation)
+
+
+def predict_outputs(
+    model: Any, split: Split, signature: Signature, *, batch_size: int = 256, progress: Progress = SILENT
+) -> NDArray[np.float32]:
+    """Outputs (n, ...) of `model` in inference mode, samples read a batch at a time."""
+    from dltk.training.features import Frozen
+
+    found = []
+    with progress.bar("evaluating", len(split)) as bar:
+        for outputs in Frozen(model).run_all(len(split), split.take, signature, batch_size=batch_size):
+            found.append(outputs)
+            bar.advance(len(outputs))
+    return np.concatenate(found) if found else np.zeros((0, *signature.outputs[0].sample_shape), np.float32)
+
+
+def report(
+    outputs: NDArray[Any], targets: NDArray[Any], signature: Signature, *,
+    validation: tuple[NDArray[Any], NDArray[Any]] | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """Figures of model outputs (n, ...) against targets.
+
+    Single labels: accuracy, top_k, a class: precision, recall, f1, auc, samples; macro means, confusion matrix, ROC
+    curves, calibration before and after a temperature fitted on `validation` (outputs, targets). Several labels:
+    the same a label at the signature's threshold. Values: errors overall and a step of the horizon, in the data's unit.
+
+    Raises:
+        InputError: if there are no samples.
+    """
+    if not len(targets):
+        raise InputError("test split", "must hold samples to evaluate on", 0, "Set data.test above 0.")
+    kind = kind_of(signature, np.asarray(targets))
+    if kind == "single-label":
+        return _single_label(outputs, np.asarray(targets), signature, validation)
+    if kind == "multi-label":
+        return _multi_label(outputs, np.asarray(targets), signature)
+    return _values(outputs, np.asarray(targets), signature)
+
+
+def _single_label(
+    outputs: NDArray[Any], targets: NDArray[Any], signature: Signature,
+    validation: tuple[NDArray[Any], NDArray[Any]] | None
+) -> dict[str, Any]:  # fmt: skip
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    classes = outputs.shape[-1]
+    logits, predicted = _logits(outputs, signature), outputs.argmax(-1)
+    scores = softmax(logits)
+    numbers = list(range(classes))
+    table = precision_recall_fscore_support(targets, predicted, labels=numbers, zero_division=0)
+    ranks = _ranking(scores, np.eye(classes, dtype=bool)[targets])
+    return {
+        "kind": "single-label",
+        "samples": len(targets),
+        "accuracy": float((predicted == targets).mean()),
+        "top_k": {str(k): top_k_accuracy(scores, targets, k=k) for k in (1, 2, 3, 5) if k < classes},
+        "macro": _macro(table, ranks),
+        "classes": _classes(_names(signature, classes), table, ranks),
+        "confusion": confusion_matrix(targets, predicted, labels=numbers).tolist(),
+        "roc": [curve for _, curve in ranks],
+        "calibration": _calibration(logits, targets, signature, validation),
+    }
+
+
+def _calibration(
+    logits: NDArray[Any], targets: NDArray[Any], signature: Signature,
+    validation: tuple[NDArray[Any], NDArray[Any]] | None
+) -> dict[str, float]:  # fmt: skip
+    temperature = 1.0 if validation is None else fit_temperature(_logits(validation[0], signature), validation[1])
+    return {
+        "temperature": temperature,
+        "expected_calibration_error": expected_calibration_error(softmax(logits), targets),
+        "expected_calibration_error_fitted": expected_calibration_error(
+            softmax(logits, temperature=temperature), targets
+        ),
+    }
+
+
+def _multi_label(outputs: NDArray[Any], targets: NDArray[Any], signature: Signature) -> dict[str, Any]:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    from dltk.edge.families.classification import probabilities
+
+    last = signature.postprocess[-1] if signature.postprocess else {}
+    scores, wanted = probabilities(outputs, signature), targets >= 0.5
+    chosen = scores >= float(last.get("threshold", 0.5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a label that nobody has is told by its count, not by a warning
+        table = precision_recall_fscore_support(wanted, chosen, average=None, zero_division=0)
+    ranks = _ranking(scores, wanted)
+    return {
+        "kind": "multi-label",
+        "samples": len(targets),
+        "accuracy": float((chosen == wanted).mean()),
+        "exact_match": float((chosen == wanted).all(axis=-1).mean()),
+        "macro": _macro(table, ranks),
+        "classes": _classes(_names(signature, outputs.shape[-1]), table, ranks),
+        "roc": [curve for _, curve in ranks],
+    }
+
+
+def _values(outputs: NDArray[Any], targets: NDArray[Any], signature: Signature) -> dict[str, Any]:
+    found, wanted = (_in_units(values, signature) for values in (outputs, targets))
+    errors = found - wanted.reshape(found.shape)
+    by_step = errors.reshape(len(errors), errors.shape[1] if errors.ndim > 1 else 1, -1)
+    kept = family(signature.family).metrics
+    tensors = {signature.outputs[0].name: outputs}
+    return {
+        "kind": "regression",
+        "samples": len(targets),
+        **{metric.name: float(metric.scores(tensors, targets, signature).mean()) for metric in kept},
+        "root_mean_squared_error": float(np.sqrt(np.square(errors).mean())),
+        "horizon": [
+            {
+                "step": step + 1,
+                "mean_absolute_error": float(np.abs(by_step[:, step]).mean()),
+                "root_mean_squared_error": float(np.sqrt(np.square(by_step[:, step]).mean())),
+            }
+            for step in range(by_step.shape[1])
+        ],
+    }
+
+
+def _in_units(values: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
+    found = np.asarray(values, np.float64)
+    for op in signature.postprocess:
+        if op["op"] == "unstandardize":
+            found = found * np.asarray(op["std"], np.float64) + np.asarray(op["mean"], np.float64)
+    return found
+
+
+def _logits(outputs: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
+    """Logits, also of a model that ends in its own softmax."""
+    values = np.asarray(outputs, np.float64)
+    if any(op["op"] in ("softmax", "sigmoid") for op in signature.postprocess):
+        return values
+    return np.asarray(np.log(np.maximum(values, 1e-7)))
+
+
+def _names(signature: Signature, classes: int) -> tuple[str, ...]:
+    return signature.labels or tuple(map(str, range(classes)))
+
+
+def _ranking(scores: NDArray[Any], wanted: NDArray[np.bool_]) -> list[tuple[float | None, list[list[float]]]]:
+    """(AUC, ROC curve) a class, one against the rest; None and an empty curve where only one side occurs."""
+    from sklearn.metrics import roc_auc_score, roc_curve
+
+    found: list[tuple[float | None, list[list[float]]]] = []
+    for number in range(scores.shape[-1]):
+        positive = wanted[:, number]
+        if positive.all() or not positive.any():
+            found.append((None, []))
+            continue
+        false, true, _ = roc_curve(positive, scores[:, number])
+        grid = np.linspace(0, 1, _CURVE)
+        curve = [
+            [round(float(x), 4), round(float(y), 4)] for x, y in zip(grid, np.interp(grid, false, true), strict=True)
+        ]
+        found.append((float(roc_auc_score(positive, scores[:, number])), curve))
+    return found
+
+
+def _classes(names: Sequence[str], table: Any, ranks: Sequence[tuple[float | None, Any]]) -> list[dict[str, Any]]:
+    precision, recall, f1, support = table
+    return [
+        {
+            "label": name,
+            "samples": int(support[number]),
+            "precision": float(precision[number]),
+            "recall": float(recall[number]),
+            "f1": float(f1[number]),
+            "auc": ranks[number][0],
+        }
+        for number, name in enumerate(names)
+    ]
+
+
+def _macro(table: Any, ranks: Sequence[tuple[float | None, Any]]) -> dict[str, float | None]:
+    """Means over the classes, each counting alike; AUC over those where it exists."""
+    areas = [area for area, _ in ranks if area is not None]
+    means = {
+        name: float(np.mean(values)) for name, values in zip(("precision", "recall", "f1"), table[:3], strict=True)
+    }
+    return {**means, "auc": float(np.mean(areas)) if areas else None}

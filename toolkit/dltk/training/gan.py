@@ -1,0 +1,210 @@
+"""The trainer of a generator against a discriminator, by the hinge loss (Lim and Ye 2017, arXiv:1705.02894)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.base.files import canonical_json, sha256
+from dltk.base.progress import SILENT, Progress
+from dltk.data.dataset import Dataset
+from dltk.edge.families import family
+from dltk.edge.signature import Signature
+from dltk.recipe.groups import Fit
+from dltk.recipe.recipe import Built
+from dltk.training.ahead import ahead
+from dltk.training.backend import tf
+from dltk.training.counter import generator, permutation
+from dltk.training.optimizers import optimizer
+from dltk.training.schedules import rate
+from dltk.training.trainer import Row
+from dltk.training.weights import Average, pack, put, seed_dropout, snapshot, unpack
+
+__all__ = ["GanTrainer", "phases"]
+
+_VALIDATION = 512  # images that are compared: the figure only shows that neither side has won
+_BETA_1 = 0.5  # Adam's, after Radford et al. 2015 (arXiv:1511.06434): 0.9 makes the pair oscillate
+
+
+def phases(
+    built: Built, dataset: Dataset, signature: Signature, settings: Any, *, progress: Progress = SILENT
+) -> Iterator[GanTrainer]:
+    """One trainer a phase of `built`, whose `parts` hold the discriminator."""
+    if "discriminator" not in built.parts:
+        raise InputError("recipe", "must give a part 'discriminator' to train a generator", sorted(built.parts))
+    for phase in built.phases:
+        yield GanTrainer(
+            built.model,
+            built.parts["discriminator"],
+            dataset,
+            signature,
+            phase.fit,
+            seed=settings.seed,
+            name=phase.name,
+        )
+
+
+@dataclass(frozen=True)
+class _Batch:
+    reals: NDArray[np.float32]
+    noise: NDArray[np.float32]  # (2, n, ...): one draw for each side
+    rate: float
+
+
+class GanTrainer:
+    """Trains generator and discriminator in turn; see `dltk.training.trainer.Trainer`.
+
+    Args:
+        model: the generator, a Keras 3 model from noise to an image in the range before "to_uint8".
+        discriminator: a Keras 3 model from an image to one number.
+        dataset: its samples are real images, uint8 (H, W, C).
+        signature: of the generator: "normal" before it, "to_uint8" after it.
+        fit: settings of the phase; `average` averages the generator's weights.
+    """
+
+    def __init__(
+        self, model: Any, discriminator: Any, dataset: Dataset, signature: Signature, fit: Fit, *, seed: int,
+        name: str = "fit"
+    ) -> None:  # fmt: skip
+        if tuple(dataset.train.store.shape[1:]) != signature.outputs[0].sample_shape:
+            rule = f"must have the generator's shape {signature.outputs[0].sample_shape}"
+            raise InputError("images", rule, tuple(dataset.train.store.shape[1:]))
+        self.name, self.epochs, self._seed = name, fit.epochs, seed
+        self._models, self._dataset, self._signature, self._fit = (model, discriminator), dataset, signature, fit
+        extras = {"beta_1": _BETA_1} if fit.optimizer in ("adam", "adamw") else {}
+        self._optimizers = [optimizer(fit, each, **extras) for each in self._models]
+        for each, rule in zip(self._models, self._optimizers, strict=True):
+            rule.build(each.trainable_variables)
+        self._average = Average(model.trainable_variables, fit.average) if fit.average else None
+        seed_dropout(discriminator, seed, name, "discriminator")
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return math.ceil(len(self._dataset.train) / self._fit.batch_size)
+
+    def batches(self, epoch: int) -> Iterator[_Batch]:
+        """Real images and noise; a function of the seed and the epoch."""
+        order = permutation(len(self._dataset.train), self._seed, self.name, "order", epoch)
+
+        def make(step: int) -> _Batch:
+            rows = order[step * self._fit.batch_size : (step + 1) * self._fit.batch_size]
+            stream = generator(self._seed, self.name, "noise", epoch, step)
+            noise = stream.standard_normal((2, len(rows), *self._signature.inputs[0].sample_shape), np.float32)
+            now = rate(self._fit, epoch * self.steps + step, self.steps)
+            return _Batch(self._scaled(self._dataset.train.take(rows)), noise, now)
+
+        yield from ahead(make, range(self.steps))
+
+    def step(self, batch: _Batch) -> Mapping[str, Any]:
+        """The discriminator learns first, then the generator against it."""
+        return dict(self._learn(*map(tf.constant, (batch.reals, batch.noise)), tf.constant(batch.rate, tf.float32)))
+
+    def evaluate(self, epoch: int) -> Mapping[str, float]:
+        """The discriminator's hinge loss on validation images and on as many made ones; 2 where it cannot tell."""
+        split = self._dataset.validation
+        count = min(len(split), _VALIDATION)
+        if not count:
+            return {}
+        reals = self._scaled(split.take(np.arange(count)))
+        tensors = family(self._signature.family).tensors(np.arange(count), self._signature)
+        (noise,) = tensors.values()
+        return {"validation_loss": float(self._judge(tf.constant(reals), tf.constant(noise)))}
+
+    def done(self, history: Sequence[Row]) -> bool:
+        """Never early: no figure says which generator is the best."""
+        return False
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Both models, both optimizers, the average."""
+        state = {"facts": np.frombuffer(self._facts.encode(), np.uint8)}
+        for group, variables in self._groups.items():
+            state |= pack(group, variables)
+        return state
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what `state` gave; InputError if data or settings are not those of the interrupted run."""
+        if state["facts"].tobytes().decode() != self._facts:
+            rule = "must come from the same data and settings"
+            raise InputError(f"checkpoint of phase {self.name}", rule, hint="Start again without --resume.")
+        found = {group: unpack(group, state, variables) for group, variables in self._groups.items()}
+        for group, variables in self._groups.items():
+            put(variables, found[group])
+
+    def finish(self) -> None:
+        """The generator's averaged weights, where they were asked for."""
+        if self._average:
+            put(self._models[0].trainable_variables, snapshot(self._average.values))
+
+    def explain(self, epoch: int, step: int) -> str:
+        """The learning rate: images of whole numbers cannot be at fault."""
+        now = rate(self._fit, epoch * self.steps + step, self.steps)
+        return f"Likely cause: a learning rate of {now:.3g} is too high; try learning_rate={now / 10:.2g}."
+
+    @cached_property
+    def _facts(self) -> str:
+        return sha256(canonical_json([asdict(self._fit), self._seed, self.name, self._dataset.digest]))
+
+    @property
+    def _groups(self) -> dict[str, list[Any]]:
+        groups = {
+            "generator": self._models[0].variables,
+            "discriminator": self._models[1].variables,
+            "optimizer-generator": self._optimizers[0].variables,
+            "optimizer-discriminator": self._optimizers[1].variables,
+        }
+        return groups | ({"average": self._average.variables} if self._average else {})
+
+    def _scaled(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """uint8 images on the scale of the generator's output: undoes "to_uint8"."""
+        found = images.astype(np.float32)
+        for op in self._signature.postprocess:
+            found = (found - np.float32(op["add"])) / np.float32(op["multiply"])
+        return found
+
+    @cached_property
+    def _judge(self) -> Any:
+        made, judged = self._models
+
+        def judge(reals: Any, noise: Any) -> Any:
+            return _hinge(judged(reals, training=False), judged(made(noise, training=False), training=False))
+
+        return tf.function(judge, autograph=False, reduce_retracing=True)
+
+    @cached_property
+    def _learn(self) -> Any:
+        made, judged = self._models
+
+        def learn(reals: Any, noise: Any, now: Any) -> dict[str, Any]:
+            with tf.GradientTape() as tape:
+                fakes = made(noise[0], training=True)
+                loss = _hinge(judged(reals, training=True), judged(fakes, training=True))
+            self._descend(1, tape, loss, now)
+            with tf.GradientTape() as tape:
+                other = -tf.reduce_mean(judged(made(noise[1], training=True), training=True))
+            self._descend(0, tape, other, now)
+            if self._average:
+                self._average.update()
+            # One figure stands for both: if either side is lost, the sum is not finite.
+            return {"loss": loss + other, "discriminator_loss": loss, "generator_loss": other}
+
+        return tf.function(learn, autograph=False, reduce_retracing=True)
+
+    def _descend(self, side: int, tape: Any, loss: Any, now: Any) -> None:
+        variables = self._models[side].trainable_variables
+        gradients = tape.gradient(loss, variables)
+        if self._fit.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self._fit.clip_norm)
+        self._optimizers[side].learning_rate.assign(now)
+        self._optimizers[side].apply_gradients(zip(gradients, variables, strict=True))
+
+
+def _hinge(real_scores: Any, fake_scores: Any) -> Any:
+    return tf.reduce_mean(tf.nn.relu(1.0 - real_scores)) + tf.reduce_mean(tf.nn.relu(1.0 + fake_scores))

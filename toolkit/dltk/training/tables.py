@@ -1,0 +1,71 @@
+"""The figures of an evaluation as a table of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["as_text"]
+
+_MATRIX = 20  # classes up to which a confusion matrix fits a terminal
+
+
+def as_text(metrics: Mapping[str, Any]) -> str:
+    """What `evaluation.report` found, for a person; no trailing newline."""
+    lines = [f"samples   {metrics['samples']}"]
+    lines += [f"{name.replace('_', ' ')}   {metrics[name]:.4f}" for name in _HEADLINES if name in metrics]
+    lines += [f"top-{k}   {value:.4f}" for k, value in metrics.get("top_k", {}).items() if k != "1"]
+    if "calibration" in metrics:
+        found = metrics["calibration"]
+        lines.append(
+            f"expected calibration error   {found['expected_calibration_error']:.4f}, "
+            f"at temperature {found['temperature']:g} {found['expected_calibration_error_fitted']:.4f}"
+        )
+    if "classes" in metrics:
+        lines += ["", *_class_table(metrics["classes"], metrics["macro"])]
+    if "confusion" in metrics and len(metrics["confusion"]) <= _MATRIX:
+        lines += ["", *_matrix([row["label"] for row in metrics["classes"]], metrics["confusion"])]
+    if "horizon" in metrics:
+        lines += ["", *_horizon(metrics["horizon"])]
+    return "\n".join(lines)
+
+
+_HEADLINES = ("accuracy", "exact_match", "mean_absolute_error", "root_mean_squared_error")
+
+
+def _class_table(classes: Sequence[Mapping[str, Any]], macro: Mapping[str, Any]) -> list[str]:
+    columns = ("precision", "recall", "f1", "auc")
+    rows: list[tuple[str, ...]] = [("", *columns, "samples")]
+    rows += [(row["label"], *(_number(row[name]) for name in columns), str(row["samples"])) for row in classes]
+    rows.append(("macro", *(_number(macro[name]) for name in columns), ""))
+    return _aligned(rows)
+
+
+def _matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> list[str]:
+    names = [label[:8] for label in labels]
+    rows = [("target \\ found", *names)]
+    rows += [(label, *map(str, row)) for label, row in zip(labels, counts, strict=True)]
+    return _aligned(rows)
+
+
+def _horizon(steps: Sequence[Mapping[str, Any]]) -> list[str]:
+    columns = ("mean_absolute_error", "root_mean_squared_error")
+    rows = [("step", *(name.replace("_", " ") for name in columns))]
+    rows += [(f"+{row['step']}", *(_number(row[name]) for name in columns)) for row in steps]
+    return _aligned(rows)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """First column to the left, numbers to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,88 @@
+"""A layer graph as a tf_keras model: the twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tf_keras
+from dltk.twin.graph import Graph, map_refs
+from dltk.twin.layers import make
+
+__all__ = ["Wrap", "build", "carry_back", "twin_error"]
+
+Hook = Callable[[str, Any], Any]
+Wrap = Callable[[str, Any], Any]
+
+
+def build(
+    graph: Graph,
+    *,
+    hook: Hook | None = None,
+    wrap: Wrap | None = None,
+    batch: int | None = None,
+    also: tuple[str, ...] = (),
+) -> Any:
+    """A tf_keras functional model with the graph's layers and weights, in float32.
+
+    Args:
+        hook: (tensor name, tensor) -> tensor, put behind every tensor of the graph, inputs included.
+        wrap: (layer name, layer) -> layer, for wrappers such as tfmot's.
+        batch: a fixed batch size; None leaves it open.
+        also: tensors that become further outputs, after the model's own.
+    """
+    inputs = {
+        item.name: tf_keras.Input(item.shape, batch_size=batch, dtype=item.dtype, name=item.name)
+        for item in graph.inputs
+    }
+    tensors = {name: hook(name, tensor) if hook else tensor for name, tensor in inputs.items()}
+    made: dict[str, Any] = {}
+    for call in graph.calls:
+        if call.layer not in made:
+            layer = make(graph.layers[call.layer])
+            made[call.layer] = wrap(call.layer, layer) if wrap else layer
+        args = map_refs(call.args, lambda ref: tensors[ref.tensor])
+        kwargs = map_refs(dict(call.kwargs), lambda ref: tensors[ref.tensor])
+        outputs = made[call.layer](*args, **kwargs)
+        outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+        for name, tensor in zip(call.outputs, outputs, strict=True):
+            tensors[name] = hook(name, tensor) if hook else tensor
+    model = tf_keras.Model(list(inputs.values()), [tensors[name] for name in (*graph.outputs, *also)])
+    for name, layer in made.items():
+        put_weights(layer, graph.layers[name].weights)
+    return model
+
+
+def put_weights(layer: Any, weights: tuple[NDArray[Any], ...]) -> None:
+    """Copy `weights` into a tf_keras layer, or into the layer inside a wrapper."""
+    target = getattr(layer, "layer", None) if type(layer).__name__.startswith("Prune") else layer
+    if weights and target is not None:
+        expected = [tuple(variable.shape) for variable in target.weights]
+        given = [np.asarray(weight) for weight in weights]
+        if len(given) > len(expected):  # Keras 3 keeps a seed or a counter that tf_keras does not
+            given = [weight for weight in given if tuple(weight.shape) in expected][: len(expected)]
+        target.set_weights(given)
+
+
+def carry_back(twin: Mapping[str, Any], into: Mapping[str, Any]) -> None:
+    """Copy the weights of twin layers into the Keras 3 layers they were read from, both by graph layer name."""
+    for name, layer in twin.items():
+        values = layer.get_weights()
+        if values:
+            into[name].set_weights(values)
+
+
+def twin_error(model: Any, twin: Any, samples: list[NDArray[Any]]) -> tuple[float, float]:
+    """(largest absolute difference, largest absolute output) of a Keras 3 model and its twin on `samples`."""
+    expected, found = (_flat(candidate(samples, training=False)) for candidate in (model, twin))
+    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(expected, found, strict=True)]
+    return max(float(np.abs(a - b).max()) for a, b in pairs), max(float(np.abs(a).max()) for a, _ in pairs)
+
+
+def _flat(outputs: Any) -> list[Any]:
+    if isinstance(outputs, dict):
+        return [outputs[key] for key in sorted(outputs)]
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]

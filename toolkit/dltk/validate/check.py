@@ -1,0 +1,143 @@
+"""The gate of `export`: what an artifact must keep of its reference, as pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.edge.families.base import Metric
+from dltk.edge.metrics import paired_bootstrap
+from dltk.edge.parity import COSINE, MAX_ABS, compare, misfits
+from dltk.edge.signature import Signature
+
+__all__ = ["Gate", "Verdict", "judge"]
+
+Outputs = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Limits; all recorded in the bundle with their values.
+
+    Attributes:
+        float32: largest difference from the reference, x max(1, largest reference).
+        float16: the same, for files with float16 weights.
+        cosine: lowest mean cosine of quantized files; good ones of a small ResNet reach 0.998.
+        top1_agreement: lowest share of samples on which a quantized file names the same class.
+        drop: largest loss of the metric: absolute where it lies in 0..1, else relative to the reference's.
+    """
+
+    float32: float = 1e-5
+    float16: float = 1e-2
+    cosine: float = 0.99
+    top1_agreement: float = 0.95
+    drop: float = 0.02
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was measured, and why it does not pass.
+
+    Attributes:
+        parity: goes into the manifest's artifact as it is.
+        metric: {"name", "value", "reference", "drop", "interval", "samples", "higher_is_better"}; the interval is the
+            paired bootstrap's, of the drop, at 95%; None where there were no targets.
+        reasons: one sentence a fault; empty when it passed.
+    """
+
+    parity: dict[str, Any]
+    metric: dict[str, Any] | None
+    reasons: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing speaks against the artifact."""
+        return not self.reasons
+
+
+def judge(
+    reference: Outputs,
+    outputs: Outputs,
+    *,
+    precision: str,
+    signature: Signature,
+    gate: Gate | None = None,
+    targets: NDArray[Any] | None = None,
+    metric: Metric | None = None,
+    baseline: Outputs | None = None,
+    seed: int = 0,
+    float_operators: Collection[str] = (),
+    left_float: Collection[str] = (),
+) -> Verdict:
+    """Hold an artifact's outputs against the float32 reference's on the same samples, name -> (n, ...).
+
+    Args:
+        targets: what is right, (n, ...), for `metric`; without both no metric is judged.
+        baseline: outputs that the metric's drop is counted from (the model before compression); `reference` if None.
+        seed: of the bootstrap.
+        float_operators: as the worker found them; a file called int8 may have none but `left_float`.
+        left_float: operators that the quantization plan leaves float, by the runtime's names.
+    """
+    gate = gate or Gate()
+    faults = misfits(reference, outputs, signature)
+    if faults:
+        return Verdict({}, None, tuple(faults))
+    parity = compare(reference, outputs, signature, **_limits(precision, gate))
+    reasons = [] if parity.pop("passed") else [_parity_words(parity)]
+    stray = sorted(set(float_operators) - set(left_float)) if precision in ("int8", "int8-io") else []
+    if stray:
+        reasons.append(f"called {precision} but computes in float32: {', '.join(stray)}")
+    scored = None
+    if targets is not None and metric is not None:
+        scored = _scored(baseline or reference, outputs, targets, metric, signature, seed)
+        if _lost(scored, metric) > gate.drop:
+            reasons.append(
+                f"{metric.name} falls from {scored['reference']:.4f} to {scored['value']:.4f}, more than {gate.drop:g}"
+            )
+    return Verdict(parity, scored, tuple(reasons))
+
+
+def _limits(precision: str, gate: Gate) -> dict[str, Any]:
+    if precision in ("float32", "float16"):
+        return {"measure": MAX_ABS, "tolerance": gate.float32 if precision == "float32" else gate.float16}
+    return {"measure": COSINE, "tolerance": gate.cosine, "top1_tolerance": gate.top1_agreement}
+
+
+def _parity_words(parity: Mapping[str, Any]) -> str:
+    if parity["measure"] == MAX_ABS:
+        return f"differs from the reference by {parity['error']:.3g}, more than {parity['limit']:.3g}"
+    words = f"mean cosine with the reference is {1 - parity['error']:.4f} (at least {parity['tolerance']:g})"
+    if "top1_agreement" in parity:
+        words += f", top-1 agreement {parity['top1_agreement']:.4f} (at least {parity['top1_tolerance']:g})"
+    return words
+
+
+def _scored(
+    reference: Outputs, outputs: Outputs, targets: NDArray[Any], metric: Metric, signature: Signature, seed: int
+) -> dict[str, Any]:
+    before, after = metric.scores(reference, targets, signature), metric.scores(outputs, targets, signature)
+    sign = 1.0 if metric.higher_is_better else -1.0
+    drop, low, high = paired_bootstrap(sign * before, sign * after, seed=seed)
+    return {
+        "name": metric.name,
+        "value": float(np.mean(after)),
+        "reference": float(np.mean(before)),
+        "drop": drop,
+        "interval": [low, high],
+        "samples": len(before),
+        "higher_is_better": metric.higher_is_better,
+    }
+
+
+def _lost(scored: Mapping[str, Any], metric: Metric) -> float:
+    if metric.is_share:
+        return float(scored["drop"])
+    return float(scored["drop"]) / max(abs(float(scored["reference"])), 1e-12)

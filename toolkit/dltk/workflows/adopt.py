@@ -1,0 +1,173 @@
+"""Make a Run of a model that somebody already has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk import tasks
+from dltk.base.errors import InputError, did_you_mean
+from dltk.base.files import sha256
+from dltk.base.progress import SILENT, Progress
+from dltk.data.dataset import Dataset
+from dltk.edge.families import family
+from dltk.edge.signature import Signature
+from dltk.recipe import Built
+from dltk.recipe.load import read, resolve
+from dltk.recipe.settings import apply, as_dict, assign
+from dltk.run import Run
+from dltk.tasks.base import spread
+from dltk.workflows.conventions import Input, best_guess, is_near_chance
+from dltk.workflows.finish import finish_run, require_test_samples
+from dltk.workflows.keras_file import open_keras
+
+__all__ = ["adopt"]
+
+_SAMPLES = 256  # that are scored under other conventions
+_BATCH = 32
+_GROUP = "input."
+
+
+def adopt(
+    model: str | Path,
+    *,
+    recipe: str | Path,
+    data: str | Path | None = None,
+    run: str | Path | None = None,
+    set: Iterable[str] = (),
+    progress: Progress = SILENT,
+) -> Run:
+    """Make a Run of the Keras 3 model in the file `model`; compress and export take it like any other.
+
+    Args:
+        recipe: its task is the model's, and its settings say how the data is read.
+        data, run, set: as in `finetune`; `set` takes the keys of `input`, too.
+
+    Raises:
+        InputError: if the model is no file of plain Keras layers, does not fit the data, or is no better than chance.
+        EnvironmentFault: if TensorFlow cannot be had.
+    """
+    loaded = read(recipe)
+    task = tasks.task(loaded.recipe.task)
+    if task.family != "classification":
+        raise InputError(f"--recipe {loaded.recipe.name}", "adopt takes image classifiers", f"task {task.name}")
+    pairs, given = _split(set, loaded.recipe.settings)
+    settings = resolve(loaded.recipe, pairs)
+    path = Path(run or Path("runs", Path(model).stem))
+    Run.require_free(path)
+    opened = open_keras(Path(model))
+    settings = _sized(settings, opened, pairs)
+    source = str(data) if data is not None else loaded.recipe.data.default
+    dataset = task.prepare(settings, source, progress=progress)
+    require_test_samples(dataset)
+    signature = task.signature(settings, dataset, Built(opened, (), given.ops()))
+    task.check(opened, signature)
+    signature = _as_it_ends(opened, dataset, signature, progress)
+    if given.check and not settings.data.multi_label:
+        _require_better_than_chance(opened, dataset, signature, given, seed=settings.seed)
+    made = Run.create(path)
+    made.write_json("data", {"source": dataset.source, "digest": dataset.digest, "report": dict(dataset.report)})
+    made.write_json("notes", {"adopted": Path(model).name, "sha256": sha256(Path(model).read_bytes())} | as_dict(given))
+    made.write_recipe(loaded, settings, smoke=False)
+    finish_run(made, task, opened, dataset, signature, settings, progress=progress)
+    return made
+
+
+def _split(pairs: Iterable[str], settings: Any) -> tuple[list[str], Input]:
+    """The pairs for the recipe, and those that say what the model wants."""
+    ours: list[str] = []
+    theirs: list[str] = []
+    for pair in pairs:
+        (ours if pair.strip().startswith(_GROUP) else theirs).append(pair.strip())
+    names = [item.name for item in fields(Input)]
+    for pair in ours:
+        key = pair.removeprefix(_GROUP).partition("=")[0].strip()
+        if key not in names:
+            raise InputError(f"setting {_GROUP}{key}", "is not known", hint=did_you_mean(key, names))
+    return theirs, assign(Input(), [pair.removeprefix(_GROUP) for pair in ours])
+
+
+def _sized(settings: Any, model: Any, pairs: list[str]) -> Any:
+    """`settings` with the side that the model's input has.
+
+    Raises:
+        InputError: if it takes no square RGB images, or others than `--set data.size` says.
+    """
+    shape = tuple(model.inputs[0].shape)
+    where = f"model: input {model.inputs[0].name!r}"
+    if len(model.inputs) != 1 or len(shape) != 4 or shape[3] != 3:
+        raise InputError(where, "must be one batch of RGB images (batch, height, width, 3)", shape)
+    if None in shape[1:3]:
+        return settings  # the model takes any size: the recipe's
+    if shape[1] != shape[2]:
+        raise InputError(where, "must be square", shape)
+    if any(pair.replace(" ", "").startswith("data.size=") for pair in pairs) and settings.data.size != shape[1]:
+        raise InputError("setting data.size", f"must be {shape[1]}, the side of the model's input", settings.data.size)
+    return apply(settings, {"data.size": int(shape[1])})
+
+
+def _as_it_ends(model: Any, dataset: Dataset, signature: Signature, progress: Progress) -> Signature:
+    """The signature with what really follows the model: nothing, where softmax or sigmoid are inside."""
+    raws, _ = _some(dataset, seed=0)
+    found = _outputs(model, raws, signature)
+    if not np.isfinite(found).all():
+        raise InputError("model: outputs", "must be finite numbers", "NaN or infinity on samples of the data")
+    within = bool((found >= 0).all() and (found <= 1).all())
+    (last,) = signature.postprocess
+    if last["op"] == "softmax" and within and np.allclose(found.sum(axis=-1), 1.0, atol=1e-3):
+        progress.say("softmax is inside the model")
+        return replace(signature.with_postprocess({"op": "identity"}), outputs=_renamed(signature, "probabilities"))
+    if last["op"] == "sigmoid" and within:
+        progress.say("sigmoid is inside the model")
+        inside = {"op": "identity", "threshold": last["threshold"]}
+        return replace(signature.with_postprocess(inside), outputs=_renamed(signature, "probabilities"))
+    progress.say("the model gives logits")
+    return signature
+
+
+def _renamed(signature: Signature, name: str) -> Any:
+    return tuple(replace(spec, name=name, value_range=(0.0, 1.0)) for spec in signature.outputs)
+
+
+def _require_better_than_chance(model: Any, dataset: Dataset, signature: Signature, given: Input, *, seed: int) -> None:
+    """Raise InputError with the nearest convention under which the model does well, if it does badly as it is."""
+    raws, targets = _some(dataset, seed=seed)
+    decode = tuple(op for op in signature.preprocess if op["op"] in ("decode", "resize"))
+
+    def predict(wanted: Input) -> NDArray[Any]:
+        return _outputs(model, raws, replace(signature, preprocess=(*decode, *wanted.ops())))
+
+    accuracy = float((predict(given).argmax(axis=-1) == targets).mean())
+    classes = len(signature.labels)
+    if not is_near_chance(accuracy, classes, len(targets)):
+        return
+    best = best_guess(predict, targets, signature.labels, given)
+    where, rule = "model", f"must do better than guessing one of {classes} classes"
+    received = f"accuracy {accuracy:.3f} on {len(targets)} samples"
+    chance = 1 / classes
+    if best.pairs and best.accuracy >= chance + 0.3 * (1 - chance):
+        change = " ".join(f"--set {pair}" for pair in best.pairs)
+        raise InputError(where, rule, received, f"Did you mean {change}? That gives {best.accuracy:.3f}.")
+    hint = (
+        f"No usual input range, channel order or label order gives more than {best.accuracy:.3f}: is it the model for "
+        "this data? --set input.check=false adopts it all the same."
+    )
+    raise InputError(where, rule, received, hint)
+
+
+def _some(dataset: Dataset, *, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Up to 256 samples: of validation, where there are enough, so that the test split stays unseen."""
+    split = dataset.validation if len(dataset.validation) >= _SAMPLES else dataset.test
+    positions = spread(split, count=_SAMPLES, seed=seed)
+    return split.take(positions), split.targets[positions]
+
+
+def _outputs(model: Any, raws: NDArray[Any], signature: Signature) -> NDArray[np.float32]:
+    (tensor,) = family(signature.family).tensors(raws, signature).values()
+    batches = (tensor[start : start + _BATCH] for start in range(0, len(tensor), _BATCH))
+    return np.concatenate([np.asarray(model(batch, training=False), np.float32) for batch in batches])

@@ -1,0 +1,81 @@
+"""The texts of a bundle: model card and licenses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dltk.run import Run
+from dltk.workflows.measure import table
+
+__all__ = ["licenses", "model_card"]
+
+
+def model_card(run: Run, report: Mapping[str, Any]) -> str:
+    """What the model is for, what it was measured at, and how to ask it (after arXiv:1810.03993)."""
+    signature, data = run.signature, run.read_json("data")
+    inputs = ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.inputs)
+    outputs = ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.outputs)
+    labels = f"- Labels ({len(signature.labels)}): {', '.join(signature.labels[:20])}" if signature.labels else ""
+    notes = "\n".join(f"- {name}: {text}" for name, text in sorted(_notes(run).items()))
+    return f"""# {run.name}
+
+A model for {signature.task}, made with the recipe `{run.recipe.name}` of dltk.
+
+- Data: {data.get("source")} (digest {str(data.get("digest"))[:16]})
+- Inputs: {inputs}
+- Outputs: {outputs}
+{labels}
+{notes}
+
+## Figures
+
+On the test samples that the run keeps; the drop is counted from the float32 model before compression, with its paired
+bootstrap interval. They hold for data like that, and for nothing else.
+
+```
+{table(report["artifacts"])}
+```
+
+## Use
+
+```python
+from dltk.edge import load
+
+model = load(".")
+```
+
+`manifest.json` lists every file with its hash. The hashes show damage; they do not show who made the files.
+"""
+
+
+def licenses(run: Run) -> str:
+    """What the bundle's owner must look up: the terms of the data and of the weights it started from."""
+    data = run.read_json("data")
+    lines = [
+        "The software that made this bundle, dltk, is under the Apache License 2.0.",
+        "",
+        "The weights in this bundle were learnt from:",
+        f"- data: {data.get('source')}{_data_terms(str(data.get('source')))}",
+        *(f"- {name}: {text}" for name, text in sorted(_notes(run).items()) if name in ("weights", "adopted")),
+        "",
+        "Their terms hold for what is made from them.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _notes(run: Run) -> dict[str, str]:
+    found = run.read_json("notes") if (run.path / "notes.json").is_file() else {}
+    return {str(name): str(text) for name, text in found.items()}
+
+
+_TERMS = {
+    "digits": " (Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, E. Alpaydin and C. Kaynak,"
+    " CC BY 4.0; as scikit-learn, BSD-3-Clause, carries it)",
+    "fashion-mnist": " (Zalando SE, MIT)",
+    "cifar10": " (Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images)",
+}
+
+
+def _data_terms(source: str) -> str:
+    return _TERMS.get(source, "")

@@ -1,0 +1,172 @@
+"""Write the model of a Run as a bundle: emit, run without TensorFlow, judge, seal, swap in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dltk import bundle
+from dltk.base.errors import LimitError
+from dltk.base.files import sha256
+from dltk.base.progress import SILENT, Progress
+from dltk.compress.plan import QuantizationPlan
+from dltk.edge.families import family
+from dltk.edge.machine import machine
+from dltk.edge.manifest import file_entry
+from dltk.edge.replay import GOLDEN
+from dltk.edge.signature import Signature
+from dltk.export.emit import graph_digest, targets
+from dltk.recipe.settings import as_dict, digest
+from dltk.run import Run
+from dltk.validate import Gate
+from dltk.workflows.card import licenses, model_card
+from dltk.workflows.keras_file import open_keras
+from dltk.workflows.measure import Evaluation, Measured, agreement, evaluation, measure, reference_outputs
+
+__all__ = ["Exported", "export"]
+
+_TOOLS = ("dltk", "keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-keras", "ai-edge-litert")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A bundle, and what was measured on the way.
+
+    Attributes:
+        table: one row a file, latency on this machine included.
+        agreement: "FILE FILE" -> top-1 agreement of the files of one precision.
+    """
+
+    path: Path
+    table: tuple[Mapping[str, Any], ...]
+    agreement: Mapping[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "bundle": str(self.path),
+            "artifacts": [dict(row) for row in self.table],
+            "agreement": dict(self.agreement),
+            "machine": machine(),
+        }
+
+
+def export(
+    run: str | Path,
+    *,
+    formats: Sequence[str] = (),
+    precisions: Sequence[str] = (),
+    out: str | Path | None = None,
+    golden: int = 8,
+    synthetic: bool = False,
+    gate: Gate | None = None,
+    progress: Progress = SILENT,
+) -> Exported:
+    """Write the model of `run` as a bundle; nothing is written unless every file passes the gate.
+
+    Args:
+        formats: "tflite", "onnx"; both when empty.
+        precisions: as `--precision`; float32 and what the run's plan allows when empty.
+        out: the bundle's folder; `exported/NAME` when None.
+        golden: samples that the bundle carries to prove itself.
+        synthetic: make those samples up instead of taking test samples.
+        gate: limits; the default ones when None.
+
+    Raises:
+        UsageError: if a file that does not exist is asked for.
+        InputError: if the run is incomplete, or int8 is asked for and it has no ranges.
+        LimitError: if a file does not pass; `measured` has what was found about every file.
+    """
+    opened, gate = Run.open(run), gate or Gate()
+    signature, settings = opened.signature, opened.settings()
+    plan = QuantizationPlan.load(opened.quantization_path) if opened.quantization_path.is_file() else None
+    wanted = targets(formats, precisions, plan, run)
+    target = Path(out or Path("exported", opened.name))
+    model, graph = _read(opened)
+    samples = evaluation(opened, model, signature, progress=progress)
+    found: list[Measured] = []
+    with progress.bar("exporting", len(wanted)) as bar:
+        for item in wanted:
+            found.append(measure(graph, signature, item, plan, samples, gate=gate, seed=settings.seed))
+            bar.advance(1, item.file)
+    exported = Exported(target, tuple(one.row() for one in found), agreement(found, signature))
+    _require_passed(exported, found)
+    files = _files(opened, model, samples, found, exported, golden, synthetic)
+    lineage = _lineage(opened, settings, graph_digest(graph), plan)
+    bundle.publish(
+        bundle.Sealing(target.name, signature, [one.artifact for one in found], files, lineage, gate.as_dict()), target
+    )
+    return exported
+
+
+def _read(run: Run) -> tuple[Any, Any]:
+    from dltk.twin.read import read
+    from dltk.twin.rewrite import deployed
+
+    model = open_keras(run.model_path)
+    return model, deployed(read(model))
+
+
+def _require_passed(exported: Exported, found: Sequence[Measured]) -> None:
+    failed = [one for one in found if not one.verdict.passed]
+    if failed:
+        reasons = "; ".join(f"{one.target.file} {', '.join(one.verdict.reasons)}" for one in failed)
+        hint = "No bundle was written. Leave that precision out with --precision, or compress otherwise."
+        raise LimitError(exported.path, "every file must pass the gate", reasons, hint, measured=exported.as_dict())
+
+
+def _files(
+    run: Run,
+    model: Any,
+    samples: Evaluation,
+    found: Sequence[Measured],
+    exported: Exported,
+    golden: int,
+    synthetic: bool,
+) -> dict[str, bytes]:
+    """Every file of the bundle but the manifest. None of them says when or how fast."""
+    signature = run.signature
+    files = {one.target.file: one.data for one in found}
+    if signature.labels:
+        files["labels.txt"] = bundle.labels_bytes(signature.labels)
+    files[GOLDEN] = _golden(model, samples, signature, golden, synthetic)
+    report = {
+        "artifacts": [{key: value for key, value in row.items() if key != "p50_ms"} for row in exported.table],
+        "agreement": dict(exported.agreement),
+        "metrics": run.read_json("metrics"),
+    }
+    files["report.json"] = bundle.report_bytes(report)
+    files["recipe.json"] = (run.path / "recipe.json").read_bytes()
+    files["MODEL_CARD.md"] = model_card(run, report).encode()
+    files["LICENSES.txt"] = licenses(run).encode()
+    return files
+
+
+def _golden(model: Any, samples: Evaluation, signature: Signature, count: int, synthetic: bool) -> bytes:
+    if not synthetic:
+        first = {name: value[:count] for name, value in samples.reference.items()}
+        targets = None if samples.targets is None else samples.targets[:count]
+        return bundle.golden_bytes(samples.raws[:count], first, signature, targets)
+    raws = family(signature.family).synthetic(signature, count=count, seed=0)
+    return bundle.golden_bytes(raws, reference_outputs(model, raws, signature), signature, None)
+
+
+def _lineage(run: Run, settings: Any, model: str, plan: QuantizationPlan | None) -> dict[str, Any]:
+    data = run.read_json("data")
+    return {
+        "recipe": run.recipe.name,
+        "recipe_digest": digest(settings),
+        "settings": as_dict(settings),
+        "data_digest": data.get("digest"),
+        "source_digest": file_entry(run.model_path.read_bytes()).sha256,
+        "graph_digest": model,
+        "plan_digest": sha256(run.quantization_path.read_bytes()) if plan is not None else None,
+        "calibration": dict(plan.calibration) if plan is not None else None,
+        "left_float": dict(plan.floats) if plan is not None else {},
+        "seed": settings.seed,
+        "tools": {name: version(name) for name in _TOOLS},
+        "instructions": machine()["instructions"],
+    }

@@ -1,0 +1,153 @@
+"""Train the model of a recipe: everything is checked first, then phase after phase, then the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from dltk import tasks
+from dltk.base.errors import InputError
+from dltk.base.files import sweep
+from dltk.base.progress import SILENT, Progress
+from dltk.data.dataset import Dataset
+from dltk.edge.signature import Signature
+from dltk.recipe import Built
+from dltk.recipe.load import Loaded, read, resolve
+from dltk.recipe.settings import as_dict
+from dltk.run import Run
+from dltk.tasks import Task
+from dltk.workflows.finish import finish_run, require_test_samples
+
+__all__ = ["finetune"]
+
+
+def finetune(
+    recipe: str | Path,
+    *,
+    data: str | Path | None = None,
+    run: str | Path | None = None,
+    set: Iterable[str] = (),
+    smoke: bool = False,
+    resume: bool = False,
+    progress: Progress = SILENT,
+) -> Run:
+    """Train the model of `recipe` on `data`; returns the finished Run.
+
+    Args:
+        recipe: registered name, or path of a recipe file.
+        data: path or name; the recipe's own default when left out.
+        run: folder to make; `runs/RECIPE` when left out.
+        set: `KEY=VALUE` texts, put into the recipe's settings.
+        smoke: shrink everything to seconds.
+        resume: go on with an interrupted run, to the bit as if nothing had happened.
+
+    Raises:
+        InputError: if recipe, settings or data cannot be used, or a run stands there already.
+        LimitError: if the loss became NaN; the last good checkpoint is kept.
+        EnvironmentFault: if TensorFlow or the weights cannot be had.
+    """
+    loaded = read(recipe)
+    settings = resolve(loaded.recipe, set, smoke=smoke)
+    task = tasks.task(loaded.recipe.task)
+    path = Path(run or Path("runs", loaded.recipe.name))
+    source = str(data) if data is not None else loaded.recipe.data.default
+    started = _started(path, loaded, settings, source) if resume else None
+    if started is None:
+        Run.require_free(path)
+    elif started.is_finished:
+        progress.say(f"{path}: is finished already")
+        return started
+    dataset = task.prepare(settings, source or _started_source(started), progress=progress)
+    require_test_samples(dataset)
+    built, signature = _build(loaded, settings, task, dataset)
+    for name, text in built.notes.items():
+        progress.say(f"{name}: {text}")
+    target = started or Run.create(path)
+    _describe(target, loaded, settings, dataset, built, smoke=smoke)
+    history = _train(target, task, built, dataset, signature, settings, resume=resume, progress=progress)
+    finish_run(target, task, built.model, dataset, signature, settings, history=history, progress=progress)
+    return target
+
+
+def _started(path: Path, loaded: Loaded, settings: Any, source: str | None) -> Run | None:
+    """The run to go on with, or None where it was killed before it began.
+
+    Raises:
+        InputError: if it was made with another recipe, other settings or other data.
+    """
+    if not (path / "recipe.json").is_file():
+        return None
+    sweep(path)
+    run = Run.open(path, finished=False)
+    hint = "Resume with the very same command, or give another --run."
+    kept = as_dict(run.settings())
+    if run.read_json("recipe")["recipe"] not in (loaded.recipe.name, "recipe.py"):
+        raise InputError(path, "was made with another recipe", run.recipe.name, hint)
+    if kept != as_dict(settings):
+        raise InputError(path, "was made with other settings", _differences(kept, as_dict(settings)), hint)
+    if source is not None and (path / "data.json").is_file() and run.data_source != source:
+        raise InputError(path, f"was made with the data {run.data_source}", source, hint)
+    return run
+
+
+def _started_source(run: Run | None) -> str | None:
+    return run.data_source if run is not None and (run.path / "data.json").is_file() else None
+
+
+def _differences(kept: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> str:
+    found = []
+    for key, value in asked.items():
+        if isinstance(value, dict) and isinstance(kept.get(key), dict):
+            found.append(_differences(kept[key], value, f"{prefix}{key}."))
+        elif kept.get(key) != value:
+            found.append(f"{prefix}{key}={value} where the run has {kept.get(key)}")
+    return ", ".join(text for text in found if text)
+
+
+def _build(loaded: Loaded, settings: Any, task: Task, dataset: Dataset) -> tuple[Built, Signature]:
+    from dltk.training import require_tensorflow
+
+    _, keras = require_tensorflow()
+    keras.utils.clear_session()  # layers that the recipe leaves unnamed are then numbered from 1 in every run
+    built = loaded.recipe.build(settings, task.contract(settings, dataset))
+    if not isinstance(built, Built):
+        raise InputError(f"recipe {loaded.recipe.name}", "`build` must return a Built", type(built).__name__)
+    signature = task.signature(settings, dataset, built)
+    task.check(built.model, signature)
+    return built, signature
+
+
+def _describe(run: Run, loaded: Loaded, settings: Any, dataset: Dataset, built: Built, *, smoke: bool) -> None:
+    """Say in the folder what the run is made of; the same words again where it is resumed.
+
+    Raises:
+        InputError: if the data is no longer what the run was begun with.
+    """
+    if (run.path / "data.json").is_file() and run.read_json("data").get("digest") != dataset.digest:
+        hint = "Put the old data back, or give another --run."
+        raise InputError(dataset.source, "must still be the data the run was begun with", "changed samples", hint)
+    run.write_recipe(loaded, settings, smoke=smoke)  # first: with it the folder is a run, and can be resumed
+    run.write_json("data", {"source": dataset.source, "digest": dataset.digest, "report": dict(dataset.report)})
+    run.write_json("notes", dict(built.notes))
+
+
+def _train(
+    run: Run,
+    task: Task,
+    built: Built,
+    dataset: Dataset,
+    signature: Signature,
+    settings: Any,
+    *,
+    resume: bool,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """Phase after phase; each starts from the weights that the one before it left."""
+    from dltk import training
+
+    history: list[dict[str, Any]] = []
+    for trainer in training.trainers(task.trainer)(built, dataset, signature, settings, progress=progress):
+        checkpoint = run.checkpoints / f"{trainer.name}.npz"
+        history += training.run(trainer, checkpoint=checkpoint, resume=resume, progress=progress)
+    return history

@@ -1,0 +1,84 @@
+"""The end of making a Run: figures on the test split, and the files that export starts from."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dltk.base.errors import InputError
+from dltk.base.files import write_atomic
+from dltk.base.progress import Progress
+from dltk.data.dataset import Dataset
+from dltk.edge.arrays import save_npz
+from dltk.edge.families import family
+from dltk.edge.signature import Signature
+from dltk.models.save import keras_bytes
+from dltk.run import Run
+from dltk.tasks import Task
+
+__all__ = ["finish_run", "require_test_samples", "write_history"]
+
+_PHASE = ("phase", "epoch", "seconds")  # of a history row; the rest are figures
+
+
+def require_test_samples(dataset: Dataset) -> None:
+    """Raise InputError, before anything is trained, if there would be nothing to judge the model on."""
+    if not len(dataset.test):
+        raise InputError(f"data {dataset.source}", "needs test samples", 0, "Set data.test above 0.")
+
+
+def finish_run(
+    run: Run,
+    task: Task,
+    model: Any,
+    dataset: Dataset,
+    signature: Signature,
+    settings: Any,
+    *,
+    history: Sequence[Mapping[str, Any]] = (),
+    progress: Progress,
+) -> None:
+    """Write signature, test samples, model and metrics; the metrics last: with them the run is finished."""
+    metrics = _metrics(model, dataset, signature, history, progress)
+    raws, targets = task.evaluation(dataset, limit_bytes=settings.data.evaluation_mb * 1_000_000, seed=settings.seed)
+    if history:
+        write_history(run.history_path, history)
+    run.write_json("signature", _calibrated(signature, metrics).as_dict())
+    save_npz(run.evaluation_path, {"raws": raws, "targets": targets})
+    write_atomic(run.model_path, keras_bytes(model))
+    run.write_json("metrics", metrics)
+
+
+def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    """One row an epoch; a figure that a phase does not have stays empty."""
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_atomic(path, stream.getvalue().encode())
+
+
+def _metrics(
+    model: Any, dataset: Dataset, signature: Signature, history: Sequence[Mapping[str, Any]], progress: Progress
+) -> dict[str, Any]:
+    """Figures on the test split; of a family where no answer is right or wrong, the last figures of training."""
+    from dltk import training
+
+    if family(signature.family).metrics:
+        return training.evaluate(model, dataset, signature, progress=progress)
+    last = history[-1] if history else {}
+    return {"kind": signature.family, "training": {name: last[name] for name in last if name not in _PHASE}}
+
+
+def _calibrated(signature: Signature, metrics: Mapping[str, Any]) -> Signature:
+    """`signature` with the temperature that makes the softmax's confidences honest."""
+    last = signature.postprocess[-1] if signature.postprocess else {"op": "identity"}
+    if last["op"] != "softmax" or "calibration" not in metrics:
+        return signature
+    return signature.with_postprocess(
+        *signature.postprocess[:-1], {**last, "temperature": metrics["calibration"]["temperature"]}
+    )

@@ -1,0 +1,188 @@
+"""Judge a candidate's files in their runtimes: what compress reports and export lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.progress import SILENT, Progress
+from dltk.compress.plan import QuantizationPlan
+from dltk.edge.bench import download_bytes
+from dltk.edge.families import family
+from dltk.edge.manifest import Artifact
+from dltk.edge.metrics import top1_agreement
+from dltk.edge.signature import Signature
+from dltk.export.emit import Target, emit
+from dltk.export.operators import allowed_float, minimum_runtime
+from dltk.run import Run
+from dltk.twin.graph import Graph
+from dltk.validate import Gate, Verdict, WorkerResult, judge, run_worker
+
+__all__ = ["Evaluation", "Measured", "agreement", "evaluation", "measure", "reference_outputs", "table"]
+
+Outputs = Mapping[str, NDArray[Any]]
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Samples and answers that files are held against.
+
+    Attributes:
+        raws: test samples (n, ...).
+        targets: what is right, or None where nothing is.
+        reference: outputs of the run's own float32 model.
+        baseline: outputs of the source run's float32 model: a drop is counted from there.
+    """
+
+    raws: NDArray[Any]
+    targets: NDArray[Any] | None
+    reference: Outputs
+    baseline: Outputs
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One file and what was found about it."""
+
+    target: Target
+    data: bytes
+    download: int
+    result: WorkerResult
+    verdict: Verdict
+    artifact: Artifact
+
+    def row(self) -> dict[str, Any]:
+        """Plain JSON values, latency included."""
+        found = self.artifact
+        return {
+            "file": found.file,
+            "format": found.format,
+            "precision": found.precision,
+            "bytes": found.bytes,
+            "download_bytes": found.download_bytes,
+            "p50_ms": self.result.p50_ms,
+            "metric": found.metric,
+            "parity": dict(found.parity),
+            "ranges": found.ranges,
+            "float_operators": dict(self.result.float_operators),
+            "passed": self.verdict.passed,
+            "reasons": list(self.verdict.reasons),
+        }
+
+
+def evaluation(run: Run, model: Any, signature: Signature, *, progress: Progress = SILENT) -> Evaluation:
+    """The run's test samples with the answers of its model, and of the model it was compressed from."""
+    from dltk.edge.arrays import read_npz
+
+    raws, targets = run.evaluation()
+    reference = reference_outputs(model, raws, signature, progress=progress)
+    baseline: Outputs = reference
+    if run.baseline_path.is_file():
+        found = read_npz(run.baseline_path, {spec.name for spec in signature.outputs})
+        baseline = {spec.name: found[spec.name] for spec in signature.outputs}
+    return Evaluation(raws, targets if family(signature.family).metrics else None, reference, baseline)
+
+
+def reference_outputs(
+    model: Any, raws: NDArray[Any], signature: Signature, *, progress: Progress = SILENT
+) -> dict[str, NDArray[np.float32]]:
+    """Output name -> float32 (n, ...): what the Keras model answers to raw samples."""
+    import tensorflow as tf
+
+    prepare = family(signature.family).tensors
+    names = [spec.name for spec in signature.outputs]
+    forward = tf.function(lambda *inputs: tf.nest.flatten(model(_packed(inputs), training=False)), reduce_retracing=True)
+    found: list[list[NDArray[Any]]] = []
+    with progress.bar("reference", len(raws)) as bar:
+        for start in range(0, len(raws), _BATCH):
+            batch = raws[start : start + _BATCH]
+            tensors = prepare(batch, signature)
+            outputs = forward(*(tf.constant(tensors[spec.name]) for spec in signature.inputs))
+            found.append([np.asarray(output, np.float32) for output in outputs])
+            bar.advance(len(batch))
+    return {name: np.concatenate([outputs[i] for outputs in found]) for i, name in enumerate(names)}
+
+
+def measure(
+    graph: Graph,
+    signature: Signature,
+    target: Target,
+    plan: QuantizationPlan | None,
+    samples: Evaluation,
+    *,
+    gate: Gate,
+    seed: int,
+    time: bool = True,
+) -> Measured:
+    """Emit a file and run it on all samples in a process without TensorFlow."""
+    data = emit(graph, signature, target, plan)
+    result = run_worker(data, target.format, signature, samples.raws, time=time)
+    metrics = family(signature.family).metrics
+    ranges = plan.ranges if plan is not None and target.precision.startswith("int8") else "none"
+    verdict = judge(
+        samples.reference,
+        result.outputs,
+        precision=target.precision,
+        signature=signature,
+        gate=gate,
+        targets=samples.targets,
+        metric=metrics[0] if metrics else None,
+        baseline=samples.baseline,
+        seed=seed,
+        float_operators=result.float_operators,
+        left_float=allowed_float(graph, plan, result.float_operators),
+    )
+    download = download_bytes(data)
+    artifact = Artifact(
+        file=target.file,
+        format=target.format,
+        precision=target.precision,
+        minimum_runtime=minimum_runtime(target.format),
+        operators=result.operators,
+        ranges=ranges,
+        parity=verdict.parity,
+        metric=verdict.metric,
+        bytes=len(data),
+        download_bytes=download,
+    )
+    return Measured(target, data, download, result, verdict, artifact)
+
+
+def agreement(measured: Sequence[Measured], signature: Signature) -> dict[str, float]:
+    """"FILE FILE" -> share of samples that two files of one precision and different formats decide alike."""
+    if signature.family != "classification":
+        return {}
+    name, found = signature.outputs[0].name, {}
+    for i, one in enumerate(measured):
+        for other in measured[i + 1 :]:
+            if one.target.precision == other.target.precision:
+                key = f"{one.target.file} {other.target.file}"
+                found[key] = top1_agreement(one.result.outputs[name], other.result.outputs[name])
+    return found
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Measured files as lines: size, download, median latency, metric, drop with interval."""
+    heads = ("file", "bytes", "gzip -9", "p50 ms", "metric", "drop [95% interval]", "")
+    lines = [_cells(row) for row in rows]
+    widths = [max(len(line[i]) for line in (heads, *lines)) for i in range(len(heads))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+                     for line in (heads, *lines))  # fmt: skip
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    metric = row.get("metric")
+    value = f"{metric['name']} {metric['value']:.4f}" if metric else "-"
+    drop = "{:+.4f} [{:+.4f}, {:+.4f}]".format(metric["drop"], *metric["interval"]) if metric else "-"
+    p50 = "-" if row.get("p50_ms") is None else f"{row['p50_ms']:.3f}"
+    sizes = (f"{row['bytes']:,}", f"{row['download_bytes']:,}")
+    return (row["file"], *sizes, p50, value, drop, "" if row.get("passed", True) else "FAILED")
+
+
+def _packed(inputs: Sequence[Any]) -> Any:
+    return inputs[0] if len(inputs) == 1 else list(inputs)
