@@ -33,6 +33,7 @@ class Model:
     backbone: str = setting("mobilenet-v2", "name of the backbone")
     weights: str = setting("imagenet", "imagenet, none (random), or a file of weights")
     alpha: float = setting(1.0, "width multiplier, where the backbone has several", low=0.1, high=2.0)
+    unfreeze_after: str | None = setting(None, "layer behind which `tune` learns; none: the backbone table's cut")
     dropout: float = setting(0.2, "share of features dropped before the head", low=0.0, high=0.9)
 
 
@@ -73,7 +74,8 @@ def build(settings: Settings, contract: Contract) -> Built:
     logits = layers.Dense(contract.output_size, kernel_initializer=start, name="logits")(x)
     phases = [Phase("head", settings.head, frozen_through="pool")]
     if settings.tune.epochs:
-        phases.append(Phase("tune", settings.tune, frozen_through=backbone.unfreeze_after))
+        cut = settings.model.unfreeze_after or backbone.unfreeze_after
+        phases.append(Phase("tune", settings.tune, frozen_through=cut))
     reverse = ({"op": "reverse_channels"},) if backbone.scale.reverse_channels else ()
     scale = {"op": "scale", "multiply": list(backbone.scale.multiply), "add": list(backbone.scale.add)}
     model = keras.Model(backbone.inputs, logits, name=settings.model.backbone)

@@ -16,11 +16,10 @@ __all__ = ["light_start"]
 _TIMES = 10
 
 
-def light_start() -> list[Figure]:
-    """`dltk --help`, and `dltk predict` on the bundle of the checkout; the page cache is warm."""
-    bundle = ROOT / "exported" / "digits"
+def light_start(bundle: Path = ROOT / "exported" / "digits") -> list[Figure]:
+    """`dltk --help`, and `dltk predict` on an image classifier's bundle; the page cache is warm."""
     if not bundle.is_dir():
-        raise Failure("exported/digits is missing: make it with `make digits`")
+        raise Failure(f"{bundle} is missing: make it with `make digits`")
     help_: list[str | Path] = [console_script(), "--help"]
     with tempfile.TemporaryDirectory(prefix="dltk-bench-") as scratch:
         picture = _picture(bundle, Path(scratch, "digit.png"))

@@ -126,3 +126,11 @@ def test_a_missing_runtime_names_the_extra(models, monkeypatch):
 def test_an_unknown_format_is_refused():
     with pytest.raises(InputError, match="tflite"):
         open_session("exe", b"")
+
+
+@pytest.mark.parametrize(("form", "old"), [("tflite", "1.1.0"), ("onnx", "1.18.1")])
+def test_a_runtime_built_for_numpy_1_is_not_loaded_beside_numpy_2(models, monkeypatch, form, old):
+    monkeypatch.setattr(runtimes.np, "__version__", "2.4.6")
+    monkeypatch.setattr(runtimes.metadata, "version", lambda name: old)
+    with pytest.raises(EnvironmentFault, match="needs NumPy 1"):
+        open_session(form, models[f"model.float32.{form}"])

@@ -7,7 +7,6 @@ import pytest
 
 @pytest.fixture(scope="session")
 def kit():
-    pytest.importorskip("sklearn", reason="the figures are those of an evaluation, which needs the extra train")
     pytest.importorskip("ai_edge_litert")
     from report import kit as made
 

@@ -1,4 +1,7 @@
-"""Runs and bundles to report on: real figures of `training.report`, in folders written without training anything."""
+"""Runs and bundles to report on, written without training anything.
+
+The figures have the form of `training.report`; test_evaluation.py holds them against the real one.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ import tiny
 from dltk.base.files import canonical_json
 from dltk.edge.manifest import MANIFEST, file_entry
 from dltk.edge.signature import Signature, TensorSpec
-from dltk.training.evaluation import report
 
 SERIES = Signature(
     task="forecast",
@@ -38,6 +40,9 @@ DATA = {
     },
 }
 COMPRESSION = {
+    "artifacts": [
+        {"file": "model.int8.tflite", "bytes": 1000, "parity": {"measure": "cosine", "error": 0.001, "tolerance": 0.99}}
+    ],
     "source": "runs/flowers",
     "steps": [
         {
@@ -54,20 +59,45 @@ COMPRESSION = {
 GENERATOR = {"kind": "generator", "training": {"loss": 1.25, "generator_loss": -0.5}}
 
 
-def classification(labels: tuple[str, ...] = tiny.LABELS) -> dict:
-    """Figures of a classifier that is right more often than not."""
+def answers(classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits (60, classes) that are right more often than not, and targets (60,)."""
     generator = np.random.Generator(np.random.PCG64(5))
-    targets = generator.integers(0, len(labels), 60)
-    logits = generator.normal(0, 1, (60, len(labels))) + 2 * np.eye(len(labels))[targets]
-    signature = replace(tiny.SIGNATURE, labels=labels)
-    return report(logits, targets, signature, validation=(logits[:30], targets[:30]))
+    targets = generator.integers(0, classes, 60)
+    return generator.normal(0, 1, (60, classes)) + 2 * np.eye(classes)[targets], targets
+
+
+def classification(labels: tuple[str, ...] = tiny.LABELS) -> dict:
+    """Figures of a classifier; counts are counted, the other numbers made up."""
+    logits, targets = answers(len(labels))
+    confusion = np.zeros((len(labels), len(labels)), np.int64)
+    np.add.at(confusion, (targets, logits.argmax(-1)), 1)
+    means = {"precision": 0.9, "recall": 0.8, "f1": 0.85, "auc": 0.95}
+    rows = [
+        {"label": label, "samples": int(count), **means, "auc": None if number == 1 else 0.95}
+        for number, (label, count) in enumerate(zip(labels, confusion.sum(axis=1), strict=True))
+    ]
+    curve = [[0.0, 0.0], [0.25, 0.75], [1.0, 1.0]]
+    return {
+        "kind": "single-label",
+        "samples": 60,
+        "accuracy": float((logits.argmax(-1) == targets).mean()),
+        "top_k": {"1": 0.8, "2": 0.9},
+        "macro": means,
+        "classes": rows,
+        "confusion": confusion.tolist(),
+        "roc": [[] if row["auc"] is None else curve for row in rows],
+        "calibration": {
+            "temperature": 0.5,
+            "expected_calibration_error": 0.2,
+            "expected_calibration_error_fitted": 0.04,
+        },
+    }
 
 
 def forecast() -> dict:
     """Figures of a forecast of two steps."""
-    generator = np.random.Generator(np.random.PCG64(6))
-    targets = generator.normal(0, 1, (20, 2, 1)).astype(np.float32)
-    return report(targets + np.float32(0.1), targets, SERIES)
+    errors = {"mean_absolute_error": 0.2, "root_mean_squared_error": 0.25}
+    return {"kind": "regression", "samples": 20, **errors, "horizon": [{"step": step, **errors} for step in (1, 2)]}
 
 
 def write_run(folder: Path, metrics: dict, *, history: str | None = HISTORY, data: dict | None = DATA) -> Path:

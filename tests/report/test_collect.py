@@ -61,6 +61,9 @@ def test_a_compression_tells_its_steps(kit, tmp_path):
     assert found["steps"][0]["skipped"] == [{"layer": "softmax", "reason": "stays float"}]
     assert found["steps"][1]["changed"] == []
     text = as_text(collect(folder))
+    (measured,) = collect(folder)["artifacts"]
+    assert (measured["bytes"], measured["metric"], measured["parity"]["error"]) == (1000, None, 0.001)
+    assert "model.int8.tflite" in text
     for words in ("precision=int8", "stays float", "bytes after over before", "few calibration samples"):
         assert words in text
 
@@ -175,6 +178,7 @@ def test_values_that_do_not_fit_are_none():
         *[None] * 5,
     ]
     assert scalars({"a": {"b": {"c": 1}}, "d": [True, None]}, depth=2) == {"d.0": True, "d.1": None}
+    assert scalars({"a": ["b", "c"], "d": []}) == {"a": "b, c"}
 
 
 _LIGHT = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.errors import InputError
 from dltk.base.files import building_folder, canonical_json
 from dltk.edge.arrays import npz_bytes
 from dltk.edge.families import family
 from dltk.edge.manifest import MANIFEST, Artifact, Manifest, file_entry
-from dltk.edge.replay import GOLDEN
 from dltk.edge.signature import Signature
 
-__all__ = ["Sealing", "golden_bytes", "publish"]
+__all__ = ["Sealing", "golden_bytes", "labels_bytes", "publish", "report_bytes", "require_replaceable"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,17 @@ class Sealing:
         return Manifest(self.name, self.signature, tuple(self.artifacts), entries, self.lineage, self.gate)
 
 
+def require_replaceable(target: Path) -> None:
+    """Raise InputError unless `target` is free, an empty folder or a bundle: nothing else is ever replaced."""
+    if not os.path.lexists(target):
+        return
+    hint = "Give another --out."
+    if target.is_symlink() or not target.is_dir():
+        raise InputError(target, "must be a folder, not a link or a file", hint=hint)
+    if any(target.iterdir()) and not (target / MANIFEST).is_file():
+        raise InputError(target, "holds something else than a bundle, and is left alone", hint=hint)
+
+
 def publish(sealing: Sealing, target: Path) -> None:
     """Write the bundle to `target`; what stood there stays until the new one stands in its place.
 
@@ -51,8 +63,9 @@ def publish(sealing: Sealing, target: Path) -> None:
         InputError: if `target` is a file, or a folder that holds something else than a bundle.
         EnvironmentFault: if the disk is full or not writable.
     """
+    require_replaceable(target)
     manifest = sealing.manifest().to_bytes()
-    with building_folder(target, replace=True) as folder:
+    with building_folder(Path(os.path.abspath(target)), replace=True) as folder:
         for name, data in sealing.files.items():
             (folder / name).write_bytes(data)
         (folder / MANIFEST).write_bytes(manifest)

@@ -83,7 +83,8 @@ class Run:
         if not run._file("recipe.json").is_file():
             raise InputError(path, "is not a run: recipe.json is missing", hint="`dltk finetune` makes a run.")
         if finished and not run.is_finished:
-            hint = "Go on with `dltk finetune ... --resume`."
+            command = "compress" if run._file("compress.json").is_file() else "finetune"
+            hint = f"Go on with `dltk {command} ... --resume`."
             raise InputError(path, "the run did not come to its end", hint=hint)
         return run
 

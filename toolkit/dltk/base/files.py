@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,7 @@ def building_folder(target: Path, *, replace: bool) -> Iterator[Path]:
     with _disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target.parent)
+        _recover(target)
         building = Path(tempfile.mkdtemp(prefix=f"{_MARK}{os.getpid()}-", dir=target.parent))
         try:
             yield building
@@ -174,14 +175,27 @@ def sync_tree(folder: Path) -> None:
 def _swap_in(building: Path, target: Path) -> None:
     if os.path.lexists(target):
         if not _exchange(building, target):
-            # No exchange on this file system: two renames. The old folder is never deleted before the new one stands.
-            old = building.with_name(building.name + "-old")
-            os.rename(target, old)
+            # No exchange on this file system: two renames. A kill between them leaves the old folder under a name of
+            # its own, from which `_recover` brings it back.
+            os.rename(target, _aside(target))
             os.rename(building, target)
-            shutil.rmtree(old, ignore_errors=True)
+            shutil.rmtree(_aside(target), ignore_errors=True)
     else:
         os.rename(building, target)
     _sync_folder(target.parent)
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f"{_MARK}old-{target.name}")
+
+
+def _recover(target: Path) -> None:
+    """Finish what a killed process left between two renames."""
+    if _aside(target).is_dir():
+        if os.path.lexists(target):
+            shutil.rmtree(_aside(target), ignore_errors=True)
+        else:
+            os.rename(_aside(target), target)
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -237,7 +251,5 @@ def _alive(pid: int) -> bool:
 
 
 def _unlink(path: str | Path) -> None:
-    try:
+    with suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        pass

@@ -25,9 +25,15 @@ __all__ = ["export"]
 )
 @click.option("--out", type=options.PATH, metavar="DIR", help="Folder of the bundle; exported/NAME when left out.")
 @click.option(
-    "--golden", default="8", metavar="N|synthetic", help="Test samples that the bundle carries to prove itself, or none."
+    "--golden", default="8", metavar="N|synthetic", help="Test samples the bundle proves itself with, or made-up ones."
 )
-@click.option("--max-drop", type=float, metavar="X", help="Largest loss of the metric; 0.02 when left out.")
+@click.option(
+    "--gate",
+    "limits",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a limit of the gate: drop, cosine, top1_agreement, float32, float16. It is recorded in the bundle.",
+)
 @options.as_json
 def export(
     run: Path,
@@ -35,7 +41,7 @@ def export(
     precisions: tuple[str, ...],
     out: Path | None,
     golden: str,
-    max_drop: float | None,
+    limits: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Write the model in RUN as a bundle for a device.
@@ -49,9 +55,12 @@ def export(
     """
     count = _count(golden)
     _check_precisions(precisions)
+    from dltk.recipe.settings import assign
+    from dltk.validate import Gate
+
+    gate = assign(Gate(), limits)
     from dltk import workflows  # loads TensorFlow: only once a command runs
     from dltk.cli.console import progress
-    from dltk.validate import Gate
 
     made = workflows.export(
         run,
@@ -60,7 +69,7 @@ def export(
         out=out,
         golden=count or 8,
         synthetic=count is None,
-        gate=Gate() if max_drop is None else Gate(drop=max_drop),
+        gate=gate,
         progress=progress(),
     )
     found = made.as_dict()
@@ -70,7 +79,7 @@ def export(
 def _count(text: str) -> int | None:
     if text == "synthetic":
         return None
-    if not text.isdigit() or not 0 < int(text) <= 1000:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= 1000:
         raise UsageError("--golden", "must be a number from 1 to 1000, or synthetic", text)
     return int(text)
 

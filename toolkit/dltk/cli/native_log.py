@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 
@@ -13,8 +14,11 @@ def hide_native_log() -> None:
     """Give Python's stderr a descriptor of its own and point descriptor 2 at nothing.
 
     TensorFlow and the runtimes write dozens of lines there that no environment variable stops. `DLTK_NATIVE_LOG=1`
-    shows them, for a report of a crash inside a runtime.
+    shows them, for a report of a crash inside a runtime. TensorFlow's own logger in Python keeps to errors: its
+    warnings are advice about retracing, to those who write TensorFlow.
     """
+    if not os.environ.get("DLTK_NATIVE_LOG"):
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if os.environ.get("DLTK_NATIVE_LOG") or not hasattr(sys.stderr, "fileno"):
         return
     try:

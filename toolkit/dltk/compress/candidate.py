@@ -37,7 +37,8 @@ class Workbench:
 
     Attributes:
         source: the model before any compression: the teacher of every step that trains.
-        calibration: count -> raw training samples (count, ...), stratified and seeded.
+        calibration: count -> raw training samples (count, ...), stratified and seeded; 0: as many as the run's settings
+            say.
         checkpoint: file that a step which trains keeps its state in.
         resume: go on from that file, where it is there.
     """

@@ -64,6 +64,7 @@ class QuantizationPlan:
         weights: graph layer -> scales (channels,) of its kernel.
         floats: graph layer -> why it stays float.
         calibration: how the ranges came about: method, samples, digest of the samples.
+        factors, shifts: repairs that the ranges were measured behind; see `dltk.compress.repair`.
         samples: input tensors (n, ...), kept only for native ranges.
     """
 
@@ -73,6 +74,8 @@ class QuantizationPlan:
     weights: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     floats: Mapping[str, str] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
+    factors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    shifts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     samples: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
@@ -86,7 +89,8 @@ class QuantizationPlan:
             "calibration": dict(self.calibration),
         }
         arrays: dict[str, NDArray[Any]] = {"meta": np.frombuffer(canonical_json(meta), np.uint8)}
-        arrays |= {f"weight:{name}": np.asarray(scales, np.float32) for name, scales in self.weights.items()}
+        for prefix, values in (("weight", self.weights), ("factor", self.factors), ("shift", self.shifts)):
+            arrays |= {f"{prefix}:{name}": np.asarray(value, np.float32) for name, value in values.items()}
         arrays |= {f"sample:{name}": np.asarray(sample) for name, sample in self.samples.items()}
         save_npz(path, arrays)
 
@@ -109,6 +113,8 @@ class QuantizationPlan:
                 weights=_prefixed(arrays, "weight:"),
                 floats=meta["floats"],
                 calibration=meta["calibration"],
+                factors=_prefixed(arrays, "factor:"),
+                shifts=_prefixed(arrays, "shift:"),
                 samples=_prefixed(arrays, "sample:"),
             )
         except (KeyError, TypeError, ValueError) as fault:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dltk.base.errors import StepOrderError
+from dltk.base.errors import InputError, StepOrderError, did_you_mean
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
+from dltk.edge.families import family
 from dltk.edge.signature import Signature
 from dltk.recipe.groups import Fit
 from dltk.recipe.settings import setting
@@ -19,6 +20,9 @@ from dltk.twin.table import row
 
 __all__ = ["Prune", "prune"]
 
+# Of a digits CNN at 80% sparsity, 16 steps left 0.24 of 0.84 in accuracy, 80 steps 0.92 of 0.99.
+_FEW_STEPS = 100
+
 
 @dataclass(frozen=True)
 class Prune:
@@ -26,14 +30,16 @@ class Prune:
 
     sparsity: float = setting(0.5, "share of zeros in each pruned kernel at the end", low=0.0, high=0.99)
     epochs: int = setting(4, "passes over the training samples", low=1)
-    learning_rate: float = setting(3e-4, "peak learning rate", low=0.0)
+    learning_rate: float = setting(1e-3, "peak learning rate", low=0.0)
     batch_size: int = setting(64, "samples a step", low=1)
     end: float = setting(0.6, "share of the training after which the sparsity is reached", low=0.01, high=1.0)
     smallest: int = setting(1000, "leave kernels with fewer weights alone", low=0)
     keep: tuple[str, ...] = setting((), "names of layers to leave alone, split by ,")
     freeze_batch_norm: bool = setting(True, "keep batch-norm statistics and factors as they are")
     temperature: float = setting(2.0, "softens the teacher's answers", low=0.1)
-    teacher: float = setting(0.5, "share of the loss that follows the source model's logits; 0: none", low=0.0, high=1.0)
+    teacher: float = setting(
+        0.5, "share of the loss that follows the source model's logits; 0: none", low=0.0, high=1.0
+    )
 
 
 def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
@@ -44,25 +50,63 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
 
     Raises:
         StepOrderError: if `candidate` is already quantized.
+        InputError: if the task has no targets to train toward, or `keep` names no layer.
         LimitError: if the loss becomes NaN.
     """
     if candidate.plan is not None:
         raise StepOrderError("--step prune", "must come before quantize: it changes weights")
+    if not family(bench.signature.family).metrics:
+        rule = f"trains toward targets: {bench.signature.task} has none"
+        raise InputError("--step prune", rule, hint="Leave the step out; quantize needs no training.")
     from dltk.training import require_tensorflow, run
     from dltk.twin.build import build
     from dltk.twin.read import read
 
     require_tensorflow()
     graph = read(candidate.model)
+    _require_layers(settings.keep, graph)
     skipped = {name: reason for name, layer in graph.layers.items() if (reason := _why_not(layer, settings))}
-    wrapped: dict[str, Any] = {}
-    twin = build(graph, wrap=_wrapper(graph, skipped, settings, bench, wrapped))
-    trainer = _trainer(twin, wrapped, settings, bench)
-    history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
-    changed = tuple(name for name in graph.layers if name not in skipped)
-    figures = {"epochs": history, "sparsity": _apply_masks(wrapped, changed)}
     listed = tuple(Skipped(name, reason) for name, reason in skipped.items())
-    return Outcome(Candidate(_carried(candidate.model, wrapped)), changed, listed, figures)
+    changed = tuple(name for name in graph.layers if name not in skipped)
+    if not changed:
+        return Outcome(candidate, (), listed, {}, ("no layer can be pruned: the model stays as it is",))
+    plan, wrapped = _schedule(settings, bench), dict[str, Any]()
+    twin = build(graph, wrap=_wrapper(graph, skipped, settings, plan, wrapped))
+    trainer = _trainer(twin, wrapped, settings, bench, plan)
+    history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
+    figures = {"epochs": history, "sparsity": _apply_masks(wrapped, changed)}
+    return Outcome(Candidate(_carried(candidate.model, wrapped)), changed, listed, figures, _warnings(plan))
+
+
+def _require_layers(names: tuple[str, ...], graph: Graph) -> None:
+    for name in names:
+        if name not in graph.layers:
+            raise InputError("--step prune:keep=", "names no layer", name, did_you_mean(name, graph.layers))
+
+
+@dataclass(frozen=True)
+class _Schedule:
+    """When masks are renewed, in steps counted from 1: every `frequency` steps, for the last time at `end`."""
+
+    steps: int
+    end: int
+    frequency: int
+    first_kept: int
+
+
+def _schedule(settings: Prune, bench: Workbench) -> _Schedule:
+    """tfmot renews masks at multiples of `frequency` only: the end must be one, or the sparsity is never reached."""
+    an_epoch = -(-len(bench.dataset.train) // settings.batch_size)
+    steps = an_epoch * settings.epochs
+    frequency = max(1, steps // 100)
+    end = max(frequency, int(steps * settings.end) // frequency * frequency)
+    return _Schedule(steps, end, frequency, first_kept=(end - 1) // an_epoch)
+
+
+def _warnings(plan: _Schedule) -> tuple[str, ...]:
+    if plan.steps >= _FEW_STEPS:
+        return ()
+    return (f"{plan.steps} training steps are few to get over pruning: look at the metric, and give more epochs",)
 
 
 def _why_not(layer: Layer, settings: Prune) -> str:
@@ -82,16 +126,15 @@ def _why_not(layer: Layer, settings: Prune) -> str:
 
 
 def _wrapper(
-    graph: Graph, skipped: Mapping[str, str], settings: Prune, bench: Workbench, wrapped: dict[str, Any]
+    graph: Graph, skipped: Mapping[str, str], settings: Prune, plan: _Schedule, wrapped: dict[str, Any]
 ) -> Callable[[str, Any], Any]:
     tfmot = _tfmot()
-    steps = -(-len(bench.dataset.train) // settings.batch_size) * settings.epochs
     schedule = tfmot.sparsity.keras.PolynomialDecay(
         initial_sparsity=0.0,
         final_sparsity=settings.sparsity,
         begin_step=0,
-        end_step=max(1, int(steps * settings.end)),
-        frequency=max(1, steps // 100),
+        end_step=plan.end,
+        frequency=plan.frequency,
     )
 
     def wrap(name: str, layer: Any) -> Any:
@@ -112,17 +155,19 @@ def _tfmot() -> Any:
 
     if before is None:
         os.environ.pop("TF_USE_LEGACY_KERAS", None)
+    else:
+        os.environ["TF_USE_LEGACY_KERAS"] = before
     return tfmot
 
 
-def _trainer(twin: Any, wrapped: Mapping[str, Any], settings: Prune, bench: Workbench) -> Any:
+def _trainer(twin: Any, wrapped: Mapping[str, Any], settings: Prune, bench: Workbench, plan: _Schedule) -> Any:
     from dltk.training import FitTrainer, cached_teacher
 
     pruned = [layer for layer in wrapped.values() if hasattr(layer, "pruning_step")]
 
     def before_step(step: int) -> None:
         for layer in pruned:
-            layer.pruning_step.assign(step)
+            layer.pruning_step.assign(step + 1)
 
     fit = Fit(epochs=settings.epochs, learning_rate=settings.learning_rate, batch_size=settings.batch_size)
     teacher = None
@@ -147,7 +192,7 @@ def _trainer(twin: Any, wrapped: Mapping[str, Any], settings: Prune, bench: Work
         augment=bench.augment,
         teacher=teacher,
         before_step=before_step,
-        first_kept=int(np.ceil(settings.epochs * settings.end)) - 1,
+        first_kept=plan.first_kept,
         progress=bench.progress,
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from dltk.base.errors import StepOrderError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.plan import QuantizationPlan
 from dltk.compress.ranges import calibrate
+from dltk.compress.repair import find_repair
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
@@ -24,7 +25,9 @@ class Quantize:
 
     precision: Literal["int8", "float16", "dynamic"] = setting("int8", "of the weights; int8 also of activations")
     method: Literal["calibrate"] = setting("calibrate", "where int8 ranges come from")
-    samples: int = setting(500, "training samples that set the ranges", low=1, high=100_000)
+    ranges: Literal["best", "min-max", "mse"] = setting("best", "min-max, mse (clips what is rare), or the better one")
+    repair: bool = setting(True, "equalize channels and correct biases before ranges are measured")
+    samples: int = setting(0, "training samples that set the ranges; 0: as the run's settings say", low=0, high=100_000)
 
 
 def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outcome:
@@ -44,16 +47,29 @@ def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outc
 
     require_tensorflow()
     graph = deployed(read(candidate.model))
-    if settings.precision != "int8":
-        plan = QuantizationPlan(settings.precision)
-    else:
-        plan = calibrate(graph, _tensors(settings, bench, graph), limits=_limits(bench, graph), progress=bench.progress)
+    int8 = settings.precision == "int8"
+    plan = _int8_plan(graph, settings, bench) if int8 else QuantizationPlan(settings.precision)
     changed = tuple(name for name, layer in graph.layers.items() if name not in plan.floats and layer.weights)
     skipped = [Skipped(name, reason) for name, reason in plan.floats.items()]
     skipped += [Skipped(name, "no weights") for name, layer in graph.layers.items()
                 if not layer.weights and name not in plan.floats]  # fmt: skip
-    figures = {"precision": plan.precision, "ranges": plan.ranges, "calibration": dict(plan.calibration)}
+    figures = {
+        "precision": plan.precision,
+        "ranges": plan.ranges,
+        "calibration": dict(plan.calibration),
+        "equalized": len(plan.factors),
+        "bias_corrected": len(plan.shifts),
+    }
     return Outcome(Candidate(candidate.model, plan), changed, tuple(skipped), figures, _warnings(graph, settings, plan))
+
+
+def _int8_plan(graph: Graph, settings: Quantize, bench: Workbench) -> QuantizationPlan:
+    tensors, limits = _tensors(settings, bench, graph), _limits(bench, graph)
+    if not settings.repair or any(row(layer.kind).native for layer in graph.layers.values()):
+        return calibrate(graph, tensors, limits=limits, method=settings.ranges, progress=bench.progress)
+    found = find_repair(graph, tensors)
+    plan = calibrate(found.graph, tensors, limits=limits, method=settings.ranges, progress=bench.progress)
+    return replace(plan, factors=found.factors, shifts=found.shifts)
 
 
 def _tensors(settings: Quantize, bench: Workbench, graph: Graph) -> dict[str, Any]:
@@ -66,9 +82,7 @@ def _tensors(settings: Quantize, bench: Workbench, graph: Graph) -> dict[str, An
 
 
 def _limits(bench: Workbench, graph: Graph) -> dict[str, tuple[float, float] | None]:
-    return {
-        item.name: spec.value_range for item, spec in zip(graph.inputs, bench.signature.inputs, strict=True)
-    }
+    return {item.name: spec.value_range for item, spec in zip(graph.inputs, bench.signature.inputs, strict=True)}
 
 
 def _warnings(graph: Graph, settings: Quantize, plan: QuantizationPlan) -> tuple[str, ...]:

@@ -60,8 +60,13 @@ def parse_steps(texts: Sequence[str]) -> tuple[Planned, ...]:
 
 
 def _settings(name: str, rest: str, text: str) -> Any:
+    pairs = _pairs(rest)
+    for pair in pairs:
+        if "=" not in pair:
+            hint = "For example --step prune:sparsity=0.5,epochs=2."
+            raise InputError(f"--step {text}", "settings must be KEY=VALUE", pair, hint)
     try:
-        return assign(STEPS[name].defaults, _pairs(rest))
+        return assign(STEPS[name].defaults, pairs)
     except InputError as fault:
         raise type(fault)(f"--step {text}: {fault.where}", fault.rule, fault.received, fault.hint) from fault
 

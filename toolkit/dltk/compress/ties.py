@@ -1,7 +1,7 @@
 """Which tensors get a range of their own, which share one, which are inside a fused operation.
 
 The rules are TFLite's, the stricter of the two formats: pool, reshape and concatenate keep the scale of their inputs;
-softmax and logistic have a fixed one; an activation of the relu kind right after a weighted layer is computed inside it.
+softmax and logistic have a fixed one; a relu right after a weighted layer is computed inside it.
 """
 
 from __future__ import annotations
@@ -92,4 +92,6 @@ def _plain_relu(kind: str, config: object) -> bool:
         return True
     if kind != "ReLU" or not hasattr(config, "get"):
         return False
-    return config.get("max_value") in (None, 6, 6.0) and not config.get("negative_slope") and not config.get("threshold")
+    return (
+        config.get("max_value") in (None, 6, 6.0) and not config.get("negative_slope") and not config.get("threshold")
+    )

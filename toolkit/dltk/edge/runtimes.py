@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -18,6 +19,9 @@ RUNTIMES = {  # format -> modules that run it, in order of preference
     "tflite": ("ai_edge_litert", "tflite_runtime"),
     "onnx": ("onnxruntime",),
 }
+
+# First version built for NumPy 2; None: there is none. An older one crashes on NumPy 2, onnxruntime even as it ends.
+_FOR_NUMPY_2 = {"ai_edge_litert": (1, 1, 1), "onnxruntime": (1, 19), "tflite_runtime": None}
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
     """A session over the bytes of a "tflite" or "onnx" model, on the CPU with `threads` threads.
 
     Raises:
-        EnvironmentFault: if the runtime is not installed.
+        EnvironmentFault: if the runtime is not installed, or was built for NumPy 1 and NumPy 2 is here.
         InputError: if the bytes are no model that it can load.
     """
     if format not in RUNTIMES:
@@ -81,6 +85,7 @@ def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
             f"need {' or '.join(RUNTIMES[format])}",
             hint=f"Install it: pip install 'dltk[{format}]'.",
         )
+    _require_numpy(next(module for module in RUNTIMES[format] if find_spec(module)))
     if format == "tflite":
         from dltk.edge.tflite import TfliteSession
 
@@ -88,6 +93,21 @@ def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
     from dltk.edge.onnx import OnnxSession
 
     return OnnxSession(data, threads=threads)
+
+
+def _require_numpy(module: str) -> None:
+    if int(np.__version__.partition(".")[0]) < 2:
+        return
+    name, first = module.replace("_", "-"), _FOR_NUMPY_2[module]
+    try:
+        found = metadata.version(name)
+    except metadata.PackageNotFoundError:  # built from source, under another name: nothing is known about it
+        return
+    if first is None or tuple(int(part) for part in found.split(".")[:3] if part.isdigit()) < first:
+        newer = f" or `pip install -U {name}`" if first else ""
+        raise EnvironmentFault(
+            f"{name} {found}", "needs NumPy 1", f"NumPy {np.__version__}", f"Run `pip install 'numpy<2'`{newer}."
+        )
 
 
 def to_port(tensors: Mapping[str, NDArray[Any]], port: Port) -> NDArray[Any]:

@@ -83,9 +83,7 @@ class Signature:
     @classmethod
     def from_dict(cls, found: Any, where: str) -> Signature:
         """A signature out of parsed JSON; InputError names the key that does not fit."""
-        _require_keys(
-            found, {"task", "family", "inputs", "outputs", "preprocess", "postprocess", "labels"}, where
-        )
+        _require_keys(found, {"task", "family", "inputs", "outputs", "preprocess", "postprocess", "labels"}, where)
         for key in ("inputs", "outputs", "preprocess", "postprocess", "labels"):
             if not isinstance(found[key], list):
                 raise InputError(f"{where}: {key}", "must be a list", found[key])

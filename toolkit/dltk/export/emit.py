@@ -15,6 +15,7 @@ from dltk.base.fetch import cache_folder
 from dltk.base.files import canonical_json, read_capped, sha256, write_atomic
 from dltk.compress.plan import QuantizationPlan
 from dltk.compress.ranges import input_digest
+from dltk.compress.repair import repaired
 from dltk.edge.manifest import LARGEST_FILE
 from dltk.edge.signature import Signature
 from dltk.twin.graph import Graph
@@ -29,6 +30,7 @@ PAIRS = {
     "onnx": ("float32", "int8"),
 }
 _NEEDS_RANGES = ("int8", "int8-io")
+_ORDER = ("int8", "int8-io", "float16", "dynamic", "float32")
 _BY_PLAN = {None: (), "float16": ("float16",), "dynamic": ("dynamic",), "int8": _NEEDS_RANGES}
 
 
@@ -66,14 +68,16 @@ def targets(
     if any(target.precision in _NEEDS_RANGES for target in found) and (plan is None or plan.precision != "int8"):
         hint = f"Run `dltk compress {run} --step quantize:precision=int8` and export what it makes."
         raise InputError(run, "has no int8 ranges: compress decides them, export only emits", hint=hint)
-    order = ["int8", "int8-io", "float16", "dynamic", "float32"]
-    return tuple(sorted(dict.fromkeys(found), key=lambda target: (order.index(target.precision), target.format != "tflite")))
+    found.sort(key=lambda target: (_ORDER.index(target.precision), target.format != "tflite"))
+    return tuple(dict.fromkeys(found))
 
 
 def emit(graph: Graph, signature: Signature, target: Target, plan: QuantizationPlan | None) -> bytes:
     """The bytes of one artifact; made once for equal graphs, plans and tools."""
     from dltk.export import onnx, tflite
 
+    if plan is not None and target.precision in _NEEDS_RANGES:
+        graph = repaired(graph, plan)
     path = cache_folder("artifacts", f"{_key(graph, signature, target, plan)}.{target.format}")
     kept = path.with_suffix(path.suffix + ".sha256")
     if path.is_file() and kept.is_file():
@@ -104,6 +108,8 @@ def _key(graph: Graph, signature: Signature, target: Target, plan: QuantizationP
         ranges = {
             "ranges": plan.ranges,
             "tensors": {name: asdict(grid) for name, grid in plan.tensors.items()},
+            "weights": input_digest(plan.weights),
+            "floats": dict(plan.floats),
             "samples": input_digest(plan.samples),
         }
     tools = {name: version(name) for name in _TOOLS}

@@ -8,19 +8,20 @@ from typing import Any
 
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
+from dltk.twin.graph import Graph
 
 __all__ = ["calibrate_natively"]
 
 
-def calibrate_natively(model: Any, plan: QuantizationPlan, signature: Signature) -> Any:
+def calibrate_natively(model: Any, plan: QuantizationPlan, graph: Graph, signature: Signature) -> Any:
     """`model` quantized by onnxruntime on the plan's samples; what it cannot quantize stays float."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-    class Samples(CalibrationDataReader):  # type: ignore[misc]
+    class Samples(CalibrationDataReader):
         def __init__(self) -> None:
             names = [spec.name for spec in signature.inputs]
-            arrays = list(plan.samples.values())
+            arrays = [plan.samples[item.name] for item in graph.inputs]
             count = len(arrays[0])
             self.rows = iter(
                 [dict(zip(names, (array[i : i + 1] for array in arrays), strict=True)) for i in range(count)]

@@ -11,9 +11,10 @@ from typing import Any
 from dltk.base.errors import InputError
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
-from dltk.export.fakequant import fake_quant
+from dltk.compress.fakequant import fake_quant
 from dltk.export.native import calibrate_natively
 from dltk.export.qdq import fuse_dense, quantize_weights
+from dltk.export.tidy import fuse_pads, plain_names
 from dltk.twin.graph import Graph
 
 __all__ = ["IR_VERSION", "OPSET", "emit"]
@@ -37,10 +38,13 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
     model = _convert(graph, signature, hook)
     if precision == "int8":
         if hook is not None:
+            fuse_pads(model)
             fuse_dense(model)
             quantize_weights(model)
         elif plan is not None:
-            model = calibrate_natively(model, plan, signature)
+            with _quiet():
+                model = calibrate_natively(model, plan, graph, signature)
+    plain_names(model)
     _describe(model, signature, precision)
     onnx.checker.check_model(model, full_check=True)
     _assert_borders(model, signature)
@@ -60,7 +64,7 @@ def _convert(graph: Graph, signature: Signature, hook: Callable[[str, Any], Any]
         for spec, item in zip(signature.inputs, graph.inputs, strict=True)
     ]
 
-    @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=specs, autograph=False)
     def serve(*inputs: Any) -> tuple[Any, ...]:
         made = twin(list(inputs), training=False)
         made = made if isinstance(made, (list, tuple)) else [made]
@@ -103,7 +107,8 @@ def _describe(model: Any, signature: Signature, precision: str) -> None:
     import onnx
 
     model.producer_name, model.producer_version = "dltk", ""
-    model.graph.name, model.doc_string = "model", ""
+    model.graph.name, model.graph.doc_string, model.doc_string = "model", "", ""
+    model.ir_version = IR_VERSION
     onnx.helper.set_model_props(
         model, {"dltk.precision": precision, "dltk.signature": json.dumps(signature.as_dict(), sort_keys=True)}
     )

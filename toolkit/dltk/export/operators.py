@@ -15,12 +15,13 @@ _WEIGHTED = {
     "Conv", "ConvTranspose", "FusedConv", "FusedGemm", "FusedMatMul", "Gemm", "MatMul", "CONV_2D", "DEPTHWISE_CONV_2D",
     "FULLY_CONNECTED", "TRANSPOSE_CONV",
 }  # fmt: skip
-# Shapes and borders of a graph cost nothing and change nothing.
-_FREE = {"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "RESHAPE", "TRANSPOSE"}
+# Changes of shape compute nothing; for the others onnxruntime has no int8 kernel on a CPU.
+_FREE = {"Concat", "Flatten", "PAD", "Pad", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "RESHAPE", "TRANSPOSE"}
+_NO_KERNEL = {"ConvTranspose", "Sigmoid", "Softmax", "Tanh"}
 # Functions that a format writes as several operators: the ones inside have no range of their own.
 _COMPOSED = {"gelu", "hard_sigmoid", "hard_silu", "hard_swish", "leaky_relu", "silu", "swish"}
 
-_MINIMUM = {"tflite": "ai-edge-litert 1.0.1", "onnx": "onnxruntime 1.16.0"}
+_MINIMUM = {"tflite": "ai-edge-litert 1.0.0", "onnx": "onnxruntime 1.15.0"}
 
 
 def allowed_float(graph: Graph, plan: QuantizationPlan | None, found: Collection[str]) -> set[str]:
@@ -38,8 +39,8 @@ def allowed_float(graph: Graph, plan: QuantizationPlan | None, found: Collection
         layer.kind == "LeakyReLU" or str(layer.config.get("activation")) in _COMPOSED for layer in graph.layers.values()
     )
     if composed or (plan is not None and plan.floats):
-        return set(found) - _WEIGHTED
-    return _FREE
+        return (set(found) - _WEIGHTED) | _NO_KERNEL
+    return _FREE | _NO_KERNEL
 
 
 def minimum_runtime(format: str) -> str:

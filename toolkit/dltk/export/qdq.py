@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.compress.plan import affine8
+
 __all__ = ["fuse_dense", "quantize_weights"]
 
 # operator -> axis of its weight that runs over output channels
@@ -25,6 +27,7 @@ def quantize_weights(model: Any) -> None:
     import onnx
 
     _pair_up(model)
+    _pair_constants(model)
     constants = {item.name: item for item in model.graph.initializer}
     scales = {node.output[0]: node.input[1] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     nodes: list[Any] = []
@@ -74,8 +77,39 @@ def _pair_up(model: Any) -> None:
     _put_nodes(model, nodes)
 
 
+def _pair_constants(model: Any) -> None:
+    """The constant side of an Add, Sub or Mul with a quantized input, as uint8: else the runtime computes in float."""
+    from onnx import helper, numpy_helper
+
+    constants = {item.name: item for item in model.graph.initializer}
+    on_grid = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    nodes: list[Any] = []
+    paired: dict[str, str] = {}
+    for node in model.graph.node:
+        if node.op_type in ("Add", "Mul", "Sub") and on_grid.intersection(node.input):
+            for i, name in enumerate(node.input):
+                if name in constants and name not in paired:
+                    grid_of = numpy_helper.to_array(constants[name])
+                    grid = affine8(float(grid_of.min()), float(grid_of.max()))
+                    steps = np.clip(np.round(grid_of / grid.scale) + grid.zero_point, 0, 255).astype(np.uint8)
+                    parts = (steps, np.float32(grid.scale), np.uint8(grid.zero_point))
+                    names = [f"{name}_quantized", f"{name}_scale", f"{name}_zero_point"]
+                    model.graph.initializer.extend(
+                        numpy_helper.from_array(np.asarray(part), n) for part, n in zip(parts, names, strict=True)
+                    )
+                    paired[name] = f"{name}_dequantized"
+                    nodes.append(helper.make_node("DequantizeLinear", names, [paired[name]], name=f"{name}_dq"))
+                if name in paired:
+                    node.input[i] = paired[name]
+        nodes.append(node)
+    _put_nodes(model, nodes)
+
+
 def fuse_dense(model: Any) -> None:
-    """MatMul + Add of a constant row becomes Gemm, so that no grid is needed between the two; changes `model`."""
+    """MatMul + Add of a constant row becomes Gemm, so that no grid is needed between the two; changes `model`.
+
+    On a series the converter puts a Reshape between the two, which then comes after the Gemm.
+    """
     import onnx
 
     constants = {item.name: item for item in model.graph.initializer}
@@ -88,12 +122,18 @@ def fuse_dense(model: Any) -> None:
     nodes = []
     for node in model.graph.node:
         following = readers.get(node.output[0], [])
+        between = following[0] if [reader.op_type for reader in following] == ["Reshape"] else None
+        if between is not None:
+            following = readers.get(between.output[0], [])
         if node.op_type == "MatMul" and len(following) == 1 and following[0].op_type == "Add":
             add = following[0]
             bias = next((name for name in add.input if name in constants and len(constants[name].dims) == 1), "")
             if bias and node.input[1] in constants and ranks.get(node.input[0]) == 2:
-                nodes.append(onnx.helper.make_node("Gemm", [*node.input, bias], list(add.output), name=node.name))
+                made = list((add if between is None else node).output)
+                nodes.append(onnx.helper.make_node("Gemm", [*node.input, bias], made, name=node.name))
                 gone.add(id(add))
+                if between is not None:
+                    between.output[0] = add.output[0]
                 continue
         if id(node) not in gone:
             nodes.append(node)

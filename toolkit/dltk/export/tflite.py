@@ -14,7 +14,7 @@ import numpy as np
 from dltk.base.errors import InputError
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
-from dltk.export.fakequant import fake_quant
+from dltk.compress.fakequant import fake_quant
 from dltk.twin.graph import Graph
 
 __all__ = ["emit"]
@@ -38,7 +38,7 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
     function = _function(twin, graph, signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], twin)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    _SETTINGS[precision](converter, tf, plan, graph)
+    _SETTINGS[precision](converter, tf, plan, _alphabetical(graph, signature))
     try:
         with _quiet():
             data = bytes(converter.convert())
@@ -57,7 +57,7 @@ def _function(twin: Any, graph: Graph, signature: Signature) -> Any:
     }
     outputs = [spec.name for spec in signature.outputs]
 
-    @tf.function(input_signature=[specs])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[specs], autograph=False)
     def serve(inputs: Mapping[str, Any]) -> dict[str, Any]:
         made = twin([inputs[spec.name] for spec in signature.inputs], training=False)
         made = list(made) if isinstance(made, (list, tuple)) else [made]
@@ -66,35 +66,41 @@ def _function(twin: Any, graph: Graph, signature: Signature) -> Any:
     return serve
 
 
-def _float16(converter: Any, tf: Any, plan: QuantizationPlan | None, graph: Graph) -> None:
+def _alphabetical(graph: Graph, signature: Signature) -> list[str]:
+    """Names of the graph's inputs in the order in which the converter feeds samples: that of the signature's names."""
+    pairs = zip(signature.inputs, graph.inputs, strict=True)
+    return [item.name for _, item in sorted(pairs, key=lambda pair: pair[0].name)]
+
+
+def _float16(converter: Any, tf: Any, plan: QuantizationPlan | None, inputs: list[str]) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
 
 
-def _dynamic(converter: Any, tf: Any, plan: QuantizationPlan | None, graph: Graph) -> None:
+def _dynamic(converter: Any, tf: Any, plan: QuantizationPlan | None, inputs: list[str]) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
 
 
-def _int8(converter: Any, tf: Any, plan: QuantizationPlan | None, graph: Graph) -> None:
+def _int8(converter: Any, tf: Any, plan: QuantizationPlan | None, inputs: list[str]) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if plan is None or plan.ranges != "native":
         return
 
     def samples() -> Iterator[list[Any]]:
         for i in range(len(next(iter(plan.samples.values())))):
-            yield [np.asarray(plan.samples[item.name][i : i + 1]) for item in graph.inputs]
+            yield [np.asarray(plan.samples[name][i : i + 1]) for name in inputs]
 
     converter.representative_dataset = samples
 
 
-def _int8_io(converter: Any, tf: Any, plan: QuantizationPlan | None, graph: Graph) -> None:
-    _int8(converter, tf, plan, graph)
+def _int8_io(converter: Any, tf: Any, plan: QuantizationPlan | None, inputs: list[str]) -> None:
+    _int8(converter, tf, plan, inputs)
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
 
 
-_SETTINGS: Mapping[str, Callable[[Any, Any, QuantizationPlan | None, Graph], None]] = {
-    "float32": lambda converter, tf, plan, graph: None,
+_SETTINGS: Mapping[str, Callable[[Any, Any, QuantizationPlan | None, list[str]], None]] = {
+    "float32": lambda converter, tf, plan, inputs: None,
     "float16": _float16,
     "dynamic": _dynamic,
     "int8": _int8,
@@ -115,7 +121,31 @@ def _with_metadata(data: bytes, signature: Signature, precision: str) -> bytes:
     entry.name, entry.buffer = b"dltk", len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
+    _plain_names(model, signature)
+    _empty_unread_buffers(model)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _plain_names(model: Any, signature: Signature) -> None:
+    """Name tensors by position, borders by the signature: the converter's names count what the process did before."""
+    for i, subgraph in enumerate(model.subgraphs):
+        subgraph.name = "main" if i == 0 else f"graph{i}"
+        for j, tensor in enumerate(subgraph.tensors):
+            tensor.name = f"t{j}" if i == 0 else f"g{i}t{j}"
+    for definition in model.signatureDefs:
+        for border in (definition.inputs, definition.outputs):
+            for item in border:
+                name = item.name.decode() if isinstance(item.name, bytes) else item.name
+                model.subgraphs[0].tensors[item.tensorIndex].name = name
+
+
+def _empty_unread_buffers(model: Any) -> None:
+    """The calibrator of recurrent layers leaves uninitialized memory in buffers that belong to no tensor."""
+    read = {tensor.buffer for subgraph in model.subgraphs for tensor in subgraph.tensors}
+    read |= {entry.buffer for entry in model.metadata}
+    for i, buffer in enumerate(model.buffers):
+        if i not in read:
+            buffer.data = None
 
 
 @contextlib.contextmanager

@@ -155,10 +155,17 @@ def _check_type(kind: Any, value: Any, key: str) -> Any:
 def _check_range(value: Any, metadata: Mapping[str, Any], key: str) -> None:
     low, high = metadata.get("low"), metadata.get("high")
     for number in value if isinstance(value, tuple) else (value,):
-        if isinstance(number, (int, float)) and not isinstance(number, bool):
-            if (low is not None and number < low) or (high is not None and number > high):
-                limits = f"{'any' if low is None else low} and {'any' if high is None else high}"
-                raise InputError(f"setting {key}", f"must lie between {limits}", number)
+        if _is_number(number) and not _inside(number, low, high):
+            limits = f"{'any' if low is None else low} and {'any' if high is None else high}"
+            raise InputError(f"setting {key}", f"must lie between {limits}", number)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _inside(value: float, low: float | None, high: float | None) -> bool:
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _wrong_type(kind: Any, value: Any, key: str) -> InputError:

@@ -54,7 +54,7 @@ class Chart:
 
 def charts(report: Mapping[str, Any]) -> list[Chart]:
     """The charts that the figures in `report` allow."""
-    found = _curves(report["history"]) if report["kind"] == "run" else _drops(report["artifacts"])
+    found = [*_curves(report.get("history", ())), *_drops(report["artifacts"])]
     metrics = report["metrics"] or {}
     if metrics.get("confusion"):
         found.append(_confusion(metrics))

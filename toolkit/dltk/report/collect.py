@@ -12,7 +12,7 @@ from typing import Any
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, read_capped
 from dltk.edge.integrity import read_file, read_manifest
-from dltk.edge.manifest import MANIFEST, Artifact
+from dltk.edge.manifest import MANIFEST
 from dltk.report.metrics import read_metrics
 from dltk.report.values import listed, mapping, number, records, scalars, texts
 from dltk.run import Run
@@ -26,7 +26,8 @@ _REPORT = "report.json"
 def collect(path: str | Path) -> dict[str, Any]:
     """The measurements that stand in the run or bundle at `path`; "kind" says which it is.
 
-    Of a run: "metrics", "history" (a mapping an epoch), "data", "compression" (None where nothing was compressed).
+    Of a run: "metrics", "history" (a mapping an epoch), "data", "compression" (None where nothing was
+    compressed), "artifacts" (the files that were measured then).
     Of a bundle: "artifacts", "gate", "lineage", and "metrics", "agreement", "reference", "compression" as far as its
     report.json has them; each file that is read is held against its hash.
 
@@ -53,6 +54,7 @@ def collect(path: str | Path) -> dict[str, Any]:
 
 def _run(run: Run) -> dict[str, Any]:
     recipe = mapping(run.read_json("recipe"))
+    measured = run.read_json("report") if os.path.lexists(run.path / _REPORT) else {}
     return {
         "kind": "run",
         "name": run.name,
@@ -63,7 +65,8 @@ def _run(run: Run) -> dict[str, Any]:
         "metrics": read_metrics(run.read_json("metrics"), run.path / "metrics.json"),
         "history": _history(run.history_path),
         "data": _data(run.read_json("data")) if os.path.lexists(run.path / "data.json") else {},
-        "compression": _compression(run.read_json("report")) if os.path.lexists(run.path / _REPORT) else None,
+        "compression": _compression(measured),
+        "artifacts": [_artifact(item) for item in records(mapping(measured).get("artifacts"))],
     }
 
 
@@ -80,9 +83,9 @@ def _bundle(path: Path) -> dict[str, Any]:
         "path": str(path),
         "task": manifest.signature.task,
         "labels": len(manifest.signature.labels),
-        "artifacts": [_artifact(each, beside.get(each.file, {})) for each in manifest.artifacts],
-        "gate": scalars(manifest.gate),
-        "lineage": scalars(manifest.lineage),
+        "artifacts": [_artifact(beside.get(each.file, {}) | vars(each)) for each in manifest.artifacts],
+        "gate": dict(manifest.gate),
+        "lineage": dict(manifest.lineage),
         "agreement": scalars(measured.get("agreement")),
         "reference": scalars(measured.get("reference")),
         "metrics": None if metrics is None else read_metrics(metrics, path / _REPORT),
@@ -90,25 +93,20 @@ def _bundle(path: Path) -> dict[str, Any]:
     }
 
 
-def _artifact(artifact: Artifact, beside: Mapping[str, Any]) -> dict[str, Any]:
-    metric: dict[str, Any] | None = None
-    if artifact.metric is not None:
-        metric = {**scalars(artifact.metric, depth=1), "interval": None}
-        ends = artifact.metric.get("interval")
-        if isinstance(ends, list) and len(ends) == 2 and all(number(end) is not None for end in ends):
-            metric["interval"] = ends
+def _artifact(found: Mapping[str, Any]) -> dict[str, Any]:
+    """One model file, as a manifest or the report of a compression has it; what is not there is None or empty."""
+    metric = scalars(found["metric"], depth=1) if mapping(found.get("metric")) else None
+    if metric is not None:
+        ends = [number(end) for end in listed(found["metric"].get("interval"))]
+        metric["interval"] = ends if len(ends) == 2 and None not in ends else None  # type: ignore[assignment]
+    operators = mapping(found.get("operators")).items()
     return {
-        "file": artifact.file,
-        "format": artifact.format,
-        "precision": artifact.precision,
-        "bytes": artifact.bytes,
-        "download_bytes": artifact.download_bytes,
-        "minimum_runtime": artifact.minimum_runtime,
-        "operators": dict(artifact.operators),
-        "ranges": artifact.ranges,
-        "parity": scalars(artifact.parity, depth=1),
+        **{key: str(found.get(key) or "-") for key in ("file", "format", "precision", "ranges", "minimum_runtime")},
+        **{key: number(found.get(key)) or 0 for key in ("bytes", "download_bytes")},
+        "operators": {name: count for name, count in operators if number(count) is not None},
+        "parity": scalars(found.get("parity"), depth=1),
         "metric": metric,
-        "delegated_share": number(beside.get("delegated_share")),
+        "delegated_share": number(found.get("delegated_share")),
     }
 
 

@@ -42,7 +42,7 @@ def as_html(report: Mapping[str, Any]) -> str:
         smoke=report.get("smoke", False),
         style=Markup(STYLE),  # noqa: S704 - a constant
         tiles=_tiles(report),
-        bars=_bars(report.get("artifacts", ())),
+        bars=_bars(report["artifacts"]),
         charts=drawn,
         tables=_all_tables(report),
     )
@@ -61,7 +61,7 @@ def _require_drawing() -> None:
 def _lead(report: Mapping[str, Any]) -> str:
     if report["kind"] == "run":
         return f"A run of the recipe {report['recipe']}: {report['task']}"
-    labels = f", {report['labels']} labels" if report["labels"] else ""
+    labels = f", {report['labels']} label(s)" if report["labels"] else ""
     return f"A bundle for {report['task']}{labels}, {len(report['artifacts'])} artifact(s)"
 
 

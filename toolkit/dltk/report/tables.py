@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dltk.report.values import number
+from dltk.report.values import number, scalars
 
 __all__ = ["Table", "figure", "size", "tables"]
 
@@ -35,13 +35,13 @@ class Table:
 def tables(report: Mapping[str, Any]) -> list[Table]:
     """Every table but the metrics' own; those that would be empty are left out."""
     if report["kind"] == "run":
-        found = [_history(report["history"]), *_data(report["data"])]
+        found = [*_artifacts(report["artifacts"]), _history(report["history"]), *_data(report["data"])]
     else:
         found = [*_artifacts(report["artifacts"]), _pairs("Agreement between artifacts", report["agreement"])]
         found += [_pairs("Reference", report["reference"])]
     found += _compression(report["compression"])
     if report["kind"] == "bundle":
-        found += [_pairs("Limits it was held to", report["gate"]), _pairs("Made from", report["lineage"])]
+        found += [_pairs("Limits it was held to", report["gate"]), _made_from(report["lineage"])]
     return [table for table in found if table.rows]
 
 
@@ -67,8 +67,13 @@ def _cut(rows: Sequence[tuple[str, ...]], most: int = _MOST_ROWS) -> tuple[tuple
 
 
 def _pairs(title: str, values: Mapping[str, Any]) -> Table:
-    rows, note = _cut([(name.replace("_", " "), figure(value)) for name, value in values.items()])
+    rows, note = _cut([(name.replace("_", " "), figure(value)) for name, value in scalars(values).items()])
     return Table(title, ("", "value"), rows, (0, 1), note)
+
+
+def _made_from(lineage: Mapping[str, Any]) -> Table:
+    """Without the settings: they would bury the rest."""
+    return _pairs("Made from", {name: value for name, value in lineage.items() if name != "settings"})
 
 
 def _history(epochs: Sequence[Mapping[str, Any]]) -> Table:
@@ -116,7 +121,7 @@ def _compression(found: Mapping[str, Any] | None) -> list[Table]:
     heads = ("step", "settings", "layers changed", "left as they were")
     return [
         Table("Compression", heads, overview, (0, 1), source),
-        _cut_table("What the steps measured", ("step", "figure", "value"), figures, (0, 1)),
+        _cut_table("What the steps measured", ("step", "figure", "value"), figures, (0, 1, 2)),
         _cut_table("Layers left as they were", ("step", "layer", "reason"), skipped, (0, 1, 2)),
         _cut_table("Warnings", ("step", "warning"), warned, (0, 1)),
     ]
@@ -133,8 +138,9 @@ def _words(settings: Mapping[str, Any]) -> str:
 
 def _artifacts(artifacts: Sequence[Mapping[str, Any]]) -> list[Table]:
     operators = tuple(
-        (each["file"], ", ".join(f"{name} {count}" for name, count in sorted(each["operators"].items())) or "-")
+        (each["file"], ", ".join(f"{name} {count}" for name, count in sorted(each["operators"].items())))
         for each in artifacts
+        if each["operators"]
     )
     return [
         Table("Artifacts", _SIZES, tuple(map(_sizes, artifacts)), (0, 1, 2)),

@@ -30,7 +30,7 @@ def headline(report: Mapping[str, Any]) -> str:
     if report["kind"] == "run":
         smoke = "; a smoke run: its figures say only that all goes through" if report["smoke"] else ""
         return f"{report['name']}: a run of the recipe {report['recipe']}, {report['task']}{smoke}"
-    labels = f", {report['labels']} labels" if report["labels"] else ""
+    labels = f", {report['labels']} label(s)" if report["labels"] else ""
     return f"{report['name']}: a bundle for {report['task']}{labels}, {len(report['artifacts'])} artifact(s)"
 
 

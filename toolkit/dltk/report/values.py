@@ -39,7 +39,10 @@ def number(value: Any) -> int | float | None:
 
 
 def scalars(value: Any, *, depth: int = 4) -> dict[str, Scalar]:
-    """The single values of a tree of mappings and lists, by dotted name, at most `depth` levels deep."""
+    """The single values of a tree of mappings and lists, by dotted name, at most `depth` levels deep.
+
+    A list of texts is one value: the texts, with commas between them.
+    """
     found: dict[str, Scalar] = {}
     if isinstance(value, Mapping):
         children = [(str(name), child) for name, child in value.items()]
@@ -48,6 +51,8 @@ def scalars(value: Any, *, depth: int = 4) -> dict[str, Scalar]:
     for name, child in children:
         if isinstance(child, str | bool) or child is None or number(child) is not None:
             found[name] = child
+        elif isinstance(child, list) and child and len(texts(child)) == len(child):
+            found[name] = ", ".join(child)
         elif depth > 1:
             found.update({f"{name}.{inner}": leaf for inner, leaf in scalars(child, depth=depth - 1).items()})
     return found

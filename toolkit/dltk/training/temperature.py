@@ -20,6 +20,9 @@ def fit_temperature(logits: NDArray[Any], targets: NDArray[Any]) -> float:
         logits: (n, classes), of samples that were not trained on.
         targets: int (n,).
 
+    Where every sample is right the loss would have no minimum: any T that is lower is better. As in Platt 1999, each
+    label therefore counts (n + 1) / (n + 2), and the rest is spread over all classes.
+
     The loss is convex in 1 / T, so that its one minimum is found by golden section over the logarithm of T.
     """
     if not len(targets):
@@ -44,4 +47,6 @@ def _cross_entropy(logits: NDArray[np.float64], targets: NDArray[Any], temperatu
     scaled = logits / temperature
     top = scaled.max(axis=-1)
     normalizer = top + np.log(np.exp(scaled - top[:, None]).sum(axis=-1))
-    return float((normalizer - scaled[np.arange(len(targets)), targets]).mean())
+    doubt = 1 / (len(targets) + 2)
+    expected = (1 - doubt) * scaled[np.arange(len(targets)), targets] + doubt * scaled.mean(axis=-1)
+    return float((normalizer - expected).mean())

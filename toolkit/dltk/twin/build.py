@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import tf_keras
 from numpy.typing import NDArray
 
-import tf_keras
 from dltk.twin.graph import Graph, map_refs
 from dltk.twin.layers import make
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +16,16 @@ from dltk.twin.graph import Layer
 __all__ = ["make"]
 
 # Keys that say how weights start, are regularized or stored; weights are copied, so they do not matter.
-_HARMLESS = {"autocast", "build_config", "dtype", "lora_alpha", "lora_rank", "quantization_config", "seed", "flash_attention"}
+_HARMLESS = {
+    "autocast",
+    "build_config",
+    "dtype",
+    "lora_alpha",
+    "lora_rank",
+    "quantization_config",
+    "seed",
+    "flash_attention",
+}
 _HARMLESS_ENDINGS = ("_initializer", "_regularizer", "_constraint")
 
 
@@ -52,7 +62,14 @@ class Affine(tf_keras.layers.Layer):
         self.offset = self.add_weight(name="offset", shape=shape[-1:], initializer="zeros")
 
     def call(self, x: Any) -> Any:
-        return x * self.scale + self.offset
+        inner, channels = x.shape[1:-1], x.shape[-1]
+        if None in x.shape[1:]:
+            return x * self.scale + self.offset
+        # As a depthwise convolution: one operator that has an int8 kernel, where two would need a grid between them.
+        image = tf.reshape(x, (-1, math.prod(inner), 1, channels))
+        kernel = tf.reshape(self.scale, (1, 1, channels, 1))
+        made = tf.nn.bias_add(tf.nn.depthwise_conv2d(image, kernel, (1, 1, 1, 1), "VALID"), self.offset)
+        return tf.reshape(made, (-1, *inner, channels))
 
 
 class LayerScale(tf_keras.layers.Layer):
@@ -73,13 +90,12 @@ def make(layer: Layer) -> Callable[..., Any]:
     """
     if layer.kind.startswith("op."):
         return _operation(layer)
-    own = {"Affine": Affine, "LayerScale": LayerScale}.get(layer.kind)
+    own: Any = {"Affine": Affine, "LayerScale": LayerScale}.get(layer.kind)
     if own is not None:
         return own(name=_safe(layer.name))
     config = _ADAPT.get(layer.kind, dict)(dict(layer.config))
     kind = getattr(tf_keras.layers, layer.kind)
-    made = kind(**_known(kind, config, layer), name=_safe(layer.name))
-    return made  # type: ignore[no-any-return]
+    return kind(**_known(kind, config, layer), name=_safe(layer.name))  # type: ignore[no-any-return]
 
 
 def _known(kind: Any, config: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
@@ -155,7 +171,7 @@ _OPERATIONS: Mapping[str, Callable[..., Any]] = {
 
 
 def _operation(layer: Layer) -> Callable[..., Any]:
-    return _OPERATIONS[layer.kind](layer.config)  # type: ignore[no-any-return]
+    return _OPERATIONS[layer.kind](layer.config)
 
 
 def _safe(name: str) -> str:

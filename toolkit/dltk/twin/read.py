@@ -157,13 +157,25 @@ def _is_own_mask(node: Any, key: str, value: Any, name: str) -> bool:
     if key not in _MASKS:
         return False
     travelling = {id(getattr(tensor, "_keras_mask", None)) for tensor in node.input_tensors}
-    if any(id(mask) not in travelling for mask in _flat(value) if mask is not None):
+    masks = [mask for mask in _flat(value) if mask is not None and id(mask) not in travelling]
+    if not all(_is_of_embedding(mask) for mask in masks):
         raise InputError(
             f"layer {name} ({_kind(node.operation)})",
             "a mask must come from Embedding(mask_zero=True) or Masking",
             f"{key} given in the call",
         )
     return True
+
+
+def _is_of_embedding(mask: Any) -> bool:
+    """Whether it is `tokens != 0` for tokens that an Embedding masks: how Keras writes its own masks into a file."""
+    maker = mask._keras_history.operation
+    if _kind(maker) != "op.NotEqual":
+        return False
+    tokens = maker._inbound_nodes[mask._keras_history.node_index].input_tensors[0]
+    readers = tokens._keras_history.operation._outbound_nodes
+    masking = [node for node in readers if getattr(node.operation, "mask_zero", False)]
+    return any(tensor is tokens for node in masking for tensor in node.input_tensors)
 
 
 def _require_rebuildable(name: str, layer: Any) -> None:

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from dltk.twin.graph import Call, Graph, Layer, Ref
 from dltk.twin.table import IDENTITY
 
-__all__ = ["deployed", "drop_identities", "fold_batch_norm", "merge_affine", "split_activations", "split_separable"]
+__all__ = [
+    "deployed",
+    "drop_identities",
+    "fold_batch_norm",
+    "merge_affine",
+    "split_activations",
+    "split_hard_sigmoid",
+    "split_separable",
+]
 
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]  # scale, offset; one number a channel
 _FOLDS = {"Conv1D", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense"}
@@ -25,7 +33,14 @@ _SPLITS = _FOLDS | {"DepthwiseConv1D", "Conv1DTranspose", "EinsumDense"}
 
 def deployed(graph: Graph) -> Graph:
     """The graph as it is exported: training-only layers gone, batch norm folded, activations on their own."""
-    for rewrite in (drop_identities, split_separable, split_activations, merge_affine, fold_batch_norm):
+    for rewrite in (
+        drop_identities,
+        split_separable,
+        split_activations,
+        split_hard_sigmoid,
+        merge_affine,
+        fold_batch_norm,
+    ):
         graph = rewrite(graph)
     return graph
 
@@ -90,6 +105,26 @@ def split_activations(graph: Graph) -> Graph:
     return replace(graph.with_calls(calls, layers), shapes=shapes)
 
 
+def split_hard_sigmoid(graph: Graph) -> Graph:
+    """hard_sigmoid becomes relu6(x + 3) / 6 in three calls: no runtime has an int8 kernel for the whole."""
+    layers, calls, shapes = dict(graph.layers), list[Call](), dict(graph.shapes)
+    for call in graph.calls:
+        layer = graph.layers[call.layer]
+        if layer.kind != "Activation" or layer.config.get("activation") != "hard_sigmoid":
+            calls.append(call)
+            continue
+        made = call.outputs[0]
+        shifted, clipped = f"{made}.shifted", f"{made}.clipped"
+        parts = {"shift": ("op.Add", {}), "clip": ("ReLU", {"max_value": 6.0}), "scale": ("op.Multiply", {})}
+        names = {part: f"{layer.name}.{part}" for part in parts}
+        layers |= {names[part]: Layer(names[part], kind, config) for part, (kind, config) in parts.items()}
+        shapes |= {shifted: shapes[made], clipped: shapes[made]}
+        calls.append(Call(names["shift"], (call.args[0], 3.0), {}, (shifted,)))
+        calls.append(Call(names["clip"], (Ref(shifted),), {}, (clipped,)))
+        calls.append(Call(names["scale"], (Ref(clipped), 1 / 6), {}, call.outputs))
+    return replace(graph.with_calls(calls, layers), shapes=shapes)
+
+
 def merge_affine(graph: Graph) -> Graph:
     """A chain of rescalings, normalizations and batch norms becomes one multiply and add a channel."""
     layers, renamed, calls = dict(graph.layers), dict[str, str](), list[Call]()
@@ -137,7 +172,12 @@ def fold_batch_norm(graph: Graph) -> Graph:
         scale, offset = found
         source = producers.get(call.inputs[0])
         alone = source is not None and len(consumers[call.inputs[0]]) == 1 and call.inputs[0] not in graph.outputs
-        if source is not None and alone and _can_fold(layers[source.layer]) and uses[source.layer] == uses[call.layer] == 1:
+        if (
+            source is not None
+            and alone
+            and _can_fold(layers[source.layer])
+            and uses[source.layer] == uses[call.layer] == 1
+        ):
             layers[source.layer] = _folded(layers[source.layer], scale, offset)
             renamed[call.outputs[0]] = call.inputs[0]
         else:
@@ -157,7 +197,8 @@ def _affine(layer: Layer, shape: tuple[int | None, ...]) -> Pair | None:
     scale, offset = found(layer)
     if max(np.size(scale), np.size(offset)) not in (1, shape[-1]):
         return None
-    return tuple(np.broadcast_to(np.ravel(part), shape[-1:]).astype(np.float64) for part in (scale, offset))  # type: ignore[return-value]
+    whole = [np.broadcast_to(np.ravel(part), (shape[-1],)).astype(np.float64) for part in (scale, offset)]
+    return whole[0], whole[1]
 
 
 def _last_axis(layer: Layer, shape: tuple[int | None, ...]) -> bool:

@@ -151,7 +151,19 @@ IDENTITY = frozenset(
 
 ACTIVATION_SPREAD: Mapping[str, Spread] = {"softmax": "unit", "sigmoid": "unit", "tanh": "tanh"}
 ACTIVATION_INT8 = frozenset(
-    {"relu", "relu6", "leaky_relu", "silu", "swish", "hard_silu", "hard_swish", "hard_sigmoid", "sigmoid", "softmax", "tanh"}
+    {
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "silu",
+        "swish",
+        "hard_silu",
+        "hard_swish",
+        "hard_sigmoid",
+        "sigmoid",
+        "softmax",
+        "tanh",
+    }
 )
 FUSED_ACTIVATIONS = frozenset({"relu", "relu6"})
 

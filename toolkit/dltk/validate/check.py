@@ -13,6 +13,7 @@ from dltk.edge.families.base import Metric
 from dltk.edge.metrics import paired_bootstrap
 from dltk.edge.parity import COSINE, MAX_ABS, compare, misfits
 from dltk.edge.signature import Signature
+from dltk.recipe.settings import setting
 
 __all__ = ["Gate", "Verdict", "judge"]
 
@@ -31,11 +32,11 @@ class Gate:
         drop: largest loss of the metric: absolute where it lies in 0..1, else relative to the reference's.
     """
 
-    float32: float = 1e-5
-    float16: float = 1e-2
-    cosine: float = 0.99
-    top1_agreement: float = 0.95
-    drop: float = 0.02
+    float32: float = setting(1e-5, "largest error of float32 files, x max(1, largest output)", low=0.0)
+    float16: float = setting(1e-2, "the same for float16 files", low=0.0)
+    cosine: float = setting(0.99, "lowest mean cosine of quantized files", low=-1.0, high=1.0)
+    top1_agreement: float = setting(0.95, "lowest top-1 agreement of quantized files", low=0.0, high=1.0)
+    drop: float = setting(0.02, "largest loss of the metric", low=0.0)
 
     def as_dict(self) -> dict[str, float]:
         """Plain JSON values."""

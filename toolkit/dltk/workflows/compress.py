@@ -82,7 +82,9 @@ def compress(
         dataset=dataset,
         signature=signature,
         seed=settings.seed,
-        calibration=lambda count: task.calibration(dataset, count=count, seed=settings.seed),
+        calibration=lambda count: task.calibration(
+            dataset, count=count or settings.calibration.samples, seed=settings.seed
+        ),
         checkpoint=made.checkpoints / "step.npz",
         augment=getattr(settings, "augment", None),
         resume=resume,
@@ -95,7 +97,6 @@ def compress(
 
 def _asked(source: Run, planned: Sequence[Planned]) -> dict[str, Any]:
     return {
-        "source": str(source.path),
         "model": sha256(source.model_path.read_bytes()),
         "steps": [step.as_dict() for step in planned],
     }
@@ -126,10 +127,10 @@ def _dataset(source: Run, task: tasks.Task, settings: Any, progress: Progress) -
 
 
 def _describe(made: Run, source: Run, asked: Mapping[str, Any]) -> None:
+    made.write_json(_STATE, dict(asked))  # first: with it the folder can be resumed
     for name in ("recipe.json", "recipe.py", "data.json", "notes.json"):
         if (source.path / name).is_file():
             write_atomic(made.path / name, (source.path / name).read_bytes())
-    made.write_json(_STATE, dict(asked))
 
 
 def _take(
@@ -224,4 +225,4 @@ def _measured(
 def _planned_files(plan: QuantizationPlan | None, made: Run) -> list[Target]:
     if plan is None or plan.precision not in PRECISIONS:
         return []
-    return [target for target in targets(("tflite",), (plan.precision,), plan, made.path)]
+    return list(targets(("tflite",), (plan.precision,), plan, made.path))

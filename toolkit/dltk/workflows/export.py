@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dltk import bundle
-from dltk.base.errors import LimitError
+from dltk.base.errors import InputError, LimitError
 from dltk.base.files import sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
@@ -21,6 +22,7 @@ from dltk.edge.signature import Signature
 from dltk.export.emit import graph_digest, targets
 from dltk.recipe.settings import as_dict, digest
 from dltk.run import Run
+from dltk.twin.graph import Graph
 from dltk.validate import Gate
 from dltk.workflows.card import licenses, model_card
 from dltk.workflows.keras_file import open_keras
@@ -77,7 +79,8 @@ def export(
 
     Raises:
         UsageError: if a file that does not exist is asked for.
-        InputError: if the run is incomplete, or int8 is asked for and it has no ranges.
+        InputError: if the run is incomplete, int8 is asked for and it has no ranges, or `out` holds something else
+            than a bundle.
         LimitError: if a file does not pass; `measured` has what was found about every file.
     """
     opened, gate = Run.open(run), gate or Gate()
@@ -85,7 +88,9 @@ def export(
     plan = QuantizationPlan.load(opened.quantization_path) if opened.quantization_path.is_file() else None
     wanted = targets(formats, precisions, plan, run)
     target = Path(out or Path("exported", opened.name))
+    bundle.require_replaceable(target)
     model, graph = _read(opened)
+    _require_fits(plan, graph, opened)
     samples = evaluation(opened, model, signature, progress=progress)
     found: list[Measured] = []
     with progress.bar("exporting", len(wanted)) as bar:
@@ -96,8 +101,9 @@ def export(
     _require_passed(exported, found)
     files = _files(opened, model, samples, found, exported, golden, synthetic)
     lineage = _lineage(opened, settings, graph_digest(graph), plan)
+    name = Path(os.path.abspath(target)).name  # of `.` too
     bundle.publish(
-        bundle.Sealing(target.name, signature, [one.artifact for one in found], files, lineage, gate.as_dict()), target
+        bundle.Sealing(name, signature, [one.artifact for one in found], files, lineage, gate.as_dict()), target
     )
     return exported
 
@@ -108,6 +114,14 @@ def _read(run: Run) -> tuple[Any, Any]:
 
     model = open_keras(run.model_path)
     return model, deployed(read(model))
+
+
+def _require_fits(plan: QuantizationPlan | None, graph: Graph, run: Run) -> None:
+    layers = set(graph.layers)
+    if plan is not None and not {*plan.weights, *plan.floats} <= layers:
+        strange = sorted({*plan.weights, *plan.floats} - layers)
+        hint = "Compress again, and export what comes out."
+        raise InputError(run.quantization_path, "must be the plan of this run's model", strange, hint)
 
 
 def _require_passed(exported: Exported, found: Sequence[Measured]) -> None:

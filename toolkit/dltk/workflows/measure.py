@@ -96,7 +96,11 @@ def reference_outputs(
 
     prepare = family(signature.family).tensors
     names = [spec.name for spec in signature.outputs]
-    forward = tf.function(lambda *inputs: tf.nest.flatten(model(_packed(inputs), training=False)), reduce_retracing=True)
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def forward(*inputs: Any) -> list[Any]:
+        return tf.nest.flatten(model(_packed(inputs), training=False))
+
     found: list[list[NDArray[Any]]] = []
     with progress.bar("reference", len(raws)) as bar:
         for start in range(0, len(raws), _BATCH):
@@ -154,7 +158,7 @@ def measure(
 
 
 def agreement(measured: Sequence[Measured], signature: Signature) -> dict[str, float]:
-    """"FILE FILE" -> share of samples that two files of one precision and different formats decide alike."""
+    """Pair "FILE FILE" -> share of samples that two files of one precision and different formats decide alike."""
     if signature.family != "classification":
         return {}
     name, found = signature.outputs[0].name, {}
@@ -167,9 +171,11 @@ def agreement(measured: Sequence[Measured], signature: Signature) -> dict[str, f
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Measured files as lines: size, download, median latency, metric, drop with interval."""
-    heads = ("file", "bytes", "gzip -9", "p50 ms", "metric", "drop [95% interval]", "")
+    """Measured files as lines: size, download, median latency where it was taken, metric, drop with interval."""
+    heads: tuple[str, ...] = ("file", "bytes", "gzip -9", "p50 ms", "metric", "drop [95% interval]", "")
     lines = [_cells(row) for row in rows]
+    if not any("p50_ms" in row for row in rows):  # what goes into a bundle says nothing of time
+        heads, *lines = [(*cells[:3], *cells[4:]) for cells in (heads, *lines)]
     widths = [max(len(line[i]) for line in (heads, *lines)) for i in range(len(heads))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
                      for line in (heads, *lines))  # fmt: skip

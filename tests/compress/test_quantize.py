@@ -1,0 +1,100 @@
+"""Quantize decides and changes no weight; what it decided is kept whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import small
+from dltk.base.errors import StepOrderError
+from dltk.compress.candidate import Candidate
+from dltk.compress.plan import QuantizationPlan
+from dltk.compress.quantize import Quantize, quantize
+from dltk.compress.ranges import input_digest
+from dltk.edge.families import family
+
+pytestmark = small.QUIET
+
+
+@pytest.fixture(scope="module")
+def bench(trained, tmp_path_factory):
+    return small.bench(trained.path, tmp_path_factory.mktemp("quantize") / "step.npz")
+
+
+@pytest.fixture(scope="module")
+def outcome(bench):
+    return quantize(Candidate(bench.source), Quantize(samples=60), bench)
+
+
+def test_a_plan_comes_back_from_its_file_as_it_was(outcome, tmp_path):
+    plan = outcome.candidate.plan
+    plan.save(tmp_path / "one.npz")
+    loaded = QuantizationPlan.load(tmp_path / "one.npz")
+    arrays = ("weights", "factors", "shifts")
+    bare = {name: {} for name in arrays}
+    assert replace(loaded, **bare) == replace(plan, **bare)
+    for name in arrays:
+        ours, theirs = getattr(plan, name), getattr(loaded, name)
+        assert ours.keys() == theirs.keys()
+        assert all(np.array_equal(ours[layer], theirs[layer]) for layer in ours)
+    loaded.save(tmp_path / "two.npz")
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_which_samples_set_the_ranges_is_recorded(bench, outcome):
+    (tensors,) = family("classification").tensors(bench.calibration(60), bench.signature).values()
+    calibration = outcome.candidate.plan.calibration
+    assert calibration["samples"] == 60
+    assert calibration["digest"] == input_digest({"image": tensors})
+    assert outcome.figures.items() >= {"precision": "int8", "ranges": "shared", "calibration": calibration}.items()
+
+
+def test_without_a_number_the_settings_of_the_run_say_how_many(bench):
+    assert quantize(Candidate(bench.source), Quantize(), bench).candidate.plan.calibration["samples"] == 50
+
+
+def test_no_weight_changes_and_every_layer_is_told(bench, outcome):
+    assert outcome.candidate.model is bench.source
+    reasons = {item.layer: item.reason for item in outcome.skipped}
+    assert "logits" in outcome.changed
+    assert "no weights" in reasons.values()
+    assert not {*outcome.changed} & {*reasons}
+    assert outcome.warnings == ()
+
+
+@pytest.mark.parametrize("precision", ["float16", "dynamic"])
+def test_other_precisions_need_no_samples(bench, precision):
+    def none(count):
+        raise AssertionError("asked for samples")
+
+    done = quantize(Candidate(bench.source), Quantize(precision=precision), replace(bench, calibration=none))
+    plan = done.candidate.plan
+    assert (plan.precision, plan.ranges, dict(plan.tensors)) == (precision, "none", {})
+    assert any("slower than float32" in text for text in done.warnings) is (precision == "dynamic")
+
+
+def test_twice_is_refused(bench, outcome):
+    with pytest.raises(StepOrderError, match="may stand once"):
+        quantize(outcome.candidate, Quantize(), bench)
+
+
+def test_loops_get_the_ranges_of_each_format_and_the_report_says_why(bench):
+    import keras
+
+    from dltk.edge.signature import TensorSpec
+
+    series = keras.Input((12, 1), name="series")
+    model = keras.Model(series, keras.layers.Dense(3)(keras.layers.LSTM(4, name="lstm")(series)))
+    signature = replace(
+        bench.signature, task="forecast", family="series", labels=(), postprocess=(),
+        preprocess=({"op": "window", "length": 12, "columns": ["load"]},),
+        inputs=(TensorSpec("series", "float32", (None, 12, 1), ("batch", "time", "column"), None),),
+    )  # fmt: skip
+    raws = np.sin(np.arange(20 * 12, dtype=np.float32)).reshape(20, 12, 1)
+    changed = replace(bench, source=model, signature=signature, calibration=lambda count: raws[:count])
+    done = quantize(Candidate(model), Quantize(samples=20), changed)
+    assert done.candidate.plan.ranges == "native"
+    assert np.array_equal(done.candidate.plan.samples["series"], raws)
+    assert any("because of lstm" in text for text in done.warnings)

@@ -1,0 +1,141 @@
+"""Which files there can be, and that equal graphs cost one conversion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import pytest
+
+from dltk.base.errors import InputError, UsageError
+from dltk.base.fetch import cache_folder
+from dltk.compress.plan import Affine8, QuantizationPlan
+from dltk.export import emit as module
+from dltk.export.emit import PAIRS, Target, emit, graph_digest, targets
+from dltk.twin.graph import Call, Graph, GraphInput, Layer, Ref
+from tiny import SIGNATURE
+
+INT8 = QuantizationPlan("int8", "shared", {"x": Affine8(0.1, 3)}, {"stem": np.ones(2, np.float32)})
+
+_NUMBERS = count(1)  # what is made for one test must not lie in the cache for the next
+
+
+def named(found):
+    return [target.file for target in found]
+
+
+@pytest.mark.parametrize(
+    ("plan", "files"),
+    [
+        (None, ["model.float32.tflite", "model.float32.onnx"]),
+        (QuantizationPlan("float16"), ["model.float16.tflite", "model.float32.tflite", "model.float32.onnx"]),
+        (QuantizationPlan("dynamic"), ["model.dynamic.tflite", "model.float32.tflite", "model.float32.onnx"]),
+        (
+            INT8,
+            [
+                "model.int8.tflite",
+                "model.int8.onnx",
+                "model.int8-io.tflite",
+                "model.float32.tflite",
+                "model.float32.onnx",
+            ],
+        ),
+    ],
+)
+def test_without_wishes_float32_and_what_the_plan_allows(plan, files):
+    """Quantized files first: `load` takes the first that has a runtime."""
+    assert named(targets((), (), plan, "run")) == files
+    assert named(targets(("onnx",), (), plan, "run")) == [file for file in files if file.endswith("onnx")]
+
+
+def test_wishes_are_met_once():
+    assert named(targets(("tflite", "tflite"), ("float16", "float32", "float16"), None, "run")) == [
+        "model.float16.tflite",
+        "model.float32.tflite",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("formats", "precisions"), [(("onnx",), ("float16",)), ((), ("int16x8",)), (("onnx",), ("int8", "int8-io"))]
+)
+def test_a_file_that_does_not_exist_is_wrong_usage(formats, precisions):
+    with pytest.raises(UsageError, match=r"There are: tflite: float32, float16, .*; onnx: float32, int8") as caught:
+        targets(formats, precisions, INT8, "run")
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("plan", [None, QuantizationPlan("float16")])
+def test_int8_without_ranges_names_the_command(plan):
+    with pytest.raises(InputError, match=r"`dltk compress runs/a --step quantize:precision=int8`") as caught:
+        targets((), ("int8",), plan, "runs/a")
+    assert caught.value.exit_code == 3
+
+
+@pytest.fixture
+def maker(monkeypatch):
+    """A converter that counts, and tells what it was asked for; and a graph that no other test has."""
+    from dltk.export import tflite
+
+    asked = []
+
+    def emitted(graph, signature, precision, plan):
+        asked.append(precision)
+        return f"{precision} {len(asked)}".encode()
+
+    monkeypatch.setattr(tflite, "emit", emitted)
+    kernel = np.full((1, 1, 3, 2), next(_NUMBERS), np.float32)
+    layer = Layer("stem", "Conv2D", {"filters": 2, "data_format": "channels_last"}, (kernel,))
+    call = Call("stem", (Ref("image"),), {}, ("y",))
+    return asked, Graph((GraphInput("image", (4, 4, 3), "float32"),), {"stem": layer}, (call,), ("y",))
+
+
+def test_equal_graphs_are_converted_once(maker):
+    asked, graph = maker
+    first = emit(graph, SIGNATURE, Target("tflite", "float32"), None)
+    assert emit(graph, SIGNATURE, Target("tflite", "float32"), None) == first
+    assert emit(graph, SIGNATURE, Target("tflite", "float32"), INT8) == first  # float32 hangs on no ranges
+    assert len(asked) == 1
+
+
+def test_whatever_a_file_hangs_on_makes_it_anew(maker, monkeypatch):
+    asked, graph = maker
+    layer = graph.layers["stem"]
+    int8 = Target("tflite", "int8")
+    graphs = [graph, replace(graph, layers={"stem": replace(layer, config={"filters": 3})})]
+    graphs.append(replace(graph, layers={"stem": replace(layer, weights=(layer.weights[0] + 1,))}))
+    for changed in graphs:
+        emit(changed, SIGNATURE, int8, INT8)
+    assert len({graph_digest(changed) for changed in graphs}) == 3
+    for plan in (
+        replace(INT8, tensors={"x": Affine8(0.1, 4)}),
+        replace(INT8, weights={"stem": np.zeros(2, np.float32)}),
+        replace(INT8, floats={"stem": "left"}),
+        replace(INT8, ranges="native"),
+        replace(INT8, samples={"x": np.zeros(3)}),
+    ):
+        emit(graph, SIGNATURE, int8, plan)
+    emit(graph, replace(SIGNATURE, labels=("a", "b", "c")), int8, INT8)
+    emit(graph, SIGNATURE, Target("tflite", "int8-io"), INT8)
+    monkeypatch.setattr(module, "version", lambda name: "another")
+    emit(graph, SIGNATURE, int8, INT8)
+    assert len(asked) == 3 + 5 + 3
+
+
+def test_a_damaged_cache_is_made_anew(maker):
+    _, graph = maker
+    target = Target("tflite", "float32")
+    emit(graph, SIGNATURE, target, None)
+    path = cache_folder("artifacts", f"{module._key(graph, SIGNATURE, target, None)}.tflite")
+    path.write_bytes(b"half of i")
+    assert emit(graph, SIGNATURE, target, None) == b"float32 2"
+    path.with_suffix(".tflite.sha256").unlink()
+    assert emit(graph, SIGNATURE, target, None) == b"float32 3"
+    assert emit(graph, SIGNATURE, target, None) == b"float32 3"
+
+
+def test_pairs_are_those_a_manifest_knows():
+    from dltk.edge.manifest import PRECISIONS
+
+    assert {precision for found in PAIRS.values() for precision in found} <= set(PRECISIONS)
+    assert {precision for found in PAIRS.values() for precision in found} == set(module._ORDER)

@@ -1,0 +1,106 @@
+"""A bundle is written whole or not at all, and nothing but a bundle is ever replaced."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import killed_publish
+import small
+import tiny
+from dltk.base.errors import InputError
+from dltk.bundle import golden_bytes, labels_bytes, publish
+from dltk.edge.integrity import read_bundle
+from dltk.edge.replay import golden, replay
+
+pytest.importorskip("ai_edge_litert")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny.tflite()
+
+
+def test_what_is_published_replays(model, tmp_path):
+    target = tmp_path / "deep" / "bundle"
+    publish(killed_publish.sealing("one", model), target)
+    assert {artifact["status"] for artifact in replay(target)["artifacts"]} == {"passed"}
+    assert [path.name for path in target.parent.iterdir()] == ["bundle"]
+
+
+def test_equal_sealings_are_equal_to_the_bit(model, tmp_path):
+    for name in ("one", "two"):
+        publish(killed_publish.sealing("same", model), tmp_path / name)
+    assert small.files(tmp_path / "one") == small.files(tmp_path / "two")
+
+
+def test_the_old_one_is_replaced_whole(model, tmp_path):
+    publish(killed_publish.sealing("old", model), tmp_path / "bundle")
+    (tmp_path / "bundle" / "notes of mine.txt").write_text("stays with the old one")
+    publish(killed_publish.sealing("new", model), tmp_path / "bundle")
+    assert read_bundle(tmp_path / "bundle").manifest.name == "new"
+    assert not (tmp_path / "bundle" / "notes of mine.txt").exists()
+
+
+def test_the_folder_one_stands_in_may_be_named_by_a_dot(model, tmp_path, monkeypatch):
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    publish(killed_publish.sealing("here", model), Path())
+    assert read_bundle(folder).manifest.name == "here"
+
+
+def test_what_is_no_bundle_is_left_alone(model, tmp_path):
+    """`--out ~/photos` must not cost the photos."""
+    photos, file, link = tmp_path / "photos", tmp_path / "file", tmp_path / "link"
+    photos.mkdir()
+    (photos / "cat.jpg").write_bytes(b"a cat")
+    file.write_bytes(b"a file")
+    link.symlink_to(photos)
+    for target, rule in ((photos, "something else than a bundle"), (file, "must be a folder"), (link, "not a link")):
+        with pytest.raises(InputError, match=rule):
+            publish(killed_publish.sealing("new", model), target)
+    assert small.files(photos) == {"cat.jpg": b"a cat"}
+    assert file.read_bytes() == b"a file"
+    assert link.is_symlink()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_golden_holds_what_replay_reads():
+    raws = tiny.raws(3)
+    data = golden_bytes(raws, tiny.reference(raws), tiny.SIGNATURE, np.array([0, 1, 2]))
+    found = golden(data, tiny.SIGNATURE)
+    assert np.array_equal(found.raws, raws)
+    assert found.outputs["logits"].dtype == np.float32
+    assert labels_bytes(("größe", "猫")).decode() == "größe\n猫\n"
+
+
+def _killed(folder, seed, count):
+    command = [sys.executable, killed_publish.__file__, str(folder), str(seed), str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, env=small.environment(), check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _check(rows):
+    assert {row["stands"] for row in rows} <= {"old", "new"}
+    assert sum(row["killed"] for row in rows) >= len(rows) - 1  # the last call may come after the last moment
+    assert any(row["left"] for row in rows), "some must have died with a half-built folder beside the target"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks and kills")
+def test_a_kill_leaves_the_old_or_the_new_one(tmp_path):
+    _check(_killed(tmp_path, seed=1, count=12))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="forks and kills")
+def test_many_kills_leave_the_old_or_the_new_one(tmp_path):
+    rows = _killed(tmp_path, seed=2, count=200)
+    _check(rows)
+    assert {row["stands"] for row in rows} == {"old", "new"}

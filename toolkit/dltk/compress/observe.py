@@ -1,0 +1,51 @@
+"""Look at tensors inside a graph while calibration samples run through it, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from dltk.base.progress import SILENT, Progress
+from dltk.twin.graph import Graph
+
+__all__ = ["observe"]
+
+_BATCH = 25  # samples; all watched tensors of a batch are in memory together
+
+
+def observe(
+    graph: Graph,
+    names: Sequence[str],
+    tensors: Mapping[str, NDArray[Any]],
+    reduce: Callable[[list[Any]], list[Any]],
+    *,
+    hook: Callable[[str, Any], Any] | None = None,
+    progress: Progress = SILENT,
+    label: str = "calibrating",
+) -> Iterator[list[NDArray[Any]]]:
+    """What `reduce` makes of the watched tensors, batch by batch.
+
+    Args:
+        names: tensors to watch.
+        tensors: input name -> samples (n, ...).
+        reduce: TensorFlow function, compiled with the graph: watched tensors (batch, ...) -> anything smaller.
+        hook: as `dltk.twin.build.build` takes it.
+    """
+    import tensorflow as tf
+
+    from dltk.twin.build import build
+
+    twin, skip = build(graph, hook=hook, also=tuple(names)), len(graph.outputs)
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def look(batch: list[Any]) -> list[Any]:
+        return reduce(tf.nest.flatten(twin(batch, training=False))[skip:])
+
+    count = len(next(iter(tensors.values())))
+    with progress.bar(label, count) as bar:
+        for start in range(0, count, _BATCH):
+            batch = [tf.constant(tensors[item.name][start : start + _BATCH]) for item in graph.inputs]
+            yield [value.numpy() for value in look(batch)]
+            bar.advance(len(batch[0]))

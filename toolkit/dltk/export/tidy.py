@@ -1,0 +1,153 @@
+"""An ONNX graph made plain: padding inside the convolutions, and names that depend on the model alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["fuse_pads", "plain_names"]
+
+_CONVERSIONS = {"QuantizeLinear", "DequantizeLinear"}
+_SPATIAL = 4  # rank of a batch of images, channels first as a Conv takes them
+
+
+def fuse_pads(model: Any) -> None:
+    """Zeros that a Pad puts around a convolution's input become the convolution's own padding; changes `model`.
+
+    A Pad between two Q/DQ pairs runs in float. Its output lies on its input's grid, on which zero is exact, so that
+    the convolution may read what the Pad reads.
+    """
+    import onnx
+
+    constants = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
+    made = {name: node for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        if node.op_type != "Conv":
+            continue
+        source = made.get(node.input[0])
+        while source is not None and source.op_type in _CONVERSIONS:
+            source = made.get(source.input[0])
+        pads = _zeros_around(source, constants)
+        own = next((item for item in node.attribute if item.name == "pads"), None)
+        automatic = any(item.name == "auto_pad" and item.s not in (b"NOTSET", b"VALID") for item in node.attribute)
+        if pads is None or source is None or automatic:
+            continue
+        before = list(own.ints) if own is not None else [0] * len(pads)
+        kept = [item for item in node.attribute if item.name not in ("pads", "auto_pad")]
+        total = [one + other for one, other in zip(before, pads, strict=True)]
+        attributes = [*kept, onnx.helper.make_attribute("pads", total)]
+        fresh = [onnx.AttributeProto.FromString(item.SerializeToString()) for item in attributes]
+        del node.attribute[:]
+        node.attribute.extend(fresh)
+        node.input[0] = source.input[0]
+    _drop_unread(model)
+
+
+def _zeros_around(node: Any, constants: Mapping[str, Any]) -> list[int] | None:
+    """What a Pad adds around height and width, as a Conv's attribute has it; None for any other node."""
+    if node is None or node.op_type != "Pad" or node.input[1] not in constants:
+        return None
+    modes = [item.s for item in node.attribute if item.name == "mode"]
+    filler = node.input[2] if len(node.input) > 2 else ""
+    if modes not in ([], [b"constant"]) or (filler and (filler not in constants or constants[filler].any())):
+        return None
+    pads = [int(size) for size in constants[node.input[1]]]
+    begin, end = pads[: len(pads) // 2], pads[len(pads) // 2 :]
+    if len(begin) != _SPATIAL or any(begin[:2] + end[:2]) or min(pads) < 0:
+        return None
+    return begin[2:] + end[2:]
+
+
+def _drop_unread(model: Any) -> None:
+    """Remove the nodes whose outputs nothing reads any more."""
+    while True:
+        read = {name for node in model.graph.node for name in _reads(node)}
+        read |= {value.name for value in model.graph.output}
+        dead = [node for node in model.graph.node if not read.intersection(node.output)]
+        if not dead:
+            return
+        for node in dead:
+            model.graph.node.remove(node)
+
+
+def _reads(node: Any) -> list[str]:
+    inner = [name for item in node.attribute for part in item.g.node for name in _reads(part)]
+    return [*node.input, *inner]
+
+
+def plain_names(model: Any) -> None:
+    """Name nodes and tensors by operator and position: equal models give equal bytes, and smaller ones."""
+    kept = {value.name: value.name for value in [*model.graph.input, *model.graph.output]}
+    _rename(model.graph, kept, "")
+
+
+def _rename(graph: Any, outer: Mapping[str, str], prefix: str) -> None:
+    names = dict(outer)
+    nodes = _in_order(graph)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    order = [name for node in graph.node for name in _reads(node)] + [value.name for value in graph.output]
+    stored = {item.name: item for item in graph.initializer}
+    used, same = _distinct([stored[name] for name in dict.fromkeys(order) if name in stored])
+    for node in graph.node:
+        node.input[:] = [same.get(name, name) for name in node.input]
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(used)
+    for i, value in enumerate(graph.input if prefix else ()):
+        names[value.name] = f"{prefix}in{i}"
+    for i, item in enumerate(graph.initializer):
+        names[item.name] = f"{prefix}constant{i}"
+    for i, node in enumerate(graph.node):
+        for j, name in enumerate(node.output):
+            if name and not (name in outer and not prefix):
+                names[name] = f"{prefix}{node.op_type.lower()}{i}" + (f"_{j}" if j else "")
+    for i, node in enumerate(graph.node):
+        node.name = f"{prefix}{node.op_type}_{i}"
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+        for item in node.attribute:
+            if item.HasField("g"):
+                item.g.name = f"{node.name}_{item.name}"
+                _rename(item.g, names, f"{node.name}.")
+    for item in graph.initializer:
+        item.name = names[item.name]
+    for value in [*graph.input, *graph.output] if prefix else ():
+        value.name = names[value.name]
+
+
+def _distinct(constants: list[Any]) -> tuple[list[Any], dict[str, str]]:
+    """(`constants` without repetitions, stored in one way; name of a repetition -> name of what it repeats)."""
+    from onnx import numpy_helper
+
+    found: dict[tuple[Any, ...], str] = {}
+    same: dict[str, str] = {}
+    kept = []
+    for item in constants:
+        value = numpy_helper.to_array(item)
+        key = (item.data_type, value.shape, value.tobytes())
+        if key in found:
+            same[item.name] = found[key]
+        else:
+            found[key] = item.name
+            kept.append(numpy_helper.from_array(value, item.name))
+    return kept, same
+
+
+def _in_order(graph: Any) -> list[Any]:
+    """The nodes, each after what it reads, in an order that names have no part in: depth first from the outputs."""
+    made = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
+    placed: set[int] = set()
+    order: list[int] = []
+    waiting = [(made[value.name], False) for value in reversed(graph.output) if value.name in made]
+    while waiting:
+        i, ready = waiting.pop()
+        if i in placed:
+            continue
+        if ready:
+            placed.add(i)
+            order.append(i)
+            continue
+        waiting.append((i, True))
+        sources = [made[name] for name in _reads(graph.node[i]) if name in made]
+        waiting += [(source, False) for source in reversed(sources) if source not in placed]
+    return [type(node).FromString(node.SerializeToString()) for node in (graph.node[i] for i in order)]
