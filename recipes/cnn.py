@@ -46,7 +46,7 @@ class Settings:
     model: Model = field(default_factory=Model)
     fit: Fit = field(
         default_factory=lambda: Fit(
-            epochs=40,
+            epochs=45,
             batch_size=128,
             optimizer="sgd",
             learning_rate=0.1,

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from dltk.base.errors import InputError
+from dltk.compress.fakequant import fake_quant
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
-from dltk.compress.fakequant import fake_quant
+from dltk.export.flat import packed
 from dltk.twin.graph import Graph
 
 __all__ = ["emit"]
@@ -123,7 +124,7 @@ def _with_metadata(data: bytes, signature: Signature, precision: str) -> bytes:
     model.metadata = [*(model.metadata or []), entry]
     _plain_names(model, signature)
     _empty_unread_buffers(model)
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return packed(model)
 
 
 def _plain_names(model: Any, signature: Signature) -> None:

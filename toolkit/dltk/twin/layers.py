@@ -95,7 +95,7 @@ def make(layer: Layer) -> Callable[..., Any]:
         return own(name=_safe(layer.name))
     config = _ADAPT.get(layer.kind, dict)(dict(layer.config))
     kind = getattr(tf_keras.layers, layer.kind)
-    return kind(**_known(kind, config, layer), name=_safe(layer.name))  # type: ignore[no-any-return]
+    return kind(**_known(kind, config, layer), name=_safe(layer.name))
 
 
 def _known(kind: Any, config: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
