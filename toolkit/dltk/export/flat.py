@@ -27,6 +27,8 @@ def _builder() -> Any:
     import flatbuffers
 
     class Sharing(flatbuffers.Builder):
+        head: Any  # where the next bytes end; the buffer is filled from its back
+
         def __init__(self) -> None:
             super().__init__(1024)
             self.written: dict[tuple[str, bytes], int] = {}
