@@ -60,7 +60,11 @@ devices: $(VENV)/.dltk-dev ## the oldest runtimes, emulated processors, the brow
 docs: $(VENV)/.dltk-dev ## the generated pages of docs/
 	$(PYTHON) docs/generate.py
 
+DIGITS = --set data.size=16 --set model.filters=8,16,32 --set fit.epochs=30 --set fit.batch_size=32 \
+	--set fit.learning_rate=0.05 --set augment.flip=false --set augment.translate=0.06
+
 digits: $(VENV)/.dltk-dev ## the small bundle in exported/digits, made again
-	$(VENV)/bin/dltk finetune cnn --data digits --run runs/digits
-	$(VENV)/bin/dltk compress runs/digits --run runs/digits-compressed
+	rm -rf runs/digits runs/digits-compressed
+	$(VENV)/bin/dltk finetune cnn --data digits --run runs/digits $(DIGITS)
+	$(VENV)/bin/dltk compress runs/digits
 	$(VENV)/bin/dltk export runs/digits-compressed --out exported/digits

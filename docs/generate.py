@@ -6,6 +6,7 @@ python docs/generate.py [--check]
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,9 +39,9 @@ def coverage() -> str:
         "|---|---|---|---|---|",
         *(_coverage_line(kind, row) for kind, row in sorted(ROWS.items(), key=lambda item: _order(item[0]))),
         "",
-        f"`Activation` is int8 for {_listed(ACTIVATION_INT8)}; any other function stays float.",
+        *_wrapped(f"`Activation` is int8 for {_listed(ACTIVATION_INT8)}; any other function stays float."),
         "",
-        f"Left out, because they change samples in training only: {_listed(DROPPED_IN_USE)}.",
+        *_wrapped(f"Left out, because they change samples in training only: {_listed(DROPPED_IN_USE)}."),
         "",
     ]
     return "\n".join(lines)
@@ -81,6 +82,10 @@ def _coverage_line(kind: str, row: Row) -> str:
     int8 = "yes" if row.int8 else "each tool's own" if row.native else "float"
     spread = SPREADS[row.spread] if row.int8 else ""
     return f"| `{kind}` | {int8} | {spread} | {weights} | {row.why_float} |"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _order(kind: str) -> tuple[bool, str]:

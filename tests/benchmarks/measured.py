@@ -24,7 +24,7 @@ class Measured:
 
     Attributes:
         seconds: from start to end.
-        peak_resident: bytes, as the kernel counted them for the process (ru_maxrss).
+        peak_resident: bytes; watched: the process' own VmHWM, else ru_maxrss, which also counts this script's size.
         peak_anonymous: bytes, the largest RssAnon seen; the page cache's share of a memory map is not in it.
         out: stdout.
     """
@@ -46,12 +46,13 @@ def measure(command: Sequence[str | Path], *, watch: bool = False, quiet: bool =
     with tempfile.TemporaryFile("w+") as out:
         started = time.perf_counter()
         child = subprocess.Popen(typed(command), cwd=ROOT, env=environment, stdout=out)
-        anonymous = 0
+        anonymous = resident = 0
         while watch:
             gone, status, usage = os.wait4(child.pid, os.WNOHANG)
             if gone:
                 break
-            anonymous = max(anonymous, _anonymous(child.pid))
+            found = _memory(child.pid)
+            anonymous, resident = max(anonymous, found["RssAnon"]), max(resident, found["VmHWM"])
             time.sleep(_EVERY)
         else:
             _, status, usage = os.wait4(child.pid, 0)
@@ -62,13 +63,18 @@ def measure(command: Sequence[str | Path], *, watch: bool = False, quiet: bool =
     if child.returncode:
         print(text, file=sys.stderr)
         raise Failure(f"`{shown(command)}` ended with exit code {child.returncode}")
-    return Measured(seconds, usage.ru_maxrss * 1024, anonymous, text)
+    return Measured(seconds, resident or usage.ru_maxrss * 1024, anonymous, text)
 
 
-def _anonymous(pid: int) -> int:
-    """RssAnon in bytes; 0 where the process has just ended."""
+def _memory(pid: int) -> dict[str, int]:
+    """RssAnon and VmHWM in bytes; 0 where the process has just ended."""
+    found = {"RssAnon": 0, "VmHWM": 0}
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
+        return found
+    for line in lines:
+        name = line.partition(":")[0]
+        if name in found:
+            found[name] = int(line.split()[1]) * 1024
+    return found
