@@ -22,7 +22,7 @@ def case():
 def test_ranges_are_those_of_the_samples(case):
     model, graph, tensors = case
     plan = calibrate(graph, tensors, limits={}, method="min-max")
-    logits = zoo.expected(model, list(tensors.values()))[0]
+    logits = zoo.expected(model, list(tensors.values()))[0][:24]  # a fifth of the 30 sets no ranges
     grid = plan.tensors[graph.outputs[0]]
     # Half a step: the zero point is rounded so that zero lies on the grid.
     assert grid.low == pytest.approx(min(logits.min(), 0), abs=grid.scale)

@@ -52,16 +52,16 @@ def rounded(layer: Layer, scale: NDArray[np.float32]) -> Layer:
 
 
 def simulated_error(
+    reference: Graph,
     graph: Graph,
     grids: Mapping[str, Affine8],
     scales: Mapping[str, NDArray[np.float32]],
     tensors: Mapping[str, NDArray[Any]],
 ) -> float:
-    """Mean squared difference between the graph's outputs in float and with rounded weights and activations."""
+    """Mean squared difference between `reference` in float and `graph` with rounded weights and activations."""
     layers = dict(graph.layers) | {name: rounded(graph.layers[name], scale) for name, scale in scales.items()}
-    names = graph.outputs
-    in_float = observe(graph, names, tensors, list)
-    in_int8 = observe(replace(graph, layers=layers), names, tensors, list, hook=on_grids(grids))
+    in_float = observe(reference, reference.outputs, tensors, list)
+    in_int8 = observe(replace(graph, layers=layers), graph.outputs, tensors, list, hook=on_grids(grids))
     total, count = 0.0, 0
     for wanted, found in zip(in_float, in_int8, strict=True):
         total += sum(float(np.square(a - b, dtype=np.float64).sum()) for a, b in zip(wanted, found, strict=True))

@@ -26,7 +26,7 @@ class Quantize:
     precision: Literal["int8", "float16", "dynamic"] = setting("int8", "of the weights; int8 also of activations")
     method: Literal["calibrate"] = setting("calibrate", "where int8 ranges come from")
     ranges: Literal["best", "min-max", "mse"] = setting("best", "min-max, mse (clips what is rare), or the better one")
-    repair: bool = setting(True, "equalize channels and correct biases before ranges are measured")
+    repair: bool = setting(True, "equalize channels and correct biases first, where that helps")
     samples: int = setting(0, "training samples that set the ranges; 0: as the run's settings say", low=0, high=100_000)
 
 
@@ -64,12 +64,22 @@ def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outc
 
 
 def _int8_plan(graph: Graph, settings: Quantize, bench: Workbench) -> QuantizationPlan:
+    """The plan as it is, or behind a repair where that brings int8 nearer to float on samples held out."""
     tensors, limits = _tensors(settings, bench, graph), _limits(bench, graph)
-    if not settings.repair or any(row(layer.kind).native for layer in graph.layers.values()):
-        return calibrate(graph, tensors, limits=limits, method=settings.ranges, progress=bench.progress)
+    plan = calibrate(graph, tensors, limits=limits, method=settings.ranges, progress=bench.progress)
+    if not settings.repair or plan.ranges == "native":
+        return plan
     found = find_repair(graph, tensors)
-    plan = calibrate(found.graph, tensors, limits=limits, method=settings.ranges, progress=bench.progress)
-    return replace(plan, factors=found.factors, shifts=found.shifts)
+    mended = calibrate(
+        found.graph, tensors, limits=limits, method=settings.ranges, reference=graph, progress=bench.progress
+    )
+    if _error(mended) >= _error(plan):
+        return plan
+    return replace(mended, factors=found.factors, shifts=found.shifts)
+
+
+def _error(plan: QuantizationPlan) -> float:
+    return float(plan.calibration["held_out_error"][plan.calibration["method"]])
 
 
 def _tensors(settings: Quantize, bench: Workbench, graph: Graph) -> dict[str, Any]:

@@ -29,35 +29,39 @@ def calibrate(
     *,
     limits: Mapping[str, tuple[float, float] | None],
     method: str = "best",
+    reference: Graph | None = None,
     progress: Progress = SILENT,
 ) -> QuantizationPlan:
     """An int8 plan for a deployed graph.
 
+    A fifth of the samples sets no ranges: on it the simulated int8 outputs are compared with float ones. The plan's
+    `calibration` names the method and that error.
+
     Args:
         tensors: input name -> calibration samples (n, ...), as the model takes them.
         limits: input name -> the lowest and highest value that may occur; used as they are where known.
-        method: "min-max", "mse" (clips what is rare), or "best": the one of both whose simulated outputs are nearer to
-            the float ones on a fifth of the samples, which then sets no ranges.
+        method: "min-max", "mse" (clips what is rare), or "best": the one of both with the smaller error.
+        reference: the graph whose float outputs are right; `graph` itself if None.
     """
     found = ties(graph)
     count = len(next(iter(tensors.values())))
-    told: dict[str, Any] = {"method": method, "samples": count, "digest": input_digest(tensors)}
+    told: dict[str, Any] = {"method": "native", "samples": count, "digest": input_digest(tensors)}
     if any(row(layer.kind).native for layer in graph.layers.values()):
-        told["method"] = "native"
         return QuantizationPlan("int8", "native", floats=found.floats, calibration=told, samples=dict(tensors))
-    kept = count - count // 5 if method == "best" and count >= 5 else count
+    kept = count - count // 5
     setting = {name: value[:kept] for name, value in tensors.items()}
+    held_out = {name: value[kept:] if kept < count else value for name, value in tensors.items()}
     measured = _measure(graph, found, setting, progress)
     measured |= {name: limit for name, limit in limits.items() if limit is not None and name in measured}
-    candidates = {"min-max": _grids(found, measured)}
+    candidates = {"min-max": _grids(found, measured)} if method != "mse" else {}
     if method != "min-max":
         few = {name: value[:_HISTOGRAM_SAMPLES] for name, value in setting.items()}
         candidates["mse"] = _grids(found, measured, histograms(graph, measured, few, progress=progress))
     scales = weight_scales(graph)
-    if method == "best":
-        held_out = {name: value[kept:] if kept < count else value for name, value in tensors.items()}
-        errors = {name: simulated_error(graph, grids, scales, held_out) for name, grids in candidates.items()}
-        told |= {"method": min(errors, key=errors.__getitem__), "held_out_error": errors}
+    errors = {
+        name: simulated_error(reference or graph, graph, grids, scales, held_out) for name, grids in candidates.items()
+    }
+    told |= {"method": min(errors, key=errors.__getitem__), "held_out_error": errors}
     return QuantizationPlan("int8", "shared", candidates[told["method"]], scales, found.floats, told)
 
 
