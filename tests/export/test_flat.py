@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import zoo
 from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
+import zoo
 from dltk.compress.ranges import calibrate
 from dltk.export import tflite
 from dltk.export.flat import packed
