@@ -24,7 +24,6 @@ __all__ = ["Affine8", "QuantizationPlan", "affine8"]
 
 Precision = Literal["int8", "float16", "dynamic"]
 _FORMAT = 1
-_DEAD = 1e-6  # range of a tensor that says nothing
 _LIMIT = 512_000_000
 
 
@@ -49,10 +48,7 @@ class Affine8:
 def affine8(low: float, high: float) -> Affine8:
     """The 8-bit grid over `low`..`high`, moved so that zero lies on it exactly (padding must stay zero)."""
     low, high = min(float(low), 0.0), max(float(high), 0.0)
-    if high - low < _DEAD:
-        # All zero in the samples. A grid as fine as that would make biases, in steps of it, overflow 32 bits.
-        high = low + 1.0
-    scale = float(np.float32((high - low) / 255.0))
+    scale = float(np.float32(max(high - low, 1e-8) / 255.0))
     return Affine8(scale, int(np.clip(round(-low / scale), 0, 255)))
 
 
