@@ -12,6 +12,8 @@ from dltk.edge.signature import Signature
 pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning")
 
 QUICK = ("resnet", "squeeze", "dense_net", "many", "lstm", "tabular", "sequence")
+# An untrained MobileNetV2, 52 layers deep, without the repairs that `quantize` tries.
+NEAR = {"mobile": 0.98}
 ALL = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in ("mobile", "causal", "embedded"))]
 
 
@@ -49,7 +51,7 @@ def test_int8_is_near(made, name, precision):
     """Cosine 0.99: one step in 255 of each tensor's range, over a few layers."""
     found = made.answers(name, "tflite", precision)
     for key, expected in made.case(name).expected.items():
-        assert cosine(found[key], expected) >= 0.99
+        assert cosine(found[key], expected) >= NEAR.get(name, 0.99)
         assert np.ptp(found[key], axis=0).max() > 0
 
 

@@ -100,6 +100,6 @@ def _warnings(graph: Graph, settings: Quantize, plan: QuantizationPlan) -> tuple
     if settings.precision == "dynamic" and any(layer.kind in _CONVOLUTIONS for layer in graph.layers.values()):
         found.append("dynamic range is slower than float32 on convolutions; int8 is the fast one")
     if plan.ranges == "native":
-        loops = sorted(name for name, layer in graph.layers.items() if row(layer.kind).native)
+        loops = sorted(name for name, layer in graph.layers.items() if row(layer.kind, layer.config).native)
         found.append(f"ranges: native, each format calibrates for itself, because of {', '.join(loops)}")
     return tuple(found)

@@ -46,7 +46,7 @@ def calibrate(
     found = ties(graph)
     count = len(next(iter(tensors.values())))
     told: dict[str, Any] = {"method": "native", "samples": count, "digest": input_digest(tensors)}
-    if any(row(layer.kind).native for layer in graph.layers.values()):
+    if any(row(layer.kind, layer.config).native for layer in graph.layers.values()):
         return QuantizationPlan("int8", "native", floats=found.floats, calibration=told, samples=dict(tensors))
     kept = count - count // 5
     setting = {name: value[:kept] for name, value in tensors.items()}

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from dltk.base.errors import InputError
@@ -58,7 +59,7 @@ def _convert(graph: Graph, signature: Signature, hook: Callable[[str, Any], Any]
 
     from dltk.twin.build import build
 
-    twin = build(graph, hook=hook)
+    twin = build(_without_erfc(graph), hook=hook)
     specs = [
         tf.TensorSpec((None, *item.shape), item.dtype, name=spec.name)
         for spec, item in zip(signature.inputs, graph.inputs, strict=True)
@@ -80,6 +81,17 @@ def _convert(graph: Graph, signature: Signature, hook: Callable[[str, Any], Any]
     model.ir_version = IR_VERSION
     _name_borders(model, signature)
     return model
+
+
+def _without_erfc(graph: Graph) -> Graph:
+    """TensorFlow writes gelu with erfc, which ONNX lacks; the same function with erf it has."""
+    layers = {
+        name: replace(layer, config={"activation": "gelu_of_erf"})
+        if layer.kind == "Activation" and layer.config.get("activation") == "gelu"
+        else layer
+        for name, layer in graph.layers.items()
+    }
+    return replace(graph, layers=layers)
 
 
 def _name_borders(model: Any, signature: Signature) -> None:

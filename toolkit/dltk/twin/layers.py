@@ -41,8 +41,13 @@ def _leaky_relu(x: Any) -> Any:
     return tf.nn.leaky_relu(x, alpha=0.2)
 
 
+def _gelu_of_erf(x: Any) -> Any:
+    return 0.5 * x * (1.0 + tf.math.erf(x * 0.7071067811865476))
+
+
 # Keras 3 activations that tf_keras lacks, or defines otherwise.
 _ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
+    "gelu_of_erf": _gelu_of_erf,
     "hard_sigmoid": _hard_sigmoid,
     "hard_silu": _hard_silu,
     "hard_swish": _hard_silu,

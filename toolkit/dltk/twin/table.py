@@ -45,6 +45,8 @@ _SAME = Row(spread="same")
 _OWN = Row()
 _WEIGHTED = Row(kernel=0)
 _LOOP = Row(int8=False, kernel=0, native=True, why_float=_RECURRENT)
+# TensorFlow's calibrator crashes the process on the loops of GRU and SimpleRNN; they stay float in an int8 file.
+_FLOAT_LOOP = Row(int8=False, kernel=0, why_float="recurrent: TensorFlow's calibrator crashes on it")
 
 ROWS: Mapping[str, Row] = {
     "Dense": _WEIGHTED,
@@ -97,10 +99,10 @@ ROWS: Mapping[str, Row] = {
     "UpSampling1D": _SAME,
     "UpSampling2D": _SAME,
     "Embedding": Row(int8=False, kernel=0, why_float="a table look-up: its weights are small beside the file"),
-    "SimpleRNN": _LOOP,
+    "SimpleRNN": _FLOAT_LOOP,
     "LSTM": _LOOP,
-    "GRU": _LOOP,
-    "Bidirectional": _LOOP,
+    "GRU": _FLOAT_LOOP,
+    "Bidirectional": _FLOAT_LOOP,
     "TimeDistributed": _FLOAT,
     "MultiHeadAttention": _FLOAT,
     "Attention": _FLOAT,
@@ -174,10 +176,13 @@ def supported(kind: str) -> bool:
 
 
 def row(kind: str, config: Mapping[str, object] | None = None) -> Row:
-    """The row of a layer; an `Activation` answers by its function."""
+    """The row of a layer; an `Activation` answers by its function, a `Bidirectional` by the layer inside."""
     found = ROWS[kind]
-    if kind != "Activation" or config is None:
+    if config is None or kind not in ("Activation", "Bidirectional"):
         return found
+    if kind == "Bidirectional":
+        inner = config.get("layer")
+        return ROWS.get(str(inner.get("class_name")), found) if isinstance(inner, dict) else found
     name = str(config.get("activation"))
     if name not in ACTIVATION_INT8:
         return _FLOAT

@@ -147,7 +147,7 @@ def _require_better_than_chance(model: Any, dataset: Dataset, signature: Signatu
     if not is_near_chance(accuracy, classes, len(targets)):
         return
     best = best_guess(predict, targets, signature.labels, given)
-    where, rule = "model", f"must do clearly better than guessing one of {classes} classes on so few samples"
+    where, rule = "model", f"must do clearly better than guessing one of {classes} classes"
     received = f"accuracy {accuracy:.3f} on {len(targets)} samples"
     chance = 1 / classes
     if best.pairs and best.accuracy >= chance + 0.3 * (1 - chance):
