@@ -44,7 +44,8 @@ class Settings:
     seed: int = setting(0, "of the split, the head's first weights, the order and the views", low=0)
     data: ImageData = field(default_factory=lambda: ImageData(size=96))
     model: Model = field(default_factory=Model)
-    head: Fit = field(default_factory=lambda: Fit(epochs=10, learning_rate=1e-3))
+    # On cached features an epoch costs next to nothing; few samples make few steps an epoch: many epochs, and a stop.
+    head: Fit = field(default_factory=lambda: Fit(epochs=60, batch_size=32, learning_rate=1e-3, patience=15))
     # A tenth of the head's rate, warmed up: the backbone's weights are good already.
     tune: Fit = field(default_factory=lambda: Fit(epochs=5, learning_rate=1e-4, warmup=1.0))
     augment: Augment = field(default_factory=lambda: Augment(views=2, flip=True))

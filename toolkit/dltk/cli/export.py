@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dltk.base.errors import UsageError
+from dltk.base.errors import LimitError, UsageError
 from dltk.cli import options
 
 __all__ = ["export"]
@@ -62,16 +62,20 @@ def export(
     from dltk import workflows  # loads TensorFlow: only once a command runs
     from dltk.cli.console import progress
 
-    made = workflows.export(
-        run,
-        formats=formats,
-        precisions=precisions,
-        out=out,
-        golden=count or 8,
-        synthetic=count is None,
-        gate=gate,
-        progress=progress(),
-    )
+    try:
+        made = workflows.export(
+            run,
+            formats=formats,
+            precisions=precisions,
+            out=out,
+            golden=count or 8,
+            synthetic=count is None,
+            gate=gate,
+            progress=progress(),
+        )
+    except LimitError as fault:
+        options.show(_rows(fault), _failed(_rows(fault)), as_json)
+        raise LimitError(fault.where, fault.rule, fault.received, fault.hint) from fault
     found = made.as_dict()
     options.show(found, _text(found), as_json)
 
@@ -91,6 +95,17 @@ def _check_precisions(precisions: tuple[str, ...]) -> None:
     for name in precisions:
         if name not in known:
             raise UsageError("--precision", f"must be one of {', '.join(known)}", name, did_you_mean(name, known))
+
+
+def _rows(fault: LimitError) -> dict[str, Any]:
+    return fault.measured if isinstance(fault.measured, dict) else {"artifacts": []}
+
+
+def _failed(found: dict[str, Any]) -> str:
+    from dltk.workflows.measure import table
+
+    reasons = [f"{row['file']}: {reason}" for row in found["artifacts"] for reason in row["reasons"]]
+    return "\n".join([table(found["artifacts"]), "", *reasons, ""])
 
 
 def _text(found: dict[str, Any]) -> str:

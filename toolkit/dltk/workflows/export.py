@@ -127,9 +127,12 @@ def _require_fits(plan: QuantizationPlan | None, graph: Graph, run: Run) -> None
 def _require_passed(exported: Exported, found: Sequence[Measured]) -> None:
     failed = [one for one in found if not one.verdict.passed]
     if failed:
-        reasons = "; ".join(f"{one.target.file} {', '.join(one.verdict.reasons)}" for one in failed)
-        hint = "No bundle was written. Leave that precision out with --precision, or compress otherwise."
-        raise LimitError(exported.path, "every file must pass the gate", reasons, hint, measured=exported.as_dict())
+        hint = (
+            "No bundle was written. Train or compress otherwise, leave a precision out with --precision, or move a "
+            "limit with --gate."
+        )
+        received = f"{len(failed)} of {len(found)} that do not"
+        raise LimitError(exported.path, "every file must pass the gate", received, hint, measured=exported.as_dict())
 
 
 def _files(
