@@ -45,9 +45,9 @@ class Settings:
     data: ImageData = field(default_factory=lambda: ImageData(size=96))
     model: Model = field(default_factory=Model)
     # On cached features an epoch costs next to nothing; few samples make few steps an epoch: many epochs, and a stop.
-    head: Fit = field(default_factory=lambda: Fit(epochs=60, batch_size=32, learning_rate=1e-3, patience=15))
-    # A tenth of the head's rate, warmed up: the backbone's weights are good already.
-    tune: Fit = field(default_factory=lambda: Fit(epochs=5, learning_rate=1e-4, warmup=1.0))
+    head: Fit = field(default_factory=lambda: Fit(epochs=60, batch_size=32, learning_rate=5e-3, patience=15))
+    # A small part of the head's rate, warmed up: the backbone's weights are good already.
+    tune: Fit = field(default_factory=lambda: Fit(epochs=5, learning_rate=2e-4, warmup=1.0))
     augment: Augment = field(default_factory=lambda: Augment(views=2, flip=True))
     calibration: Calibration = field(default_factory=Calibration)
     compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)

@@ -55,6 +55,8 @@ def _workstation(folder: Path, options: argparse.Namespace) -> tuple[dict[str, A
         "data.limit": options.limit,
         "data.validation": 0.02,  # of 50,000: 1,000 images
         "head.epochs": options.head_epochs,
+        "head.batch_size": 64,
+        "head.learning_rate": 1e-3,
         "tune.epochs": options.tune_epochs,
         # From the sixth block on, at a higher rate than the careful default: 5,000 images bear it.
         "tune.learning_rate": 5e-4,

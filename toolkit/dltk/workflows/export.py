@@ -131,7 +131,8 @@ def _require_passed(exported: Exported, found: Sequence[Measured]) -> None:
             "No bundle was written. Train or compress otherwise, leave a precision out with --precision, or move a "
             "limit with --gate."
         )
-        received = f"{len(failed)} of {len(found)} that do not"
+        received = f"{failed[0].target.file} {failed[0].verdict.reasons[0]}"
+        received += f" and {len(failed) - 1} more that do not" if len(failed) > 1 else ""
         raise LimitError(exported.path, "every file must pass the gate", received, hint, measured=exported.as_dict())
 
 
