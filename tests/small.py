@@ -67,7 +67,7 @@ def bench(run: Path, checkpoint: Path, **changes: Any) -> Workbench:
 
     found: dict[str, Any] = {
         "source": open_keras(opened.model_path), "dataset": dataset, "signature": opened.signature,
-        "seed": settings.seed, "calibration": calibration, "checkpoint": checkpoint,
+        "seed": settings.seed, "calibration": calibration, "checkpoint": checkpoint, "open_model": open_keras,
     }  # fmt: skip
     return Workbench(**found | changes)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from dltk.base.errors import InputError
 from dltk.cli.main import cli
 from dltk.run import Run
-from dltk.workflows.conventions import CONVENTIONS, Input, best_guess, is_near_chance
+from dltk.workflows.conventions import CONVENTIONS, Input, best_guess, is_near_chance, worth
+from dltk.workflows.keras_file import open_keras
 
 # NumPy 2 deprecates how TensorFlow and Keras hand arrays over; it is theirs to mend.
 pytestmark = [
@@ -42,6 +47,8 @@ def models(tmp_path_factory):
     fitted = linear(values, targets)
     # This one sees only what is below 0: of pixels in 0..255 or 0..1, nothing.
     dark = linear(np.maximum(-values, 0), targets)
+    # This one sees the rest a hundred times weaker: of pixels in 0..255, 0.45 are right.
+    dim = linear(np.where(values < 0, -values, -0.01 * values), targets)
 
     def model(*last, order=slice(None), softmax=False, fitted=fitted):
         layers = [keras.Input((SIDE, SIDE, 3)), *last, keras.layers.Flatten(), keras.layers.Dense(10)]
@@ -57,6 +64,7 @@ def models(tmp_path_factory):
     model(softmax=True).save(folder / "softmax.keras")
     model(order=slice(None, None, -1)).save(folder / "backwards.keras")
     model(keras.layers.Rescaling(-1.0), keras.layers.ReLU(), fitted=dark).save(folder / "dark.keras")
+    model(keras.layers.Rescaling(-1.0), keras.layers.LeakyReLU(0.01), fitted=dim).save(folder / "dim.h5")
     model(keras.layers.Lambda(lambda x: x)).save(folder / "lambda.keras")
     model(keras.layers.Lambda(lambda x: x)).save(folder / "lambda.h5")
     keras.Sequential([keras.Input((SIDE, SIDE, 3)), keras.layers.Flatten(), keras.layers.Dense(9)]).save(
@@ -96,6 +104,23 @@ def test_a_wrong_range_is_guessed(models, tmp_path):
     assert not (tmp_path / "run").exists()
     assert adopt(models / "dark.keras", tmp_path / "run", "input.check=false").exit_code == 0
     assert Run.open(tmp_path / "run").read_json("metrics")["accuracy"] < 0.3
+
+
+def test_a_range_that_costs_much_is_guessed_too(models, tmp_path):
+    """Far from guessing, and yet not what the model was made for."""
+    done = adopt(models / "dim.h5", tmp_path / "run")
+    assert done.exit_code == 3
+    assert "must get pixels and labels as in its training; received accuracy" in done.stderr
+    assert "Did you mean --set input.range=-1..1?" in done.stderr
+    assert not (tmp_path / "run").exists()
+    assert adopt(models / "dim.h5", tmp_path / "run", "input.check=false").exit_code == 0
+    assert adopt(models / "dim.h5", tmp_path / "right", "input.range=-1..1").exit_code == 0
+
+
+def test_what_another_reading_must_be_worth():
+    assert worth(0.4, 256) == pytest.approx(0.2)  # a third of what is missing
+    assert worth(0.95, 256) == pytest.approx(1 / 16)  # two deviations of 256 samples
+    assert worth(0.5, 4) == pytest.approx(0.5)  # four samples suggest next to nothing
 
 
 def test_a_wrong_label_order_is_guessed_and_can_be_set(models, tmp_path):
@@ -145,6 +170,66 @@ def test_other_files_and_folders_are_refused(models, tmp_path):
     assert "weights only" in adopt(tmp_path / "weights.h5", tmp_path / "run").stderr
 
 
+def test_an_h5_file_of_keras_2_is_opened(tmp_path):
+    """With the settings that Keras 2 wrote beside its own, and that Keras 3 would refuse."""
+    import tf_keras
+    from tf_keras import layers
+
+    image = tf_keras.Input((SIDE, SIDE, 3))
+    x = layers.RandomFlip("horizontal")(image)
+    for layer in (
+        layers.DepthwiseConv2D(3),
+        layers.BatchNormalization(),
+        layers.SpatialDropout2D(0.1),
+        layers.SeparableConv2D(4, 3),
+        layers.Conv2DTranspose(4, 3),
+        layers.Flatten(),
+        layers.Dense(10),
+    ):
+        x = layer(x)
+    old = tf_keras.Model(image, x)
+    old.save(tmp_path / "old.h5")
+    before = (tmp_path / "old.h5").read_bytes()
+    found = open_keras(tmp_path / "old.h5")
+    images = np.random.Generator(np.random.PCG64(0)).uniform(0, 255, (4, SIDE, SIDE, 3)).astype(np.float32)
+    outputs = np.asarray(found(images, training=False))  # a warning here would be an error
+    expected = np.asarray(old(images, training=False))
+    # The same float32 sums in the same kernels; what remains is their order.
+    assert np.abs(outputs - expected).max() <= 1e-5 * max(1, np.abs(expected).max())
+    assert (tmp_path / "old.h5").read_bytes() == before
+
+
+def test_a_setting_that_says_something_is_not_dropped(tmp_path):
+    import tf_keras
+
+    tf_keras.Sequential([tf_keras.layers.InputLayer((SIDE, SIDE, 4)), tf_keras.layers.DepthwiseConv2D(3)]).save(
+        tmp_path / "old.h5"
+    )
+    with h5py.File(tmp_path / "old.h5", "a") as opened:
+        opened.attrs["model_config"] = opened.attrs["model_config"].replace('"groups": 1', '"groups": 2')
+    with pytest.raises(InputError, match=r"old\.h5: .* Unrecognized keyword arguments .*'groups': 2"):
+        open_keras(tmp_path / "old.h5")
+
+
+def test_weights_out_of_another_file_are_refused(models, tmp_path):
+    """HDF5 may keep the values of a data set elsewhere; Keras 3 refuses it, and this holds it to that."""
+    (tmp_path / "elsewhere.bin").write_bytes(bytes(10_000))
+    path = tmp_path / "linked.h5"
+    path.write_bytes((models / "logits.h5").read_bytes())
+    with h5py.File(path, "a") as opened:
+        names = []
+        opened["model_weights"].visit(names.append)
+        name = next(name for name in names if name.endswith("kernel"))
+        shape = opened["model_weights"][name].shape
+        del opened["model_weights"][name]
+        outside = [(str(tmp_path / "elsewhere.bin"), 0, h5py.h5f.UNLIMITED)]
+        opened["model_weights"].create_dataset(name, shape, "f4", external=outside)
+    done = adopt(path, tmp_path / "run", "input.range=-1..1")
+    assert done.exit_code == 3
+    assert "external" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_links_out_of_an_h5_file_are_refused(models, tmp_path):
     path = tmp_path / "linked.h5"
     path.write_bytes((models / "logits.h5").read_bytes())
@@ -175,6 +260,35 @@ def test_only_classifiers_are_adopted(models, tmp_path):
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 3
     assert "adopt takes image classifiers" in done.stderr
+
+
+def test_what_is_cut_short_leaves_nothing_in_the_way(models, tmp_path, monkeypatch):
+    """Neither an interrupt nor a kill: what a killed process left beside the run is swept by the next one."""
+    module = sys.modules["dltk.workflows.adopt"]
+    finish, built = module.finish_run, []
+
+    def dying(run, *given, **named):
+        finish(run, *given, **named)
+        built.append(run.path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "finish_run", dying)
+    assert adopt(models / "logits.keras", tmp_path / "run", "input.range=-1..1").exit_code == 130
+    assert built[0].parent == tmp_path
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(module, "finish_run", finish)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f".dltk-{ended.pid}-left"  # as SIGKILL leaves it
+    left.mkdir()
+    (left / "data.json").write_text("{}")
+    assert adopt(models / "logits.keras", tmp_path / "run", "input.range=-1..1").exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert Run.open(tmp_path / "run").name == "run"
+    done = adopt(models / "logits.keras", tmp_path / "run", "input.range=-1..1")
+    assert done.exit_code == 3
+    assert "Give another --run." in done.stderr
+    assert "--resume" not in done.stderr
 
 
 def test_near_chance():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import configparser
 import json
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 import tiny
+from dltk.cli.doctor import _PACKAGES
 from dltk.cli.main import cli
 from dltk.edge.worker import BLOCKED
 
@@ -102,6 +106,22 @@ def test_validate_names_a_damaged_file(bundle, tmp_path):
     assert "labels.txt" in done.stderr
 
 
+def test_validate_tells_what_it_left_out_of_the_data(bundle, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    (tmp_path / "owl").mkdir()
+    for number, sample in enumerate(tiny.raws(30)):
+        image.fromarray(sample).save(tmp_path / "owl" / f"{number}.png")
+    (tmp_path / "owl" / "bad.png").write_bytes(b"x")
+    (tmp_path / "owl" / "notes.txt").write_text("x")
+    done = run("validate", bundle, "--data", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("on 30 samples") == 2
+    assert done.stdout.splitlines()[-2] == "ignored, not a picture: 1 file: owl/notes.txt"
+    assert done.stdout.splitlines()[-1].startswith("skipped 1 of 31 files that cannot be read: owl/bad.png: must be")
+    data = json.loads(run("validate", bundle, "--data", tmp_path, "--json").stdout)["data"]
+    assert (data["samples"], [entry["name"] for entry in data["skipped"]]) == (30, ["owl/bad.png", "owl/notes.txt"])
+
+
 def test_bench_measures(bundle):
     done = run("bench", bundle, "--artifact", "model.float32.tflite", "--json")
     (found,) = json.loads(done.stdout)["artifacts"]
@@ -118,6 +138,18 @@ def test_doctor_knows_what_is_here(monkeypatch, tmp_path):
     assert found["cache"] == {"path": str(tmp_path), "bytes": 1000}
     assert found["packages"]["numpy"]
     assert found["machine"]["cpu"] in run("doctor").stdout
+
+
+def test_doctor_names_every_package_of_every_extra():
+    """Developers' own only where they are installed."""
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[2] / "setup.cfg")
+    extras = {"": setup["options"]["install_requires"], **setup["options.extras_require"]}
+    wanted = {extra: set(re.findall(r"^[\w-]+", text.strip(), re.MULTILINE)) for extra, text in extras.items()}
+    assert {extra: set(names) for extra, names in _PACKAGES.items()} == wanted
+    found = json.loads(run("doctor", "--json").stdout)
+    assert {"onnxslim", "optuna"} <= set(found["packages"])
+    assert not {"dltk[dev]", "dltk[demo]"} & set(found["missing"])
 
 
 def test_doctor_says_how_to_get_what_is_missing(monkeypatch):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -55,6 +57,64 @@ def test_texts_for_people(trained, tmp_path):
     assert f"dltk validate {tmp_path / 'bundle'}" in done.stdout
 
 
+def row(precision, *reasons):
+    """A measured file as compress tells it."""
+    return {
+        "file": f"model.{precision}.tflite", "precision": precision, "bytes": 1, "download_bytes": 1,
+        "p50_ms": 0.1, "metric": None, "passed": not reasons, "reasons": list(reasons),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "said", "unsaid"),
+    [
+        ((row("float32"), row("int8")), ["Next:\n  dltk export small"], ["FAILED", "What can be done"]),
+        (
+            (row("float32"), row("int8", "mean cosine is 0.9")),
+            [
+                "FAILED, and `dltk export` would refuse it:\n  model.int8.tflite: mean cosine is 0.9",
+                "dltk export small --precision float32\n",
+                "milder setting or more epochs in --step prune",
+                "quantize:precision=float16",
+                "train the one in big further",
+                "dltk export small --gate KEY=VALUE",
+            ],
+            ["Next:"],
+        ),
+        (
+            (row("float32", "accuracy falls"), row("int8", "accuracy falls")),
+            ["model.float32.tflite: accuracy falls", "milder setting", "--gate"],
+            ["Next:", "only what passed", "--step quantize"],
+        ),
+    ],
+)
+def test_a_compression_that_fails_says_so_and_what_can_be_done(monkeypatch, rows, said, unsaid):
+    import dltk.workflows
+
+    steps = [{"name": name, "settings": {}, "changed": [], "skipped": []} for name in ("prune", "quantize")]
+    report = {"source": "big", "steps": steps, "artifacts": list(rows)}
+    monkeypatch.setattr(
+        dltk.workflows, "compress", lambda *_, **__: SimpleNamespace(run=Run(Path("small")), report=report)
+    )
+    done = small.invoke("compress", "big")
+    assert done.exit_code == 0, done.output
+    assert [words for words in said if words not in done.stdout] == []
+    assert [words for words in unsaid if words in done.stdout] == []
+    found = json.loads(small.invoke("compress", "big", "--json").stdout)
+    assert found["passed"] is all(each["passed"] for each in rows)
+
+
+def test_lines_of_agreement_stand_together(monkeypatch):
+    import dltk.workflows
+
+    pairs = {"a.tflite a.onnx": 1.0, "b.tflite b.onnx": 0.5}
+    made = SimpleNamespace(as_dict=lambda: {"bundle": "b", "artifacts": [row("int8")], "agreement": pairs})
+    monkeypatch.setattr(dltk.workflows, "export", lambda *_, **__: made)
+    lines = small.invoke("export", "run").stdout.splitlines()
+    first = lines.index("Top-1 agreement of a.tflite a.onnx: 1.0000")
+    assert lines[first - 1 : first + 4] == ["", lines[first], "Top-1 agreement of b.tflite b.onnx: 0.5000", "", "Next:"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -66,6 +126,11 @@ def test_texts_for_people(trained, tmp_path):
         (("export", "RUN", "--precision", "int8"), 3, "--step quantize:precision=int8"),
         (("export", "RUN", "--precision", "in8"), 2, "Did you mean 'int8'?"),
         (("export", "RUN", "--format", "onnx", "--precision", "float16"), 2, "onnx: float32, int8"),
+        (
+            ("export", "RUN", "--format", "onnx", "--format", "tflite", "--precision", "float16"),
+            2,
+            "onnx: float32, int8",
+        ),
         (("export", "RUN", "--format", "onx"), 2, "onx"),
         (("export", "RUN", "--golden", "0"), 2, "must be a number from 1 to 1000, or synthetic"),
         (("export", "RUN", "--golden", "²"), 2, "must be a number from 1 to 1000, or synthetic"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,30 @@ def test_a_truncated_plan_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(InputError, match=r"plan\.npz"):
         QuantizationPlan.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"precision": "int4"}, r"precision: must be one of .*int8.*; received int4"),
+        ({"precision": None}, "precision: must be one of"),
+        ({"ranges": ["shared"]}, "ranges: must be one of shared, native, none"),
+        ({"format": 2}, "must have format 1"),
+        ({"tensors": []}, "must be a whole quantization plan"),
+        ({"floats": 3}, "must be a whole quantization plan"),
+    ],
+)
+def test_a_plan_that_says_what_no_plan_says_is_refused(tmp_path, change, message):
+    path = tmp_path / "plan.npz"
+    plan().save(path)
+    with np.load(path) as found:
+        arrays = dict(found)
+    meta = json.loads(arrays["meta"].tobytes()) | change
+    arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match=message) as caught:
+        QuantizationPlan.load(path)
+    assert caught.value.exit_code == 3
 
 
 def test_a_missing_plan_is_refused(tmp_path):

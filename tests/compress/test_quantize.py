@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import small
-from dltk.base.errors import StepOrderError
+from dltk.base.errors import InputError, StepOrderError
 from dltk.compress.candidate import Candidate
 from dltk.compress.plan import QuantizationPlan
 from dltk.compress.quantize import Quantize, quantize
 from dltk.compress.ranges import input_digest
+from dltk.compress.scheme import KEPT
 from dltk.edge.families import family
 
 pytestmark = small.QUIET
@@ -25,7 +26,7 @@ def bench(trained, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def outcome(bench):
-    return quantize(Candidate(bench.source), Quantize(samples=60), bench)
+    return quantize(Candidate(bench.source), Quantize(calibration=60), bench)
 
 
 def test_a_plan_comes_back_from_its_file_as_it_was(outcome, tmp_path):
@@ -94,7 +95,70 @@ def test_loops_get_the_ranges_of_each_format_and_the_report_says_why(bench):
     )  # fmt: skip
     raws = np.sin(np.arange(20 * 12, dtype=np.float32)).reshape(20, 12, 1)
     changed = replace(bench, source=model, signature=signature, calibration=lambda count: raws[:count])
-    done = quantize(Candidate(model), Quantize(samples=20), changed)
+    done = quantize(Candidate(model), Quantize(calibration=20), changed)
     assert done.candidate.plan.ranges == "native"
     assert np.array_equal(done.candidate.plan.samples["series"], raws)
     assert any("because of lstm" in text for text in done.warnings)
+
+
+def test_the_best_of_all_ways_to_find_ranges_is_named(outcome):
+    calibration = outcome.figures["calibration"]
+    errors = calibration["held_out_error"]
+    assert set(errors) == {"min-max", "mse", "percentile", "entropy"}
+    assert calibration["method"] == min(errors, key=errors.get)
+
+
+def test_kept_layers_are_skipped_with_the_reason(bench, outcome):
+    first, *_, last = (name for name in outcome.changed)
+    done = quantize(Candidate(bench.source), Quantize(calibration=60, ranges="min-max", keep=(first, last)), bench)
+    plan = done.candidate.plan
+    assert {item.layer: item.reason for item in done.skipped}.items() >= {first: KEPT, last: KEPT}.items()
+    assert not {first, last} & {*done.changed, *plan.weights}
+    assert plan.borders
+
+
+def test_how_weights_are_stored_is_reported(bench):
+    settings = Quantize(calibration=60, ranges="min-max", repair=False, reduce_range=True, per_tensor_dense=True)
+    done = quantize(Candidate(bench.source), settings, bench)
+    assert (done.candidate.plan.levels, done.candidate.plan.per_tensor_dense) == (63, True)
+    assert done.figures.items() >= {"weight_levels": 63, "per_tensor_dense": True}.items()
+    assert done.candidate.plan.weights["logits"].shape == (1,)
+
+
+def test_16_bits_take_the_ranges_as_they_are(bench):
+    done = quantize(Candidate(bench.source), Quantize(calibration=60, precision="int16x8"), bench)
+    assert done.candidate.plan.precision == "int16x8"
+    assert set(done.figures["calibration"]["held_out_error"]) == {"min-max"}
+    assert {grid.zero_point for grid in done.candidate.plan.tensors.values()} == {0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        (
+            {"keep": ("logit",)},
+            "quantize:keep=logit: names no layer of the model; received logit. Did you mean 'logits'",
+        ),
+        ({"precision": "float16", "keep": ("logits",)}, "quantize:keep: does not go with"),
+        ({"precision": "int16x8", "reduce_range": True}, "quantize:reduce_range: does not go with"),
+        ({"precision": "dynamic", "per_tensor_dense": True}, "quantize:per_tensor_dense: does not go with"),
+        ({"method": "qat", "reduce_range": True}, "quantize:reduce_range: does not go with"),
+        ({"precision": "int16x8", "ranges": "entropy"}, "quantize:ranges=entropy: .* 16 bits"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_any_work(bench, settings, rule):
+    def none(count):
+        raise AssertionError("asked for samples")
+
+    with pytest.raises(InputError, match=rule):
+        quantize(Candidate(bench.source), Quantize(**settings), replace(bench, calibration=none))
+
+
+@pytest.mark.parametrize("settings", [{"keep": ("dense",)}, {"precision": "int16x8"}])
+def test_recurrent_layers_have_no_ranges_for_that(bench, settings):
+    import keras
+
+    series = keras.Input((12, 1), name="series")
+    model = keras.Model(series, keras.layers.Dense(3, name="dense")(keras.layers.LSTM(4, name="lstm")(series)))
+    with pytest.raises(InputError, match="recurrent layers are calibrated by each runtime for itself; received lstm"):
+        quantize(Candidate(model), Quantize(**settings), bench)

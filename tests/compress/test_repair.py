@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import zoo
 from dltk.compress.clipping import clipped
+from dltk.compress.codes import clustered
 from dltk.compress.equalize import channel_factors, equalized
 from dltk.compress.fakequant import rounded, simulated_error
 from dltk.compress.observe import observe
@@ -85,9 +87,12 @@ def test_ranges_are_chosen_on_samples_that_set_none(case):
     graph, tensors = case
     best = calibrate(graph, tensors, limits={})
     errors = best.calibration["held_out_error"]
-    assert set(errors) == {"min-max", "mse"}
+    assert set(errors) == {"min-max", "mse", "percentile", "entropy"}
     assert best.calibration["method"] == min(errors, key=errors.get)
-    assert calibrate(graph, tensors, limits={}, method="mse").calibration["method"] == "mse"
+    for method in ("mse", "percentile", "entropy"):
+        alone = calibrate(graph, tensors, limits={}, method=method).calibration
+        assert alone["method"] == method
+        assert alone["held_out_error"] == {method: errors[method]}
 
 
 def test_clipping_gives_up_outliers_only():
@@ -98,3 +103,60 @@ def test_clipping_gives_up_outliers_only():
     flat = np.full(2048, 100)
     assert clipped(["a"], {"a": (-1.0, 1.0)}, {"a": flat}) == (-1.0, 1.0)
     assert clipped(["a", "b"], {"a": (-1.0, 1.0), "b": (0.0, 3.0)}, {}) == (-1.0, 3.0)
+
+
+def bell(reach):
+    """Counts of a standard normal distribution over -reach..reach, and of one value in 20 000 at each end."""
+    edges = np.linspace(-reach, reach, 2049)
+    found = np.diff(np.vectorize(math.erf)(edges / 2**0.5)) / 2 * 1e6
+    found[[0, -1]] += 20
+    return {"a": found.round().astype(np.int64)}
+
+
+def test_percentile_clips_a_ten_thousandth():
+    low, high = clipped(["a"], {"a": (-40.0, 40.0)}, bell(40), "percentile")
+    # Half of it at each end, less the outliers: 3e-5 of a normal distribution lie over 4.0 deviations.
+    assert high == pytest.approx(4.0, abs=0.1)
+    assert low == pytest.approx(-4.0, abs=0.1)
+    few = {"a": np.full(2048, 100)}
+    assert clipped(["a"], {"a": (0.0, 1.0)}, few, "percentile") == (0.0, 1.0)  # no value is that rare
+
+
+def test_entropy_clips_what_is_far_out_and_keeps_what_is_flat():
+    low, high = clipped(["a"], {"a": (-16.0, 16.0)}, bell(16), "entropy")
+    assert -8 <= low <= -4
+    assert 4 <= high <= 8
+    assert clipped(["a"], {"a": (0.0, 1.0)}, {"a": np.full(2048, 100)}, "entropy") == (0.0, 1.0)
+
+
+def test_zeros_behind_a_relu_do_not_narrow_a_range():
+    """Half of all values are zero, and 8 bits tell zero exactly."""
+    counts = (np.exp(-0.5 * np.linspace(0, 4, 2048) ** 2) * 1e4).astype(np.int64)
+    counts[0] = counts.sum()
+    _, high = clipped(["a"], {"a": (0.0, 4.0)}, {"a": counts}, "entropy")
+    assert high >= 3
+
+
+@pytest.mark.parametrize("method", ["mse", "percentile", "entropy"])
+def test_a_range_holds_zero_and_stays_inside_what_was_seen(method):
+    counts = {"a": np.full(2048, 5), "b": np.eye(1, 2048, 7, dtype=np.int64)[0], "c": np.zeros(2048, np.int64)}
+    for name, limits in (("a", (2.0, 3.0)), ("a", (-3.0, -2.0)), ("b", (-1.0, 5.0)), ("c", (-1.0, 1.0))):
+        low, high = clipped([name], {name: limits}, counts, method)
+        assert min(limits[0], 0) <= low <= high <= max(limits[1], 0)
+
+
+def test_clustered_kernels_are_left_alone(case):
+    """A factor on the channels they read would make many values of their few."""
+    graph, tensors = case
+    readers = [name for name, layer in graph.layers.items()
+               if layer.kind == "Conv2D" and layer.weights[0].size > 256]  # fmt: skip
+    layers = dict(graph.layers)
+    for name in readers:
+        kernel, bias = layers[name].weights
+        ends = np.sign(kernel) * np.abs(kernel).max(axis=(0, 1, 2))
+        layers[name] = replace(layers[name], weights=(ends.astype(np.float32), bias))
+        assert clustered(layers[name])
+    graph = replace(graph, layers=layers)
+    found = find_repair(graph, tensors)
+    assert all(clustered(found.graph.layers[name]) for name in readers)
+    assert found.shifts

@@ -23,7 +23,7 @@ def test_settings_have_their_types_and_lists_go_on_after_a_comma():
     assert prune.settings == Prune(sparsity=0.7, keep=("stem", "logits"), epochs=2)
     assert quantize.settings.precision == "float16"
     assert prune.as_dict()["settings"]["keep"] == ["stem", "logits"]
-    assert parse_steps(["prune:freeze_batch_norm=false"])[0].settings.freeze_batch_norm is False
+    assert parse_steps(["quantize:repair=false"])[0].settings.repair is False
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_settings_have_their_types_and_lists_go_on_after_a_comma():
     [
         ("prun:sparsity=0.5", r"--step prun:sparsity=0\.5: names no step; received prun\. Did you mean 'prune'\?"),
         ("", "names no step"),
-        ("=", "Known: prune, quantize"),
+        ("=", "Known: .*distil, prune, quantize"),
     ],
 )
 def test_an_unknown_step_is_wrong_usage(text, message):
@@ -49,7 +49,7 @@ def test_an_unknown_step_is_wrong_usage(text, message):
         ("prune:epochs=many", "must be a whole number"),
         ("prune:epochs=0", "must lie between 1"),
         ("prune:sparsity", r"settings must be KEY=VALUE; received sparsity\. For example --step prune:"),
-        ("quantize:precision=int4", "int8, float16, dynamic"),
+        ("quantize:precision=int4", "int8, int16x8, float16, dynamic"),
         ("quantize:method=guess", "calibrate"),
     ],
 )
@@ -64,6 +64,9 @@ def test_a_setting_that_does_not_fit_is_named(text, message):
     ("texts", "message"),
     [
         (["quantize", "prune"], "--step prune: must come before quantize: it changes weights"),
+        (["cluster", "prune"], "--step prune: must come before cluster: it changes weights"),
+        (["prune", "distil"], "--step distil: must come before prune: it makes another model"),
+        (["quantize", "distil"], "--step distil: must come before quantize: it makes another model"),
         (["prune", "prune:sparsity=0.9"], "--step prune: may stand once"),
         (["prune", "quantize", "quantize"], "--step quantize: may stand once"),
     ],

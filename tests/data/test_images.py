@@ -174,6 +174,21 @@ def test_files_that_cannot_be_read_are_named_counted_and_skipped(folder):
     assert sum(found.report["samples"].values()) == 60
 
 
+def test_files_that_are_no_pictures_are_told_apart_and_forgiven(folder):
+    """However many: they say nothing about the pictures."""
+    before = prepare(folder)
+    for number in range(7):
+        (folder / "b" / f"{number}.txt").write_text("a note")
+    (folder / "b/bad.jpg").write_bytes(b"no picture")
+    progress = Silent()
+    found = prepare(folder, progress=progress)
+    assert (found.report["unreadable"], found.report["ignored"]) == (1, 7)
+    assert [entry["reason"] for entry in found.report["skipped"][1:]] == ["ignored, not a picture"] * 7
+    assert progress.said == ["ignored, not a picture: 7 files: b/0.txt; b/1.txt; b/2.txt; b/3.txt; b/4.txt ..."]
+    assert "skipped 1 of 61 files" in progress.warned[0]
+    assert found.report["samples"] == before.report["samples"]
+
+
 def test_a_file_too_large_in_pixels_is_skipped_like_a_damaged_one(folder):
     Image.new("L", (200, 200)).save(folder / "a/large.png")
     found = prepare(folder, max_pixels=39_999)

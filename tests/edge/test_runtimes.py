@@ -128,9 +128,18 @@ def test_an_unknown_format_is_refused():
         open_session("exe", b"")
 
 
-@pytest.mark.parametrize(("form", "old"), [("tflite", "1.1.0"), ("onnx", "1.18.1")])
+@pytest.mark.parametrize(("form", "old"), [("tflite", "1.0.1"), ("onnx", "1.18.1")])
 def test_a_runtime_built_for_numpy_1_is_not_loaded_beside_numpy_2(models, monkeypatch, form, old):
     monkeypatch.setattr(runtimes.np, "__version__", "2.4.6")
     monkeypatch.setattr(runtimes.metadata, "version", lambda name: old)
     with pytest.raises(EnvironmentFault, match="needs NumPy 1"):
         open_session(form, models[f"model.float32.{form}"])
+
+
+@pytest.mark.parametrize("numpy", ["1.26.4", "2.4.6"])
+def test_a_broken_release_of_a_runtime_is_named(models, monkeypatch, numpy):
+    monkeypatch.setattr(runtimes.np, "__version__", numpy)
+    monkeypatch.setattr(runtimes.metadata, "version", lambda name: "1.1.0")
+    with pytest.raises(EnvironmentFault, match=r"ai-edge-litert 1\.1\.0: fails when it is told") as caught:
+        open_session("tflite", models["model.float32.tflite"])
+    assert caught.value.exit_code == 5

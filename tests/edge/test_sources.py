@@ -30,6 +30,21 @@ def test_a_folder_a_class_is_listed_by_name(tmp_path):
     assert found.skipped == ()
 
 
+def test_what_is_not_meant_as_a_picture_is_ignored_and_named(tmp_path):
+    touch(tmp_path, "a/1.PNG", "a/2.tiff", "a/notes.txt", "a/README.md", "a/LICENSE", "a/deep/model.keras", "b/1.jpeg")
+    touch(tmp_path, "a/.DS_Store", "a/Thumbs.db", "b/desktop.ini", "b/1.jpg.bak")
+    (tmp_path / "b/f00d").write_bytes(b"\xff\xd8\xff\xe0 as downloaded")
+    found = list_images(tmp_path)
+    assert found.names == ("a/1.PNG", "a/2.tiff", "b/1.jpeg", "b/f00d")
+    ignored = ["a/LICENSE", "a/README.md", "a/deep/model.keras", "a/notes.txt", "b/1.jpg.bak"]
+    assert found.skipped == tuple((name, "ignored, not a picture") for name in ignored)
+
+
+def test_a_csv_may_name_files_as_it_likes(tmp_path):
+    found = list_images(csv_file(tmp_path, "path,label\na.dat,x\nb,y\n"))
+    assert (found.names, found.skipped) == (("a.dat", "b"), ())
+
+
 @pytest.mark.parametrize("validation", ["val", "validation", "valid", "Val"])
 def test_a_split_inside_is_kept(tmp_path, validation):
     touch(tmp_path, *(f"{side}/{label}/1.png" for side in ("train", validation, "test") for label in ("a", "b")))
@@ -59,7 +74,8 @@ def test_images_outside_every_class_are_named(tmp_path):
         (("train/1.png", "test/1.png"), "one subfolder a class"),
         (("train/a/1.png", "train/b/1.png", "extra/a/1.png"), "must not mix split folders"),
         (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "each of train/ val/ test/ once"),
-        (("a/1.png", "b/.keep"), "b: a class needs at least one image"),
+        (("a/1.png", "b/.keep"), "b: a class needs at least one image; received an empty folder"),
+        (("a/1.png", "b/x.txt"), "b: a class needs at least one image; received no picture among its files"),
         (("caf\u00e9/1.png", "cafe\u0301/1.png"), "Unicode form"),
         (("a\\b/1.png", "c/1.png"), "must not look like a path"),
         (("a\n/1.png", "c/1.png"), "start or end with a space"),

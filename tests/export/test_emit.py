@@ -32,6 +32,10 @@ def named(found):
         (QuantizationPlan("float16"), ["model.float16.tflite", "model.float32.tflite", "model.float32.onnx"]),
         (QuantizationPlan("dynamic"), ["model.dynamic.tflite", "model.float32.tflite", "model.float32.onnx"]),
         (
+            QuantizationPlan("int16x8", "shared"),
+            ["model.int16x8.tflite", "model.float32.tflite", "model.float32.onnx"],
+        ),
+        (
             INT8,
             [
                 "model.int8.tflite",
@@ -57,7 +61,14 @@ def test_wishes_are_met_once():
 
 
 @pytest.mark.parametrize(
-    ("formats", "precisions"), [(("onnx",), ("float16",)), ((), ("int16x8",)), (("onnx",), ("int8", "int8-io"))]
+    ("formats", "precisions"),
+    [
+        (("onnx",), ("float16",)),
+        (("onnx",), ("int16x8",)),
+        (("onnx",), ("int8", "int8-io")),
+        (("onnx", "tflite"), ("float16",)),  # TFLite has it, but ONNX was named, too, and would get nothing
+        (("tflite", "onnx"), ("float16", "dynamic", "int8-io")),
+    ],
 )
 def test_a_file_that_does_not_exist_is_wrong_usage(formats, precisions):
     with pytest.raises(UsageError, match=r"There are: tflite: float32, float16, .*; onnx: float32, int8") as caught:
@@ -65,11 +76,31 @@ def test_a_file_that_does_not_exist_is_wrong_usage(formats, precisions):
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("plan", [None, QuantizationPlan("float16")])
-def test_int8_without_ranges_names_the_command(plan):
+def test_a_format_that_gets_a_file_is_content():
+    """A precision for one format, another for the other."""
+    assert named(targets(("tflite", "onnx"), ("float16", "float32"), None, "run")) == [
+        "model.float16.tflite",
+        "model.float32.tflite",
+        "model.float32.onnx",
+    ]
+    assert named(targets((), ("float16",), None, "run")) == ["model.float16.tflite"]
+
+
+def test_int8_without_ranges_names_the_command():
     with pytest.raises(InputError, match=r"`dltk compress runs/a --step quantize:precision=int8`") as caught:
-        targets((), ("int8",), plan, "runs/a")
+        targets((), ("int8",), None, "runs/a")
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("precision", ["float16", "dynamic"])
+def test_int8_of_another_compression_names_the_source(precision):
+    """Compressing this very run would be refused: it is quantized already."""
+    plan, said = QuantizationPlan(precision), f"runs/b: was compressed to {precision}"
+    for source, command in (("runs/a", "compress runs/a --step"), (None, "compress SOURCE --step")):
+        with pytest.raises(InputError, match=said) as caught:
+            targets((), ("int8",), plan, "runs/b", source=source)
+        assert f"`dltk {command} quantize:precision=int8 --run DIR`" in caught.value.hint
+        assert "no int8 ranges" not in str(caught.value)
 
 
 @pytest.fixture
@@ -113,13 +144,16 @@ def test_whatever_a_file_hangs_on_makes_it_anew(maker, monkeypatch):
         replace(INT8, floats={"stem": "left"}),
         replace(INT8, ranges="native"),
         replace(INT8, samples={"x": np.zeros(3)}),
+        replace(INT8, borders={"x": Affine8(0.1, 4)}),
+        replace(INT8, levels=63),
+        replace(INT8, per_tensor_dense=True),
     ):
         emit(graph, SIGNATURE, int8, plan)
     emit(graph, replace(SIGNATURE, labels=("a", "b", "c")), int8, INT8)
     emit(graph, SIGNATURE, Target("tflite", "int8-io"), INT8)
     monkeypatch.setattr(module, "version", lambda name: "another")
     emit(graph, SIGNATURE, int8, INT8)
-    assert len(asked) == 3 + 5 + 3
+    assert len(asked) == 3 + 8 + 3
 
 
 def test_a_damaged_cache_is_made_anew(maker):

@@ -56,6 +56,15 @@ COMPRESSION = {
         {"name": "prune"},
     ],
 }
+METRIC = {
+    "name": "accuracy",
+    "value": 0.75,
+    "reference": 0.8,
+    "drop": 0.05,
+    "interval": [0.01, 0.09],
+    "samples": 60,
+    "higher_is_better": True,
+}
 GENERATOR = {"kind": "generator", "training": {"loss": 1.25, "generator_loss": -0.5}}
 
 
@@ -90,7 +99,45 @@ def classification(labels: tuple[str, ...] = tiny.LABELS) -> dict:
             "temperature": 0.5,
             "expected_calibration_error": 0.2,
             "expected_calibration_error_fitted": 0.04,
+            "reliability": [[0.3, 0.25, 4], [0.9, 0.95, 56]],
         },
+    }
+
+
+def findings(labels: tuple[str, ...] = tiny.LABELS) -> dict:
+    """The report of a compression in full, as `dltk.workflows.findings` writes it; `labels` turn up as names, too."""
+    name = labels[0]
+    files = (("source, float32", "float32", 4000), ("prune", "float32", 2000), ("quantize", "int8", 1000))
+    steps = ["prune:sparsity=0.5", "quantize"]
+    limits = {"drop": 0.1, "download": 1500, "latency": 0.5}
+    return COMPRESSION | {
+        "bought": [
+            {"after": after, "file": f"model.{precision}.tflite", "precision": precision, "bytes": 4000}
+            | {"download_bytes": size, "p50_ms": 0.25, "metric": METRIC}
+            for after, precision, size in (*files, ("float32, same extra epochs", "float32", 4000))
+        ],
+        "layers": [
+            {"layer": name, "kind": "Conv2D", "channels_before": 16, "channels": 8, "weights": 448, "sparsity": 0.5}
+            | {"clusters": 9, "precision": "int8", "snr_db": 31.25}
+            | {"left": [{"step": "prune", "reason": "fewer than 1000 weights"}]}
+        ],
+        "divergence": {"samples": 32, "limit": 1e-4, "int8_limit": 1, "first": None, "first_int8": name, "failed": ""}
+        | {"layers": [{"layer": name, "litert": 1e-6, "onnx": 2e-6, "int8_steps": 3, "int8_differing": 0.125}]},
+        "outcomes": {"file": "model.int8.tflite", "before": classification(labels), "after": classification(labels)},
+        "search": {
+            "bounds": limits,
+            "trials": [
+                {"number": 1, "stage": "int8", "steps": steps, "row": None, "error": name, "misses": []},
+                {"number": 2, "stage": "search", "steps": steps, "error": "", "misses": [{"limit": "drop"}]}
+                | {"row": {"bytes": 3000, "download_bytes": 1000, "p50_ms": 0.125, "metric": METRIC}},
+            ],
+            "front": [2],
+            "chosen": 2,
+            "met": False,
+            "misses_on_test": [{"limit": "download", "wanted": 1500, "found": 2000}],
+            "sensitivity": [{"layer": name, "drop": 0.0625}],
+        },
+        "commands": [f"dltk finetune cnn --data '{name}'", "dltk export run"],
     }
 
 
@@ -118,15 +165,7 @@ def write_bundle(folder: Path, *, measured: dict | None = None, labels: tuple[st
     signature = replace(tiny.SIGNATURE, labels=labels)
     models = {"model.float32.tflite": tiny.tflite(), "model.int8.tflite": tiny.tflite("int8")}
     manifest = tiny.write_bundle(folder, models, signature=signature)
-    metric = {
-        "name": "accuracy",
-        "value": 0.75,
-        "reference": 0.8,
-        "drop": 0.05,
-        "interval": [0.01, 0.09],
-        "samples": 60,
-    }
-    artifacts = tuple(replace(each, metric=metric, operators={"FULLY_CONNECTED": 1}) for each in manifest.artifacts)
+    artifacts = tuple(replace(each, metric=METRIC, operators={"FULLY_CONNECTED": 1}) for each in manifest.artifacts)
     files = dict(manifest.files)
     if measured is not None:
         (folder / "report.json").write_bytes(canonical_json(measured))

@@ -15,6 +15,8 @@ from dltk.edge.worker import BLOCKED
 from dltk.report import as_bytes, as_text, collect
 from dltk.report.values import number, printable, scalars
 
+CALIBRATION = ("temperature", "expected_calibration_error", "expected_calibration_error_fitted")
+
 
 def test_a_run_tells_figures_history_and_data(run):
     found = collect(run)
@@ -68,6 +70,47 @@ def test_a_compression_tells_its_steps(kit, tmp_path):
         assert words in text
 
 
+def test_a_compression_tells_what_it_bought(kit, tmp_path):
+    folder = kit.write_run(tmp_path / "run", kit.classification())
+    (folder / "report.json").write_bytes(canonical_json(kit.findings()))
+    text = as_text(collect(folder))
+    lines = text.splitlines()
+    (int8,) = (line.split()[2:] for line in lines if line.startswith("  quantize, int8"))
+    assert int8[:7] == ["4.0", "KB", "1.0", "KB", "1/4.0", "0.2500", "100%"]
+    assert int8[7:] == ["0.7500", "0.0500", "0.0100", "..", "0.0900"]
+    assert any(line.startswith("  float32, same extra epochs") for line in lines)
+    (layer,) = (line.split() for line in lines if " Conv2D " in line)
+    assert layer[1:9] == ["16", "to", "8", "50.0%", "9", "int8", "31.2", "448"]
+    assert "prune: fewer than 1000 weights" in text
+    assert "int8: first by more than 1 step of the grid in cat." in text
+    assert "float32: nowhere by more than 0.0001" in text
+    assert "2 *+  search  prune:sparsity=0.5 quantize" in text
+    assert "download at most 1.5 KB, latency at most 0.5000 ms" in text
+    assert "none meets them: the closest was chosen, which on the test split misses download" in text
+    assert lines[-1] == "  dltk export run"
+
+
+def test_figures_before_and_after_must_be_those_of_an_evaluation(kit, tmp_path):
+    found = kit.findings()
+    found["outcomes"]["after"] = found["outcomes"]["after"] | {"confusion": [[1]]}
+    folder = kit.write_run(tmp_path / "run", kit.classification())
+    (folder / "report.json").write_bytes(canonical_json(found))
+    with pytest.raises(InputError, match=r"outcomes\.after: confusion"):
+        collect(folder)
+
+
+@pytest.mark.parametrize("junk", [None, 3, "x", [3], {"a": 1}, [{"metric": {"value": "x", "interval": "ab"}}], [[[]]]])
+def test_findings_of_another_form_are_left_out(kit, tmp_path, junk):
+    names = ("bought", "layers", "divergence", "outcomes", "search", "commands")
+    found = collect(kit.write_bundle(tmp_path / "b", measured=kit.COMPRESSION | dict.fromkeys(names, junk)))
+    assert found["compression"]["commands"] == (["x"] if junk == ["x"] else [])
+    assert as_text(found)
+    folder = kit.write_run(tmp_path / "run", kit.classification())
+    inside = {"search": {"trials": [{"row": {"metric": junk, "download_bytes": junk}}], "front": junk, "bounds": junk}}
+    (folder / "report.json").write_bytes(canonical_json(kit.COMPRESSION | inside))
+    assert as_text(collect(folder))
+
+
 def test_other_tasks_have_other_figures(kit, tmp_path):
     forecast = as_text(collect(kit.write_run(tmp_path / "f", kit.forecast())))
     assert "mean absolute error" in forecast
@@ -106,6 +149,7 @@ def test_an_unfinished_run_is_refused(run, tmp_path):
         ({"accuracy": "high"}, "accuracy"),
         ({"samples": True}, "samples"),
         ({"calibration": []}, "calibration"),
+        ({"calibration": dict.fromkeys(CALIBRATION, 1.0) | {"reliability": [[1, 2]]}}, "calibration"),
         ({"top_k": {"2": [1]}}, "top_k"),
         ({"horizon": [{"step": 1}]}, "horizon"),
     ],

@@ -51,7 +51,7 @@ def titles(text: str) -> list[str]:
 
 def test_a_page_of_a_run_shows_everything(run):
     found = titles(page(run))
-    for title in ("Loss", "Accuracy", "Confusion matrix", "ROC", "Calibration", "History", "Data: photos"):
+    for title in ("Loss", "Accuracy", "Confusion matrix", "ROC", "Reliability", "History", "Data: photos"):
         assert title in found
 
 
@@ -70,6 +70,49 @@ def test_pages_of_other_tasks(kit, tmp_path):
     folder = kit.write_run(tmp_path / "c", kit.classification(), history=None)
     (folder / "report.json").write_bytes(canonical_json(kit.COMPRESSION))
     assert "Compression" in titles(page(folder))
+
+
+@pytest.fixture
+def compressed(kit, tmp_path):
+    """A run and a bundle with every finding there is, in hostile words."""
+    folder = kit.write_run(tmp_path / "c", kit.classification(HOSTILE), history=None)
+    (folder / "report.json").write_bytes(canonical_json(kit.findings(HOSTILE)))
+    return folder, kit.write_bundle(tmp_path / "cb", measured=kit.findings(HOSTILE))
+
+
+def test_a_page_of_a_compression_shows_what_it_bought(compressed):
+    shown = (
+        "What each step bought", "Candidates: metric over download", "Candidates: metric over p50", "Reliability",
+        "Confusion matrix, before", "Confusion matrix, after", "ROC, after", "Layers", "Candidates of the search",
+        "Where Keras, LiteRT and ONNX Runtime part ways", "Layers by what int8 costs them", "To make it again",
+    )  # fmt: skip
+    for path in compressed:
+        text = page(path)
+        assert set(shown) <= set(titles(text))
+        assert text == page(path)
+        elements = Elements(text)
+        assert not {tag for tag, _ in elements.found} & {"script", "img", "link"}
+        assert "<b></figcaption>" not in text
+        assert HOSTILE[0] in elements.text
+        assert text.count("<b>") == text.count('class="tile"')  # tiles have one each; names have none
+        identifiers = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
+        assert len(identifiers) == len(set(identifiers))
+    (tile,) = re.findall(r"<b>([^<]*)</b><span>of the source&#39;s float32 file", text)
+    assert tile == "1/4.0"
+
+
+def test_a_page_without_calibration_bins_shows_bars(kit, tmp_path):
+    metrics = kit.classification()
+    del metrics["calibration"]["reliability"]  # as an older dltk wrote it
+    assert "Calibration" in titles(page(kit.write_run(tmp_path / "run", metrics)))
+
+
+def test_charts_follow_the_scheme_of_the_page(run):
+    text = page(run)
+    assert "prefers-color-scheme: dark" in text
+    for colour in ("#1f6feb", "#24292f", "#d8dee4"):
+        assert f": {colour}" not in text.split("</style>", 1)[1]
+    assert "fill: var(--ink)" in text
 
 
 @pytest.mark.parametrize("count", [30, 2])

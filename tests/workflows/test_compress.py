@@ -36,8 +36,9 @@ class Stop(Silent):
 def without_times(report):
     """A report, less what two runs of the same work differ in."""
     found = json.loads(json.dumps(report))
-    for row in found["artifacts"]:
+    for row in [*found["artifacts"], *found["bought"]]:
         row.pop("p50_ms")
+    found.pop("commands")  # they name the run's own folder
     for step in found["steps"]:
         for row in step["figures"].get("epochs", []):
             row.pop("seconds")

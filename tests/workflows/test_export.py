@@ -13,6 +13,7 @@ import pytest
 
 import small
 from dltk.base.errors import InputError, LimitError, UsageError
+from dltk.base.progress import Silent
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge import load, replay
 from dltk.edge.arrays import read_npz
@@ -38,19 +39,42 @@ def test_the_files_that_the_plan_allows_best_first(exported):
 def test_the_manifest_lists_every_file(exported):
     found = small.files(exported.path)
     assert set(found) == {
-        MANIFEST, *FILES, "golden.npz", "labels.txt", "report.json", "recipe.json", "MODEL_CARD.md", "LICENSES.txt"
+        MANIFEST, *FILES, "golden.npz", "labels.txt", "report.json", "report.html", "recipe.json", "MODEL_CARD.md",
+        "LICENSES.txt",
     }  # fmt: skip
     assert set(read_bundle(exported.path).manifest.files) == set(found) - {MANIFEST}
 
 
 def test_no_file_says_when_how_fast_or_where(exported, compressed):
     """Times would make equal runs differ; a latency is true on one machine only."""
-    texts = {name: data.decode() for name, data in small.files(exported.path).items() if name.endswith(("json", "md"))}
+    kinds = ("json", "md", "html")
+    texts = {name: data.decode() for name, data in small.files(exported.path).items() if name.endswith(kinds)}
     texts["labels.txt"] = (exported.path / "labels.txt").read_text()
     for name, text in texts.items():
         assert not re.search(r"p50|p90|\bms\b|latency|milliseconds|\"seconds\"|date|20[2-9]\d-\d\d", text), name
         assert str(compressed.path.parent) not in text, name
     assert all(row["p50_ms"] > 0 for row in exported.found["artifacts"])  # told, not kept
+
+
+def test_the_page_is_the_one_that_report_draws(exported, tmp_path):
+    """From the sealed bundle, in another process: nothing else goes into it, and equal bytes come out."""
+    words = ("report", str(exported.path), "--out", str(tmp_path / "page.html"))
+    command = [sys.executable, "-m", "dltk.cli.main", *words]
+    subprocess.run(command, check=True, env=small.environment(), capture_output=True)
+    page = (exported.path / "report.html").read_bytes()
+    assert page == (tmp_path / "page.html").read_bytes()
+    assert not re.search(rb"<script|<link|(src|href)=.http|@import|url\((?!#)", page)  # the page stands alone
+
+
+def test_without_the_extra_there_is_no_page(exported, compressed, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    progress = Silent()
+    made = export(compressed.path, out=tmp_path / "bundle", progress=progress, **ONE)
+    assert "report.html" not in small.files(made.path)
+    assert "report.html" not in read_bundle(made.path).manifest.files
+    (line,) = [text for text in progress.said if "report.html" in text]
+    assert "pip install 'dltk[report]'" in line
+    assert replay(made.path)["passed"]
 
 
 def test_the_lineage_names_what_it_was_made_from(exported, compressed):
@@ -131,6 +155,9 @@ def test_wishes_that_cannot_be_met(trained, compressed, tmp_path):
     with pytest.raises(InputError, match=f"dltk compress {re.escape(str(trained.path))} --step quantize") as missing:
         export(trained.path, precisions=("int8",), out=out)
     assert missing.value.exit_code == 3
+    float16 = compress(trained.path, steps=("quantize:precision=float16",), out=tmp_path / "float16").run
+    with pytest.raises(InputError, match=f"dltk compress {re.escape(str(trained.path))} --step quantize.* --run DIR"):
+        export(float16.path, precisions=("int8",), out=out)
     with pytest.raises(InputError, match="must be a run folder"):
         export(tmp_path / "none", out=out)
     assert not out.exists()

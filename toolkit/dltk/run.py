@@ -11,6 +11,7 @@ evaluation.npz   test samples, kept for export and validation
 quantization.npz ranges of a quantized model
 baseline.npz     of a compressed run: what the model before compression answers to those samples
 steps/           of a compression: the model after each step, to resume from
+candidates/      of a compression within limits: what was measured of each candidate; study.db, sensitivity.json
 checkpoints/     one file a phase, to resume from
 report.json      measurements of a compression
 """
@@ -60,14 +61,13 @@ class Run:
         return run
 
     @staticmethod
-    def require_free(path: Path | str) -> None:
-        """Raise InputError if something stands at `path`; an empty folder is nothing."""
+    def require_free(path: Path | str, *, hint: str = "Give another --run, or --resume to go on with it.") -> None:
+        """Raise InputError with `hint` if something stands at `path`; an empty folder is nothing."""
         path = Path(path)
         is_folder = path.is_dir() and not path.is_symlink()
         if is_folder:
             sweep(path)
         if os.path.lexists(path) and not (is_folder and not any(path.iterdir())):
-            hint = "Give another --run, or --resume to go on with it."
             raise InputError(path, "a run is never overwritten, and something stands there", hint=hint)
 
     @classmethod

@@ -19,7 +19,7 @@ __all__ = ["adopt"]
 @options.pairs
 @options.as_json
 def adopt(model: Path, recipe: str, data: str | None, run: Path | None, pairs: tuple[str, ...], as_json: bool) -> None:
-    """Make a run of MODEL, a .keras or .h5 file of Keras 3, so that it can be compressed and exported.
+    """Make a run of MODEL, a .keras or .h5 file of Keras, so that it can be compressed and exported.
 
     The recipe's own network is not built; MODEL takes its place. Beside the recipe's settings, --set takes
     input.range (what the model wants pixels to be: 0..255, 0..1, -1..1, imagenet or caffe), input.channels (rgb or

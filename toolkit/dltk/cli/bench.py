@@ -23,7 +23,7 @@ def bench(bundle: Path, threads: int, artifact: str | None, as_json: bool) -> No
 
     \b
     Example:
-        dltk bench exported/flowers --threads 2
+        dltk bench exported/digits --threads 2
     """
     from dltk.edge.bench import bench as measure
 

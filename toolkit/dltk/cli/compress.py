@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from dltk.base.errors import LimitError
 from dltk.cli import options
 
 __all__ = ["compress"]
@@ -19,12 +21,36 @@ __all__ = ["compress"]
     "steps",
     multiple=True,
     metavar="NAME[:KEY=VALUE,...]",
-    help="A step to take, in order: prune, quantize. The recipe's own plan when left out.",
+    help="A step to take, in order. When left out: what the limits need, or without limits the recipe's own plan.",
+)
+@click.option("--max-drop", metavar="X", help="Most that the metric may lose: 0.01 (a point of 0..1), or 1%.")
+@click.option("--max-size", metavar="S", help="Largest file: 300KB, 1.2MB, or 1/12 of the float32 file.")
+@click.option("--max-download", metavar="S", help="The same of the file after gzip -9.")
+@click.option("--max-latency", metavar="T", help="Longest p50 with one thread on this machine: 5ms, 250us.")
+@click.option("--confident", is_flag=True, help="The upper end of the drop's 95% interval must meet --max-drop.")
+@click.option("--trials", type=int, metavar="N", help="Candidates a search may train, where cheap ones do not do; 20.")
+@click.option(
+    "--control/--no-control",
+    default=None,
+    help="Also train the source for the same extra epochs, to compare; on with steps, off in a search.",
 )
 @click.option("--run", "out", type=options.PATH, metavar="DIR", help="Folder of the run that is made.")
 @options.resume
 @options.as_json
-def compress(run: Path, steps: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:
+def compress(
+    run: Path,
+    steps: tuple[str, ...],
+    max_drop: str | None,
+    max_size: str | None,
+    max_download: str | None,
+    max_latency: str | None,
+    confident: bool,
+    trials: int | None,
+    control: bool | None,
+    out: Path | None,
+    resume: bool,
+    as_json: bool,
+) -> None:
     """Make the model in RUN smaller and faster.
 
     RUN is not touched; what comes out is a run again, RUN-compressed unless --run says otherwise. Sizes, latencies
@@ -32,27 +58,77 @@ def compress(run: Path, steps: tuple[str, ...], out: Path | None, resume: bool, 
 
     \b
     Steps and their main settings:
+        distil:student=width:0.5           a narrower student learns from the model
+        channels:keep=0.7                  fewer filters: smaller and faster
         prune:sparsity=0.5,epochs=4        zeros: a smaller download, nothing faster
+        cluster:clusters=32                few different weights: a smaller download
         quantize:precision=int8            smaller and faster; ranges from calibration
+        quantize:method=qat                the same, trained with the rounding in place
         quantize:precision=float16         half the size
         quantize:precision=dynamic         int8 weights only
 
+    With limits and no --step, dltk finds the steps: int8 from calibration, repaired, with the most sensitive layers
+    left float, trained for int8, and then a search. The first of the cheap ones that meets all limits is taken; the
+    search goes on for --trials and takes the smallest. Limits are judged on the validation split, by the first file
+    of the plan. If none is met, the closest is kept and the exit code is 4.
+
     \b
     Example:
-        dltk compress runs/digits --step prune:sparsity=0.5,epochs=2 --step quantize:precision=int8
+        dltk compress runs/digits --step prune:sparsity=0.5,epochs=10 --step quantize:precision=int8
+        dltk compress runs/digits --max-drop 0.01 --max-size 300KB --run runs/digits-small
     """
+    from dltk.search.limits import Limits
+
+    limits = Limits.parse(
+        max_drop=max_drop,
+        max_size=max_size,
+        max_download=max_download,
+        max_latency=max_latency,
+        confident=confident,
+    )
     from dltk import workflows  # loads TensorFlow: only once a command runs
     from dltk.cli.console import progress
 
-    made = workflows.compress(run, steps=steps, out=out, resume=resume, progress=progress())
-    found = {"run": str(made.run.path), **made.report, "next": [f"dltk export {made.run.path}"]}
+    try:
+        made = workflows.compress(
+            run,
+            steps=steps,
+            limits=limits,
+            trials=trials,
+            control=control,
+            out=out,
+            resume=resume,
+            progress=progress(),
+        )
+    except LimitError as fault:
+        if not isinstance(fault.measured, dict) or "search" not in fault.measured:
+            raise
+        _show(Path(out or f"{run}-compressed"), fault.measured, as_json)
+        raise LimitError(fault.where, fault.rule, fault.received, fault.hint) from fault
+    _show(made.run.path, made.report, as_json)
+
+
+def _show(path: Path, report: Mapping[str, Any], as_json: bool) -> None:
+    rows = report["artifacts"]
+    passed = all(row["passed"] for row in rows)
+    found = {"run": str(path), **report, "passed": passed, "next": _next(path, rows)}
     options.show(found, _text(found), as_json)
 
 
+def _next(path: Path, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The export that will go through: of everything, of what passed, or none."""
+    if all(row["passed"] for row in rows):
+        return [f"dltk export {path}"]
+    precisions = dict.fromkeys(row["precision"] for row in rows if row["passed"])
+    chosen = "".join(f" --precision {precision}" for precision in precisions)
+    return [f"dltk export {path}{chosen}"] if chosen else []
+
+
 def _text(found: dict[str, Any]) -> str:
+    from dltk.cli.searched import searched_text
     from dltk.workflows.measure import table
 
-    lines = [f"{found['run']}: done", ""]
+    lines = [f"{found['run']}: done", "", *(searched_text(found["search"]) if "search" in found else [])]
     for step in found["steps"]:
         lines.append(f"{step['name']}: {len(step['changed'])} layers changed, {len(step['skipped'])} left as they are")
         reasons: dict[str, int] = {}
@@ -60,4 +136,26 @@ def _text(found: dict[str, Any]) -> str:
             reasons[item["reason"]] = reasons.get(item["reason"], 0) + 1
         lines += [f"    {count} x {reason}" for reason, count in sorted(reasons.items())]
     lines += ["", "Measured on the files, one thread, on this machine:", table(found["artifacts"]), ""]
-    return "\n".join([*lines, "Next:", *(f"  {command}" for command in found["next"])])
+    following = [f"  {command}" for command in found["next"]]
+    if found["passed"]:
+        return "\n".join([*lines, "Next:", *following])
+    return "\n".join([*lines, *_failed(found), *_remedies(found)])
+
+
+def _failed(found: Mapping[str, Any]) -> list[str]:
+    reasons = [f"  {row['file']}: {reason}" for row in found["artifacts"] for reason in row["reasons"]]
+    return ["FAILED, and `dltk export` would refuse it:", *reasons, ""]
+
+
+def _remedies(found: Mapping[str, Any]) -> list[str]:
+    """What can be done about files that failed, by the steps that made them."""
+    lines = [f"  export only what passed:         {command}" for command in found["next"]]
+    for name in dict.fromkeys(step["name"] for step in found["steps"] if step["name"] != "quantize"):
+        lines.append(f"  take gentler steps:              a milder setting or more epochs in --step {name}")
+    # Where float32 fails too, it is not the quantization that cost so much.
+    if any(row["precision"] == "float32" and row["passed"] for row in found["artifacts"]):
+        lines.append("  calibrate otherwise:             --step quantize:calibration=2000 or quantize:ranges=mse")
+        lines.append("  quantize weights only:           --step quantize:precision=float16")
+    lines.append(f"  begin with a better model:       train the one in {found['source']} further, then compress it")
+    lines.append(f"  accept it, on the record:        dltk export {found['run']} --gate KEY=VALUE")
+    return ["What can be done:", *lines]

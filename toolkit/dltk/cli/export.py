@@ -21,7 +21,7 @@ __all__ = ["export"]
     "precisions",
     multiple=True,
     metavar="P",
-    help="float32, float16, dynamic, int8, int8-io. When left out: float32, and what the run's plan allows.",
+    help="float32, float16, dynamic, int8, int8-io, int16x8. When left out: float32, and what the run's plan allows.",
 )
 @click.option("--out", type=options.PATH, metavar="DIR", help="Folder of the bundle; exported/NAME when left out.")
 @click.option(
@@ -91,7 +91,7 @@ def _count(text: str) -> int | None:
 def _check_precisions(precisions: tuple[str, ...]) -> None:
     from dltk.base.errors import did_you_mean
 
-    known = ("float32", "float16", "dynamic", "int8", "int8-io")
+    known = ("float32", "float16", "dynamic", "int8", "int8-io", "int16x8")
     for name in precisions:
         if name not in known:
             raise UsageError("--precision", f"must be one of {', '.join(known)}", name, did_you_mean(name, known))
@@ -112,6 +112,7 @@ def _text(found: dict[str, Any]) -> str:
     from dltk.workflows.measure import table
 
     lines = [f"{found['bundle']}: every file passed", "", table(found["artifacts"])]
-    lines += [f"\nTop-1 agreement of {pair}: {value:.4f}" for pair, value in found["agreement"].items()]
+    agreement = [f"Top-1 agreement of {pair}: {value:.4f}" for pair, value in found["agreement"].items()]
+    lines += ["", *agreement] if agreement else []
     bundle = found["bundle"]
     return "\n".join([*lines, "", "Next:", f"  dltk validate {bundle}", f"  dltk predict {bundle} INPUT"])

@@ -35,7 +35,7 @@ def finetune(
 
     \b
     Example:
-        dltk finetune cnn --data digits --set fit.epochs=20 --run runs/digits
+        dltk finetune cnn --data digits --set fit.epochs=20 --set augment.flip=false --run runs/digits
     """
     from dltk import workflows  # loads NumPy and, once all is checked, TensorFlow
     from dltk.cli.console import progress

@@ -23,7 +23,7 @@ def report(path: Path, out: Path | None, as_json: bool) -> None:
 
     \b
     Example:
-        dltk report exported/flowers --out flowers.html
+        dltk report exported/digits --out digits.html
     """
     from dltk.report import as_text, collect, require_writable, write_report
 

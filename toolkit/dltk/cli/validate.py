@@ -24,6 +24,7 @@ def validate(bundle: Path, data: str | None, as_json: bool) -> None:
 
     \b
     Example:
+        dltk validate exported/digits
         dltk validate exported/flowers --data photos/test
     """
     from dltk.base.errors import LimitError
@@ -50,4 +51,5 @@ def _text(report: Mapping[str, Any]) -> str:
         if artifact["metric"]:
             words.append("{name} {value:.4f} on {samples} samples".format(**artifact["metric"]))
         lines.append("  ".join(words + artifact["reasons"]))
+    lines += report["data"]["notes"] if report["data"] else []
     return "\n".join(lines)

@@ -40,6 +40,7 @@ class Workbench:
         calibration: count -> raw training samples (count, ...), stratified and seeded; 0: as many as the run's settings
             say.
         checkpoint: file that a step which trains keeps its state in.
+        open_model: path -> the Keras 3 model of somebody, opened in safe mode.
         resume: go on from that file, where it is there.
     """
 
@@ -49,6 +50,7 @@ class Workbench:
     seed: int
     calibration: Callable[[int], NDArray[Any]]
     checkpoint: Path
+    open_model: Callable[[Path], Any]
     augment: Augment | None = None
     resume: bool = False
     progress: Progress = SILENT
@@ -81,8 +83,12 @@ class Step:
         defaults: frozen settings, changed by `--step NAME:KEY=VALUE`.
         apply: (candidate, settings, workbench) -> Outcome.
         changes_weights: whether it may not come after quantize.
+        stage: a step may not come after one of a later stage, ...
+        because: ... and this is why, after "must come before ...".
     """
 
     defaults: Any
     apply: Callable[[Candidate, Any, Workbench], Outcome]
     changes_weights: bool
+    stage: int
+    because: str

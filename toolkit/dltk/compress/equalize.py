@@ -3,7 +3,8 @@
 A channel may be multiplied by a factor where it is made and divided by it where it is read: the model computes the
 same. Small channels gain precision (Nagel et al. 2019, arXiv:1906.04721, section 4.1; Meller et al. 2019,
 arXiv:1902.01917). The factors run through residual adds, pools, padding and relu; a relu6 is kept by never raising a
-channel over the largest one.
+channel over the largest one. A clustered kernel is left as it is where its input channels would be scaled: its few
+values would become many. Scaled output channels change only its scales.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.compress.codes import clustered
 from dltk.compress.observe import observe
 from dltk.twin.graph import Call, Graph, Layer
 
@@ -121,10 +123,12 @@ def _is_channelwise(graph: Graph, call: Call) -> bool:
 
 
 def _reads_channels(graph: Graph, call: Call) -> bool:
-    """Whether the layer reads its input's last axis as channels, with plain data order and no groups."""
+    """Whether the layer reads its input's last axis as channels that may be scaled: plain data order, no groups."""
     layer = graph.layers[call.layer]
     channels = graph.shapes[call.inputs[0]][-1]
     axis = {"DepthwiseConv2D": -2, "Conv2D": -2, "Dense": 0}[layer.kind]
+    if layer.kind != "DepthwiseConv2D" and clustered(layer):
+        return False
     return bool(layer.weights[0].shape[axis] == channels)
 
 

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from dltk.base.progress import SILENT, Progress
 from dltk.twin.graph import Graph
 
-__all__ = ["observe"]
+__all__ = ["observe", "watcher"]
 
 _BATCH = 25  # samples; all watched tensors of a batch are in memory together
+
+Rows = Iterator[list[NDArray[Any]]]
 
 
 def observe(
@@ -24,7 +26,7 @@ def observe(
     hook: Callable[[str, Any], Any] | None = None,
     progress: Progress = SILENT,
     label: str = "calibrating",
-) -> Iterator[list[NDArray[Any]]]:
+) -> Rows:
     """What `reduce` makes of the watched tensors, batch by batch.
 
     Args:
@@ -33,6 +35,19 @@ def observe(
         reduce: TensorFlow function, compiled with the graph: watched tensors (batch, ...) -> anything smaller.
         hook: as `dltk.twin.build.build` takes it.
     """
+    return watcher(graph, names, reduce, hook=hook, progress=progress, label=label)(tensors)
+
+
+def watcher(
+    graph: Graph,
+    names: Sequence[str],
+    reduce: Callable[[list[Any]], list[Any]],
+    *,
+    hook: Callable[[str, Any], Any] | None = None,
+    progress: Progress = SILENT,
+    label: str = "calibrating",
+) -> Callable[[Mapping[str, NDArray[Any]]], Rows]:
+    """`observe` for more than one set of samples: the graph is built and compiled once."""
     import tensorflow as tf
 
     from dltk.twin.build import build
@@ -43,9 +58,12 @@ def observe(
     def look(batch: list[Any]) -> list[Any]:
         return reduce(tf.nest.flatten(twin(batch, training=False))[skip:])
 
-    count = len(next(iter(tensors.values())))
-    with progress.bar(label, count) as bar:
-        for start in range(0, count, _BATCH):
-            batch = [tf.constant(tensors[item.name][start : start + _BATCH]) for item in graph.inputs]
-            yield [value.numpy() for value in look(batch)]
-            bar.advance(len(batch[0]))
+    def run(tensors: Mapping[str, NDArray[Any]]) -> Rows:
+        count = len(next(iter(tensors.values())))
+        with progress.bar(label, count) as bar:
+            for start in range(0, count, _BATCH):
+                batch = [tf.constant(tensors[item.name][start : start + _BATCH]) for item in graph.inputs]
+                yield [value.numpy() for value in look(batch)]
+                bar.advance(len(batch[0]))
+
+    return run

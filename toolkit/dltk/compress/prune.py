@@ -1,19 +1,16 @@
-"""Magnitude pruning while training, through the twin and tfmot. The only module that imports tfmot."""
+"""Magnitude pruning while training, on the twin, by tfmot's schedule. The only module that imports tfmot."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import Any, Literal
 
 from dltk.base.errors import InputError, StepOrderError, did_you_mean
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
-from dltk.edge.families import family
-from dltk.edge.signature import Signature
-from dltk.recipe.groups import Fit
+from dltk.compress.masks import Pattern, magnitude_masks
+from dltk.compress.retrain import Retrain, require_targets, samples_of, trainer_for
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
@@ -22,23 +19,22 @@ __all__ = ["Prune", "prune"]
 
 # Of a digits CNN at 80% sparsity, 16 steps left 0.24 of 0.84 in accuracy, 80 steps 0.92 of 0.99.
 _FEW_STEPS = 100
+# Statistics keep momentum ** steps of what they were: at 5 time constants less than a hundredth.
+_SETTLED = 5.0
 
 
 @dataclass(frozen=True)
-class Prune:
+class Prune(Retrain):
     """Settings of the step."""
 
     sparsity: float = setting(0.5, "share of zeros in each pruned kernel at the end", low=0.0, high=0.99)
-    epochs: int = setting(4, "passes over the training samples", low=1)
-    learning_rate: float = setting(1e-3, "peak learning rate", low=0.0)
-    batch_size: int = setting(64, "samples a step", low=1)
     end: float = setting(0.6, "share of the training after which the sparsity is reached", low=0.01, high=1.0)
     smallest: int = setting(1000, "leave kernels with fewer weights alone", low=0)
     keep: tuple[str, ...] = setting((), "names of layers to leave alone, split by ,")
-    freeze_batch_norm: bool = setting(True, "keep batch-norm statistics and factors as they are")
-    temperature: float = setting(2.0, "softens the teacher's answers", low=0.1)
-    teacher: float = setting(
-        0.5, "share of the loss that follows the source model's logits; 0: none", low=0.0, high=1.0
+    scope: Literal["layer", "global"] = setting("layer", "same share of each kernel, or one ranking over all (LAMP)")
+    pattern: str = setting("free", "free; N:M such as 2:4: N of every M inputs stay; xB such as x4: blocks of B inputs")
+    batch_norm: Literal["auto", "freeze", "train"] = setting(
+        "auto", "keep statistics and factors, or train them; auto: train where the steps are enough to settle them"
     )
 
 
@@ -55,13 +51,12 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
     """
     if candidate.plan is not None:
         raise StepOrderError("--step prune", "must come before quantize: it changes weights")
-    if not family(bench.signature.family).metrics:
-        rule = f"trains toward targets: {bench.signature.task} has none"
-        raise InputError("--step prune", rule, hint="Leave the step out; quantize needs no training.")
+    require_targets(bench, "prune")
     from dltk.training import require_tensorflow, run
     from dltk.twin.build import build
     from dltk.twin.read import read
 
+    Pattern.parse(settings.pattern, "--step prune:pattern=")
     require_tensorflow()
     graph = read(candidate.model)
     _require_layers(settings.keep, graph)
@@ -71,11 +66,13 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
     if not changed:
         return Outcome(candidate, (), listed, {}, ("no layer can be pruned: the model stays as it is",))
     plan, wrapped = _schedule(settings, bench), dict[str, Any]()
-    twin = build(graph, wrap=_wrapper(graph, skipped, settings, plan, wrapped))
-    trainer = _trainer(twin, wrapped, settings, bench, plan)
+    twin = build(graph, wrap=_wrapper(graph, changed, settings, plan, wrapped))
+    masked = {name: wrapped[name] for name in changed}
+    trainer = _trainer(twin, masked, settings, bench, plan)
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
-    figures = {"epochs": history, "sparsity": _apply_masks(wrapped, changed)}
-    return Outcome(Candidate(_carried(candidate.model, wrapped)), changed, listed, figures, _warnings(plan))
+    model = _carried(candidate.model, wrapped)
+    reached = {name: float((layer.values() == 0).mean()) for name, layer in masked.items()}
+    return Outcome(Candidate(model), changed, listed, {"epochs": history, "sparsity": reached}, _warnings(plan))
 
 
 def _require_layers(names: tuple[str, ...], graph: Graph) -> None:
@@ -96,7 +93,8 @@ class _Schedule:
 
 def _schedule(settings: Prune, bench: Workbench) -> _Schedule:
     """tfmot renews masks at multiples of `frequency` only: the end must be one, or the sparsity is never reached."""
-    an_epoch = -(-len(bench.dataset.train) // settings.batch_size)
+    count = len(samples_of(bench.dataset, settings.samples, bench.seed).train)
+    an_epoch = -(-count // settings.batch_size)
     steps = an_epoch * settings.epochs
     frequency = max(1, steps // 100)
     end = max(frequency, int(steps * settings.end) // frequency * frequency)
@@ -119,33 +117,34 @@ def _why_not(layer: Layer, settings: Prune) -> str:
     if rules.depthwise:
         return "depthwise: few weights, and accuracy hangs on them"
     if rules.native or layer.kind in ("Embedding", "EinsumDense", "SeparableConv1D", "SeparableConv2D"):
-        return "tfmot cannot wrap it"
+        return "only plain kernels are pruned"
     if layer.weights[rules.kernel].size < settings.smallest:
         return f"fewer than {settings.smallest} weights"
+    group = Pattern.parse(settings.pattern, "--step prune:pattern=").group
+    if layer.weights[rules.kernel].shape[-2] % group:
+        return f"its inputs are no multiple of {group}"
     return ""
 
 
 def _wrapper(
-    graph: Graph, skipped: Mapping[str, str], settings: Prune, plan: _Schedule, wrapped: dict[str, Any]
+    graph: Graph, changed: tuple[str, ...], settings: Prune, plan: _Schedule, wrapped: dict[str, Any]
 ) -> Callable[[str, Any], Any]:
-    tfmot = _tfmot()
-    schedule = tfmot.sparsity.keras.PolynomialDecay(
-        initial_sparsity=0.0,
-        final_sparsity=settings.sparsity,
-        begin_step=0,
-        end_step=plan.end,
-        frequency=plan.frequency,
-    )
+    from dltk.compress.masked import Masked
 
     def wrap(name: str, layer: Any) -> Any:
-        if graph.layers[name].kind == "BatchNormalization" and settings.freeze_batch_norm:
+        if graph.layers[name].kind == "BatchNormalization" and _freezes(graph.layers[name], settings, plan):
             layer.trainable = False
-        if name not in skipped:
-            layer = tfmot.sparsity.keras.prune_low_magnitude(layer, pruning_schedule=schedule)
-        wrapped[name] = layer
-        return layer
+        wrapped[name] = Masked(layer) if name in changed else layer
+        return wrapped[name]
 
     return wrap
+
+
+def _freezes(norm: Layer, settings: Prune, plan: _Schedule) -> bool:
+    """Statistics that are trained must forget those from before, or use and training see different numbers."""
+    if settings.batch_norm != "auto":
+        return settings.batch_norm == "freeze"
+    return plan.steps * (1 - float(norm.config.get("momentum", 0.99))) < _SETTLED
 
 
 def _tfmot() -> Any:
@@ -160,68 +159,40 @@ def _tfmot() -> Any:
     return tfmot
 
 
-def _trainer(twin: Any, wrapped: Mapping[str, Any], settings: Prune, bench: Workbench, plan: _Schedule) -> Any:
-    from dltk.training import FitTrainer, cached_teacher
-
-    pruned = [layer for layer in wrapped.values() if hasattr(layer, "pruning_step")]
-
-    def before_step(step: int) -> None:
-        for layer in pruned:
-            layer.pruning_step.assign(step + 1)
-
-    fit = Fit(epochs=settings.epochs, learning_rate=settings.learning_rate, batch_size=settings.batch_size)
-    teacher = None
-    if settings.teacher and _gives_logits(bench.signature):
-        teacher = cached_teacher(
-            bench.source,
-            bench.dataset,
-            bench.signature,
-            seed=bench.seed,
-            augment=bench.augment,
-            temperature=settings.temperature,
-            weight=settings.teacher,
-            progress=bench.progress,
-        )
-    return FitTrainer(
-        twin,
-        bench.dataset,
-        bench.signature,
-        fit,
-        seed=bench.seed,
-        name="prune",
-        augment=bench.augment,
-        teacher=teacher,
-        before_step=before_step,
-        first_kept=plan.first_kept,
-        progress=bench.progress,
+def _trainer(twin: Any, masked: Mapping[str, Any], settings: Prune, bench: Workbench, plan: _Schedule) -> Any:
+    pattern = Pattern.parse(settings.pattern, "--step prune:pattern=")
+    schedule = _tfmot().sparsity.keras.PolynomialDecay(
+        initial_sparsity=0.0,
+        final_sparsity=settings.sparsity if not pattern.of else 1 - pattern.kept / pattern.of,
+        begin_step=0,
+        end_step=plan.end,
+        frequency=plan.frequency,
     )
 
+    def before_step(step: int) -> None:
+        renew, share = schedule(step + 1)
+        if bool(renew):
+            kernels = {name: layer.values() for name, layer in masked.items()}
+            masks = magnitude_masks(kernels, float(share), scope=settings.scope, pattern=pattern)
+            for name, layer in masked.items():
+                layer.mask.assign(masks[name])
 
-def _gives_logits(signature: Signature) -> bool:
-    """A teacher's answers are softened before its softmax: a model with the softmax inside cannot give them."""
-    return any(op["op"] in ("softmax", "sigmoid") for op in signature.postprocess)
-
-
-def _apply_masks(wrapped: Mapping[str, Any], changed: tuple[str, ...]) -> dict[str, float]:
-    """Put the zeros of the masks into the kernels (the last step may have moved them); layer -> share of zeros."""
-    reached = {}
-    for name in changed:
-        for weight, mask, _ in wrapped[name].pruning_vars:
-            weight.assign(weight * mask)
-            reached[name] = float(np.mean(weight.numpy() == 0))
-    return reached
+    return trainer_for(twin, settings, bench, name="prune", before_step=before_step, first_kept=plan.first_kept)
 
 
 def _carried(model: Any, wrapped: Mapping[str, Any]) -> Any:
-    """A copy of the Keras 3 model with the trained weights."""
+    """A copy of the Keras 3 model with the trained weights, zeros in place."""
     import keras
 
+    from dltk.compress.masked import Masked
     from dltk.twin.build import carry_back
     from dltk.twin.read import sources
 
     copy = keras.models.clone_model(model)
-    bare = {name: getattr(layer, "layer", layer) if hasattr(layer, "pruning_step") else layer
-            for name, layer in wrapped.items()}  # fmt: skip
     copy.set_weights(model.get_weights())
+    for layer in wrapped.values():
+        if isinstance(layer, Masked):
+            layer.apply()
+    bare = {name: layer.layer if isinstance(layer, Masked) else layer for name, layer in wrapped.items()}
     carry_back({name: layer for name, layer in bare.items() if hasattr(layer, "get_weights")}, sources(copy))
     return copy

@@ -1,15 +1,18 @@
-"""The step that fixes ranges. It changes no weight: what it decides is kept as a plan and emitted by export."""
+"""The step that fixes ranges. What it decides is kept as a plan and emitted by export; only `method=qat` trains."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from dltk.base.errors import StepOrderError
+from dltk.base.errors import InputError, StepOrderError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
+from dltk.compress.codes import LEVELS
 from dltk.compress.plan import QuantizationPlan
 from dltk.compress.ranges import calibrate
 from dltk.compress.repair import find_repair
+from dltk.compress.retrain import Retrain
+from dltk.compress.scheme import NARROW, Scheme, kept_layers
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
@@ -20,14 +23,28 @@ _CONVOLUTIONS = ("Conv1D", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose")
 
 
 @dataclass(frozen=True)
-class Quantize:
-    """Settings of the step."""
+class Quantize(Retrain):
+    """Settings of the step; those of training count for `method=qat` only."""
 
-    precision: Literal["int8", "float16", "dynamic"] = setting("int8", "of the weights; int8 also of activations")
-    method: Literal["calibrate"] = setting("calibrate", "where int8 ranges come from")
-    ranges: Literal["best", "min-max", "mse"] = setting("best", "min-max, mse (clips what is rare), or the better one")
+    epochs: int = setting(3, "qat: passes over the training samples", low=1)
+    learning_rate: float = setting(1e-4, "qat: peak learning rate; warmed up for a tenth, then a cosine", low=0.0)
+
+    precision: Literal["int8", "int16x8", "float16", "dynamic"] = setting(
+        "int8", "of the weights; int8 also of activations, int16x8: int16 activations (TFLite only)"
+    )
+    method: Literal["calibrate", "qat"] = setting(
+        "calibrate", "where int8 ranges come from: samples, or training with the rounding in place"
+    )
+    ranges: Literal["best", "min-max", "mse", "percentile", "entropy"] = setting(
+        "best", "min-max; mse, percentile, entropy: clip what is rare; best: the best of them on samples held out"
+    )
     repair: bool = setting(True, "equalize channels and correct biases first, where that helps")
-    samples: int = setting(0, "training samples that set the ranges; 0: as the run's settings say", low=0, high=100_000)
+    calibration: int = setting(
+        0, "training samples that set the ranges; 0: as the run's settings say", low=0, high=100_000
+    )
+    keep: tuple[str, ...] = setting((), "layers that stay float32 in both files, with their weights")
+    reduce_range: bool = setting(False, "7-bit weights: for onnxruntime on x86 without VNNI, where 8 bits saturate")
+    per_tensor_dense: bool = setting(False, "one scale for a whole Dense kernel: older TFLite runtimes need it")
 
 
 def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outcome:
@@ -38,6 +55,8 @@ def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outc
 
     Raises:
         StepOrderError: if `candidate` is already quantized.
+        InputError: if settings do not fit each other or the model, or `method=qat` does not fit the task.
+        LimitError: if the loss of `method=qat` becomes NaN.
     """
     if candidate.plan is not None:
         raise StepOrderError("--step quantize", "may stand once")
@@ -46,9 +65,77 @@ def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outc
     from dltk.twin.rewrite import deployed
 
     require_tensorflow()
-    graph = deployed(read(candidate.model))
-    int8 = settings.precision == "int8"
-    plan = _int8_plan(graph, settings, bench) if int8 else QuantizationPlan(settings.precision)
+    _require_fits(settings)
+    model = read(candidate.model)
+    graph = deployed(model)
+    scheme = _scheme(settings, model, graph)
+    if settings.method == "qat":
+        return _trained(candidate, settings, bench, scheme)
+    integer = settings.precision.startswith("int")
+    plan = _integer_plan(graph, settings, bench, scheme) if integer else QuantizationPlan(settings.precision)
+    return _outcome(Candidate(candidate.model, plan), graph, settings, [])
+
+
+def _require_fits(settings: Quantize) -> None:
+    """Raise InputError if one setting asks for what another has no place for."""
+    asked = {
+        "keep": bool(settings.keep),
+        "reduce_range": settings.reduce_range,
+        "per_tensor_dense": settings.per_tensor_dense,
+    }
+    taken = {
+        "int8": {"keep"} if settings.method == "qat" else set(asked),
+        "int16x8": {"keep", "per_tensor_dense"},
+    }.get(settings.precision, set())
+    for key, is_asked in asked.items():
+        if is_asked and key not in taken:
+            received = f"precision={settings.precision},method={settings.method}"
+            raise InputError(f"--step quantize:{key}", "does not go with the other settings", received)
+    if settings.precision == "int16x8" and settings.ranges not in ("best", "min-max"):
+        rule = "clips what is rare, to spare steps that 16 bits have in plenty"
+        raise InputError(f"--step quantize:ranges={settings.ranges}", rule, "precision=int16x8", "Leave ranges out.")
+
+
+def _scheme(settings: Quantize, model: Graph, graph: Graph) -> Scheme:
+    """What the settings ask of the plan, by the layers of the deployed `graph`.
+
+    Raises:
+        InputError: if `keep` names a layer that cannot be kept.
+    """
+    loops = [name for name, layer in graph.layers.items() if row(layer.kind, layer.config).native]
+    wide = settings.precision == "int16x8"
+    if loops and (settings.keep or wide):
+        where = "precision=int16x8" if wide else "keep"
+        rule = "needs ranges that dltk can measure, and recurrent layers are calibrated by each runtime for itself"
+        raise InputError(f"--step quantize:{where}", rule, ", ".join(loops))
+    return Scheme(
+        keep=kept_layers(settings.keep, model, graph),
+        levels=NARROW if settings.reduce_range else LEVELS,
+        per_tensor_dense=settings.per_tensor_dense,
+        bits=16 if wide else 8,
+    )
+
+
+def _trained(candidate: Candidate, settings: Quantize, bench: Workbench, scheme: Scheme) -> Outcome:
+    if settings.precision != "int8":
+        rule = "method=qat trains for int8 grids"
+        raise InputError("--step quantize", rule, f"precision={settings.precision}", "Leave method or precision out.")
+    from dltk.compress.qat import train_quantized
+
+    made = train_quantized(
+        candidate,
+        settings,
+        bench,
+        ranges=settings.ranges,
+        samples=settings.calibration,
+        equalize=settings.repair,
+        scheme=scheme,
+    )
+    return _outcome(made.candidate, made.graph, settings, made.history)
+
+
+def _outcome(candidate: Candidate, graph: Graph, settings: Quantize, history: list[Any]) -> Outcome:
+    plan = candidate.plan or QuantizationPlan(settings.precision)
     changed = tuple(name for name, layer in graph.layers.items() if name not in plan.floats and layer.weights)
     skipped = [Skipped(name, reason) for name, reason in plan.floats.items()]
     skipped += [Skipped(name, "no weights") for name, layer in graph.layers.items()
@@ -57,22 +144,24 @@ def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outc
         "precision": plan.precision,
         "ranges": plan.ranges,
         "calibration": dict(plan.calibration),
+        "weight_levels": plan.levels,
+        "per_tensor_dense": plan.per_tensor_dense,
         "equalized": len(plan.factors),
         "bias_corrected": len(plan.shifts),
+        "epochs": history,
     }
-    return Outcome(Candidate(candidate.model, plan), changed, tuple(skipped), figures, _warnings(graph, settings, plan))
+    return Outcome(candidate, changed, tuple(skipped), figures, _warnings(graph, settings, plan))
 
 
-def _int8_plan(graph: Graph, settings: Quantize, bench: Workbench) -> QuantizationPlan:
-    """The plan as it is, or behind a repair where that brings int8 nearer to float on samples held out."""
+def _integer_plan(graph: Graph, settings: Quantize, bench: Workbench, scheme: Scheme) -> QuantizationPlan:
+    """The plan as it is, or behind a repair where that brings it nearer to float on samples held out."""
     tensors, limits = _tensors(settings, bench, graph), _limits(bench, graph)
-    plan = calibrate(graph, tensors, limits=limits, method=settings.ranges, progress=bench.progress)
+    asked: dict[str, Any] = {"limits": limits, "method": settings.ranges, "scheme": scheme, "progress": bench.progress}
+    plan = calibrate(graph, tensors, **asked)
     if not settings.repair or plan.ranges == "native":
         return plan
-    found = find_repair(graph, tensors)
-    mended = calibrate(
-        found.graph, tensors, limits=limits, method=settings.ranges, reference=graph, progress=bench.progress
-    )
+    found = find_repair(graph, tensors, scheme=scheme)
+    mended = calibrate(found.graph, tensors, reference=graph, **asked)
     if _error(mended) >= _error(plan):
         return plan
     return replace(mended, factors=found.factors, shifts=found.shifts)
@@ -86,7 +175,7 @@ def _tensors(settings: Quantize, bench: Workbench, graph: Graph) -> dict[str, An
     """Calibration samples as the graph's inputs, by the graph's own names."""
     from dltk.edge.families import family
 
-    raws = bench.calibration(settings.samples)
+    raws = bench.calibration(settings.calibration)
     made = family(bench.signature.family).tensors(raws, bench.signature)
     return {item.name: made[spec.name] for item, spec in zip(graph.inputs, bench.signature.inputs, strict=True)}
 

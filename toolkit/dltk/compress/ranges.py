@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 
 from dltk.base.files import sha256
 from dltk.base.progress import SILENT, Progress
-from dltk.compress.clipping import clipped, histograms
-from dltk.compress.fakequant import simulated_error
+from dltk.compress.clipping import CLIPPING, Clipping, clipped, histograms
+from dltk.compress.codes import largest
+from dltk.compress.fakequant import simulated_errors
 from dltk.compress.observe import observe
-from dltk.compress.plan import Affine8, QuantizationPlan, affine8
+from dltk.compress.plan import Affine8, Grid, QuantizationPlan, Symmetric16, affine8, symmetric16
+from dltk.compress.scheme import Scheme
 from dltk.compress.ties import Ties, ties
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
@@ -29,40 +32,71 @@ def calibrate(
     *,
     limits: Mapping[str, tuple[float, float] | None],
     method: str = "best",
+    scheme: Scheme | None = None,
     reference: Graph | None = None,
     progress: Progress = SILENT,
 ) -> QuantizationPlan:
-    """An int8 plan for a deployed graph.
+    """An integer plan for a deployed graph.
 
-    A fifth of the samples sets no ranges: on it the simulated int8 outputs are compared with float ones. The plan's
-    `calibration` names the method and that error.
+    A fifth of the samples sets no ranges: on it the simulated outputs are compared with float ones. The plan's
+    `calibration` names the method and the error of each that was tried.
 
     Args:
         tensors: input name -> calibration samples (n, ...), as the model takes them.
         limits: input name -> the lowest and highest value that may occur; used as they are where known.
-        method: "min-max", "mse" (clips what is rare), or "best": the one of both with the smaller error.
+        method: "min-max", one of `dltk.compress.clipping`, or "best": the one of all with the least error. Activations
+            of 16 bits have steps to spare: theirs are always "min-max".
+        scheme: what is asked of the plan beside its ranges.
         reference: the graph whose float outputs are right; `graph` itself if None.
     """
-    found = ties(graph)
+    scheme = scheme or Scheme()
+    found = ties(graph, scheme.keep, scheme.bits)
     count = len(next(iter(tensors.values())))
     told: dict[str, Any] = {"method": "native", "samples": count, "digest": input_digest(tensors)}
+    plan = QuantizationPlan(
+        "int8" if scheme.bits == 8 else "int16x8",
+        floats=found.floats,
+        levels=scheme.levels,
+        per_tensor_dense=scheme.per_tensor_dense,
+    )
     if any(row(layer.kind, layer.config).native for layer in graph.layers.values()):
-        return QuantizationPlan("int8", "native", floats=found.floats, calibration=told, samples=dict(tensors))
+        return replace(plan, ranges="native", calibration=told, samples=dict(tensors))
     kept = count - count // 5
     setting = {name: value[:kept] for name, value in tensors.items()}
     held_out = {name: value[kept:] if kept < count else value for name, value in tensors.items()}
     measured = _measure(graph, found, setting, progress)
     measured |= {name: limit for name, limit in limits.items() if limit is not None and name in measured}
-    candidates = {"min-max": _grids(found, measured)} if method != "mse" else {}
-    if method != "min-max":
-        few = {name: value[:_HISTOGRAM_SAMPLES] for name, value in setting.items()}
-        candidates["mse"] = _grids(found, measured, histograms(graph, measured, few, progress=progress))
-    scales = weight_scales(graph)
-    errors = {
-        name: simulated_error(reference or graph, graph, grids, scales, held_out) for name, grids in candidates.items()
-    }
+    if scheme.bits == 8:
+        candidates = _candidates(graph, found, measured, setting, method, progress)
+    else:
+        candidates = {"min-max": _grids(found, measured, bits=scheme.bits)}
+    scales = weight_scales(graph, scheme)
+    inner = {name: _without(grids, found.free) for name, grids in candidates.items()}
+    errors = simulated_errors(reference or graph, graph, inner, scales, held_out)
     told |= {"method": min(errors, key=errors.__getitem__), "held_out_error": errors}
-    return QuantizationPlan("int8", "shared", candidates[told["method"]], scales, found.floats, told)
+    chosen, ends = candidates[told["method"]], {*graph.outputs, *(item.name for item in graph.inputs)}
+    borders = {name: grid for name, grid in chosen.items() if name in found.free & ends}
+    return replace(
+        plan, ranges="shared", tensors=inner[told["method"]], borders=borders, weights=scales, calibration=told
+    )
+
+
+def _candidates(
+    graph: Graph,
+    found: Ties,
+    measured: Mapping[str, tuple[float, float]],
+    setting: Mapping[str, NDArray[Any]],
+    method: str,
+    progress: Progress,
+) -> dict[str, dict[str, Grid]]:
+    """Method -> grids, for all methods or the one that is asked for."""
+    plain = {"min-max": _grids(found, measured)} if method in ("best", "min-max") else {}
+    wanted: list[Clipping] = [name for name in CLIPPING if method in ("best", name)]
+    if not wanted:
+        return plain
+    few = {name: value[:_HISTOGRAM_SAMPLES] for name, value in setting.items()}
+    counts = histograms(graph, measured, few, progress=progress)
+    return plain | {name: _grids(found, measured, counts, name) for name in wanted}
 
 
 def input_digest(tensors: Mapping[str, NDArray[Any]]) -> str:
@@ -72,20 +106,17 @@ def input_digest(tensors: Mapping[str, NDArray[Any]]) -> str:
     return sha256("\n".join(parts).encode())
 
 
-def weight_scales(graph: Graph) -> dict[str, NDArray[np.float32]]:
-    """Layer -> symmetric scales (channels,) of its kernel: max |w| / 127 along the channel axis."""
+def weight_scales(graph: Graph, scheme: Scheme | None = None) -> dict[str, NDArray[np.float32]]:
+    """Layer -> symmetric scales of its kernel, max |w| / 127: (channels,), or (1,) with one for the whole kernel."""
+    scheme = scheme or Scheme()
     scales = {}
     for name, layer in graph.layers.items():
         rules = row(layer.kind, layer.config)
-        if rules.kernel is None or not rules.int8 or not layer.weights:
+        if rules.kernel is None or not rules.int8 or not layer.weights or name in scheme.keep:
             continue
-        kernel = np.abs(np.asarray(layer.weights[rules.kernel], np.float32))
-        if rules.depthwise:
-            largest = kernel.reshape(-1, int(np.prod(kernel.shape[-2:]))).max(0)
-        else:
-            axis = rules.channel_axis % kernel.ndim
-            largest = kernel.max(axis=tuple(i for i in range(kernel.ndim) if i != axis))
-        scales[name] = np.maximum(largest, np.float32(1e-12)) / np.float32(127)
+        found = largest(layer)
+        whole = scheme.per_tensor_dense and layer.kind == "Dense"
+        scales[name] = (found.max(keepdims=True) if whole else found) / np.float32(scheme.levels)
     return scales
 
 
@@ -109,11 +140,25 @@ def _grids(
     found: Ties,
     measured: Mapping[str, tuple[float, float]],
     counts: Mapping[str, NDArray[np.int64]] | None = None,
-) -> dict[str, Affine8]:
+    method: Clipping = "mse",
+    *,
+    bits: int = 8,
+) -> dict[str, Grid]:
     """Tensor -> grid; the tensors of one group share a range: the one that holds them all, or, with `counts`, clips."""
-    grids = {name: Affine8(1 / 256, 0) if low == 0 else Affine8(1 / 128, 128) for name, (low, _) in found.fixed.items()}
+    fitted = affine8 if bits == 8 else symmetric16
+    grids: dict[str, Grid] = {name: _fixed(low, bits) for name, (low, _) in found.fixed.items()}
     for members in found.members().values():
         free = [name for name in members if name not in found.fixed and name in measured]
         if free:
-            grids |= dict.fromkeys(free, affine8(*clipped(free, measured, counts or {})))
+            grids |= dict.fromkeys(free, fitted(*clipped(free, measured, counts or {}, method)))
     return grids
+
+
+def _fixed(low: float, bits: int) -> Grid:
+    if bits == 16:
+        return Symmetric16(1 / 32768)
+    return Affine8(1 / 256, 0) if low == 0 else Affine8(1 / 128, 128)
+
+
+def _without(grids: Mapping[str, Grid], names: Collection[str]) -> dict[str, Grid]:
+    return {name: grid for name, grid in grids.items() if name not in names}

@@ -19,6 +19,7 @@ from dltk.compress.fakequant import rounded
 from dltk.compress.observe import observe
 from dltk.compress.plan import QuantizationPlan
 from dltk.compress.ranges import weight_scales
+from dltk.compress.scheme import Scheme
 from dltk.twin.graph import Call, Graph, Layer
 
 __all__ = ["Repair", "bias_shifts", "find_repair", "repaired", "with_bias_shifts"]
@@ -38,11 +39,11 @@ class Repair:
     shifts: Mapping[str, NDArray[np.float32]]
 
 
-def find_repair(graph: Graph, tensors: Mapping[str, NDArray[Any]]) -> Repair:
+def find_repair(graph: Graph, tensors: Mapping[str, NDArray[Any]], *, scheme: Scheme | None = None) -> Repair:
     """Equalize the channels of a deployed graph and correct its biases, by calibration samples."""
     factors = channel_factors(graph, tensors)
     graph = equalized(graph, factors)
-    shifts = bias_shifts(graph, tensors, weight_scales(graph))
+    shifts = bias_shifts(graph, tensors, weight_scales(graph, scheme))
     return Repair(with_bias_shifts(graph, shifts), factors, shifts)
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from dltk.base.errors import InputError, StepOrderError, UsageError, did_you_mean
 from dltk.compress.candidate import Candidate, Outcome, Step, Workbench
+from dltk.compress.channels import Channels, channels
+from dltk.compress.cluster import Cluster, cluster
+from dltk.compress.distil import Distil, distil
 from dltk.compress.prune import Prune, prune
 from dltk.compress.quantize import Quantize, quantize
 from dltk.recipe.settings import as_dict, assign
@@ -15,8 +18,13 @@ from dltk.recipe.settings import as_dict, assign
 __all__ = ["STEPS", "Planned", "parse_steps"]
 
 STEPS: Mapping[str, Step] = {
-    "prune": Step(Prune(), prune, changes_weights=True),
-    "quantize": Step(Quantize(), quantize, changes_weights=False),
+    "distil": Step(Distil(), distil, changes_weights=True, stage=0, because="it makes another model"),
+    "channels": Step(
+        Channels(), channels, changes_weights=True, stage=1, because="it cuts what later steps have shaped"
+    ),
+    "prune": Step(Prune(), prune, changes_weights=True, stage=2, because="it changes weights"),
+    "cluster": Step(Cluster(), cluster, changes_weights=True, stage=3, because="it changes weights"),
+    "quantize": Step(Quantize(), quantize, changes_weights=False, stage=4, because="ranges are measured last"),
 }
 
 
@@ -54,8 +62,9 @@ def parse_steps(texts: Sequence[str]) -> tuple[Planned, ...]:
     for i, name in enumerate(names):
         if name in names[:i]:
             raise StepOrderError(f"--step {name}", "may stand once")
-        if "quantize" in names[:i] and STEPS[name].changes_weights:
-            raise StepOrderError(f"--step {name}", "must come before quantize: it changes weights")
+        later = [other for other in names[:i] if STEPS[other].stage > STEPS[name].stage]
+        if later:
+            raise StepOrderError(f"--step {name}", f"must come before {later[0]}: {STEPS[name].because}")
     return tuple(planned)
 
 

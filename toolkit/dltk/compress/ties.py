@@ -6,14 +6,28 @@ softmax and logistic have a fixed one; a relu right after a weighted layer is co
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from dltk.twin.graph import Call, Graph
+from dltk.compress.scheme import KEPT
+from dltk.twin.graph import Call, Graph, Layer
 from dltk.twin.table import FUSED_ACTIVATIONS, row
 
 __all__ = ["Ties", "ties"]
 
 _FIXED = {"unit": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
+# What TensorFlow's converter can write with 16-bit activations, and the runtime computes rightly: each was tried.
+_WIDE = {
+    "Activation", "Add", "Affine", "AveragePooling1D", "AveragePooling2D", "Conv1D", "Conv1DTranspose", "Conv2D",
+    "Conv2DTranspose", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Flatten",
+    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "LeakyReLU",
+    "MaxPooling1D", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "Permute", "ReLU", "Reshape", "Softmax",
+    "Subtract", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "op.Add", "op.Multiply", "op.Relu", "op.Relu6",
+    "op.Reshape", "op.Softmax", "op.Subtract", "op.Tanh",
+}  # fmt: skip
+_WIDE_ACTIVATIONS = {"leaky_relu", "relu", "relu6", "softmax", "tanh"}
+_WITH_CONSTANTS = {"op.Add", "op.Multiply", "op.Subtract"}  # not of a tensor and a constant
+_NOT_WIDE = "no kernel for 16-bit activations that TensorFlow's converter writes"
 _FUSES_INTO = {"Conv1D", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense", "Add", "op.Add", "Multiply", "Affine"}
 
 
@@ -26,12 +40,15 @@ class Ties:
         fixed: tensor -> (low, high) where the format fixes it.
         hidden: tensors inside a fused operation: never stored, so they have no range.
         floats: layer -> why it is computed in float.
+        free: tensors that only float layers make and read: no integer kernel asks for their range. An input of the
+            graph counts as made in float, an output as read so.
     """
 
     group: dict[str, str]
     fixed: dict[str, tuple[float, float]]
     hidden: frozenset[str]
     floats: dict[str, str]
+    free: frozenset[str]
 
     def members(self) -> dict[str, list[str]]:
         """Group -> its tensors."""
@@ -41,8 +58,13 @@ class Ties:
         return found
 
 
-def ties(graph: Graph) -> Ties:
-    """The ties of a deployed graph (batch norm folded, activations split)."""
+def ties(graph: Graph, keep: Collection[str] = (), bits: int = 8) -> Ties:
+    """The ties of a deployed graph (batch norm folded, activations split).
+
+    Args:
+        keep: layers that stay float.
+        bits: of activations, 8 or 16.
+    """
     group = {item.name: item.name for item in graph.inputs if item.dtype.startswith("float")}
     fixed: dict[str, tuple[float, float]] = {}
     floats: dict[str, str] = {}
@@ -52,15 +74,37 @@ def ties(graph: Graph) -> Ties:
         rules = row(layer.kind, layer.config)
         if not rules.int8:
             floats[call.layer] = rules.why_float
+        elif call.layer in keep:
+            floats[call.layer] = KEPT
+        elif bits == 16 and not _is_wide(layer, call):
+            floats[call.layer] = _NOT_WIDE
         for name in call.outputs:
             group[name] = name
         if rules.spread in _FIXED:
             fixed |= dict.fromkeys(call.outputs, _FIXED[rules.spread])
-        elif rules.spread == "same":
+        elif rules.spread == "same" and call.layer not in floats:
             _tie(group, fixed, call)
     for name in hidden:
         del group[name]
-    return Ties(group, fixed, hidden, floats)
+    return Ties(group, fixed, hidden, floats, _free(graph, hidden, floats))
+
+
+def _free(graph: Graph, hidden: frozenset[str], floats: Collection[str]) -> frozenset[str]:
+    """Tensors between float layers. What is fused into a layer is computed as the layer is."""
+    in_float = {item.name: item.dtype.startswith("float") for item in graph.inputs}
+    read_by_int8: set[str] = set()
+    for call in graph.calls:
+        fused = bool(hidden.intersection(call.inputs[:1]))
+        is_float = in_float[call.inputs[0]] if fused else call.layer in floats
+        in_float |= dict.fromkeys(call.outputs, is_float)
+        read_by_int8 |= set() if is_float else set(call.inputs)
+    return frozenset(name for name, found in in_float.items() if found and name not in read_by_int8 | hidden)
+
+
+def _is_wide(layer: Layer, call: Call) -> bool:
+    if layer.kind == "Activation":
+        return str(layer.config.get("activation")) in _WIDE_ACTIVATIONS
+    return layer.kind in _WIDE and not (layer.kind in _WITH_CONSTANTS and len(call.inputs) < 2)
 
 
 def _tie(group: dict[str, str], fixed: dict[str, tuple[float, float]], call: Call) -> None:

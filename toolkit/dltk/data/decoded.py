@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError, shorten
+from dltk.base.errors import InputError
 from dltk.base.fetch import cache_folder
 from dltk.base.files import (
     building_folder,
@@ -28,6 +28,7 @@ from dltk.base.progress import Progress
 from dltk.data.pool import Pool
 from dltk.edge.preprocess import MAX_PIXELS, decode_image, resize_image
 from dltk.edge.signature import Op
+from dltk.edge.sources.unreadable import reason_of
 
 __all__ = ["Decoded", "decode_pool"]
 
@@ -108,7 +109,7 @@ def _build(building: Path, pool: Pool, ops: Sequence[Op], shape: tuple[int, ...]
             try:
                 image = decode_image(pool.read(row), max_pixels=limit, where=pool.name(row))
             except InputError as fault:
-                faults.append((row, _reason(fault)))
+                faults.append((row, reason_of(fault)))
                 continue
             digests[row] = np.frombuffer(_pixel_digest(image), np.uint8)
             images[row] = resize_image(image, resize)
@@ -147,10 +148,6 @@ def _pixel_digest(image: NDArray[np.uint8]) -> bytes:
     hashed = hashlib.sha256(f"{image.shape[0]}x{image.shape[1]}".encode())
     hashed.update(np.ascontiguousarray(image).data)
     return hashed.digest()
-
-
-def _reason(fault: InputError) -> str:
-    return fault.rule if fault.received is None else f"{fault.rule}; received {shorten(fault.received)}"
 
 
 def _touch(folder: Path) -> None:

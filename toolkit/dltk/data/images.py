@@ -18,11 +18,10 @@ from dltk.data.pool import Pool, open_pool
 from dltk.data.split import SIDES, assign_sides, stratified
 from dltk.edge.preprocess import image_ops
 from dltk.edge.signature import Op
+from dltk.edge.sources.unreadable import NOT_A_PICTURE, ignored, require_few_unreadable
 from dltk.recipe import ImageData
 
 __all__ = ["prepare_images"]
-
-_SHOWN = 5  # names in one message; the report has them all
 
 
 def prepare_images(source: str, settings: ImageData, *, seed: int, progress: Progress = SILENT) -> Dataset:
@@ -46,7 +45,7 @@ def prepare_images(source: str, settings: ImageData, *, seed: int, progress: Pro
     pool = open_pool(source, group=settings.group, multi_label=settings.multi_label, progress=progress)
     ops = image_ops(settings.size, settings.size, fit=settings.resize, max_pixels=settings.max_pixels)
     decoded = decode_pool(pool, ops, progress=progress)
-    _check_unreadable(pool, decoded, settings.max_unreadable, progress)
+    _check_files(pool, decoded, settings.max_unreadable, progress)
     rows = np.setdiff1d(np.arange(len(pool)), np.array(sorted(decoded.unreadable), np.int64))
     sides, carved = _sides(pool, rows, settings, seed)
     rows, sides, copies = drop_duplicates(pool, decoded.digests, rows, sides)
@@ -67,6 +66,7 @@ def _report(pool: Pool, decoded: Decoded, by_side: list[NDArray[np.int64]]) -> d
         "classes": {side: _counts(pool, chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
         "skipped": _skipped(pool, decoded),
         "unreadable": len(decoded.unreadable),
+        "ignored": sum(reason == NOT_A_PICTURE for _, reason in pool.skipped),
     }
 
 
@@ -97,18 +97,14 @@ def _rows_by_side(
     return by_side
 
 
-def _check_unreadable(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> None:
-    count = len(decoded.unreadable)
-    if not count:
-        return
-    shown = [f"{pool.name(row)}: {decoded.unreadable[row]}" for row in sorted(decoded.unreadable)[:_SHOWN]]
-    listed = "; ".join(shown) + (" ..." if count > _SHOWN else "")
-    if count > most * len(pool) or count == len(pool):
-        rule = f"at most {most:.0%} of the files may be unreadable"
-        # The list is the help here: the message's own shortening would cut it.
-        hint = f"{listed}. Repair or remove them, or raise data.max_unreadable."
-        raise InputError(f"data {pool.source}", rule, f"{count} of {len(pool)}", hint)
-    progress.warn(f"skipped {count} of {len(pool)} files that cannot be read: {listed}")
+def _check_files(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> None:
+    """Say what was left out, and stop where it is too much."""
+    if words := ignored(pool.skipped):
+        progress.say(words)
+    faults = [(pool.name(row), reason) for row, reason in sorted(decoded.unreadable.items())]
+    remedy = "Repair or remove them, or raise data.max_unreadable."
+    if words := require_few_unreadable(f"data {pool.source}", faults, len(pool), most=most, remedy=remedy):
+        progress.warn(words)
 
 
 def _skipped(pool: Pool, decoded: Decoded) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ __all__ = [
     "max_abs_difference",
     "mean_cosine",
     "paired_bootstrap",
+    "reliability",
     "softmax",
     "top1_agreement",
     "top_k_accuracy",
@@ -70,11 +71,28 @@ def top1_agreement(reference: Floats, found: Floats) -> float:
 
 def expected_calibration_error(probabilities: Floats, targets: Ints, *, bins: int = 15) -> float:
     """Mean gap between confidence and accuracy over equal bins of confidence (Guo et al. 2017, arXiv:1706.04599)."""
+    counts, confidence, right = _bins(probabilities, targets, bins)
+    return float(np.abs(confidence - right).sum() / counts.sum())
+
+
+def reliability(probabilities: Floats, targets: Ints, *, bins: int = 15) -> list[tuple[float, float, int]]:
+    """(mean confidence, accuracy, samples) of each equal bin of confidence that holds any, in order of confidence."""
+    counts, confidence, right = _bins(probabilities, targets, bins)
+    return [
+        (float(confidence[i] / counts[i]), float(right[i] / counts[i]), int(counts[i])) for i in counts.nonzero()[0]
+    ]
+
+
+def _bins(probabilities: Floats, targets: Ints, bins: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """A bin: samples, sum of confidences, right answers."""
     confidence = probabilities.max(axis=-1)
     right = probabilities.argmax(axis=-1) == targets
     which = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gaps = np.bincount(which, weights=confidence - right, minlength=bins)
-    return float(np.abs(gaps).sum() / len(confidence))
+    return (
+        np.bincount(which, minlength=bins),
+        np.bincount(which, weights=confidence, minlength=bins),
+        np.bincount(which, weights=right, minlength=bins),
+    )
 
 
 def paired_bootstrap(

@@ -69,7 +69,8 @@ def replay(path: str | Path, *, runtime: str | None = None, data: str | Path | N
 
     Returns:
         {"bundle", "files", "samples", "tensors_equal", "passed", "artifacts": [{"file", "format", "precision",
-        "status" ("passed", "failed", "skipped"), "parity", "reasons", "metric"}]}.
+        "status" ("passed", "failed", "skipped"), "parity", "reasons", "metric"}], "data": None, or {"samples",
+        "skipped": [{"name", "reason"}], "notes"}}.
 
     Raises:
         InputError: if the bundle is damaged.
@@ -98,6 +99,7 @@ def replay(path: str | Path, *, runtime: str | None = None, data: str | Path | N
         "tensors_equal": equal,
         "passed": equal and not any(found["status"] == "failed" for found in artifacts),
         "artifacts": artifacts,
+        "data": None if scored is None else scored.as_dict(),
     }
     if not report["passed"]:
         raise LimitError(sealed.path, "must give the answers it was sealed with", _first_fault(report), measured=report)

@@ -20,8 +20,10 @@ RUNTIMES = {  # format -> modules that run it, in order of preference
     "onnx": ("onnxruntime",),
 }
 
-# First version built for NumPy 2; None: there is none. An older one crashes on NumPy 2, onnxruntime even as it ends.
-_FOR_NUMPY_2 = {"ai_edge_litert": (1, 1, 1), "onnxruntime": (1, 19), "tflite_runtime": None}
+# First version built for NumPy 2; None: there is none. On NumPy 2 an older one fails, up to a segmentation fault.
+_FOR_NUMPY_2 = {"ai_edge_litert": (1, 1), "onnxruntime": (1, 19), "tflite_runtime": None}
+# Its interpreter raises AttributeError as soon as a number of threads is given, whatever the model and NumPy.
+_BROKEN = {"ai_edge_litert": "1.1.0"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
     """A session over the bytes of a "tflite" or "onnx" model, on the CPU with `threads` threads.
 
     Raises:
-        EnvironmentFault: if the runtime is not installed, or was built for NumPy 1 and NumPy 2 is here.
+        EnvironmentFault: if the runtime is not installed, is broken, or was built for NumPy 1 and NumPy 2 is here.
         InputError: if the bytes are no model that it can load.
     """
     if format not in RUNTIMES:
@@ -85,7 +87,7 @@ def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
             f"need {' or '.join(RUNTIMES[format])}",
             hint=f"Install it: pip install 'dltk[{format}]'.",
         )
-    _require_numpy(next(module for module in RUNTIMES[format] if find_spec(module)))
+    _require_usable(next(module for module in RUNTIMES[format] if find_spec(module)))
     if format == "tflite":
         from dltk.edge.tflite import TfliteSession
 
@@ -95,14 +97,19 @@ def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
     return OnnxSession(data, threads=threads)
 
 
-def _require_numpy(module: str) -> None:
-    if int(np.__version__.partition(".")[0]) < 2:
-        return
-    name, first = module.replace("_", "-"), _FOR_NUMPY_2[module]
+def _require_usable(module: str) -> None:
+    name = module.replace("_", "-")
     try:
         found = metadata.version(name)
     except metadata.PackageNotFoundError:  # built from source, under another name: nothing is known about it
         return
+    if found == _BROKEN.get(module):
+        raise EnvironmentFault(
+            f"{name} {found}", "fails when it is told how many threads to use", hint=f"Run `pip install -U {name}`."
+        )
+    if int(np.__version__.partition(".")[0]) < 2:
+        return
+    first = _FOR_NUMPY_2[module]
     if first is None or tuple(int(part) for part in found.split(".")[:3] if part.isdigit()) < first:
         newer = f" or `pip install -U {name}`" if first else ""
         raise EnvironmentFault(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,44 @@ from dltk.edge.families.classification import is_multi_label
 from dltk.edge.families.series import scale_of, window_of
 from dltk.edge.runtimes import Session
 from dltk.edge.signature import Signature
-from dltk.edge.sources import list_images, read_table
+from dltk.edge.sources import Listing, list_images, read_table
+from dltk.edge.sources.unreadable import ignored, reason_of, require_few_unreadable
 
 __all__ = ["Labelled", "labelled", "score"]
 
-Labelled = tuple[NDArray[Any], NDArray[Any]]  # raw samples (n, ...), targets (n, ...)
-
 _CHUNK = 64  # samples whose tensors are held at a time
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Samples and what is right.
+
+    Attributes:
+        raws: (n, ...).
+        targets: (n, ...).
+        skipped: (name, reason) of files that are none of the samples.
+        notes: sentences about them.
+    """
+
+    raws: NDArray[Any]
+    targets: NDArray[Any]
+    skipped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values: what was scored, and what was left out."""
+        skipped = [{"name": name, "reason": reason} for name, reason in self.skipped]
+        return {"samples": len(self.raws), "skipped": skipped, "notes": list(self.notes)}
 
 
 def labelled(data: str | Path, signature: Signature) -> Labelled:
     """Samples and targets: of a folder a class or a CSV of path,label; or every window of a CSV of measurements.
 
+    There need not be samples of every class. A few pictures that cannot be read are left out, as in training.
+
     Raises:
-        InputError: if they cannot be read, carry labels the model does not know, or nothing can be right or wrong.
+        InputError: if too many cannot be read, they carry labels the model does not know, or nothing can be right or
+            wrong.
     """
     if signature.family == "classification":
         return _images(data, signature)
@@ -39,7 +64,7 @@ def labelled(data: str | Path, signature: Signature) -> Labelled:
 
 def score(session: Session, signature: Signature, samples: Labelled) -> dict[str, Any]:
     """{"name", "value", "samples"} of the family's first metric."""
-    raws, targets = samples
+    raws, targets = samples.raws, samples.targets
     kind, scores = family(signature.family), []
     for start in range(0, len(raws), _CHUNK):
         piece = slice(start, start + _CHUNK)
@@ -50,16 +75,31 @@ def score(session: Session, signature: Signature, samples: Labelled) -> dict[str
 
 def _images(data: str | Path, signature: Signature) -> Labelled:
     several = is_multi_label(signature)
-    listing = list_images(data, multi_label=several)
+    listing = list_images(data, multi_label=several, least_classes=1)
     unknown = sorted(set(listing.labels) - set(signature.labels))
     if unknown:
         raise InputError(str(data), f"labels must be among {', '.join(signature.labels)}", ", ".join(unknown))
-    kind = family(signature.family)
-    raws = np.stack([kind.read(path, signature) for path in listing.paths])
-    hot = np.zeros((len(raws), len(signature.labels)), np.float32)
-    for row, classes in enumerate(listing.classes):
-        hot[row, [signature.labels.index(label) for label in classes]] = 1.0
-    return raws, hot if several else hot.argmax(axis=1)
+    raws, faults = _read(listing, signature)
+    total, remedy = len(listing.names), "Repair or remove them."
+    found = [(listing.names[row], reason) for row, reason in faults.items()]
+    notes = (ignored(listing.skipped), require_few_unreadable(str(data), found, total, remedy=remedy))
+    rows = [row for row in range(total) if row not in faults]
+    hot = np.zeros((len(rows), len(signature.labels)), np.float32)
+    for place, row in enumerate(rows):
+        hot[place, [signature.labels.index(label) for label in listing.classes[row]]] = 1.0
+    targets = hot if several else hot.argmax(axis=1)
+    return Labelled(np.stack(raws), targets, (*found, *listing.skipped), tuple(filter(None, notes)))
+
+
+def _read(listing: Listing, signature: Signature) -> tuple[list[NDArray[Any]], dict[int, str]]:
+    """Raw samples of the files that can be read; row -> reason of the others."""
+    raws, faults = [], {}
+    for row, path in enumerate(listing.paths):
+        try:
+            raws.append(family(signature.family).read(path, signature))
+        except InputError as fault:
+            faults[row] = reason_of(fault)
+    return raws, faults
 
 
 def _windows(path: Path, signature: Signature) -> Labelled:
@@ -74,4 +114,4 @@ def _windows(path: Path, signature: Signature) -> Labelled:
     wanted = (after[length:].astype(np.float64) - mean) / deviation
     count = len(inputs) - length - horizon + 1
     raws = np.moveaxis(sliding_window_view(inputs, length, axis=0), -1, 1)[:count]
-    return raws, np.moveaxis(sliding_window_view(wanted, horizon, axis=0), -1, 1)
+    return Labelled(raws, np.moveaxis(sliding_window_view(wanted, horizon, axis=0), -1, 1))

@@ -22,16 +22,22 @@ from dltk.twin.graph import Graph
 
 __all__ = ["PAIRS", "Target", "emit", "graph_digest", "targets"]
 
-_VERSION = 2  # of what export writes for the same graph, beside the versions of its tools
+_VERSION = 3  # of what export writes for the same graph, beside the versions of its tools
 _TOOLS = ("tensorflow", "tf-keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
 
 PAIRS = {
-    "tflite": ("float32", "float16", "dynamic", "int8", "int8-io"),
+    "tflite": ("float32", "float16", "dynamic", "int8", "int8-io", "int16x8"),
     "onnx": ("float32", "int8"),
 }
-_NEEDS_RANGES = ("int8", "int8-io")
-_ORDER = ("int8", "int8-io", "float16", "dynamic", "float32")
-_BY_PLAN = {None: (), "float16": ("float16",), "dynamic": ("dynamic",), "int8": _NEEDS_RANGES}
+_NEEDS_RANGES = {"int8": "int8", "int8-io": "int8", "int16x8": "int16x8"}  # precision -> that of its plan
+_ORDER = ("int8", "int8-io", "int16x8", "float16", "dynamic", "float32")
+_BY_PLAN = {
+    None: (),
+    "float16": ("float16",),
+    "dynamic": ("dynamic",),
+    "int8": ("int8", "int8-io"),
+    "int16x8": ("int16x8",),
+}
 
 
 @dataclass(frozen=True)
@@ -48,28 +54,60 @@ class Target:
 
 
 def targets(
-    formats: Sequence[str], precisions: Sequence[str], plan: QuantizationPlan | None, run: object
+    formats: Sequence[str],
+    precisions: Sequence[str],
+    plan: QuantizationPlan | None,
+    run: object,
+    *,
+    source: object = None,
 ) -> tuple[Target, ...]:
     """The files that were asked for; quantized ones first, since `load` prefers what comes first.
 
     Without `precisions`: float32, and whatever the plan allows.
 
+    Args:
+        run, source: the run, and the one it was compressed from: what messages call them.
+
     Raises:
-        UsageError: if a pair of format and precision does not exist.
-        InputError: if int8 is asked for and the run has no ranges.
+        UsageError: if a precision, or a format that is named, would get no file.
+        InputError: if int8 or int16x8 is asked for and the run has no ranges.
     """
     asked = precisions or ("float32", *_BY_PLAN[plan.precision if plan else None])
     found = [Target(name, precision) for name in formats or PAIRS for precision in asked if precision in PAIRS[name]]
-    for precision in precisions:
-        if not any(precision in PAIRS[name] for name in formats or PAIRS):
-            pairs = "; ".join(f"{name}: {', '.join(PAIRS[name])}" for name in PAIRS)
-            where = f"--precision {precision}" + "".join(f" --format {name}" for name in formats)
-            raise UsageError(where, "there is no such file", hint=f"There are: {pairs}.")
-    if any(target.precision in _NEEDS_RANGES for target in found) and (plan is None or plan.precision != "int8"):
-        hint = f"Run `dltk compress {run} --step quantize:precision=int8` and export what it makes."
-        raise InputError(run, "has no int8 ranges: compress decides them, export only emits", hint=hint)
+    _require_pairs(formats, precisions)
+    for wanted in dict.fromkeys(_NEEDS_RANGES.get(target.precision) for target in found):
+        if wanted is not None:
+            _require_ranges(wanted, plan, run, source)
     found.sort(key=lambda target: (_ORDER.index(target.precision), target.format != "tflite"))
     return tuple(dict.fromkeys(found))
+
+
+def _require_pairs(formats: Sequence[str], precisions: Sequence[str]) -> None:
+    """Raise UsageError if one of `precisions` exists in none of the formats, or one of `formats` has none of them."""
+    lost = [
+        f"--precision {precision}" + "".join(f" --format {name}" for name in formats)
+        for precision in precisions
+        if not any(precision in PAIRS[name] for name in formats or PAIRS)
+    ]
+    lost += [
+        f"--format {name}" + "".join(f" --precision {precision}" for precision in precisions)
+        for name in formats
+        if precisions and not set(precisions) & set(PAIRS[name])
+    ]
+    if lost:
+        pairs = "; ".join(f"{name}: {', '.join(PAIRS[name])}" for name in PAIRS)
+        raise UsageError(lost[0], "there is no such file", hint=f"There are: {pairs}.")
+
+
+def _require_ranges(wanted: str, plan: QuantizationPlan | None, run: object, source: object) -> None:
+    if plan is None:
+        hint = f"Run `dltk compress {run} --step quantize:precision={wanted}` and export what it makes."
+        raise InputError(run, f"has no {wanted} ranges: compress decides them, export only emits", hint=hint)
+    if plan.precision != wanted:  # a second quantization would be refused
+        rule = f"was compressed to {plan.precision}, and a run is quantized once"
+        made = f"Run `dltk compress {source or 'SOURCE'} --step quantize:precision={wanted} --run DIR`"
+        beside = "" if source else ", SOURCE being the run that it was made from,"
+        raise InputError(run, rule, hint=f"{made}{beside} and export what it makes.")
 
 
 def emit(graph: Graph, signature: Signature, target: Target, plan: QuantizationPlan | None) -> bytes:
@@ -111,6 +149,9 @@ def _key(graph: Graph, signature: Signature, target: Target, plan: QuantizationP
             "weights": input_digest(plan.weights),
             "floats": dict(plan.floats),
             "samples": input_digest(plan.samples),
+            "borders": {name: asdict(grid) for name, grid in plan.borders.items()},
+            "levels": plan.levels,
+            "per_tensor_dense": plan.per_tensor_dense,
         }
     tools = {name: version(name) for name in _TOOLS}
     parts = [_VERSION, graph_digest(graph), signature.as_dict(), asdict(target), ranges, tools]

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from dltk.compress.codes import LEVELS
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
 from dltk.twin.graph import Graph
@@ -39,6 +40,7 @@ def calibrate_natively(model: Any, plan: QuantizationPlan, graph: Graph, signatu
             Samples(),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
+            reduce_range=plan.levels < LEVELS,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )

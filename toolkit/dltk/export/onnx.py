@@ -13,6 +13,7 @@ from dltk.base.errors import InputError
 from dltk.compress.fakequant import fake_quant
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
+from dltk.export.guard import ONNX_GUARD, ready, settle_guards
 from dltk.export.native import calibrate_natively
 from dltk.export.qdq import fuse_dense, quantize_weights
 from dltk.export.tidy import fuse_pads, plain_names
@@ -36,13 +37,16 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
     import onnx
 
     hook = fake_quant(plan) if precision == "int8" else None
+    if hook is not None and plan is not None:
+        graph = ready(graph, plan, ONNX_GUARD)
     model = _convert(graph, signature, hook)
-    if precision == "int8":
+    if precision == "int8" and plan is not None:
         if hook is not None:
             fuse_pads(model)
             fuse_dense(model)
-            quantize_weights(model)
-        elif plan is not None:
+            quantize_weights(model, levels=plan.levels, per_tensor_dense=plan.per_tensor_dense)
+            settle_guards(model)
+        else:
             with _quiet():
                 model = calibrate_natively(model, plan, graph, signature)
     plain_names(model)

@@ -13,17 +13,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.compress.codes import LEVELS
 from dltk.compress.plan import affine8
 
 __all__ = ["fuse_dense", "quantize_weights"]
 
 # operator -> axis of its weight that runs over output channels
 _CHANNEL_AXIS = {"Conv": 0, "ConvTranspose": 1, "Gemm": 1, "MatMul": 1}
+_DENSE = {"Gemm", "MatMul"}
 _RESHAPES = {"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 
 
-def quantize_weights(model: Any) -> None:
-    """Store the weights of every weighted node with a quantized input as int8; changes `model`."""
+def quantize_weights(model: Any, *, levels: int = LEVELS, per_tensor_dense: bool = False) -> None:
+    """Store the weights of every weighted node with a quantized input as int8; changes `model`.
+
+    Args:
+        levels: steps on each side of zero.
+        per_tensor_dense: one scale for the whole weight of a Gemm or MatMul.
+    """
     import onnx
 
     _pair_up(model)
@@ -39,7 +46,8 @@ def quantize_weights(model: Any) -> None:
             kernel = onnx.numpy_helper.to_array(constants[weight])
             axis = _axis(node, kernel)
             if weight not in done:
-                done[weight] = _store(model, nodes, weight, *_int8(kernel, axis), axis)
+                whole = per_tensor_dense and node.op_type in _DENSE
+                done[weight] = _store(model, nodes, weight, *_int8(kernel, None if whole else axis, levels), axis)
             node.input[1] = f"{weight}_dequantized"
             if len(node.input) > 2 and node.input[2] in constants:
                 grid = onnx.numpy_helper.to_array(constants[scales[node.input[0]]])
@@ -147,12 +155,13 @@ def _put_nodes(model: Any, nodes: list[Any]) -> None:
     model.graph.node.extend(fresh)
 
 
-def _int8(kernel: NDArray[Any], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """(int8 weights, scales (channels,)): symmetric, as TFLite's converter does it."""
+def _int8(kernel: NDArray[Any], axis: int | None, levels: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """(int8 weights, scales (channels,), or () without an axis): symmetric, as TFLite's converter does it."""
     others = tuple(i for i in range(kernel.ndim) if i != axis)
-    scale = np.maximum(np.abs(kernel).max(axis=others), np.float32(1e-12)) / np.float32(127)
-    shaped = scale.reshape([-1 if i == axis else 1 for i in range(kernel.ndim)])
-    return np.clip(np.round(kernel / shaped), -127, 127).astype(np.int8), scale.astype(np.float32)
+    largest = np.abs(kernel).max(axis=others, keepdims=True)
+    scale = np.maximum(largest, np.float32(1e-12)) / np.float32(levels)
+    steps = np.clip(np.round(kernel / scale), -LEVELS, LEVELS).astype(np.int8)
+    return steps, scale.astype(np.float32).reshape(() if axis is None else -1)
 
 
 def _axis(node: Any, kernel: NDArray[Any]) -> int:
@@ -169,8 +178,11 @@ def _store(
 
     parts = (weights, scale, np.zeros(scale.shape, weights.dtype))
     names = [f"{name}_quantized", f"{name}_scale", f"{name}_zero_point"]
-    model.graph.initializer.extend(numpy_helper.from_array(part, n) for part, n in zip(parts, names, strict=True))
-    nodes.append(helper.make_node("DequantizeLinear", names, [f"{name}_dequantized"], name=f"{name}_dq", axis=axis))
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(part), n) for part, n in zip(parts, names, strict=True)
+    )
+    along = {"axis": axis} if scale.ndim else {}
+    nodes.append(helper.make_node("DequantizeLinear", names, [f"{name}_dequantized"], name=f"{name}_dq", **along))
     return scale
 
 

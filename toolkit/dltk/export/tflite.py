@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 
 from dltk.base.errors import InputError
+from dltk.compress.codes import LEVELS
 from dltk.compress.fakequant import fake_quant
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
 from dltk.export.flat import packed
+from dltk.export.flatedit import narrow_weights, remove_guards, widen_biases
+from dltk.export.guard import TFLITE_GUARD, ready
 from dltk.twin.graph import Graph
 
 __all__ = ["emit"]
@@ -25,8 +28,8 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
     """The bytes of a `.tflite` file of a deployed graph.
 
     Args:
-        precision: "float32", "float16", "dynamic", "int8" (float at the borders) or "int8-io".
-        plan: the ranges; needed for int8.
+        precision: "float32", "float16", "dynamic", "int8" (float at the borders), "int8-io" or "int16x8".
+        plan: the ranges; needed for int8 and int16x8.
 
     Raises:
         InputError: if an operator would need the Flex delegate, which edge interpreters lack.
@@ -35,7 +38,10 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
 
     from dltk.twin.build import build
 
-    twin = build(graph, hook=fake_quant(plan) if precision.startswith("int8") else None, batch=1)
+    integer, whole = precision.startswith("int"), precision == "int8-io"
+    if integer and plan is not None:
+        graph = ready(graph, plan, TFLITE_GUARD, borders=whole)
+    twin = build(graph, hook=fake_quant(plan, borders=whole) if integer else None, batch=1)
     function = _function(twin, graph, signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], twin)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -45,7 +51,7 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
             data = bytes(converter.convert())
     except Exception as fault:
         raise InputError("export to TFLite", "every operator must be a builtin", _cause(fault)) from fault
-    return _with_metadata(data, signature, precision)
+    return _finished(data, signature, precision, plan if integer else None)
 
 
 def _function(twin: Any, graph: Graph, signature: Signature) -> Any:
@@ -84,7 +90,10 @@ def _dynamic(converter: Any, tf: Any, plan: QuantizationPlan | None, inputs: lis
 
 def _int8(converter: Any, tf: Any, plan: QuantizationPlan | None, inputs: list[str]) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if plan is None or plan.ranges != "native":
+    if plan is None:
+        return
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = plan.per_tensor_dense
+    if plan.ranges != "native":
         return
 
     def samples() -> Iterator[list[Any]]:
@@ -92,6 +101,12 @@ def _int8(converter: Any, tf: Any, plan: QuantizationPlan | None, inputs: list[s
             yield [np.asarray(plan.samples[name][i : i + 1]) for name in inputs]
 
     converter.representative_dataset = samples
+
+
+def _int16x8(converter: Any, tf: Any, plan: QuantizationPlan | None, inputs: list[str]) -> None:
+    _int8(converter, tf, plan, inputs)
+    wide = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    converter.target_spec.supported_ops = [wide, tf.lite.OpsSet.TFLITE_BUILTINS]  # the latter: what has no such kernel
 
 
 def _int8_io(converter: Any, tf: Any, plan: QuantizationPlan | None, inputs: list[str]) -> None:
@@ -106,15 +121,31 @@ _SETTINGS: Mapping[str, Callable[[Any, Any, QuantizationPlan | None, list[str]],
     "dynamic": _dynamic,
     "int8": _int8,
     "int8-io": _int8_io,
+    "int16x8": _int16x8,
 }
 
 
-def _with_metadata(data: bytes, signature: Signature, precision: str) -> bytes:
-    """The same model with dltk's description inside, under the metadata name "dltk"."""
-    from tensorflow.lite.python import schema_py_generated as schema
+def _finished(data: bytes, signature: Signature, precision: str, plan: QuantizationPlan | None) -> bytes:
+    """The model with what the plan asks and the converter has no setting for, plain names, and a description."""
     from tensorflow.lite.tools import flatbuffer_utils
 
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(data))
+    if plan is not None and plan.ranges == "shared":
+        remove_guards(model)
+        if plan.levels != LEVELS:
+            narrow_weights(model, plan.levels)
+        if precision == "int16x8":
+            widen_biases(model)
+    _describe(model, signature, precision)
+    _plain_names(model, signature)
+    _empty_unread_buffers(model)
+    return packed(model)
+
+
+def _describe(model: Any, signature: Signature, precision: str) -> None:
+    """Put dltk's description inside, under the metadata name "dltk"."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
     text = json.dumps({"precision": precision, "signature": signature.as_dict()}, sort_keys=True)
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(text.encode(), np.uint8)
@@ -122,9 +153,6 @@ def _with_metadata(data: bytes, signature: Signature, precision: str) -> bytes:
     entry.name, entry.buffer = b"dltk", len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
-    _plain_names(model, signature)
-    _empty_unread_buffers(model)
-    return packed(model)
 
 
 def _plain_names(model: Any, signature: Signature) -> None:

@@ -21,9 +21,13 @@ class Names:
 
     def of(self, operation: Any) -> str:
         """The fixed name of `operation`; ask once for each."""
-        made_up = _snake(type(operation).__name__)
-        if not re.fullmatch(rf"{re.escape(made_up)}(_\d+)?", operation.name):
-            return str(operation.name)
+        return self.of_kind(type(operation).__name__, str(operation.name))
+
+    def of_kind(self, kind: str, name: str) -> str:
+        """The fixed name of an operation of the class `kind` that is called `name` now."""
+        made_up = _snake(kind)
+        if not re.fullmatch(rf"{re.escape(made_up)}(_\d+)?", name):
+            return name
         number = self._counted[made_up]
         self._counted[made_up] += 1
         return f"{made_up}_{number}" if number else made_up

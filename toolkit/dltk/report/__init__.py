@@ -11,8 +11,8 @@ Text and JSON need nothing beside the base install; the page is drawn with the e
 
 from __future__ import annotations
 
-from dltk.report.collect import collect
+from dltk.report.collect import collect, of_bundle
 from dltk.report.text import as_text
 from dltk.report.write import as_bytes, require_writable, write_report
 
-__all__ = ["as_bytes", "as_text", "collect", "require_writable", "write_report"]
+__all__ = ["as_bytes", "as_text", "collect", "of_bundle", "require_writable", "write_report"]

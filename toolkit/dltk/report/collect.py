@@ -12,12 +12,13 @@ from typing import Any
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, read_capped
 from dltk.edge.integrity import read_file, read_manifest
-from dltk.edge.manifest import MANIFEST
+from dltk.edge.manifest import MANIFEST, Manifest
+from dltk.report.compressed import read_compression, read_metric
 from dltk.report.metrics import read_metrics
 from dltk.report.values import listed, mapping, number, records, scalars, texts
 from dltk.run import Run
 
-__all__ = ["collect"]
+__all__ = ["collect", "of_bundle"]
 
 _HISTORY_LIMIT = 64_000_000  # bytes
 _REPORT = "report.json"
@@ -65,16 +66,22 @@ def _run(run: Run) -> dict[str, Any]:
         "metrics": read_metrics(run.read_json("metrics"), run.path / "metrics.json"),
         "history": _history(run.history_path),
         "data": _data(run.read_json("data")) if os.path.lexists(run.path / "data.json") else {},
-        "compression": _compression(measured),
+        "compression": read_compression(measured, run.path / _REPORT),
         "artifacts": [_artifact(item) for item in records(mapping(measured).get("artifacts"))],
     }
 
 
 def _bundle(path: Path) -> dict[str, Any]:
     manifest = read_manifest(path)
-    measured: Mapping[str, Any] = {}
+    measured: Any = {}
     if _REPORT in manifest.files:
-        measured = mapping(parse_json(read_file(path, manifest, _REPORT), path / _REPORT))
+        measured = parse_json(read_file(path, manifest, _REPORT), path / _REPORT)
+    return of_bundle(manifest, measured, path)
+
+
+def of_bundle(manifest: Manifest, measured: Any, path: Path) -> dict[str, Any]:
+    """What a bundle at `path` says of itself, out of its manifest and its report.json, before it stands there."""
+    measured = mapping(measured)
     beside = {item.get("file"): scalars(item, depth=1) for item in records(measured.get("artifacts"))}
     metrics = measured.get("metrics")
     return {
@@ -89,23 +96,19 @@ def _bundle(path: Path) -> dict[str, Any]:
         "agreement": scalars(measured.get("agreement")),
         "reference": scalars(measured.get("reference")),
         "metrics": None if metrics is None else read_metrics(metrics, path / _REPORT),
-        "compression": _compression(measured),
+        "compression": read_compression(measured, path / _REPORT),
     }
 
 
 def _artifact(found: Mapping[str, Any]) -> dict[str, Any]:
     """One model file, as a manifest or the report of a compression has it; what is not there is None or empty."""
-    metric = scalars(found["metric"], depth=1) if mapping(found.get("metric")) else None
-    if metric is not None:
-        ends = [number(end) for end in listed(found["metric"].get("interval"))]
-        metric["interval"] = ends if len(ends) == 2 and None not in ends else None  # type: ignore[assignment]
     operators = mapping(found.get("operators")).items()
     return {
         **{key: str(found.get(key) or "-") for key in ("file", "format", "precision", "ranges", "minimum_runtime")},
         **{key: number(found.get(key)) or 0 for key in ("bytes", "download_bytes")},
         "operators": {name: count for name, count in operators if number(count) is not None},
         "parity": scalars(found.get("parity"), depth=1),
-        "metric": metric,
+        "metric": read_metric(found.get("metric")),
         "delegated_share": number(found.get("delegated_share")),
     }
 
@@ -155,28 +158,5 @@ def _data(found: Any) -> dict[str, Any]:
         "conflicts": [
             [{"name": str(each.get("name", "")), "labels": texts(each.get("labels"))} for each in records(group)]
             for group in listed(report.get("conflicts"))
-        ],
-    }
-
-
-def _compression(found: Any) -> dict[str, Any] | None:
-    steps = records(mapping(found).get("steps"))
-    if not steps:
-        return None
-    return {
-        "source": str(mapping(found).get("source", "")),
-        "steps": [
-            {
-                "name": str(step.get("name", "")),
-                "settings": scalars(step.get("settings")),
-                "changed": texts(step.get("changed")),
-                "skipped": [
-                    {"layer": str(item.get("layer", "")), "reason": str(item.get("reason", ""))}
-                    for item in records(step.get("skipped"))
-                ],
-                "figures": scalars(step.get("figures")),
-                "warnings": texts(step.get("warnings")),
-            }
-            for step in steps
         ],
     }

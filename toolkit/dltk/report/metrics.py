@@ -66,12 +66,20 @@ def _is_matrix(value: Any) -> bool:
 
 
 def _is_curve(value: Any) -> bool:
-    return _all(value, lambda point: _all(point, lambda part: number(part) is not None) and len(point) == 2)
+    return _all(value, lambda point: _is_point(point, 2))
+
+
+def _is_bin(value: Any) -> bool:
+    return _is_point(value, 3)
+
+
+def _is_point(value: Any, parts: int) -> bool:
+    return _all(value, lambda part: number(part) is not None) and len(value) == parts
 
 
 _PARTS: Mapping[str, Callable[[Any], bool]] = {
     "top_k": _numbers,
-    "calibration": lambda value: _numbers(value, _CALIBRATION),
+    "calibration": lambda value: _numbers(value, _CALIBRATION) and _all(value.get("reliability", []), _is_bin),
     "classes": lambda value: _all(value, _is_class) and bool(value),
     "macro": lambda value: _numbers(value, _COLUMNS, gaps=True),
     "confusion": _is_matrix,

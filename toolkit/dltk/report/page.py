@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dltk.base.errors import EnvironmentFault
+from dltk.report.bought import bought_table
 from dltk.report.charts import charts
-from dltk.report.tables import Table, figure, size, tables
+from dltk.report.layout import Table, figure, shares, size
+from dltk.report.tables import tables
 from dltk.report.template import PAGE, STYLE
 from dltk.report.values import number, printable
 
@@ -31,11 +33,13 @@ def as_html(report: Mapping[str, Any]) -> str:
     from markupsafe import Markup
 
     report = printable(report)
+    compression = report["compression"]
+    first = [table for table in (bought_table(compression),) if table.rows]
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(PAGE)
-    drawn = [
-        {"title": chart.title, "note": chart.note, "svg": Markup(chart.svg)}  # noqa: S704 - drawn by matplotlib
-        for chart in charts(report)
-    ]
+    drawn: dict[int, list[dict[str, Any]]] = {}
+    for chart in charts(report):
+        picture = Markup(chart.svg)  # noqa: S704 - drawn by matplotlib
+        drawn.setdefault(chart.group, []).append({"title": chart.title, "note": chart.note, "svg": picture})
     page: str = template.render(
         name=report["name"],
         lead=_lead(report),
@@ -43,8 +47,10 @@ def as_html(report: Mapping[str, Any]) -> str:
         style=Markup(STYLE),  # noqa: S704 - a constant
         tiles=_tiles(report),
         bars=_bars(report["artifacts"]),
-        charts=drawn,
-        tables=_all_tables(report),
+        charts=[drawn[group] for group in sorted(drawn)],
+        first=first,
+        tables=[table for table in _all_tables(report) if table not in first],
+        commands=compression["commands"] if compression else [],
     )
     return page
 
@@ -66,17 +72,20 @@ def _lead(report: Mapping[str, Any]) -> str:
 
 
 def _all_tables(report: Mapping[str, Any]) -> list[Table]:
-    """What it is about first: of a run its figures, of a bundle its files."""
+    """What it is about first: of a run its figures, of a compressed one and of a bundle the files."""
     figures = _class_tables(report["metrics"] or {})
-    return [*figures, *tables(report)] if report["kind"] == "run" else [*tables(report), *figures]
+    trained = report["kind"] == "run" and not report["compression"]
+    return [*figures, *tables(report)] if trained else [*tables(report), *figures]
 
 
 def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     metrics = report["metrics"] or {}
     if report["kind"] == "bundle":
-        return _bundle_tiles(report["artifacts"], metrics)
-    tiles = [(name.replace("_", " "), figure(metrics[name])) for name in _HEADLINES if name in metrics]
-    tiles += [(f"top-{k}", figure(value)) for k, value in metrics.get("top_k", {}).items() if k != "1"][:2]
+        return [*_bought_tiles(report["compression"]), *_bundle_tiles(report["artifacts"], metrics)]
+    tiles = _bought_tiles(report["compression"])
+    tiles += [(name.replace("_", " "), figure(metrics[name])) for name in _HEADLINES if name in metrics]
+    if not report["compression"]:
+        tiles += [(f"top-{k}", figure(value)) for k, value in metrics.get("top_k", {}).items() if k != "1"][:2]
     if "macro" in metrics:
         tiles.append(("mean F1 of the classes", figure(metrics["macro"]["f1"])))
     if "calibration" in metrics:
@@ -87,6 +96,20 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "samples" in metrics:
         tiles.append(("test samples", figure(metrics["samples"])))
     return tiles
+
+
+def _bought_tiles(compression: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """The last file a compression made, beside the float32 file it began with."""
+    rows = [row for row in compression["bought"] if not row["after"].startswith("float32,")] if compression else []
+    if len(rows) < 2:
+        return []
+    first, last = rows[0], rows[-1]
+    tiles = [
+        (f"of the source's float32 file to download {last['file']}", shares(last["download_bytes"], first["bytes"])),
+        ("of the source's p50 for one sample", shares(last["p50_ms"], first["p50_ms"])),
+        ("drop of the metric", figure((last["metric"] or {}).get("drop"))),
+    ]
+    return [(label, value) for label, value in tiles if value != "-"]
 
 
 def _bundle_tiles(artifacts: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -3,71 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from dltk.report.bought import bought_table, compression_tables
+from dltk.report.layout import Table, cut, figure
 from dltk.report.values import number, scalars
 
-__all__ = ["Table", "figure", "size", "tables"]
+__all__ = ["tables"]
 
-_MOST_ROWS, _HISTORY_ROWS = 50, 20
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells as texts.
-
-    Attributes:
-        title: what it shows.
-        heads: one a column.
-        rows: as long as `heads`.
-        words: columns of words, to the left; the others hold numbers, to the right.
-        note: a sentence below, or nothing.
-    """
-
-    title: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    words: tuple[int, ...] = (0,)
-    note: str = ""
+_HISTORY_ROWS = 20
 
 
 def tables(report: Mapping[str, Any]) -> list[Table]:
     """Every table but the metrics' own; those that would be empty are left out."""
-    if report["kind"] == "run":
-        found = [*_artifacts(report["artifacts"]), _history(report["history"]), *_data(report["data"])]
-    else:
-        found = [*_artifacts(report["artifacts"]), _pairs("Agreement between artifacts", report["agreement"])]
-        found += [_pairs("Reference", report["reference"])]
-    found += _compression(report["compression"])
+    compression = report["compression"]
+    found = [bought_table(compression), *_artifacts(report["artifacts"])]
     if report["kind"] == "bundle":
+        found += [_pairs("Agreement between artifacts", report["agreement"]), _pairs("Reference", report["reference"])]
+    found += compression_tables(compression)
+    if report["kind"] == "run":
+        found += [_history(report["history"]), *_data(report["data"])]
+    else:
         found += [_pairs("Limits it was held to", report["gate"]), _made_from(report["lineage"])]
     return [table for table in found if table.rows]
 
 
-def figure(value: Any) -> str:
-    """A number with four digits that count, or a word as it is."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.4f}" if 0.001 <= abs(value) < 1000 else f"{value:.4g}"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def size(count: float) -> str:
-    """Bytes for a person; a KB is 1000 bytes."""
-    if count < 1000:
-        return f"{count:.0f} B"
-    return f"{count / 1000:.1f} KB" if count < 1e6 else f"{count / 1e6:.1f} MB"
-
-
-def _cut(rows: Sequence[tuple[str, ...]], most: int = _MOST_ROWS) -> tuple[tuple[tuple[str, ...], ...], str]:
-    more = len(rows) - most
-    return tuple(rows[:most]), f"{more} more, see the JSON report." if more > 0 else ""
-
-
 def _pairs(title: str, values: Mapping[str, Any]) -> Table:
-    rows, note = _cut([(name.replace("_", " "), figure(value)) for name, value in scalars(values).items()])
+    rows, note = cut([(name.replace("_", " "), figure(value)) for name, value in scalars(values).items()])
     return Table(title, ("", "value"), rows, (0, 1), note)
 
 
@@ -89,11 +51,11 @@ def _data(data: Mapping[str, Any]) -> list[Table]:
         return []
     carved = " and ".join(data["carved_from_train"])
     counts = tuple((side, str(count)) for side, count in data["samples"].items())
-    skipped, more_skipped = _cut([(item["name"], item["reason"]) for item in data["skipped"]])
-    moved, more_moved = _cut(
+    skipped, more_skipped = cut([(item["name"], item["reason"]) for item in data["skipped"]])
+    moved, more_moved = cut(
         [(name, item["kept"], item["side"]) for item in data["duplicates"] for name in item["dropped"]]
     )
-    conflicts, more_conflicts = _cut(
+    conflicts, more_conflicts = cut(
         [("; ".join(f"{each['name']}: {', '.join(each['labels'])}" for each in group),) for group in data["conflicts"]]
     )
     source = f"Data: {data['source']}"
@@ -103,37 +65,6 @@ def _data(data: Mapping[str, Any]) -> list[Table]:
         Table("Copies dropped", ("file", "the same as", "which stays in"), moved, (0, 1, 2), more_moved),
         Table("Equal pictures with different labels", ("files",), conflicts, (0,), more_conflicts),
     ]
-
-
-def _compression(found: Mapping[str, Any] | None) -> list[Table]:
-    steps: Sequence[Mapping[str, Any]] = found["steps"] if found else ()
-    overview = tuple(
-        (step["name"], _words(step["settings"]), str(len(step["changed"])), str(len(step["skipped"]))) for step in steps
-    )
-    figures = [
-        (step["name"], name.replace("_", " "), figure(value))
-        for step in steps
-        for name, value in step["figures"].items()
-    ]
-    skipped = [(step["name"], item["layer"], item["reason"]) for step in steps for item in step["skipped"]]
-    warned = [(step["name"], warning) for step in steps for warning in step["warnings"]]
-    source = f"From {found['source']}." if found and found["source"] else ""
-    heads = ("step", "settings", "layers changed", "left as they were")
-    return [
-        Table("Compression", heads, overview, (0, 1), source),
-        _cut_table("What the steps measured", ("step", "figure", "value"), figures, (0, 1, 2)),
-        _cut_table("Layers left as they were", ("step", "layer", "reason"), skipped, (0, 1, 2)),
-        _cut_table("Warnings", ("step", "warning"), warned, (0, 1)),
-    ]
-
-
-def _cut_table(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], words: tuple[int, ...]) -> Table:
-    shown, note = _cut(rows)
-    return Table(title, heads, shown, words, note)
-
-
-def _words(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={figure(value)}" for name, value in settings.items()) or "-"
 
 
 def _artifacts(artifacts: Sequence[Mapping[str, Any]]) -> list[Table]:

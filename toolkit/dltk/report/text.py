@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dltk.report.tables import Table, tables
+from dltk.report.layout import Table
+from dltk.report.tables import tables
 from dltk.report.values import printable
 from dltk.training.tables import as_text as metrics_text
 
@@ -22,6 +23,8 @@ def as_text(report: Mapping[str, Any]) -> str:
         parts += [_metrics(metrics)] if metrics else []
     else:
         parts += [_metrics(metrics), *map(_table, tables(report))]
+    commands = report["compression"]["commands"] if report["compression"] else []
+    parts += ["\n".join(["To make it again", *(f"  {line}" for line in commands)])] if commands else []
     return "\n\n".join(parts)
 
 

@@ -13,7 +13,7 @@ from dltk.base.errors import InputError
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset, Split
 from dltk.edge.families import family
-from dltk.edge.metrics import expected_calibration_error, softmax, top_k_accuracy
+from dltk.edge.metrics import expected_calibration_error, reliability, softmax, top_k_accuracy
 from dltk.edge.signature import Signature
 from dltk.training.losses import kind_of
 from dltk.training.temperature import fit_temperature
@@ -54,13 +54,14 @@ def predict_outputs(
 
 def report(
     outputs: NDArray[Any], targets: NDArray[Any], signature: Signature, *,
-    validation: tuple[NDArray[Any], NDArray[Any]] | None = None
+    validation: tuple[NDArray[Any], NDArray[Any]] | None = None, temperature: float = 1.0
 ) -> dict[str, Any]:  # fmt: skip
     """Figures of model outputs (n, ...) against targets.
 
     Single labels: accuracy, top_k, a class: precision, recall, f1, auc, samples; macro means, confusion matrix, ROC
-    curves, calibration before and after a temperature fitted on `validation` (outputs, targets). Several labels:
-    the same a label at the signature's threshold. Values: errors overall and a step of the horizon, in the data's unit.
+    curves, calibration before and after a temperature fitted on `validation` (outputs, targets), or `temperature`
+    without those, and the reliability behind it: (confidence, accuracy, samples) a bin. Several labels: the same a
+    label at the signature's threshold. Values: errors overall and a step of the horizon, in the data's unit.
 
     Raises:
         InputError: if there are no samples.
@@ -69,15 +70,16 @@ def report(
         raise InputError("test split", "must hold samples to evaluate on", 0, "Set data.test above 0.")
     kind = kind_of(signature, np.asarray(targets))
     if kind == "single-label":
-        return _single_label(outputs, np.asarray(targets), signature, validation)
+        if validation is not None:
+            temperature = fit_temperature(_logits(validation[0], signature), validation[1])
+        return _single_label(outputs, np.asarray(targets), signature, temperature)
     if kind == "multi-label":
         return _multi_label(outputs, np.asarray(targets), signature)
     return _values(outputs, np.asarray(targets), signature)
 
 
 def _single_label(
-    outputs: NDArray[Any], targets: NDArray[Any], signature: Signature,
-    validation: tuple[NDArray[Any], NDArray[Any]] | None
+    outputs: NDArray[Any], targets: NDArray[Any], signature: Signature, temperature: float
 ) -> dict[str, Any]:  # fmt: skip
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
@@ -96,21 +98,17 @@ def _single_label(
         "classes": _classes(_names(signature, classes), table, ranks),
         "confusion": confusion_matrix(targets, predicted, labels=numbers).tolist(),
         "roc": [curve for _, curve in ranks],
-        "calibration": _calibration(logits, targets, signature, validation),
+        "calibration": _calibration(logits, targets, temperature),
     }
 
 
-def _calibration(
-    logits: NDArray[Any], targets: NDArray[Any], signature: Signature,
-    validation: tuple[NDArray[Any], NDArray[Any]] | None
-) -> dict[str, float]:  # fmt: skip
-    temperature = 1.0 if validation is None else fit_temperature(_logits(validation[0], signature), validation[1])
+def _calibration(logits: NDArray[Any], targets: NDArray[Any], temperature: float) -> dict[str, Any]:
+    fitted = softmax(logits, temperature=temperature)
     return {
         "temperature": temperature,
         "expected_calibration_error": expected_calibration_error(softmax(logits), targets),
-        "expected_calibration_error_fitted": expected_calibration_error(
-            softmax(logits, temperature=temperature), targets
-        ),
+        "expected_calibration_error_fitted": expected_calibration_error(fitted, targets),
+        "reliability": [list(each) for each in reliability(fitted, targets)],
     }
 
 

@@ -22,6 +22,7 @@ from dltk.training.counter import derive
 from dltk.training.cut import batch_norm_frozen, precision, split_at
 from dltk.training.features import Frozen, runner
 from dltk.training.feed import Batch, Feed
+from dltk.training.hints import Hints
 from dltk.training.losses import objective
 from dltk.training.optimizers import is_keras3, optimizer
 from dltk.training.schedules import rate
@@ -61,6 +62,7 @@ class FitTrainer:
         teacher: answers to learn from besides the targets; made with the same `seed` and `augment`.
         before_step: called with the number of each step before it is taken; steps then run one by one.
         first_kept: epoch, from 0, from which on weights may be the best ones.
+        hints: the teacher's features to follow; all of `model` must learn then.
 
     Raises:
         InputError: if model, data and settings do not fit together.
@@ -69,13 +71,16 @@ class FitTrainer:
     def __init__(
         self, model: Any, dataset: Dataset, signature: Signature, fit: Fit, *, seed: int, name: str = "fit",
         augment: Augment | None = None, frozen_through: str | None = None, teacher: Teacher | None = None,
-        before_step: Callable[[int], None] | None = None, first_kept: int = 0, progress: Progress = SILENT
+        before_step: Callable[[int], None] | None = None, first_kept: int = 0, hints: Hints | None = None,
+        progress: Progress = SILENT
     ) -> None:  # fmt: skip
         if not len(dataset.train):
             raise InputError("training split", "must hold samples", 0)
+        if hints is not None and frozen_through is not None:
+            raise InputError(f"frozen_through {frozen_through!r}", "must be None where hints are followed")
         self.name, self.epochs = name, fit.epochs
         self._fit, self._seed, self._dataset, self._before_step = fit, seed, dataset, before_step
-        self._teacher, self._cut, self._augment = teacher, frozen_through, augment
+        self._teacher, self._cut, self._augment, self._hints = teacher, frozen_through, augment, hints
         self._objective = objective(signature, dataset.train.targets, fit)
         prefix, self._learner = (None, model) if frozen_through is None else split_at(model, frozen_through)
         views = Views(dataset.train, augment, seed=seed, classes=signature.outputs[0].sample_shape[-1])
@@ -84,14 +89,14 @@ class FitTrainer:
             fit.batch_size, seed, name, before_step is None, progress
         )  # fmt: skip
         with batch_norm_frozen(self._learner if frozen_through else None), precision(model, fit.precision):
-            self._trained = list(self._learner.trainable_variables)
+            self._trained = [*self._learner.trainable_variables, *(hints.variables if hints else ())]
         self._optimizer = optimizer(fit, model)
         self._optimizer.build(self._trained)
         self._average = Average(self._trained, fit.average) if fit.average else None
         self._selection = Selection(fit, first_kept=first_kept)
         self._step = Step(
             self._learner, self._trained, self._objective, self._optimizer, self._average, teacher, fit,
-            frozen_norms=frozen_through is not None
+            frozen_norms=frozen_through is not None, hints=hints
         )  # fmt: skip
         seed_dropout(self._learner, seed, name, "dropout")
 
@@ -139,7 +144,7 @@ class FitTrainer:
     def state(self) -> dict[str, NDArray[Any]]:
         """Model, optimizer, dropout, average, best weights; the frozen part only as a digest."""
         state = pack("model", self._learner.variables) | pack("optimizer", self._optimizer.variables)
-        state |= pack("best", self._selection.values)
+        state |= pack("best", self._selection.values) | pack("hints", self._hints.variables if self._hints else ())
         if self._average:
             state |= pack("average", self._average.variables)
         facts = np.frombuffer(self._facts.encode(), np.uint8)
@@ -158,6 +163,8 @@ class FitTrainer:
         best = unpack("best", state, variables) if any(name.startswith("best/") for name in state) else []
         put(variables, unpack("model", state, variables))
         put(self._optimizer.variables, unpack("optimizer", state, self._optimizer.variables))
+        if self._hints:
+            put(self._hints.variables, unpack("hints", state, self._hints.variables))
         if self._average:
             put(self._average.variables, unpack("average", state, self._average.variables))
         self._selection.restore(state, best)
@@ -183,7 +190,8 @@ class FitTrainer:
         """A digest of all that a resumed run must have in common with the interrupted one."""
         teacher = None if self._teacher is None else [self._teacher.temperature, self._teacher.weight]
         augment = None if self._augment is None else asdict(self._augment)
-        parts = [asdict(self._fit), augment, teacher, self._seed, self.name, self._cut]
+        parts: list[Any] = [asdict(self._fit), augment, teacher, self._seed, self.name, self._cut]
+        parts += [dict(self._hints.facts)] if self._hints else []
         return sha256(canonical_json([*parts, self._dataset.digest, self._feed.prefix_digest]))
 
     @cached_property

@@ -32,7 +32,7 @@ class Objective:
         logits: model outputs -> float32 logits (n, k), or values where nothing is classified.
         encode: targets -> float32 (n, ...), what the loss compares with.
         losses: (logits, encoded targets) -> float32 (n,), one loss a sample, weights of rare classes included.
-        distil: (logits, teacher's logits, temperature) -> float32 (n,).
+        distil: (logits, the teacher's after `logits`, temperature) -> float32 (n,).
     """
 
     kind: Kind

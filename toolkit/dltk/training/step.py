@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dltk.recipe.groups import Fit
 from dltk.training.backend import tf
 from dltk.training.cut import batch_norm_frozen, precision
+from dltk.training.hints import Hints
 from dltk.training.losses import Objective
 from dltk.training.teacher import Teacher
 from dltk.training.weights import Average, is_kernel
@@ -26,18 +27,19 @@ class Step:
         learner: Keras 3 or tf_keras model that is called.
         trained: its variables that are updated.
         frozen_norms: run batch norms in inference mode.
+        hints: features to follow besides; only for steps one by one.
     """
 
     def __init__(
         self, learner: Any, trained: Sequence[Any], goal: Objective, optimizer: Any, average: Average | None,
-        teacher: Teacher | None, fit: Fit, *, frozen_norms: bool
+        teacher: Teacher | None, fit: Fit, *, frozen_norms: bool, hints: Hints | None = None
     ) -> None:  # fmt: skip
         self._learner, self._trained, self._goal, self._optimizer = learner, list(trained), goal, optimizer
-        self._average, self._teacher, self._fit = average, teacher, fit
+        self._average, self._teacher, self._fit, self._hints = average, teacher, fit, hints
         self._norms_of = learner if frozen_norms else None
 
     def one(self, inputs: list[Any], targets: Any, taught: Any, rate: Any) -> Mapping[str, Any]:
-        """One optimizer step; scalars "loss" and, for single labels, "accuracy"."""
+        """One optimizer step; scalars "loss", for single labels "accuracy", with hints "features"."""
         arrays = [tf.constant(array) for array in inputs]
         return dict(self._compiled(arrays, tf.constant(targets), tf.constant(taught), tf.constant(rate, tf.float32)))
 
@@ -77,17 +79,21 @@ class Step:
 
     def _learn(self, inputs: list[Any], targets: Any, taught: Any, rate: Any) -> dict[str, Any]:
         """One step, traced. Batch norm and precision are set while tracing, and put back."""
-        learner, goal = self._learner, self._goal
+        learner, goal, hints = self._learner, self._goal, self._hints
+        given = inputs[0] if len(inputs) == 1 else inputs
+        led = hints.wanted(given) if hints else []
         with batch_norm_frozen(self._norms_of), precision(learner, self._fit.precision), tf.GradientTape() as tape:
-            logits = goal.logits(learner(inputs[0] if len(inputs) == 1 else inputs, training=True))
+            outputs, *features = hints.student(given, training=True) if hints else [learner(given, training=True)]
+            logits = goal.logits(outputs)
             wanted = goal.encode(targets)
             losses = goal.losses(logits, wanted)
             if self._teacher:
-                share = self._teacher.weight
-                losses = (1 - share) * losses + share * goal.distil(logits, taught, self._teacher.temperature)
-            loss = tf.add_n([tf.reduce_mean(losses), *self._penalties()])
+                share, asked = self._teacher.weight, goal.logits(taught)
+                losses = (1 - share) * losses + share * goal.distil(logits, asked, self._teacher.temperature)
+            extra = {"features": hints.loss(features, led)} if hints else {}
+            loss = tf.add_n([tf.reduce_mean(losses), *extra.values(), *self._penalties()])
         self._apply(tape.gradient(loss, self._trained), rate)
-        figures = {"loss": loss}
+        figures = {"loss": loss, **extra}
         if goal.kind == "single-label":
             right = tf.equal(tf.argmax(logits, -1), tf.argmax(wanted, -1))
             figures["accuracy"] = tf.reduce_mean(tf.cast(right, tf.float32))

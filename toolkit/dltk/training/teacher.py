@@ -1,4 +1,4 @@
-"""A teacher: another model's logits, cached by (sample, view, model), so that it is asked once a view."""
+"""A teacher: another model's answers, cached by (sample, view, model), so that it is asked once a view."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Teacher:
     """What a student learns from besides the labels (Hinton et al. 2015, arXiv:1503.02531).
 
     Attributes:
-        logits: view -> float32 (n, classes), in the order of the training split.
+        logits: view -> float32 (n, ...), what the teacher gives, in the order of the training split: logits, or what
+            the signature says instead (probabilities of a model with its softmax inside, values of a forecast).
         temperature: softens both answers.
         weight: share of the loss that the teacher has; the labels have the rest.
     """
@@ -37,7 +38,7 @@ def cached_teacher(
     model: Any, dataset: Dataset, signature: Signature, *, seed: int, augment: Augment | None = None,
     temperature: float = 2.0, weight: float = 0.5, progress: Progress = SILENT
 ) -> Teacher:  # fmt: skip
-    """A teacher out of `model` (Keras 3 or tf_keras), whose outputs are logits.
+    """A teacher out of `model` (Keras 3 or tf_keras), whose outputs are of the same kind as the student's.
 
     `seed` and `augment` must be those of the student's trainer: it learns from the answer to the very picture it sees.
     `views=0` (a new view every epoch) means a pass of the teacher every epoch.

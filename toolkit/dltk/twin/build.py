@@ -14,6 +14,7 @@ from dltk.twin.layers import make
 
 __all__ = ["Wrap", "build", "carry_back", "twin_error"]
 
+_WRAPPERS = ("Masked", "Shaped")  # of `wrap`; a Bidirectional or a TimeDistributed holds its weights as its own
 Hook = Callable[[str, Any], Any]
 Wrap = Callable[[str, Any], Any]
 
@@ -58,7 +59,7 @@ def build(
 
 def put_weights(layer: Any, weights: tuple[NDArray[Any], ...]) -> None:
     """Copy `weights` into a tf_keras layer, or into the layer inside a wrapper."""
-    target = getattr(layer, "layer", None) if type(layer).__name__.startswith("Prune") else layer
+    target = getattr(layer, "layer", None) if type(layer).__name__.startswith(_WRAPPERS) else layer
     if weights and target is not None:
         expected = [tuple(variable.shape) for variable in target.weights]
         given = [np.asarray(weight) for weight in weights]

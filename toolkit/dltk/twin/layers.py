@@ -169,6 +169,8 @@ _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "op.Sigmoid": lambda config: tf.nn.sigmoid,
     "op.Tanh": lambda config: tf.nn.tanh,
     "op.Silu": lambda config: tf.nn.silu,
+    "op.Ceil": lambda config: tf.math.ceil,  # this and the next: guards of `dltk.export.guard`, no layer of a model
+    "op.Exp": lambda config: tf.math.exp,
     "op.Softmax": lambda config: lambda x: tf.nn.softmax(x, axis=config.get("axis", -1)),
     "op.Reshape": lambda config: lambda x, *_: tf.reshape(x, (-1, *config["newshape"][1:])),
     "op.Mean": lambda config: lambda x: tf.reduce_mean(x, axis=config["axis"], keepdims=config["keepdims"]),

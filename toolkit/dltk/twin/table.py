@@ -6,12 +6,13 @@ The coverage table in the docs is generated from these rows. What has no row is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["DROPPED_IN_USE", "IDENTITY", "ROWS", "Row", "row", "supported"]
+__all__ = ["DROPPED_IN_USE", "IDENTITY", "MIXES_CHANNELS", "ROWS", "Channels", "Row", "row", "supported"]
 
 Spread = Literal["own", "same", "unit", "tanh"]
+Channels = Literal["make", "read", "pass", "couple", "concat", "reshape", "fixed"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Row:
         depthwise: whether each channel is filtered alone; such kernels hold few weights and are not pruned.
         native: whether only the format's own calibration can quantize it (recurrent layers).
         why_float: the reason shown where `int8` is false.
+        channels: what becomes of the last axis when channels are cut. "make": it has channels of its own and reads its
+            input's; "read": it reads its input's, its own stay; "pass": each input channel is an output channel;
+            "couple": channels of all inputs go together; "concat": they stand side by side; "reshape": they are spread
+            over positions, or gathered from them; "fixed": nothing that it reads or makes is cut.
     """
 
     spread: Spread = "own"
@@ -36,50 +41,59 @@ class Row:
     depthwise: bool = False
     native: bool = False
     why_float: str = ""
+    channels: Channels = "fixed"
 
 
 _NO_KERNEL = "no int8 kernel in both runtimes"
 _RECURRENT = "recurrent: ranges inside the loop belong to each runtime"
 _FLOAT = Row(int8=False, why_float=_NO_KERNEL)
-_SAME = Row(spread="same")
-_OWN = Row()
-_WEIGHTED = Row(kernel=0)
-_LOOP = Row(int8=False, kernel=0, native=True, why_float=_RECURRENT)
+_FLOAT_PASS = replace(_FLOAT, channels="pass")
+_FLOAT_COUPLE = replace(_FLOAT, channels="couple")
+_SAME = Row(spread="same", channels="pass")
+_SHAPE = Row(spread="same", channels="reshape")
+_OWN = Row(channels="pass")
+_EACH = Row(channels="couple")
+_WEIGHTED = Row(kernel=0, channels="make")
+_TRANSPOSED = Row(kernel=0, channel_axis=-2, channels="make")
+_DEPTHWISE = Row(kernel=0, depthwise=True, channel_axis=-2, channels="pass")
+_SEPARABLE = Row(kernel=1, channels="make")
+_TABLE = Row(int8=False, kernel=0, why_float="a table look-up: its weights are small beside the file", channels="make")
+_LOOP = Row(int8=False, kernel=0, native=True, why_float=_RECURRENT, channels="read")
 # TensorFlow's calibrator crashes the process on the loops of GRU and SimpleRNN; they stay float in an int8 file.
-_FLOAT_LOOP = Row(int8=False, kernel=0, why_float="recurrent: TensorFlow's calibrator crashes on it")
+_FLOAT_LOOP = Row(int8=False, kernel=0, why_float="recurrent: TensorFlow's calibrator crashes on it", channels="read")
 
 ROWS: Mapping[str, Row] = {
     "Dense": _WEIGHTED,
     "Conv1D": _WEIGHTED,
     "Conv2D": _WEIGHTED,
-    "Conv2DTranspose": Row(kernel=0, channel_axis=-2),
-    "Conv1DTranspose": Row(kernel=0, channel_axis=-2),
-    "DepthwiseConv1D": Row(kernel=0, depthwise=True, channel_axis=-2),
-    "DepthwiseConv2D": Row(kernel=0, depthwise=True, channel_axis=-2),
-    "SeparableConv1D": Row(kernel=1),
-    "SeparableConv2D": Row(kernel=1),
+    "Conv2DTranspose": _TRANSPOSED,
+    "Conv1DTranspose": _TRANSPOSED,
+    "DepthwiseConv1D": _DEPTHWISE,
+    "DepthwiseConv2D": _DEPTHWISE,
+    "SeparableConv1D": _SEPARABLE,
+    "SeparableConv2D": _SEPARABLE,
     "EinsumDense": Row(kernel=0, int8=False, why_float="general einsum: no int8 kernel in both runtimes"),
     "BatchNormalization": _OWN,
     "Affine": _OWN,
-    "Normalization": _OWN,
+    "Normalization": Row(),
     "Rescaling": _OWN,
-    "LayerNormalization": _FLOAT,
+    "LayerNormalization": _FLOAT_PASS,
     "GroupNormalization": _FLOAT,
-    "UnitNormalization": _FLOAT,
+    "UnitNormalization": _FLOAT_PASS,
     "LayerScale": _OWN,
     "Activation": _OWN,
     "ReLU": _OWN,
     "LeakyReLU": _OWN,
-    "PReLU": _FLOAT,
-    "ELU": _FLOAT,
+    "PReLU": _FLOAT_PASS,
+    "ELU": _FLOAT_PASS,
     "Softmax": Row(spread="unit"),
-    "Add": _OWN,
-    "Subtract": _OWN,
-    "Multiply": _OWN,
-    "Average": _OWN,
-    "Maximum": _SAME,
-    "Minimum": _SAME,
-    "Concatenate": _SAME,
+    "Add": _EACH,
+    "Subtract": _EACH,
+    "Multiply": _EACH,
+    "Average": _EACH,
+    "Maximum": Row(spread="same", channels="couple"),
+    "Minimum": Row(spread="same", channels="couple"),
+    "Concatenate": Row(spread="same", channels="concat"),
     "MaxPooling1D": _SAME,
     "MaxPooling2D": _SAME,
     "AveragePooling1D": _SAME,
@@ -88,8 +102,8 @@ ROWS: Mapping[str, Row] = {
     "GlobalAveragePooling2D": _OWN,
     "GlobalMaxPooling1D": _SAME,
     "GlobalMaxPooling2D": _SAME,
-    "Flatten": _SAME,
-    "Reshape": _SAME,
+    "Flatten": _SHAPE,
+    "Reshape": _SHAPE,
     "Permute": _SAME,
     "RepeatVector": _SAME,
     "ZeroPadding1D": _SAME,
@@ -98,7 +112,7 @@ ROWS: Mapping[str, Row] = {
     "Cropping2D": _SAME,
     "UpSampling1D": _SAME,
     "UpSampling2D": _SAME,
-    "Embedding": Row(int8=False, kernel=0, why_float="a table look-up: its weights are small beside the file"),
+    "Embedding": _TABLE,
     "SimpleRNN": _FLOAT_LOOP,
     "LSTM": _LOOP,
     "GRU": _FLOAT_LOOP,
@@ -112,20 +126,20 @@ ROWS: Mapping[str, Row] = {
     "GaussianNoise": _SAME,
     "GaussianDropout": _SAME,
     "AlphaDropout": _SAME,
-    "op.Add": _OWN,
-    "op.Subtract": _OWN,
-    "op.Multiply": _OWN,
-    "op.Divide": _FLOAT,
-    "op.TrueDivide": _FLOAT,
-    "op.Negative": _FLOAT,
+    "op.Add": _EACH,
+    "op.Subtract": _EACH,
+    "op.Multiply": _EACH,
+    "op.Divide": _FLOAT_COUPLE,
+    "op.TrueDivide": _FLOAT_COUPLE,
+    "op.Negative": _FLOAT_PASS,
     "op.Relu": _OWN,
     "op.Relu6": _OWN,
-    "op.Sigmoid": Row(spread="unit"),
-    "op.Tanh": Row(spread="tanh"),
+    "op.Sigmoid": Row(spread="unit", channels="pass"),
+    "op.Tanh": Row(spread="tanh", channels="pass"),
     "op.Softmax": Row(spread="unit"),
     "op.Silu": _OWN,
-    "op.Reshape": _SAME,
-    "op.Mean": _FLOAT,
+    "op.Reshape": _SHAPE,
+    "op.Mean": _FLOAT_PASS,
 }
 
 # Layers that change a sample in training only: a twin computes what a user of the model sees.
@@ -167,6 +181,7 @@ ACTIVATION_INT8 = frozenset(
         "tanh",
     }
 )
+MIXES_CHANNELS = frozenset({"log_softmax", "softmax"})  # each channel's answer depends on how many others there are
 FUSED_ACTIVATIONS = frozenset({"relu", "relu6"})
 
 
@@ -184,6 +199,5 @@ def row(kind: str, config: Mapping[str, object] | None = None) -> Row:
         inner = config.get("layer")
         return ROWS.get(str(inner.get("class_name")), found) if isinstance(inner, dict) else found
     name = str(config.get("activation"))
-    if name not in ACTIVATION_INT8:
-        return _FLOAT
-    return Row(spread=ACTIVATION_SPREAD.get(name, "own"))
+    rules = Row(spread=ACTIVATION_SPREAD.get(name, "own")) if name in ACTIVATION_INT8 else _FLOAT
+    return replace(rules, channels="fixed" if name in MIXES_CHANNELS else "pass")

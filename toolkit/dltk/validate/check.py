@@ -93,7 +93,7 @@ def judge(
         return Verdict({}, None, tuple(faults))
     parity = compare(reference, outputs, signature, **_limits(precision, gate))
     reasons = [] if parity.pop("passed") else [_parity_words(parity)]
-    stray = sorted(set(float_operators) - set(left_float)) if precision in ("int8", "int8-io") else []
+    stray = sorted(set(float_operators) - set(left_float)) if precision.startswith("int") else []
     if stray:
         reasons.append(f"called {precision} but computes in float32: {', '.join(stray)}")
     scored = None

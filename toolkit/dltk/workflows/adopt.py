@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from dltk import tasks
 from dltk.base.errors import InputError, did_you_mean
-from dltk.base.files import sha256
+from dltk.base.files import building_folder, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.families import family
@@ -22,7 +23,7 @@ from dltk.recipe.load import read, resolve
 from dltk.recipe.settings import apply, as_dict, assign
 from dltk.run import Run
 from dltk.tasks.base import spread
-from dltk.workflows.conventions import Input, best_guess, is_near_chance
+from dltk.workflows.conventions import Input, best_guess, is_near_chance, worth
 from dltk.workflows.finish import finish_run, require_test_samples
 from dltk.workflows.keras_file import open_keras
 
@@ -31,6 +32,7 @@ __all__ = ["adopt"]
 _SAMPLES = 256  # that are scored under other conventions
 _BATCH = 32
 _GROUP = "input."
+_ANOTHER = "Give another --run."
 
 
 def adopt(
@@ -49,7 +51,8 @@ def adopt(
         data, run, set: as in `finetune`; `set` takes the keys of `input`, too.
 
     Raises:
-        InputError: if the model is no file of plain Keras layers, does not fit the data, or is no better than chance.
+        InputError: if the model is no file of plain Keras layers, does not fit the data, is no better than chance, or
+            does much better with another input range, channel order or label order.
         EnvironmentFault: if TensorFlow cannot be had.
     """
     loaded = read(recipe)
@@ -59,7 +62,7 @@ def adopt(
     pairs, given = _split(set, loaded.recipe.settings)
     settings = resolve(loaded.recipe, pairs)
     path = Path(run or Path("runs", Path(model).stem))
-    Run.require_free(path)
+    Run.require_free(path, hint=_ANOTHER)
     opened = open_keras(Path(model))
     settings = _sized(settings, opened, pairs)
     source = str(data) if data is not None else loaded.recipe.data.default
@@ -69,13 +72,16 @@ def adopt(
     task.check(opened, signature)
     signature = _as_it_ends(opened, dataset, signature, progress)
     if given.check and not settings.data.multi_label:
-        _require_better_than_chance(opened, dataset, signature, given, seed=settings.seed)
-    made = Run.create(path)
-    made.write_json("data", {"source": dataset.source, "digest": dataset.digest, "report": dict(dataset.report)})
-    made.write_json("notes", {"adopted": Path(model).name, "sha256": sha256(Path(model).read_bytes())} | as_dict(given))
-    made.write_recipe(loaded, settings, smoke=False)
-    finish_run(made, task, opened, dataset, signature, settings, progress=progress)
-    return made
+        _require_usual_reading(opened, dataset, signature, given, progress, seed=settings.seed)
+    with building_folder(Path(os.path.abspath(path)), replace=True) as folder:  # there is no --resume: whole or nothing
+        made = Run(folder)
+        made.write_json("data", {"source": dataset.source, "digest": dataset.digest, "report": dict(dataset.report)})
+        notes = {"adopted": Path(model).name, "sha256": sha256(Path(model).read_bytes())} | as_dict(given)
+        made.write_json("notes", notes)
+        made.write_recipe(loaded, settings, smoke=False)
+        finish_run(made, task, opened, dataset, signature, settings, progress=progress)
+        Run.require_free(path, hint=_ANOTHER)  # still: what came to stand there meanwhile is not replaced
+    return Run(path)
 
 
 def _split(pairs: Iterable[str], settings: Any) -> tuple[list[str], Input]:
@@ -134,8 +140,13 @@ def _renamed(signature: Signature, name: str) -> Any:
     return tuple(replace(spec, name=name, value_range=(0.0, 1.0)) for spec in signature.outputs)
 
 
-def _require_better_than_chance(model: Any, dataset: Dataset, signature: Signature, given: Input, *, seed: int) -> None:
-    """Raise InputError with the nearest convention under which the model does well, if it does badly as it is."""
+def _require_usual_reading(
+    model: Any, dataset: Dataset, signature: Signature, given: Input, progress: Progress, *, seed: int
+) -> None:
+    """Raise InputError with the way to read the data under which the model does well, if it does badly as it is.
+
+    A wrong range seldom takes a model all the way down to guessing: it is held against the other readings, too.
+    """
     raws, targets = _some(dataset, seed=seed)
     decode = tuple(op for op in signature.preprocess if op["op"] in ("decode", "resize"))
 
@@ -144,21 +155,25 @@ def _require_better_than_chance(model: Any, dataset: Dataset, signature: Signatu
 
     accuracy = float((predict(given).argmax(axis=-1) == targets).mean())
     classes = len(signature.labels)
-    if not is_near_chance(accuracy, classes, len(targets)):
-        return
+    near_chance = is_near_chance(accuracy, classes, len(targets))
+    if not near_chance and accuracy + worth(accuracy, len(targets)) > 1:
+        return  # no other reading can do that much better
+    where, received = "model", f"accuracy {accuracy:.3f} on {len(targets)} samples"
+    progress.say(f"{received}; trying other ranges, channel orders and label orders")
     best = best_guess(predict, targets, signature.labels, given)
-    where, rule = "model", f"must do clearly better than guessing one of {classes} classes"
-    received = f"accuracy {accuracy:.3f} on {len(targets)} samples"
-    chance = 1 / classes
-    clearer = best.accuracy - accuracy > 1 / len(targets) ** 0.5  # two deviations: no guess out of a few samples
-    if best.pairs and clearer and best.accuracy >= chance + 0.3 * (1 - chance):
+    anyway = "--set input.check=false adopts it all the same."
+    rule = f"must do clearly better than guessing one of {classes} classes"
+    if best.pairs and best.accuracy >= accuracy + worth(accuracy, len(targets)):
         change = " ".join(f"--set {pair}" for pair in best.pairs)
-        raise InputError(where, rule, received, f"Did you mean {change}? That gives {best.accuracy:.3f}.")
-    hint = (
-        f"No usual input range, channel order or label order gives more than {best.accuracy:.3f}: is it the model for "
-        "this data? --set input.check=false adopts it all the same."
-    )
-    raise InputError(where, rule, received, hint)
+        rule = rule if near_chance else "must get pixels and labels as in its training"
+        hint = f"Did you mean {change}? That gives {best.accuracy:.3f}. {anyway}"
+        raise InputError(where, rule, received, hint)
+    if near_chance:
+        hint = (
+            f"No usual input range, channel order or label order gives more than {best.accuracy:.3f}: is it the model "
+            f"for this data? {anyway}"
+        )
+        raise InputError(where, rule, received, hint)
 
 
 def _some(dataset: Dataset, *, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:

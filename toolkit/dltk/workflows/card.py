@@ -1,14 +1,23 @@
-"""The texts of a bundle: model card and licenses."""
+"""The texts of a bundle: model card, licenses, and the page of its report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from dltk.base.errors import EnvironmentFault
+from dltk.base.files import parse_json
+from dltk.base.progress import Progress
+from dltk.bundle import Sealing
+from dltk.edge.manifest import parse
+from dltk.report import as_bytes, of_bundle
 from dltk.run import Run
 from dltk.workflows.measure import table
 
-__all__ = ["licenses", "model_card"]
+__all__ = ["licenses", "model_card", "report_page"]
+
+_REPORT, _PAGE = "report.json", "report.html"
 
 
 def model_card(run: Run, report: Mapping[str, Any]) -> str:
@@ -62,6 +71,17 @@ def licenses(run: Run) -> str:
         "Their terms hold for what is made from them.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def report_page(sealing: Sealing, progress: Progress) -> dict[str, bytes]:
+    """`report.html`, the very page that `dltk report` draws of the bundle; nothing where it cannot be drawn here."""
+    manifest = parse(sealing.manifest().to_bytes())  # as it will be read: no tuples
+    found = of_bundle(manifest, parse_json(sealing.files[_REPORT], _REPORT), Path(sealing.name))
+    try:
+        return {_PAGE: as_bytes(found, "html")}
+    except EnvironmentFault:
+        progress.say(f"{_PAGE} is left out: it is drawn with matplotlib and jinja2 (pip install 'dltk[report]')")
+        return {}
 
 
 def _notes(run: Run) -> dict[str, str]:

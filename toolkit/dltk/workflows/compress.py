@@ -9,26 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from dltk import tasks
-from dltk.base.errors import InputError
+from dltk.base.errors import InputError, UsageError
 from dltk.base.files import parse_json, read_capped, sha256, sweep, write_atomic
 from dltk.base.progress import SILENT, Progress
-from dltk.compress.candidate import Candidate, Outcome, Workbench
-from dltk.compress.plan import QuantizationPlan
+from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.steps import Planned, parse_steps
 from dltk.data.dataset import Dataset
 from dltk.edge.arrays import save_npz
-from dltk.edge.manifest import PRECISIONS
 from dltk.edge.signature import Signature
-from dltk.export.emit import Target, targets
+from dltk.export.emit import Target
 from dltk.models.save import keras_bytes
 from dltk.run import Run
+from dltk.search.limits import Limits
 from dltk.validate import Gate
+from dltk.workflows.chain import Chain
+from dltk.workflows.findings import findings
 from dltk.workflows.finish import finish_run
 from dltk.workflows.keras_file import open_keras
-from dltk.workflows.measure import evaluation, measure, reference_outputs
+from dltk.workflows.measure import evaluation, measure, planned_files, reference_outputs
+from dltk.workflows.search import Search, misses_on_test, require_decidable, require_met
 
 __all__ = ["Compressed", "compress"]
 
+_TRIALS = 20
 _STATE = "compress"  # compress.json: what was asked for, so that --resume goes on with the same
 
 
@@ -44,6 +47,9 @@ def compress(
     run: str | Path,
     *,
     steps: Sequence[str] = (),
+    limits: Limits | None = None,
+    trials: int | None = None,
+    control: bool | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     progress: Progress = SILENT,
@@ -51,69 +57,108 @@ def compress(
     """Make the model in `run` smaller and faster; the source Run is not touched.
 
     Args:
-        steps: `NAME[:KEY=VALUE,...]` in order; the recipe's own plan when empty.
+        steps: `NAME[:KEY=VALUE,...]` in order; without limits, the recipe's own plan when empty.
+        limits: find steps that meet these; together with `steps`: take those, and say whether they do.
+        trials: candidates that a search may make beyond its cheap stages; 20 when None.
+        control: also train the source for the epochs that the steps took, to compare; with steps only when None.
         out: the new Run's folder; `RUN-compressed` when None.
-        resume: go on with an interrupted compression: finished steps are not taken again.
+        resume: go on with an interrupted compression: finished steps and candidates are not made again.
 
     Raises:
-        UsageError, InputError, StepOrderError: before any work, if steps or run do not fit.
-        LimitError: if the loss of a step that trains becomes NaN.
+        UsageError, InputError, StepOrderError: before any work, if steps, limits or run do not fit.
+        LimitError: if no candidate meets the limits: the closest is the Run then, and `measured` its report. Also if
+            the loss of a step that trains becomes NaN.
     """
+    limits = limits or Limits()
+    _check_trials(trials, bool(limits) and not steps)
     source = Run.open(run)
-    settings, signature = source.settings(), source.signature
-    planned = parse_steps(tuple(steps) or settings.compress.steps)
+    settings = source.settings()
+    planned = parse_steps(tuple(steps) or (() if limits else settings.compress.steps))
     path = Path(out or f"{Path(run)}-compressed")
-    asked = _asked(source, planned)
+    asked = _asked(source, planned, limits)
     started = _started(path, asked) if resume else None
     if started is None:
         Run.require_free(path)
     elif started.is_finished:
         progress.say(f"{path}: is finished already")
-        return Compressed(started, started.read_json("report"))
+        return _within(Compressed(started, started.read_json("report")))
     if source.quantization_path.is_file():
         raise InputError(run, "is quantized already", hint="Compress the run that it was made from.")
-    task = tasks.task(source.recipe.task)
-    dataset = _dataset(source, task, settings, progress)
-    model = open_keras(source.model_path)
-    made = started or Run.create(path)
+    task, made = tasks.task(source.recipe.task), started or Run(path)
+    bench = _workbench(source, task, made, settings, resume, progress)
+    search = Search(made, task, bench, limits) if limits else None
+    if search is not None:
+        require_decidable(limits, bench)
+    if started is None:
+        Run.create(path)
     _describe(made, source, asked)
-    bench = Workbench(
+    report: dict[str, Any] = {"source": str(source.path)}
+    if search is not None and not steps:
+        best = search.find(_TRIALS if trials is None else trials)
+        planned, candidate, report["steps"] = best.planned, best.candidate, best.reports
+        report["search"] = search.told(best.found)
+    else:
+        candidate, report["steps"] = Chain(made.path / "steps", bench).take(planned)
+        if search is not None:
+            report["search"] = search.told(search.judge(steps, candidate))
+    compares = bool(steps) or not limits if control is None else control
+    done = _finish(made, source, task, candidate, bench, settings, report, planned, control=compares)
+    if search is not None:
+        search.clear()
+    return _within(done)
+
+
+def _workbench(source: Run, task: tasks.Task, made: Run, settings: Any, resume: bool, progress: Progress) -> Workbench:
+    dataset, model = _dataset(source, task, settings, progress), open_keras(source.model_path)
+    return Workbench(
         source=model,
         dataset=dataset,
-        signature=signature,
+        signature=source.signature,
         seed=settings.seed,
         calibration=lambda count: task.calibration(
             dataset, count=count or settings.calibration.samples, seed=settings.seed
         ),
         checkpoint=made.checkpoints / "step.npz",
+        open_model=open_keras,
         augment=getattr(settings, "augment", None),
         resume=resume,
         progress=progress,
     )
-    candidate, reports = _take(made, planned, Candidate(model), bench)
-    report = {"source": str(source.path), "steps": reports}
-    return _finish(made, source, task, candidate, bench, settings, report)
 
 
-def _asked(source: Run, planned: Sequence[Planned]) -> dict[str, Any]:
-    return {
+def _check_trials(trials: int | None, searches: bool) -> None:
+    if trials is not None and not searches:
+        hint = "For example --max-drop 0.01 --trials 10, without --step."
+        raise UsageError("--trials", "bounds a search, and there is none without limits or with steps", trials, hint)
+    if trials is not None and trials < 0:
+        raise UsageError("--trials", "must be 0 or more", trials)
+
+
+def _within(done: Compressed) -> Compressed:
+    require_met(done.run, done.report)
+    return done
+
+
+def _asked(source: Run, planned: Sequence[Planned], limits: Limits) -> dict[str, Any]:
+    asked = {
         "model": sha256(source.model_path.read_bytes()),
         "steps": [step.as_dict() for step in planned],
     }
+    return asked | ({"limits": limits.as_dict()} if limits else {})
 
 
 def _started(path: Path, asked: Mapping[str, Any]) -> Run | None:
     """The compression to go on with; None where it was killed before it began.
 
     Raises:
-        InputError: if it was begun with other steps or another model.
+        InputError: if it was begun with other steps, limits or another model.
     """
     if not (path / f"{_STATE}.json").is_file():
         return None
     sweep(path)
     begun = parse_json(read_capped(path / f"{_STATE}.json", 10_000_000), path)
     if begun != asked:
-        hint = "Resume with the very same steps and source, or give another --run."
+        hint = "Resume with the very same steps, limits and source, or give another --run."
         raise InputError(path, "was begun with other steps or another model", hint=hint)
     return Run(path)
 
@@ -133,40 +178,6 @@ def _describe(made: Run, source: Run, asked: Mapping[str, Any]) -> None:
             write_atomic(made.path / name, (source.path / name).read_bytes())
 
 
-def _take(
-    made: Run, planned: Sequence[Planned], candidate: Candidate, bench: Workbench
-) -> tuple[Candidate, list[dict[str, Any]]]:
-    """Step after step; each one that changed weights leaves its model, so that a resumed run starts behind it."""
-    reports = []
-    folder = made.path / "steps"
-    for number, step in enumerate(planned):
-        kept, told = folder / f"{number}-{step.name}.keras", folder / f"{number}-{step.name}.json"
-        if told.is_file() and kept.is_file():
-            bench.progress.say(f"{step.name}: is done already")
-            candidate = Candidate(open_keras(kept))
-            reports.append(parse_json(read_capped(told, 64_000_000), told))
-            continue
-        outcome = step.apply(candidate, bench)
-        for warning in outcome.warnings:
-            bench.progress.warn(warning)
-        reports.append(_report(step, outcome))
-        if outcome.candidate.model is not candidate.model:
-            write_atomic(kept, keras_bytes(outcome.candidate.model))
-            made.write_json(f"steps/{told.stem}", reports[-1])
-            bench.checkpoint.unlink(missing_ok=True)
-        candidate = outcome.candidate
-    return candidate, reports
-
-
-def _report(step: Planned, outcome: Outcome) -> dict[str, Any]:
-    return step.as_dict() | {
-        "changed": list(outcome.changed),
-        "skipped": [{"layer": item.layer, "reason": item.reason} for item in outcome.skipped],
-        "figures": dict(outcome.figures),
-        "warnings": list(outcome.warnings),
-    }
-
-
 def _finish(
     made: Run,
     source: Run,
@@ -175,6 +186,9 @@ def _finish(
     bench: Workbench,
     settings: Any,
     report: dict[str, Any],
+    planned: Sequence[Planned],
+    *,
+    control: bool,
 ) -> Compressed:
     """Measure what came out, on its files, and leave a finished Run; the metrics are written last."""
     raws, targets_found = source.evaluation()
@@ -184,6 +198,9 @@ def _finish(
         candidate.plan.save(made.quantization_path)
     write_atomic(made.model_path, keras_bytes(candidate.model))
     report["artifacts"] = _measured(made, candidate, bench.signature, settings, bench.progress)
+    if "search" in report:
+        report["search"]["misses_on_test"] = misses_on_test(report)
+    report |= findings(made, source, candidate, bench, planned, report, control=control)
     made.write_json("report", report)
     shutil.rmtree(made.checkpoints, ignore_errors=True)
     if candidate.model is bench.source:  # no weight changed: the float figures are the source's
@@ -211,7 +228,7 @@ def _measured(
     from dltk.twin.rewrite import deployed
 
     graph, plan = deployed(read(candidate.model)), candidate.plan
-    wanted = [Target("tflite", "float32"), *_planned_files(plan, made)]
+    wanted = [Target("tflite", "float32"), *planned_files(plan)]
     samples = evaluation(made, candidate.model, signature, progress=progress)
     rows = []
     with progress.bar("measuring", len(wanted)) as bar:
@@ -220,9 +237,3 @@ def _measured(
             rows.append(found.row())
             bar.advance(1, target.file)
     return rows
-
-
-def _planned_files(plan: QuantizationPlan | None, made: Run) -> list[Target]:
-    if plan is None or plan.precision not in PRECISIONS:
-        return []
-    return list(targets(("tflite",), (plan.precision,), plan, made.path))

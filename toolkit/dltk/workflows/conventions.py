@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dltk.recipe import setting
 
-__all__ = ["CONVENTIONS", "Input", "Tried", "best_guess", "is_near_chance"]
+__all__ = ["CONVENTIONS", "Input", "Tried", "best_guess", "is_near_chance", "worth"]
 
 Range = Literal["0..255", "0..1", "-1..1", "imagenet", "caffe"]
 
@@ -69,6 +69,15 @@ def is_near_chance(accuracy: float, classes: int, samples: int) -> bool:
     chance = 1 / classes
     deviation = (chance * (1 - chance) / max(1, samples)) ** 0.5
     return accuracy <= chance + max(3 * deviation, 0.1 * (1 - chance))
+
+
+def worth(accuracy: float, samples: int) -> float:
+    """How much better than `accuracy` on `samples` another way to read them must be, to be what was meant.
+
+    Two deviations, so that few samples suggest nothing; and a third of what is missing, so that neither a label order
+    fitted to the samples nor a range that suits the model by chance is taken for it.
+    """
+    return max(1 / max(1, samples) ** 0.5, (1 - accuracy) / 3)
 
 
 def best_guess(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from dltk.recipe.settings import as_dict, digest
 from dltk.run import Run
 from dltk.twin.graph import Graph
 from dltk.validate import Gate
-from dltk.workflows.card import licenses, model_card
+from dltk.workflows.card import licenses, model_card, report_page
+from dltk.workflows.findings import carried
 from dltk.workflows.keras_file import open_keras
 from dltk.workflows.measure import Evaluation, Measured, agreement, evaluation, measure, reference_outputs
 
@@ -86,7 +87,7 @@ def export(
     opened, gate = Run.open(run), gate or Gate()
     signature, settings = opened.signature, opened.settings()
     plan = QuantizationPlan.load(opened.quantization_path) if opened.quantization_path.is_file() else None
-    wanted = targets(formats, precisions, plan, run)
+    wanted = targets(formats, precisions, plan, run, source=_source(opened))
     target = Path(out or Path("exported", opened.name))
     bundle.require_replaceable(target)
     model, graph = _read(opened)
@@ -102,10 +103,17 @@ def export(
     files = _files(opened, model, samples, found, exported, golden, synthetic)
     lineage = _lineage(opened, settings, graph_digest(graph), plan)
     name = Path(os.path.abspath(target)).name  # of `.` too
-    bundle.publish(
-        bundle.Sealing(name, signature, [one.artifact for one in found], files, lineage, gate.as_dict()), target
-    )
+    sealing = bundle.Sealing(name, signature, [one.artifact for one in found], files, lineage, gate.as_dict())
+    bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target)
     return exported
+
+
+def _source(run: Run) -> str | None:
+    """The run that `run` was compressed from, as its report has it."""
+    if not (run.path / "report.json").is_file():
+        return None
+    found = run.read_json("report")
+    return str(found["source"]) if isinstance(found, dict) and "source" in found else None
 
 
 def _read(run: Run) -> tuple[Any, Any]:
@@ -145,13 +153,14 @@ def _files(
     golden: int,
     synthetic: bool,
 ) -> dict[str, bytes]:
-    """Every file of the bundle but the manifest. None of them says when or how fast."""
+    """Every file of the bundle but manifest and page. None of them says when or how fast."""
     signature = run.signature
     files = {one.target.file: one.data for one in found}
     if signature.labels:
         files["labels.txt"] = bundle.labels_bytes(signature.labels)
     files[GOLDEN] = _golden(model, samples, signature, golden, synthetic)
-    report = {
+    compression = carried(run.read_json("report")) if (run.path / "report.json").is_file() else {}
+    report = compression | {
         "artifacts": [{key: value for key, value in row.items() if key != "p50_ms"} for row in exported.table],
         "agreement": dict(exported.agreement),
         "metrics": run.read_json("metrics"),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from dltk.base.errors import InputError
-from dltk.base.files import read_capped
+from dltk.base.files import read_capped, write_atomic
+from dltk.workflows.keras2 import drop_settings
 
 __all__ = ["open_keras"]
 
@@ -21,7 +23,9 @@ _OWN_MODULES = ("keras", "builtins")
 
 
 def open_keras(path: Path) -> Any:
-    """The Keras 3 model in a .keras or .h5 file, uncompiled, opened in safe mode.
+    """The model in a .keras or .h5 file as a Keras 3 model, uncompiled, opened in safe mode.
+
+    Files of Keras 3, and those .h5 files of Keras 2 whose layers Keras 3 still has.
 
     Raises:
         InputError: if it is no such file, damaged, or holds layers that are not Keras' own.
@@ -36,24 +40,39 @@ def open_keras(path: Path) -> Any:
     data = read_capped(path, _LIMIT)
     config = _keras_config(data, path) if path.suffix == ".keras" else _h5_config(data, path)
     _refuse_code(config, path, strict=path.suffix == ".keras")
-    return _load(path)
+    if path.suffix == ".keras" or not drop_settings(_objects(config)):
+        return _load(path, path)
+    with tempfile.TemporaryDirectory(prefix="dltk-open-") as scratch:
+        copy = Path(scratch, "model.h5")
+        write_atomic(copy, _with_config(data, config))
+        return _load(copy, path)
 
 
-def _load(path: Path) -> Any:
+def _load(file: Path, path: Path) -> Any:
+    """The model in `file`; messages name `path`, which the user gave."""
     from dltk.training import require_tensorflow
 
     _, keras = require_tensorflow()
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as fault:  # Keras raises many kinds; whatever it says, the file is what does not fit
-        text = (str(fault).strip().splitlines() or [type(fault).__name__])[0]
         hint = "Keras 3 must be able to load it by itself."
-        raise InputError(path, "must be a whole Keras model of Keras' own layers", text, hint) from fault
+        raise InputError(path, "must be a whole Keras model of Keras' own layers", _said(fault), hint) from fault
     if not getattr(model, "built", False) or not getattr(model, "inputs", None):
         raise InputError(
             path, "must be a Sequential or functional model with a known input shape", type(model).__name__
         )
+    if len(model.inputs) == len(model.outputs) == 1 and isinstance(getattr(model, "input", None), list | tuple):
+        # Keras 2 wrote a lone input as a list; Keras 3 then warns whenever the model is called with the tensor itself.
+        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     return model
+
+
+def _said(fault: Exception) -> str:
+    """The line of a message of Keras that names the reason; before it may stand a layer's whole configuration."""
+    lines = str(fault).strip().splitlines() or [type(fault).__name__]
+    mark = "Exception encountered: "
+    return next((line.removeprefix(mark) for line in reversed(lines) if line.startswith(mark)), lines[0])
 
 
 def _keras_config(data: bytes, path: Path) -> Any:
@@ -80,6 +99,16 @@ def _h5_config(data: bytes, path: Path) -> Any:
         raise InputError(path, "must hold a whole model", "no model_config", hint) from fault
     except (OSError, ValueError, RecursionError, RuntimeError) as fault:
         raise InputError(path, "must be a whole HDF5 file", str(fault)) from fault
+
+
+def _with_config(data: bytes, config: Any) -> bytes:
+    """The HDF5 file `data` with `config` as the model's."""
+    import h5py
+
+    stream = io.BytesIO(data)
+    with h5py.File(stream, "r+") as opened:
+        opened.attrs["model_config"] = json.dumps(config)
+    return stream.getvalue()
 
 
 def _refuse_links(group: Any, path: Path, h5py: Any) -> None:

@@ -13,16 +13,25 @@ from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.bench import download_bytes
 from dltk.edge.families import family
-from dltk.edge.manifest import Artifact
+from dltk.edge.manifest import PRECISIONS, Artifact
 from dltk.edge.metrics import top1_agreement
 from dltk.edge.signature import Signature
-from dltk.export.emit import Target, emit
+from dltk.export.emit import Target, emit, targets
 from dltk.export.operators import allowed_float, minimum_runtime
 from dltk.run import Run
 from dltk.twin.graph import Graph
 from dltk.validate import Gate, Verdict, WorkerResult, judge, run_worker
 
-__all__ = ["Evaluation", "Measured", "agreement", "evaluation", "measure", "reference_outputs", "table"]
+__all__ = [
+    "Evaluation",
+    "Measured",
+    "agreement",
+    "evaluation",
+    "measure",
+    "planned_files",
+    "reference_outputs",
+    "table",
+]
 
 Outputs = Mapping[str, NDArray[Any]]
 _BATCH = 64
@@ -112,6 +121,13 @@ def reference_outputs(
     return {name: np.concatenate([outputs[i] for outputs in found]) for i, name in enumerate(names)}
 
 
+def planned_files(plan: QuantizationPlan | None) -> tuple[Target, ...]:
+    """What a plan makes of a model, as TFLite files; sizes and limits are about the first."""
+    if plan is None or plan.precision not in PRECISIONS:
+        return ()
+    return targets(("tflite",), (plan.precision,), plan, "run")
+
+
 def measure(
     graph: Graph,
     signature: Signature,
@@ -127,7 +143,7 @@ def measure(
     data = emit(graph, signature, target, plan)
     result = run_worker(data, target.format, signature, samples.raws, time=time)
     metrics = family(signature.family).metrics
-    ranges = plan.ranges if plan is not None and target.precision.startswith("int8") else "none"
+    ranges = plan.ranges if plan is not None and target.precision.startswith("int") else "none"
     verdict = judge(
         samples.reference,
         result.outputs,

@@ -1,4 +1,4 @@
-"""Lists labelled image files, from a folder a class or from a CSV; opens none of them, writes nothing."""
+"""Lists labelled image files, from a folder a class or from a CSV; decodes none of them, writes nothing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ from pathlib import Path
 from dltk.base.errors import InputError
 from dltk.edge.sources.labels import check_labels, split_name
 from dltk.edge.sources.table import Table, read_table
+from dltk.edge.sources.unreadable import NOT_A_PICTURE
 
 __all__ = ["Listing", "list_images"]
 
 _NO_SAMPLES = ("thumbs.db", "desktop.ini")  # what file managers leave behind; hidden files are passed over too
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif")
+# What pictures are called, of the formats that are read and of others: these are meant as samples, too.
+_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".webp", ".gif",
+    ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jpf", ".jxl", ".ico", ".svg", ".psd", ".xcf", ".tga",
+    ".pcx", ".dds", ".exr", ".hdr", ".ppm", ".pgm", ".pbm", ".pnm",
+    ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".dcm",
+)  # fmt: skip
+# How the formats that are read begin, for files whose name has no suffix.
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF", b"BM")
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Listing:
         labels: all labels, sorted.
         splits: "train", "validation", "test", or None where the source does not say, a file.
         groups: the group of each file; None where no group column was asked for.
-        skipped: (name, reason) of files that lie where no sample can lie.
+        skipped: (name, reason) of files that lie where no sample can lie, or are `NOT_A_PICTURE`.
     """
 
     names: tuple[str, ...]
@@ -41,8 +50,13 @@ class Listing:
     skipped: tuple[tuple[str, str], ...] = ()
 
 
-def list_images(source: str | Path, *, group: str | None = None, multi_label: bool = False) -> Listing:
+def list_images(
+    source: str | Path, *, group: str | None = None, multi_label: bool = False, least_classes: int = 2
+) -> Listing:
     """The images of `source`: a folder with one subfolder a class (also inside train/ val/ test/), or a CSV.
+
+    In a folder, a file whose suffix is no picture's is passed over and named; so is one without a suffix that does not
+    begin like a picture. With fewer than two `least_classes`, class folders may be empty: a finished model is scored.
 
     The CSV has columns `path` and `label`, may have `split`, and a column called `group` if that is given. Its relative
     paths start at the CSV's folder and stay inside it; a file elsewhere is named by its absolute path. With
@@ -57,32 +71,36 @@ def list_images(source: str | Path, *, group: str | None = None, multi_label: bo
             if wish:
                 raise InputError(name, "needs a CSV", f"the folder {path}", "Give a CSV with columns path,label.")
         try:
-            return _list_folder(path)
+            return _list_folder(path, least_classes)
         except OSError as fault:
             raise InputError(fault.filename or path, "must be a readable folder", fault.strerror) from fault
     if not path.exists():
         raise InputError(path, "must exist", hint="Check the path.")
-    return _list_csv(read_table(path, required=("path", "label")), group, multi_label)
+    return _list_csv(read_table(path, required=("path", "label")), group, multi_label, least_classes)
 
 
-def _list_folder(root: Path) -> Listing:
+def _list_folder(root: Path, least_classes: int) -> Listing:
     found: list[tuple[str, Path, str, str | None]] = []  # name, path, class, split
+    ignored: list[Path] = []
     for split, folder in _split_folders(root):
         for class_folder in _subfolders(folder):
             files = sorted(_files(class_folder))
-            if not files:
-                raise InputError(class_folder, "a class needs at least one image", "an empty folder")
-            for path in files:
-                found.append((_shown(path, root), path, class_folder.name, split))
+            pictures = [path for path in files if _may_be_picture(path)]
+            if not pictures and least_classes > 1:
+                received = "no picture among its files" if files else "an empty folder"
+                raise InputError(class_folder, "a class needs at least one image", received)
+            ignored += sorted(set(files).difference(pictures))
+            found += [(_shown(path, root), path, class_folder.name, split) for path in pictures]
     found.sort(key=lambda entry: entry[0])
-    labels = check_labels((entry[2] for entry in found), root)
+    labels = check_labels((entry[2] for entry in found), root, least=least_classes)
+    skipped = [(_shown(path, root), "outside every class folder") for path in _loose(root)]
     return Listing(
         tuple(entry[0] for entry in found),
         tuple(entry[1] for entry in found),
         tuple((_nfc(entry[2]),) for entry in found),
         labels,
         tuple(entry[3] for entry in found),
-        skipped=tuple((_shown(path, root), "outside every class folder") for path in _loose(root)),
+        skipped=(*skipped, *((_shown(path, root), NOT_A_PICTURE) for path in ignored)),
     )
 
 
@@ -120,6 +138,18 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield Path(base, name)
 
 
+def _may_be_picture(path: Path) -> bool:
+    """By its suffix; without one, by how it begins: downloaded pictures often have none, and neither has a LICENSE."""
+    suffix = path.suffix.lower()
+    if suffix or not path.is_file():
+        return suffix in _SUFFIXES
+    try:
+        with path.open("rb") as stream:
+            return stream.read(8).startswith(_BEGINNINGS)
+    except PermissionError:
+        return True  # for the decoder to say so
+
+
 def _loose(root: Path) -> list[Path]:
     folders = {root, *(folder for _, folder in _split_folders(root))}
     return sorted(
@@ -135,7 +165,7 @@ def _shape(root: Path) -> str:
     return ", ".join(entries[:5]) + (" ..." if len(entries) > 5 else "") if entries else "an empty folder"
 
 
-def _list_csv(table: Table, group: str | None, multi_label: bool) -> Listing:
+def _list_csv(table: Table, group: str | None, multi_label: bool, least_classes: int) -> Listing:
     base = table.path.absolute().parent
     names = table.column("path")
     classes = [_classes(cell, multi_label, table.where(row)) for row, cell in enumerate(table.column("label"))]
@@ -149,7 +179,7 @@ def _list_csv(table: Table, group: str | None, multi_label: bool) -> Listing:
         tuple(names[row] for row in order),
         tuple(paths[row] for row in order),
         tuple(tuple(_nfc(name) for name in classes[row]) for row in order),
-        check_labels((name for row in classes for name in row), table.path),
+        check_labels((name for row in classes for name in row), table.path, least=least_classes),
         tuple(splits[row] for row in order),
         None if groups is None else tuple(groups[row] for row in order),
     )

@@ -23,11 +23,11 @@ def split_name(text: str) -> str | None:
     return _SPLIT_NAMES.get(text.casefold())
 
 
-def check_labels(names: Iterable[str], where: object) -> tuple[str, ...]:
+def check_labels(names: Iterable[str], where: object, *, least: int = 2) -> tuple[str, ...]:
     """The distinct labels in Unicode NFC, sorted by code point.
 
     Raises:
-        InputError: if fewer than two remain, two differ only in how Unicode writes them, or one is empty, starts or
+        InputError: if fewer than `least` remain, two differ only in how Unicode writes them, or one is empty, starts or
             ends with a space, holds a control character, or looks like a path.
     """
     found: dict[str, str] = {}
@@ -38,9 +38,10 @@ def check_labels(names: Iterable[str], where: object) -> tuple[str, ...]:
             raise InputError(where, rule, f"{found[label]!a} and {name!a}", "Give both the same spelling.")
         _check_label(label, where)
         found[label] = name
-    if len(found) < 2:
+    if len(found) < least:
         only = next(iter(found), None)
-        raise InputError(where, "needs at least two classes", "none" if only is None else f"only {only!r}")
+        wanted = "two classes" if least > 1 else "one class"
+        raise InputError(where, f"needs at least {wanted}", "none" if only is None else f"only {only!r}")
     return tuple(sorted(found))
 
 

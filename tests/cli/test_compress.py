@@ -1,0 +1,89 @@
+"""`dltk compress` with limits: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import small
+from dltk.cli.searched import searched_text
+
+pytestmark = small.QUIET
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--max-drop", "one"), "For example --max-drop 0.01"),
+        (("--max-size", "300 kilo"), "For example --max-size 300KB"),
+        (("--max-download", "3/2"), "For example --max-download 300KB"),
+        (("--max-latency", "5"), "For example --max-latency 5ms"),
+        (("--confident",), "For example --max-drop 0.01 --confident"),
+        (("--trials", "3"), "--trials: bounds a search"),
+        (("--max-drop", "0.1", "--trials", "-3"), "must be 0 or more"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_would_be_right(trained, tmp_path, words, message):
+    done = small.invoke("compress", trained.path, *words, "--run", tmp_path / "run")
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert not done.stdout
+    assert not (tmp_path / "run").exists()
+
+
+def test_limits_that_are_met(trained, tmp_path):
+    words = ("--max-drop", "0.5", "--max-size", "1MB", "--run", tmp_path / "run")
+    done = small.invoke("compress", trained.path, *words)
+    assert done.exit_code == 0, done.output
+    assert "The limits (drop at most 0.5000, size at most 1,000,000 bytes) are met." in done.stdout
+    assert "1>*" in done.stdout
+    assert "quantize:repair=false" in done.stdout
+    assert f"dltk export {tmp_path / 'run'}" in done.stdout
+    assert "candidate 1, int8" in done.stderr
+    done = small.invoke("compress", trained.path, *words, "--resume", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["search"]["met"] is True
+
+
+def test_limits_that_are_not(trained, tmp_path):
+    words = ("--max-size", "1KB", "--trials", "0", "--run", tmp_path / "run")
+    done = small.invoke("compress", trained.path, *words, "--json")
+    assert done.exit_code == 4, done.output
+    found = json.loads(done.stdout)
+    assert found["search"]["met"] is False
+    assert len(found["search"]["trials"]) == 2
+    assert f"What comes closest is kept in {tmp_path / 'run'}" in done.stderr
+    done = small.invoke("compress", trained.path, *words, "--resume")
+    assert done.exit_code == 4, done.output
+    assert "are NOT met" in done.stdout
+    done = small.invoke("report", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+
+
+def test_the_table_of_candidates():
+    row = {"bytes": 2000, "download_bytes": 1500, "p50_ms": None, "metric": {"drop": 0.01, "interval": [0.0, 0.02]}}
+    made = {"number": 1, "stage": "int8", "steps": ["quantize"], "row": row, "error": "", "misses": []}
+    failed = made | {"number": 2, "stage": "search", "row": None, "error": "layer 'x': no"}
+    told = {
+        "bounds": {"drop": 0.02, "latency": 5.0}, "confident": False, "met": True, "samples": 90,
+        "trials": [made, failed], "front": [1], "chosen": 1, "misses_on_test": [{"limit": "drop"}],
+        "sensitivity": [{"layer": "conv", "signal_to_noise": 31.25, "drop": None}],
+    }  # fmt: skip
+    lines = searched_text(told)
+    assert lines[0] == "The limits (drop at most 0.0200, latency at most 5 ms) are met."
+    assert lines[3].split() == [
+        "1>*",
+        "int8",
+        "+0.0100",
+        "[+0.0000,",
+        "+0.0200]",
+        "2,000",
+        "1,500",
+        "-",
+        "-",
+        "quantize",
+    ]
+    assert lines[4].endswith("quantize: could not be made: layer 'x': no")
+    assert "  conv: signal to noise 31.2 dB" in lines
+    assert any(line.startswith("On the test split, which decides nothing, it misses: drop.") for line in lines)

@@ -1,0 +1,74 @@
+"""Masks keep the largest weights, in the number and the pattern that was asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import small
+from dltk.base.errors import InputError
+from dltk.compress.masks import Pattern, magnitude_masks
+
+RNG = np.random.default_rng(0)
+KERNELS = {
+    "first": RNG.normal(size=(3, 3, 8, 16)).astype(np.float32),
+    "second": 100 * RNG.normal(size=(64, 10)).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.9])
+def test_the_smallest_of_each_kernel_go(share):
+    for name, mask in magnitude_masks(KERNELS, share).items():
+        kernel = KERNELS[name]
+        assert int(mask.sum()) == round(kernel.size * (1 - share))
+        gone, kept = np.abs(kernel)[mask == 0], np.abs(kernel)[mask == 1]
+        assert not gone.size or gone.max() <= kept.min()
+
+
+def test_over_all_kernels_the_total_is_kept_and_no_kernel_is_emptied():
+    """Plain magnitudes would empty the first kernel, whose weights are a hundred times smaller."""
+    masks = magnitude_masks(KERNELS, 0.8, scope="global")
+    total = sum(kernel.size for kernel in KERNELS.values())
+    assert sum(int(mask.sum()) for mask in masks.values()) == round(total * 0.2)
+    shares = {name: mask.mean() for name, mask in masks.items()}
+    assert min(shares.values()) > 0.05
+    assert shares["first"] != pytest.approx(shares["second"], abs=1e-3)
+
+
+def test_two_of_every_four_inputs_stay_and_they_are_the_largest():
+    for name, mask in magnitude_masks(KERNELS, 0.5, pattern=Pattern.parse("2:4", "")).items():
+        inputs = np.moveaxis(mask, -2, -1).reshape(-1, 4)
+        assert (inputs.sum(1) == 2).all()
+        values = np.abs(np.moveaxis(KERNELS[name], -2, -1).reshape(-1, 4))
+        assert (np.where(inputs == 1, values, np.inf).min(1) >= np.where(inputs == 0, values, -np.inf).max(1)).all()
+
+
+def test_blocks_of_inputs_stay_or_go_together():
+    for mask in magnitude_masks(KERNELS, 0.5, pattern=Pattern.parse("x4", "")).values():
+        blocks = np.moveaxis(mask, -2, -1).reshape(-1, 4)
+        assert set(blocks.sum(1)) <= {0.0, 4.0}
+        assert mask.mean() == pytest.approx(0.5, abs=1 / blocks.shape[0])
+
+
+@pytest.mark.parametrize("text", ["4:2", "0:4", "x1", "x", "block", "2:4:8", ""])
+def test_what_is_no_pattern_is_refused(text):
+    with pytest.raises(InputError, match="N:M"):
+        Pattern.parse(text, "--step prune:pattern=")
+
+
+@pytest.mark.filterwarnings(*[mark.args[0] for mark in small.QUIET])
+def test_a_kernel_loses_the_weights_that_tfmot_would_take():
+    """tfmot's own mask of one kernel, at one point of its schedule."""
+    import tensorflow as tf
+
+    from dltk.compress.prune import _tfmot
+
+    tfmot = _tfmot()
+    from tensorflow_model_optimization.python.core.sparsity.keras import pruning_impl
+
+    kernel = KERNELS["first"]
+    schedule = tfmot.sparsity.keras.ConstantSparsity(0.6, begin_step=0, frequency=1)
+    variables = [(tf.Variable(kernel), tf.Variable(np.ones_like(kernel)), tf.Variable(0.0))]
+    theirs = pruning_impl.Pruning(lambda: tf.constant(1, tf.int64), variables, schedule, (1, 1), "AVG")
+    _, mask = theirs._update_mask(variables[0][0])
+    assert np.array_equal(mask.numpy(), magnitude_masks({"first": kernel}, 0.6)["first"])

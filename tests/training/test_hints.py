@@ -1,0 +1,93 @@
+"""Features that follow a teacher's: scale free, bridged where channels differ, and resumed to the bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dltk.base.errors import InputError
+from dltk.base.progress import Silent
+from dltk.recipe import Fit
+from dltk.training import FitTrainer, run
+from dltk.training.backend import keras, tf
+from dltk.training.hints import Hints
+from training import kit
+
+FIT = Fit(epochs=3, batch_size=32, learning_rate=0.01)
+
+
+def student(channels: int = 4, seed: int = 2):
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    image = keras.Input((kit.SIDE, kit.SIDE, 3), name="image")
+    x = layers.ReLU(name="wide")(layers.Conv2D(channels, 3, name="first")(image))
+    x = layers.ReLU(name="deep")(layers.Conv2D(channels, 3, name="second")(x))
+    x = layers.Dropout(0.2, name="dropout")(layers.GlobalAveragePooling2D(name="pool")(x))
+    return keras.Model(image, layers.Dense(3, name="logits")(x))
+
+
+def hints(made, **changes):
+    given = {"teacher_layers": ["top"], "student_layers": ["deep"], "weight": 1.0, "seed": 0} | changes
+    return Hints(kit.model(), made, **given)
+
+
+def trainer(made, *, followed=None, fit=FIT):
+    return FitTrainer(made, kit.dataset(), kit.SIGNATURE, fit, seed=3, hints=followed or hints(made))
+
+
+def test_a_model_that_follows_itself_loses_nothing_whatever_the_scale():
+    made, image = kit.model(), kit.dataset().train.take(np.arange(8)).astype(np.float32)
+    same = Hints(made, made, ["top", "pool"], ["top", "pool"], weight=3.0, seed=0)
+    assert same.variables == []
+    wanted = same.wanted(tf.constant(image))
+    assert float(same.loss(wanted, wanted)) == 0
+    # Squares of numbers of about 1e-2, and float32 holds 7 digits of each.
+    assert float(same.loss([2.5 * value for value in wanted], wanted)) == pytest.approx(0, abs=1e-9)
+    opposite = same.loss([-value for value in wanted], wanted)
+    assert float(opposite) == pytest.approx(3.0 * 4.0, rel=1e-5)  # 2 - 2 cos, times the weight
+
+
+def test_features_come_nearer_and_the_bridge_learns(tmp_path):
+    made = student()
+    followed = hints(made)
+    (bridge,) = followed.variables
+    assert tuple(bridge.shape) == (4, 6)
+    before = bridge.numpy()
+    history = run(trainer(made, followed=followed), checkpoint=kit.checkpoint(tmp_path))
+    assert history[-1]["features"] < history[0]["features"]
+    assert not np.array_equal(before, bridge.numpy())
+    assert [layer.name for layer in made.layers] == [layer.name for layer in student().layers]
+
+
+def test_it_is_resumed_to_the_bit(tmp_path):
+    class Stop(Silent):
+        def bar(self, label, total):
+            if label.startswith("fit 3/"):
+                raise KeyboardInterrupt
+            return super().bar(label, total)
+
+    whole = student()
+    run(trainer(whole), checkpoint=tmp_path / "whole.npz")
+    with pytest.raises(KeyboardInterrupt):
+        run(trainer(student()), checkpoint=tmp_path / "part.npz", progress=Stop())
+    again = student(seed=9)  # whatever it starts with, the checkpoint holds all
+    run(trainer(again), checkpoint=tmp_path / "part.npz", resume=True)
+    assert kit.same(kit.weights(whole), kit.weights(again))
+
+
+def test_a_checkpoint_of_other_hints_is_refused(tmp_path):
+    run(trainer(student(), fit=replace(FIT, epochs=1)), checkpoint=tmp_path / "fit.npz")
+    made = student()
+    other = trainer(made, followed=hints(made, weight=2.0), fit=replace(FIT, epochs=1))
+    with pytest.raises(InputError, match="must come from the same data"):
+        run(other, checkpoint=tmp_path / "fit.npz", resume=True)
+
+
+def test_what_does_not_fit_is_refused():
+    made = student()
+    with pytest.raises(InputError, match=r"features cut:deep: both layers must have features of one shape.*10, 10"):
+        hints(made, teacher_layers=["cut"])
+    with pytest.raises(InputError, match="must be None where hints are followed"):
+        FitTrainer(made, kit.dataset(), kit.SIGNATURE, FIT, seed=0, frozen_through="wide", hints=hints(made))

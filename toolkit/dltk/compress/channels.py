@@ -1,0 +1,215 @@
+"""Structured pruning: whole filters go, so that every runtime has less to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError, StepOrderError, did_you_mean
+from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
+from dltk.compress.choice import Choice, Scope
+from dltk.compress.coupling import Coupling, couple
+from dltk.compress.importance import Rank, by_batch_norm, by_magnitude, by_taylor, costs
+from dltk.compress.retrain import Retrain, as_fit, require_targets, samples_of, trainer_for
+from dltk.compress.settle import settle
+from dltk.compress.surgery import cut, macs_left
+from dltk.recipe.settings import setting
+from dltk.twin.graph import Graph
+
+__all__ = ["Channels", "channels"]
+
+_FEW_STEPS = 100
+
+
+@dataclass(frozen=True)
+class Channels(Retrain):
+    """Settings of the step."""
+
+    keep: float = setting(0.75, "share of the channels that stay, of those that may go", low=0.05, high=1.0)
+    macs: float = setting(
+        0.0, "cut until this share of the multiply-accumulates is left, whatever keep says; 0: off", low=0.0, high=1.0
+    )
+    scope: Scope = setting("global", "rank over all groups of channels, costly ones first, or keep the same of each")
+    floor: float = setting(0.2, "share of each group that stays at least", low=0.0, high=1.0)
+    rank: Rank = setting("taylor", "importance by the loss's gradient, the filters' size, or batch norm's gamma")
+    rank_samples: int = setting(512, "taylor: training samples to rank by, stratified", low=1)
+    multiple_of: int = setting(8, "round counts to multiples that kernels compute at a time; 1: off", low=1)
+    keep_layers: tuple[str, ...] = setting((), "names of layers to leave alone, split by ,")
+    iterations: int = setting(1, "cut in as many rounds, with `epochs` of training after each", low=1, high=20)
+
+
+def channels(candidate: Candidate, settings: Channels, bench: Workbench) -> Outcome:
+    """Take the least important channels out of `candidate`, and train what is left.
+
+    The model that comes out is a smaller plain model: faster and smaller everywhere, in float and in int8. Channels
+    that residual additions, gates and concatenations tie together go together (see `dltk.compress.coupling`).
+
+    Raises:
+        StepOrderError: if `candidate` is already quantized.
+        InputError: if the task has no targets to train toward, `keep_layers` names no layer, or `macs` cannot be
+            reached.
+        LimitError: if the loss becomes NaN.
+    """
+    if candidate.plan is not None:
+        raise StepOrderError("--step channels", "must come before quantize: it cuts what ranges were measured on")
+    require_targets(bench, "channels")
+    from dltk.models.profile import profile
+    from dltk.training import require_tensorflow
+    from dltk.twin.keras3 import rebuild
+    from dltk.twin.read import read
+
+    require_tensorflow()
+    graph = read(candidate.model)
+    _require_layers(settings.keep_layers, graph)
+    start = couple(graph, keep=settings.keep_layers)
+    before = profile(rebuild(graph))
+    model, history = _shrunk(graph, before.macs, settings, bench)
+    if model is None:
+        listed = tuple(_skipped(graph, graph, start))
+        return Outcome(candidate, (), listed, {}, ("no channel can go: the model stays as it is",))
+    after, final = profile(model), read(model)
+    figures = {
+        "epochs": history,
+        "groups": _groups(start, couple(final, keep=settings.keep_layers)),
+        "weights_before": before.weights,
+        "weights_after": after.weights,
+        "macs_before": before.macs,
+        "macs_after": after.macs,
+        "uncounted": list(after.uncounted),
+    }
+    skipped = tuple(_skipped(graph, final, start))
+    left = {item.layer for item in skipped}
+    changed = tuple(name for name in graph.layers if name not in left)
+    return Outcome(Candidate(model), changed, skipped, figures, _warnings(settings, bench))
+
+
+def _require_layers(names: tuple[str, ...], graph: Graph) -> None:
+    for name in names:
+        if name not in graph.layers:
+            raise InputError("--step channels:keep_layers=", "names no layer", name, did_you_mean(name, graph.layers))
+
+
+def _shrunk(graph: Graph, macs: int, settings: Channels, bench: Workbench) -> tuple[Any, list[dict[str, Any]]]:
+    """(the trained Keras 3 model after all rounds, its history); None for the model where nothing can go."""
+    from dltk.training import run
+    from dltk.training.features import model_inputs
+    from dltk.twin.keras3 import rebuild
+    from dltk.twin.read import read
+
+    model, history = None, list[dict[str, Any]]()
+    for number in range(settings.iterations):
+        smaller = _cut(graph, macs, settings, bench, number)
+        if smaller is None:
+            continue
+        model = rebuild(_trainable(smaller))
+        settle(model, model_inputs(model, bench.calibration(0), bench.signature), seed=bench.seed)
+        name = "channels" if settings.iterations == 1 else f"channels {number + 1} of {settings.iterations}"
+        trainer = trainer_for(model, settings, bench, name=name)
+        history += run(trainer, checkpoint=_checkpoint(settings, bench, number), resume=bench.resume,
+                       progress=bench.progress)  # fmt: skip
+        graph = read(model)
+    for number in range(settings.iterations - 1):
+        _checkpoint(settings, bench, number).unlink(missing_ok=True)
+    return model, history
+
+
+def _checkpoint(settings: Channels, bench: Workbench, number: int) -> Path:
+    """Of one round: a round that is done is taken from its own file at once when the step is resumed."""
+    last = number == settings.iterations - 1
+    return bench.checkpoint if last else bench.checkpoint.with_suffix(f".{number}{bench.checkpoint.suffix}")
+
+
+def _trainable(graph: Graph) -> Graph:
+    """Every layer must learn to do without what it lost, those that were frozen too."""
+    layers = {
+        name: replace(layer, config=dict(layer.config) | {"trainable": True}) if "trainable" in layer.config else layer
+        for name, layer in graph.layers.items()
+    }
+    return replace(graph, layers=layers)
+
+
+def _cut(graph: Graph, source_macs: int, settings: Channels, bench: Workbench, number: int) -> Graph | None:
+    """`graph` after round `number`; None where nothing goes.
+
+    Raises:
+        InputError: if `settings.macs` cannot be reached, before any training.
+    """
+    from dltk.models.profile import profile
+    from dltk.twin.keras3 import rebuild
+
+    coupling = couple(graph, keep=settings.keep_layers)
+    if all(group.fixed for group in coupling.groups):
+        return None
+    macs = {layer.name: layer.macs or 0 for layer in profile(rebuild(graph)).layers}
+    choice = Choice(
+        coupling,
+        _scores(graph, coupling, settings, bench),
+        costs(graph, coupling, macs),
+        settings.scope,
+        settings.floor ** (1 / settings.iterations),
+        settings.multiple_of,
+    )
+    if settings.macs:
+        counts = _counts_for(settings, choice, graph, macs, source_macs, number)
+    else:
+        counts = choice.counts(settings.keep ** (1 / settings.iterations))
+    kept = choice.kept(counts)
+    return None if kept.all() else cut(graph, coupling, kept)
+
+
+def _counts_for(
+    settings: Channels, choice: Choice, graph: Graph, macs: Mapping[str, int], source_macs: int, number: int
+) -> list[int]:
+    measure = macs_left(graph, choice.coupling, macs)
+    if number == 0:
+        whole = replace(choice, floor=settings.floor)
+        least = measure(whole.kept(whole.counts(0.0)))
+        if least > settings.macs:
+            hint = f"{least:.3f} can be reached; lower floor, or keep fewer layers with keep_layers."
+            raise InputError("--step channels:macs=", "must be a share that can be reached", settings.macs, hint)
+    wanted = settings.macs * source_macs / max(1, sum(macs.values()))  # of what this round starts from
+    return choice.within(wanted ** (1 / (settings.iterations - number)), measure)
+
+
+def _scores(graph: Graph, coupling: Coupling, settings: Channels, bench: Workbench) -> NDArray[np.float64]:
+    if settings.rank == "magnitude":
+        return by_magnitude(graph, coupling)
+    if settings.rank == "bn":
+        return by_batch_norm(graph, coupling)
+    samples = samples_of(bench.dataset, settings.rank_samples, bench.seed).train
+    return by_taylor(graph, coupling, samples, bench.signature, as_fit(settings), progress=bench.progress)
+
+
+def _groups(start: Coupling, final: Coupling) -> list[dict[str, Any]]:
+    """Channels of each group before and after."""
+    left = {frozenset(group.makers): len(group.atoms) for group in final.groups}
+    return [
+        {"layers": list(group.makers), "before": len(group.atoms), "after": left[frozenset(group.makers)]}
+        | ({"fixed": group.fixed} if group.fixed else {})
+        for group in start.groups
+    ]
+
+
+def _skipped(graph: Graph, final: Graph, coupling: Coupling) -> Iterator[Skipped]:
+    """Layers whose weights have the shapes they had."""
+    fixed = {atom: group.fixed for group in coupling.groups for atom in group.atoms.tolist()}
+    makes = {call.layer: coupling.channels[call.outputs[0]] for call in graph.calls}
+    for name, layer in graph.layers.items():
+        shapes = [[weight.shape for weight in found.layers[name].weights] for found in (graph, final)]
+        if shapes[0] == shapes[1]:
+            reasons = [fixed.get(atom, "input of the model") for atom in makes[name].tolist()]
+            stays = next(filter(None, reasons), "none of its channels had to go")
+            yield Skipped(name, stays if layer.weights else "no weights")
+
+
+def _warnings(settings: Channels, bench: Workbench) -> tuple[str, ...]:
+    count = len(samples_of(bench.dataset, settings.samples, bench.seed).train)
+    steps = -(-count // settings.batch_size) * settings.epochs
+    if steps >= _FEW_STEPS:
+        return ()
+    return (f"{steps} training steps are few to get over lost channels: look at the metric, and give more epochs",)

@@ -1,0 +1,122 @@
+"""Weight sharing: every kernel of a layer comes down to a few values, trained while they are shared.
+
+A smaller download, nothing faster: the file still holds one byte a weight, but few different ones, which compress well
+(Han et al. 2015, arXiv:1510.00149). Assignments are not fixed: each weight trains on and moves to the nearest value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from dltk.base.errors import InputError, StepOrderError, did_you_mean
+from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
+from dltk.compress.codes import clusters as codes_in
+from dltk.compress.codes import sparsity
+from dltk.compress.forms import PRUNED, form_of
+from dltk.compress.recast import Recast, inputs_for, recast, with_weights
+from dltk.compress.retrain import Retrain, require_targets, trainer_for
+from dltk.recipe.settings import setting
+from dltk.twin.graph import Graph, Layer
+from dltk.twin.table import row
+
+__all__ = ["Cluster", "cluster"]
+
+
+@dataclass(frozen=True)
+class Cluster(Retrain):
+    """Settings of the step."""
+
+    clusters: int = setting(16, "different values a kernel may take, zero among them", low=4, high=64)
+    start: Literal["kmeans++", "linear"] = setting("kmeans++", "where the values start: k-means++ or evenly spread")
+    smallest: int = setting(1000, "leave kernels with fewer weights alone", low=0)
+    keep: tuple[str, ...] = setting((), "names of layers to leave alone, split by ,")
+    equalize: bool = setting(True, "bring channels to like ranges first, so that int8 loses less")
+
+
+def cluster(candidate: Candidate, settings: Cluster, bench: Workbench) -> Outcome:
+    """Train `candidate` while the weights of each kernel share `settings.clusters` values; zeros stay zeros.
+
+    What comes out has batch norm folded: values are shared in steps of the scales that an int8 file has, so that
+    quantizing keeps them.
+
+    Raises:
+        StepOrderError: if `candidate` is already quantized.
+        InputError: if the task has no targets to train toward, or `keep` names no layer.
+        LimitError: if the loss becomes NaN.
+    """
+    if candidate.plan is not None:
+        raise StepOrderError("--step cluster", "must come before quantize: it changes weights")
+    require_targets(bench, "cluster")
+    from dltk.training import require_tensorflow, run
+    from dltk.twin.read import read
+    from dltk.twin.rewrite import deployed
+
+    require_tensorflow()
+    graph = deployed(read(candidate.model))
+    _require_layers(settings.keep, graph)
+    skipped = {name: reason for name, layer in graph.layers.items() if (reason := _why_not(layer, settings))}
+    listed = tuple(Skipped(name, reason) for name, reason in skipped.items())
+    changed = tuple(name for name in graph.layers if name not in skipped)
+    if not changed:
+        return Outcome(candidate, (), listed, {}, ("no layer can be clustered: the model stays as it is",))
+    made = recast(candidate, inputs_for(graph, bench, 0), equalize=settings.equalize)
+    twin, layers = _twin(made, changed, settings, bench.seed)
+    trainer = trainer_for(twin, settings, bench, name="cluster")
+    history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
+    model = with_weights(made, _weights(made.graph, layers))
+    return Outcome(Candidate(model), changed, listed, {"epochs": history, "clusters": _reached(model, changed)})
+
+
+def _require_layers(names: tuple[str, ...], graph: Graph) -> None:
+    for name in names:
+        if name not in graph.layers:
+            raise InputError("--step cluster:keep=", "names no layer", name, did_you_mean(name, graph.layers))
+
+
+def _why_not(layer: Layer, settings: Cluster) -> str:
+    """The reason to leave a layer alone; empty for one that is clustered."""
+    rules = row(layer.kind, layer.config)
+    if rules.kernel is None or not layer.weights:
+        return "no kernel"
+    if layer.name in settings.keep:
+        return "kept by --step cluster:keep="
+    if rules.depthwise:
+        return "depthwise: few weights, and accuracy hangs on them"
+    if not rules.int8 or rules.native:
+        return f"values are shared on the int8 grid: {rules.why_float}"
+    if layer.weights[rules.kernel].size < settings.smallest:
+        return f"fewer than {settings.smallest} weights"
+    return ""
+
+
+def _twin(made: Recast, changed: tuple[str, ...], settings: Cluster, seed: int) -> tuple[Any, dict[str, Any]]:
+    from dltk.compress.codebook import codebook
+    from dltk.compress.shaped import wrapper
+    from dltk.twin.build import build
+
+    forms = {}
+    for name in changed:
+        layer = made.graph.layers[name]
+        forms[name] = form_of(layer, codebook(layer, settings.clusters, start=settings.start, seed=seed))
+    # What is pruned and not clustered keeps its zeros too.
+    forms |= {name: form_of(layer) for name, layer in made.graph.layers.items()
+              if name not in forms and row(layer.kind, layer.config).int8 and sparsity(layer) >= PRUNED}  # fmt: skip
+    layers: dict[str, Any] = {}
+    return build(made.graph, wrap=wrapper(made.graph, forms, layers)), layers
+
+
+def _weights(graph: Graph, layers: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    from dltk.compress.shaped import shaped_weights
+
+    return shaped_weights(graph, layers)
+
+
+def _reached(model: Any, changed: tuple[str, ...]) -> dict[str, int]:
+    """Layer -> how many different values its kernel takes."""
+    from dltk.twin.read import read
+
+    layers = read(model).layers
+    return {name: int(np.int64(codes_in(layers[name]))) for name in changed}

@@ -1,0 +1,109 @@
+"""What every step that trains has in common: its settings, its samples, its teacher, its trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from dltk.base.errors import InputError
+from dltk.base.files import sha256
+from dltk.compress.candidate import Workbench
+from dltk.data.dataset import Dataset, Split
+from dltk.data.split import stratified
+from dltk.edge.families import family
+from dltk.recipe.groups import Fit
+from dltk.recipe.settings import setting
+
+__all__ = ["Retrain", "require_targets", "samples_of", "trainer_for"]
+
+
+@dataclass(frozen=True)
+class Retrain:
+    """Settings that all steps which train share."""
+
+    epochs: int = setting(4, "passes over the training samples", low=1)
+    learning_rate: float = setting(1e-3, "peak learning rate; warmed up for a tenth, then a cosine", low=0.0)
+    batch_size: int = setting(64, "samples a step", low=1)
+    samples: int = setting(0, "train on this many samples, stratified; 0: all", low=0)
+    optimizer: Literal["sgd", "adam", "adamw", "adagrad", "rmsprop"] = setting("adam", "update rule")
+    teacher: float = setting(
+        0.9, "share of the loss that follows the source model's answers; 0: none", low=0.0, high=1.0
+    )
+    temperature: float = setting(3.0, "softens the teacher's answers", low=0.1)
+
+
+def require_targets(bench: Workbench, step: str) -> None:
+    """Raise InputError if the task has nothing to train toward."""
+    if not family(bench.signature.family).metrics:
+        rule = f"trains toward targets: {bench.signature.task} has none"
+        raise InputError(f"--step {step}", rule, hint="Leave the step out; quantize needs no training.")
+
+
+def samples_of(dataset: Dataset, count: int, seed: int) -> Dataset:
+    """`dataset` with `count` of its training samples, stratified; all for 0."""
+    train = dataset.train
+    if not count or count >= len(train):
+        return dataset
+    chosen = stratified(train.targets, count=count, seed=seed)
+    part = Split(train.store, train.rows[chosen], train.targets[chosen])
+    return replace(dataset, train=part, digest=sha256(f"{dataset.digest} {count} {seed}".encode()))
+
+
+def trainer_for(
+    model: Any,
+    settings: Retrain,
+    bench: Workbench,
+    *,
+    name: str,
+    fit: Fit | None = None,
+    before_step: Callable[[int], None] | None = None,
+    first_kept: int = 0,
+    hints: Any = None,
+) -> Any:
+    """A `FitTrainer` of `model` (Keras 3, or a tf_keras twin) that learns from labels and the source model's answers.
+
+    Args:
+        name: of the phase: checkpoints and progress carry it.
+        fit: how the phase goes, where it is more than `settings` says.
+        before_step, first_kept, hints: as FitTrainer takes them.
+    """
+    from dltk.training import FitTrainer, cached_teacher
+
+    dataset, teacher = samples_of(bench.dataset, settings.samples, bench.seed), None
+    if settings.teacher:
+        teacher = cached_teacher(
+            bench.source,
+            dataset,
+            bench.signature,
+            seed=bench.seed,
+            augment=bench.augment,
+            temperature=settings.temperature,
+            weight=settings.teacher,
+            progress=bench.progress,
+        )
+    return FitTrainer(
+        model,
+        dataset,
+        bench.signature,
+        fit or as_fit(settings),
+        seed=bench.seed,
+        name=name,
+        augment=bench.augment,
+        teacher=teacher,
+        before_step=before_step,
+        first_kept=first_kept,
+        hints=hints,
+        progress=bench.progress,
+    )
+
+
+def as_fit(settings: Retrain) -> Fit:
+    """The training phase that the settings describe."""
+    return Fit(
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        optimizer=settings.optimizer,
+        learning_rate=settings.learning_rate,
+        warmup=settings.epochs / 10,
+    )

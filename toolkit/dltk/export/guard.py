@@ -1,0 +1,89 @@
+"""Float islands in an integer file: operators that keep quantizers away from a layer.
+
+TensorFlow's converter and `dltk.export.qdq` make an integer operator of whatever stands between two grids. A layer that
+the plan leaves float gets a guard before each input that lies on a grid: an operator without an integer form, which no
+model dltk reads contains. Once a TFLite file is quantized its guards are taken out (`dltk.export.flatedit`); in ONNX
+they become copies, since the runtime quantizes once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from dltk.compress.fakequant import rounded
+from dltk.compress.plan import QuantizationPlan
+from dltk.compress.scheme import NARROW
+from dltk.twin.graph import Call, Graph, Layer, Ref, map_refs
+from dltk.twin.table import row
+
+__all__ = ["ONNX_GUARD", "TFLITE_GUARD", "ready", "settle_guards"]
+
+# tf2onnx moves its transposes through Exp, but not through Ceil; TFLite's Ceil has no integer kernel.
+ONNX_GUARD, TFLITE_GUARD = "Exp", "Ceil"
+
+
+def ready(graph: Graph, plan: QuantizationPlan, guard: str, *, borders: bool = False) -> Graph:
+    """`graph` as a converter must see it to follow `plan`: narrow weights on their grid, float layers guarded.
+
+    Args:
+        guard: operator that `dltk.twin.layers` knows as "op." and this name.
+        borders: whether the file's borders are integers, so that float layers read them from a grid.
+    """
+    if plan.ranges != "shared":
+        return graph
+    grids = {**plan.tensors, **plan.borders} if borders else plan.tensors
+    # Beside 16-bit grids the converter fails on what has no such kernel, and carries a grid back through some of it.
+    wide = plan.precision == "int16x8"
+    kept = [name for name in plan.floats if wide or _has_integer_form(graph, name)]
+    graph = _guarded(graph, kept, grids, guard, behind=wide)
+    if plan.levels != NARROW:
+        return graph
+    # The converters take max |w| / 127: on the narrow grid already, the weights can be read back from that exactly.
+    narrow = {name: rounded(graph.layers[name], scale) for name, scale in plan.weights.items() if name in graph.layers}
+    return replace(graph, layers={**graph.layers, **narrow})
+
+
+def _has_integer_form(graph: Graph, name: str) -> bool:
+    return name in graph.layers and row(graph.layers[name].kind, graph.layers[name].config).int8
+
+
+def _guarded(graph: Graph, kept: Collection[str], grids: Mapping[str, Any], guard: str, *, behind: bool) -> Graph:
+    """`graph` with guards before the layers `kept`, and behind them too if `behind`, wherever a grid is."""
+    layers, calls = dict(graph.layers), list[Call]()
+
+    def stand(source: str, target: str) -> None:
+        layers[f"{target}.guard"] = Layer(f"{target}.guard", f"op.{guard}", {})
+        calls.append(Call(f"{target}.guard", (Ref(source),), {}, (target,)))
+
+    for call in graph.calls:
+        if call.layer not in kept:
+            calls.append(call)
+            continue
+        before = {name: f"{call.outputs[0]}.of.{name}" for name in call.inputs if name in grids}
+        after = {name: f"{name}.raw" for name in call.outputs if behind and name in grids}
+        for name, guarded in before.items():
+            stand(name, guarded)
+        calls.append(replace(_reading(call, before), outputs=tuple(after.get(name, name) for name in call.outputs)))
+        for name, raw in after.items():
+            stand(raw, name)
+    return graph.with_calls(calls, layers)
+
+
+def _reading(call: Call, renamed: Mapping[str, str]) -> Call:
+    def change(ref: Ref) -> Ref:
+        return Ref(renamed.get(ref.tensor, ref.tensor))
+
+    return replace(call, args=map_refs(call.args, change), kwargs=map_refs(dict(call.kwargs), change))
+
+
+def settle_guards(model: Any) -> None:
+    """Make copies of the guards in an ONNX model; changes `model`.
+
+    onnxruntime too quantizes the float weights of what stands between two grids, with one scale for a whole kernel
+    (its pass is called WeightBiasQuantization). A Max of one input, which it runs as a copy, keeps that pass away.
+    """
+    for node in model.graph.node:
+        if node.op_type == ONNX_GUARD:
+            node.op_type = "Max"

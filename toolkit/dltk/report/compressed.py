@@ -1,0 +1,145 @@
+"""What a report.json says of a compression, checked: it may have come with a bundle from anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dltk.report.metrics import read_metrics
+from dltk.report.values import mapping, number, records, scalars, texts
+
+__all__ = ["interval", "read_compression", "read_metric"]
+
+_LAYER_NUMBERS = ("channels_before", "channels", "weights", "sparsity", "clusters", "snr_db")
+_COMPARED_NUMBERS = ("litert", "onnx", "int8_steps", "int8_differing")
+_LIMITS = ("drop", "size", "download", "latency")
+
+
+def read_compression(found: Any, where: object) -> dict[str, Any] | None:
+    """The steps of a compression and what was found about them; None where nothing was compressed.
+
+    What has another form is left out.
+
+    Raises:
+        InputError: if figures before and after are there and no figures of an evaluation.
+    """
+    steps = records(mapping(found).get("steps"))
+    if not steps:
+        return None
+    return {
+        "source": str(found.get("source", "")),
+        "steps": [_step(step) for step in steps],
+        "bought": [_bought(row) for row in records(found.get("bought"))],
+        "layers": [_layer(row) for row in records(found.get("layers"))],
+        "divergence": _divergence(found.get("divergence")),
+        "outcomes": _outcomes(found.get("outcomes"), where),
+        "search": _search(found.get("search")),
+        "commands": texts(found.get("commands")),
+    }
+
+
+def read_metric(found: Any) -> dict[str, Any] | None:
+    """The metric of one file; its interval is two numbers or None."""
+    if not mapping(found):
+        return None
+    metric: dict[str, Any] = scalars(found, depth=1)
+    return metric | {"interval": interval(found.get("interval"))}
+
+
+def interval(found: Any) -> list[int | float] | None:
+    """The two ends of an interval; None where they are no two numbers."""
+    ends = [number(end) for end in found] if isinstance(found, Sequence) and not isinstance(found, str) else []
+    kept = [end for end in ends if end is not None]
+    return kept if len(kept) == len(ends) == 2 else None
+
+
+def _step(step: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": str(step.get("name", "")),
+        "settings": scalars(step.get("settings")),
+        "changed": texts(step.get("changed")),
+        "skipped": [
+            {"layer": str(item.get("layer", "")), "reason": str(item.get("reason", ""))}
+            for item in records(step.get("skipped"))
+        ],
+        "figures": scalars(step.get("figures")),
+        "warnings": texts(step.get("warnings")),
+    }
+
+
+def _bought(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "after": str(row.get("after", "")),
+        "file": str(row.get("file", "")),
+        "precision": str(row.get("precision", "")),
+        **{key: number(row.get(key)) or 0 for key in ("bytes", "download_bytes")},
+        "p50_ms": number(row.get("p50_ms")),
+        "metric": read_metric(row.get("metric")),
+    }
+
+
+def _layer(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **{key: str(row.get(key, "")) for key in ("layer", "kind", "precision")},
+        **{key: number(row.get(key)) for key in _LAYER_NUMBERS},
+        "left": [
+            {"step": str(item.get("step", "")), "reason": str(item.get("reason", ""))}
+            for item in records(row.get("left"))
+        ],
+    }
+
+
+def _divergence(found: Any) -> dict[str, Any] | None:
+    if not mapping(found):
+        return None
+    return {
+        **{key: number(found.get(key)) for key in ("samples", "limit", "int8_limit")},
+        **{key: found[key] if isinstance(found.get(key), str) else None for key in ("first", "first_int8")},
+        "failed": str(found.get("failed", "")),
+        "layers": [
+            {"layer": str(row.get("layer", ""))} | {key: number(row.get(key)) for key in _COMPARED_NUMBERS}
+            for row in records(found.get("layers"))
+        ],
+    }
+
+
+def _outcomes(found: Any, where: object) -> dict[str, Any] | None:
+    if not all(mapping(mapping(found).get(side)) for side in ("before", "after")):
+        return None
+    return {"file": str(found.get("file", ""))} | {
+        side: read_metrics(dict(found[side]), f"{where}: outcomes.{side}") for side in ("before", "after")
+    }
+
+
+def _search(found: Any) -> dict[str, Any] | None:
+    trials = [_trial(trial) for trial in records(mapping(found).get("trials"))]
+    if not trials:
+        return None
+    bounds = mapping(found.get("bounds"))
+    front = found.get("front")
+    return {
+        "bounds": {key: bounds[key] for key in _LIMITS if number(bounds.get(key)) is not None},
+        "confident": found.get("confident") is True,
+        "met": found.get("met") is True,
+        "misses_on_test": [str(miss.get("limit", "")) for miss in records(found.get("misses_on_test"))],
+        "chosen": number(found.get("chosen")),
+        "front": [place for place in front if number(place) is not None] if isinstance(front, list) else [],
+        "trials": trials,
+        "sensitivity": [
+            {"layer": str(row.get("layer", ""))} | {key: number(value) for key, value in row.items() if key != "layer"}
+            for row in records(found.get("sensitivity"))
+        ],
+    }
+
+
+def _trial(trial: Mapping[str, Any]) -> dict[str, Any]:
+    row = mapping(trial.get("row"))
+    return {
+        "number": number(trial.get("number")) or 0,
+        "stage": str(trial.get("stage", "")),
+        "steps": texts(trial.get("steps")),
+        "error": str(trial.get("error", "")),
+        **{key: number(row.get(key)) for key in ("bytes", "download_bytes", "p50_ms")},
+        "metric": read_metric(row.get("metric")),
+        "misses": [str(miss.get("limit", "")) for miss in records(trial.get("misses"))],
+    }

@@ -1,0 +1,213 @@
+"""The search: propose, have it made and measured, decide; it ends with the best there is, never with nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dltk.base.errors import DltkError, EnvironmentFault, InputError, UsageError
+from dltk.base.progress import SILENT, Progress
+from dltk.search.ledger import Ledger
+from dltk.search.limits import Bounds
+from dltk.search.pareto import pareto_front
+from dltk.search.plans import FLOAT16, REPAIRED, Proposal, cheap_plans, exists, misses_drop_only, with_kept
+from dltk.search.space import Space
+from dltk.search.study import open_study
+from dltk.search.trial import Trial
+
+__all__ = ["SEARCH", "Found", "Maker", "find", "judged"]
+
+SEARCH = "search"  # the stage that --trials counts
+_LAST = "half precision"
+_WORST = 1e6
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What a search needs of the Run that it works in.
+
+    Attributes:
+        evaluate: steps -> what was measured on the file that they make, on the validation split. A DltkError says that
+            there can be no such candidate.
+        keep: steps of the best candidate so far: of the others, what was made may go.
+        sensitive: names of layers, the one that int8 hurts most first.
+        trains: whether there are targets to train toward.
+    """
+
+    evaluate: Callable[[tuple[str, ...]], Mapping[str, Any]]
+    keep: Callable[[tuple[str, ...]], None]
+    sensitive: Callable[[], Sequence[str]]
+    trains: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to.
+
+    Attributes:
+        chosen: meets all limits, or where none does, comes closest.
+        front: numbers of the trials that no other beats in harm, download, p50 and size at once.
+    """
+
+    bounds: Bounds
+    trials: tuple[Trial, ...]
+    chosen: Trial
+    met: bool
+    front: tuple[int, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values; sizes in bytes, latency in milliseconds."""
+        stages: dict[str, list[int]] = {}
+        for trial in self.trials:
+            stages.setdefault(trial.stage, []).append(trial.number)
+        return {
+            "bounds": self.bounds.as_dict(),
+            "confident": self.bounds.confident,
+            "stages": [{"stage": name, "trials": numbers} for name, numbers in stages.items()],
+            "trials": [trial.as_dict() | {"misses": _missed(trial, self.bounds)} for trial in self.trials],
+            "front": list(self.front),
+            "chosen": self.chosen.number,
+            "met": self.met,
+        }
+
+
+def find(
+    bounds: Bounds, maker: Maker, ledger: Ledger, *, study: Path, trials: int, seed: int, progress: Progress = SILENT
+) -> Found:
+    """The first candidate of the cheap stages that meets all limits, or else the best of a search.
+
+    Args:
+        ledger: what was tried before is not tried again.
+        study: file of the optuna study.
+        trials: candidates that the search may make, beside those of the cheap stages.
+
+    Raises:
+        InputError: if not one candidate can be made.
+    """
+    session = _Session(bounds, maker, ledger, progress)
+    if ledger.trials:
+        progress.say(f"{len(ledger.trials)} candidates are done already")
+    if not session.cheap():
+        session.refuse_hopeless()
+        session.explore(study, trials, seed)
+        if not session.met() and session.loses_too_much():
+            session.judge(Proposal(_LAST, FLOAT16))
+    return judged(bounds, ledger)
+
+
+def judged(bounds: Bounds, ledger: Ledger) -> Found:
+    """The best of what was tried.
+
+    Raises:
+        InputError: if none could be made.
+    """
+    made = [trial for trial in ledger.trials if trial.measures is not None]
+    if not made:
+        error = ledger.trials[0].error if ledger.trials else "none was tried"
+        raise InputError("compress", "no candidate could be made", error)
+    points = [trial.measures.point() for trial in made if trial.measures is not None]
+    chosen = min(made, key=lambda trial: _rank(trial, bounds))
+    front = tuple(made[place].number for place in pareto_front(points))
+    return Found(bounds, ledger.trials, chosen, _meets(chosen, bounds), front)
+
+
+class _Session:
+    """One search under way."""
+
+    def __init__(self, bounds: Bounds, maker: Maker, ledger: Ledger, progress: Progress) -> None:
+        self._bounds, self._maker, self._ledger, self._progress = bounds, maker, ledger, progress
+
+    def cheap(self) -> bool:
+        """Try what is cheap until something meets the limits; whether something does."""
+        plans = cheap_plans(self._bounds, self._maker.sensitive, trains=self._maker.trains)
+        proposal = next(plans)
+        while True:
+            trial, _ = self.judge(proposal)
+            if _meets(trial, self._bounds):
+                return True
+            try:
+                proposal = plans.send(trial)
+            except StopIteration:
+                return False
+
+    def refuse_hopeless(self) -> None:
+        """Raise InputError where int8 itself is refused: nothing that the search could do changes that."""
+        if all(trial.row is None for trial in self._ledger.trials):
+            judged(self._bounds, self._ledger)
+
+    def explore(self, path: Path, trials: int, seed: int) -> None:
+        """Search, for what meets the limits at the lowest cost."""
+        asks = "drop" in self._bounds.limited() and exists(with_kept(REPAIRED, ("any",)))
+        sensitive = self._maker.sensitive() if asks and trials else ()
+        space = Space.of(self._bounds, sensitive, trains=self._maker.trains)
+        if not space.knobs or not trials:
+            return
+        with open_study(path, space, seed=seed) as study:
+            study.explore(
+                lambda steps: self.judge(Proposal(SEARCH, steps)),
+                lambda trial: _value(trial, self._bounds),
+                lambda: sum(trial.stage == SEARCH for trial in self._ledger.trials) < trials,
+            )
+
+    def judge(self, proposal: Proposal) -> tuple[Trial, bool]:
+        """The proposal's trial, and whether it was made now."""
+        known = self._ledger.find(proposal.steps)
+        if known is not None:
+            return known, False
+        row, error = None, ""
+        try:
+            row = self._maker.evaluate(proposal.steps)
+        except (EnvironmentFault, UsageError):
+            raise
+        except DltkError as fault:
+            error = str(fault)
+        trial = self._ledger.add(proposal.stage, proposal.steps, row, error)
+        self._progress.say(_line(trial, self._bounds))
+        best = min(self._ledger.trials, key=lambda trial: _rank(trial, self._bounds))
+        if best.row is not None:
+            self._maker.keep(best.steps)
+        return trial, True
+
+    def loses_too_much(self) -> bool:
+        """Whether something is small and fast enough and misses the drop alone: then larger may still do."""
+        return any(misses_drop_only(self._bounds, trial) for trial in self._ledger.trials)
+
+    def met(self) -> bool:
+        """Whether something meets all limits."""
+        return any(_meets(trial, self._bounds) for trial in self._ledger.trials)
+
+
+def _meets(trial: Trial, bounds: Bounds) -> bool:
+    return trial.measures is not None and not bounds.misses(trial.measures)
+
+
+def _rank(trial: Trial, bounds: Bounds) -> tuple[float, ...]:
+    """Less is better: failed, how far from the limits, cost, harm, and who was first."""
+    found = trial.measures
+    if found is None:
+        return (1.0, 0.0, 0.0, 0.0, trial.number)
+    return (0.0, bounds.distance(found), bounds.cost(found), found.harm, trial.number)
+
+
+def _value(trial: Trial, bounds: Bounds) -> float:
+    """What the search makes small: below 1 the cost of one that meets the limits, above 1 how far another is."""
+    if trial.measures is None:
+        return _WORST
+    distance = bounds.distance(trial.measures)
+    return min(1.0 + distance, _WORST) if distance else min(bounds.cost(trial.measures), 1.0)
+
+
+def _missed(trial: Trial, bounds: Bounds) -> list[dict[str, Any]]:
+    if trial.measures is None:
+        return []
+    return [miss.as_dict() for miss in bounds.misses(trial.measures)]
+
+
+def _line(trial: Trial, bounds: Bounds) -> str:
+    head = f"candidate {trial.number}, {trial.stage}: {' '.join(trial.steps)}"
+    if trial.measures is None:
+        return f"{head}: could not be made: {trial.error}"
+    missed = ", ".join(miss.words() for miss in bounds.misses(trial.measures))
+    return f"{head}: {trial.measures.words()}: {f'misses {missed}' if missed else 'meets every limit'}"

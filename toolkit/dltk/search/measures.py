@@ -1,0 +1,52 @@
+"""The figures of a candidate's file that limits are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Measures"]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The figures that limits are about: bytes, milliseconds, and the metric's drop with its 95% interval.
+
+    Attributes:
+        drop, drop_low, drop_high: in the metric's unit, positive where it became worse; None without a metric.
+        parity: how far the outputs are from the float model's: what counts as harm where there is no metric.
+    """
+
+    size: int
+    download: int
+    latency: float | None
+    drop: float | None = None
+    drop_low: float | None = None
+    drop_high: float | None = None
+    parity: float = 0.0
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Measures:
+        """Out of a row that tells of a measured file."""
+        metric = row.get("metric") or {}
+        low, high = metric.get("interval") or (None, None)
+        parity = float((row.get("parity") or {}).get("error", 0.0))
+        return cls(row["bytes"], row["download_bytes"], row.get("p50_ms"), metric.get("drop"), low, high, parity)
+
+    @property
+    def harm(self) -> float:
+        """What the file lost: the metric's drop, or where there is none, the error of its outputs."""
+        return self.parity if self.drop is None else self.drop
+
+    def point(self) -> tuple[float, float, float, float]:
+        """Harm, download, p50, size: less is better in each."""
+        return self.harm, float(self.download), float(self.latency or 0.0), float(self.size)
+
+    def words(self) -> str:
+        """`drop +0.0040 [+0.0010, +0.0070], 82.1 KB, download 61.0 KB, p50 0.123 ms`."""
+        parts = []
+        if self.drop is not None and self.drop_low is not None and self.drop_high is not None:
+            parts.append(f"drop {self.drop:+.4f} [{self.drop_low:+.4f}, {self.drop_high:+.4f}]")
+        parts += [f"{self.size / 1000:,.1f} KB", f"download {self.download / 1000:,.1f} KB"]
+        return ", ".join(parts + ([] if self.latency is None else [f"p50 {self.latency:.3f} ms"]))

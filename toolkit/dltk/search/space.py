@@ -1,0 +1,92 @@
+"""What the search may combine: student width, channels, sparsity, clusters, and how int8 is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dltk.search.limits import Bounds
+from dltk.search.plans import QAT, REPAIRED, exists, with_kept
+
+__all__ = ["Space"]
+
+Choice = Callable[[str, Sequence[Any]], Any]  # (name, choices) -> one of them
+
+_WIDTHS = (1.0, 0.75, 0.5, 0.35, 0.25)
+_CHANNELS = (1.0, 0.85, 0.7, 0.5, 0.35)
+_SPARSITIES = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8)
+_CLUSTERS = (0, 64, 32, 16, 8)
+_RATES = (3e-5, 1e-4, 3e-4)
+_KEPT = (0, 1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Space:
+    """Which knobs there are. A knob that cannot help with the limits is not one.
+
+    Zeros and clusters make only the download smaller; fewer channels and narrower students all but the drop.
+
+    Attributes:
+        sensitive: layers that may be left float, the one that int8 hurts most first.
+    """
+
+    knobs: Mapping[str, tuple[Any, ...]]
+    sensitive: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, bounds: Bounds, sensitive: Sequence[str], *, trains: bool) -> Space:
+        """The knobs that the limits ask for and that this dltk and this task have."""
+        limited, knobs = bounds.limited(), dict[str, tuple[Any, ...]]()
+        if trains and limited & {"size", "download", "latency"}:
+            knobs |= {"width": _WIDTHS} if exists(("distil:student=width:0.5",)) else {}
+            knobs |= {"channels": _CHANNELS} if exists(("channels:keep=0.5",)) else {}
+        if trains and "download" in limited:
+            knobs |= {"sparsity": _SPARSITIES} if exists(("prune:sparsity=0.5",)) else {}
+            knobs |= {"clusters": _CLUSTERS} if exists(("cluster:clusters=16",)) else {}
+        if trains and exists(QAT):
+            knobs |= {"method": ("calibrate", "qat"), "rate": _RATES}
+        if "drop" in limited and exists(with_kept(REPAIRED, ("any",))):
+            knobs |= {"kept": tuple(count for count in _KEPT if count <= len(sensitive))}
+        return cls({name: choices for name, choices in knobs.items() if len(choices) > 1}, tuple(sensitive))
+
+    def steps(self, choose: Choice) -> tuple[str, ...]:
+        """Steps out of one choice a knob; knobs that mean nothing beside the other choices are not asked."""
+
+        def choice(name: str, nothing: Any) -> Any:
+            return choose(name, self.knobs[name]) if name in self.knobs else nothing
+
+        found = []
+        if (width := choice("width", 1.0)) < 1:
+            found.append(f"distil:student=width:{width:g}")
+        if (keep := choice("channels", 1.0)) < 1:
+            found.append(f"channels:keep={keep:g}")
+        if sparsity := choice("sparsity", 0.0):
+            found.append(f"prune:sparsity={sparsity:g}")
+        if clusters := choice("clusters", 0):
+            found.append(f"cluster:clusters={clusters}")
+        last = REPAIRED
+        if choice("method", "calibrate") == "qat":
+            last = (f"{QAT[0]},learning_rate={choice('rate', 1e-4):g}",)
+        if width == 1:  # a student's layers are others
+            last = with_kept(last, self.sensitive[: choice("kept", 0)])
+        return (*found, *last)
+
+    def starts(self) -> list[dict[str, Any]]:
+        """Points to begin with: what is known to work, mildest first."""
+        plain = {name: choices[0] for name, choices in self.knobs.items()} | self._known(method="calibrate", kept=0)
+        points = [
+            self._known(sparsity=0.5, clusters=32, method="qat", rate=1e-4),
+            self._known(channels=0.7, method="qat", rate=1e-4),
+            self._known(channels=0.7, sparsity=0.5, clusters=16, method="qat", rate=1e-4),
+            self._known(width=0.5, method="calibrate"),
+            self._known(method="qat", rate=3e-4),
+        ]
+        found: list[dict[str, Any]] = []
+        for point in (plain | point for point in points):
+            if point not in found:
+                found.append(point)
+        return found
+
+    def _known(self, **values: Any) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if value in self.knobs.get(name, ())}

@@ -1,0 +1,100 @@
+"""The optuna study in a Run: what to try next, out of what was tried; killed at any moment, it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dltk.base.files import canonical_json, sha256
+from dltk.search.space import Space
+from dltk.search.trial import Trial
+
+__all__ = ["Study", "open_study"]
+
+_PATIENCE = 20  # asked that often without anything new, the space is as good as tried out
+
+
+@dataclass(frozen=True)
+class Study:
+    """One that is open.
+
+    The sampler is TPE (Bergstra et al. 2011). It is seeded anew for each trial, by the trial's number, so that a
+    search which was interrupted goes on as if it had not been.
+    """
+
+    study: Any
+    space: Space
+    seed: int
+
+    def explore(
+        self,
+        judge: Callable[[tuple[str, ...]], tuple[Trial, bool]],
+        value: Callable[[Trial], float],
+        wanted: Callable[[], bool],
+    ) -> None:
+        """Ask, have it judged, tell; as long as more is `wanted` and something new comes up.
+
+        Args:
+            judge: steps -> their trial, and whether it had to be made.
+            value: what to make small; of a trial that failed it is not asked.
+        """
+        for number, steps in self._interrupted():
+            self._tell(number, judge(steps)[0], value)
+        idle = 0
+        while wanted() and idle < _PATIENCE:
+            number, steps = self._ask()
+            trial, is_new = judge(steps)
+            self._tell(number, trial, value)
+            idle = 0 if is_new else idle + 1
+
+    def _interrupted(self) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """Trials that were asked for and not told of: they are made first."""
+        for trial in self.study.get_trials(deepcopy=False, states=(_state("RUNNING"),)):
+            if "steps" in trial.user_attrs:
+                yield trial.number, tuple(trial.user_attrs["steps"])
+            else:  # killed while it was being asked
+                self.study.tell(trial.number, state=_state("FAIL"))
+
+    def _ask(self) -> tuple[int, tuple[str, ...]]:
+        import optuna
+
+        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + len(self.study.trials))
+        trial = self.study.ask()
+        steps = self.space.steps(trial.suggest_categorical)
+        trial.set_user_attr("steps", list(steps))
+        return trial.number, steps
+
+    def _tell(self, number: int, trial: Trial, value: Callable[[Trial], float]) -> None:
+        if trial.row is None:
+            self.study.tell(number, state=_state("FAIL"))
+        else:
+            self.study.tell(number, value(trial))
+
+
+@contextmanager
+def open_study(path: Path, space: Space, *, seed: int) -> Iterator[Study]:
+    """The study in the SQLite file `path`, made if it is not there, closed at the end of the block."""
+    import optuna
+    from sqlalchemy.engine import URL
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = optuna.storages.RDBStorage(URL.create("sqlite", database=str(path)).render_as_string())
+    try:
+        knobs = {name: list(choices) for name, choices in space.knobs.items()}
+        name = sha256(canonical_json([knobs, list(space.sensitive)]))[:16]
+        study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True, direction="minimize")
+        for point in space.starts():
+            study.enqueue_trial(point, skip_if_exists=True)
+        yield Study(study, space, seed)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _state(name: str) -> Any:
+    import optuna
+
+    return optuna.trial.TrialState[name]

@@ -1,0 +1,101 @@
+"""Feature matching: tensors inside a student that follow tensors inside its teacher while it trains.
+
+Romero et al. 2014 (arXiv:1412.6550). `keras.distillation` has such a loss, but only inside `Model.fit`, where it would
+have no exact resume and no guard against NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from dltk.base.errors import InputError
+from dltk.training.backend import keras, tf
+from dltk.training.weights import digest
+
+__all__ = ["Hints"]
+
+_FLOOR = 1e-12  # of a squared length: a map that is all zeros has no direction
+
+
+class Hints:
+    """What a student's features are held to.
+
+    Both sides are brought to length 1 a sample, so that the loss is 2 - 2 cos, whatever the scales of the two models
+    are. A linear map over the last axis (a 1x1 convolution, for training only) bridges different numbers of channels.
+
+    Args:
+        teacher: Keras 3 model of the student's inputs, frozen; `teacher_layers` are in it.
+        student: Keras 3 model that learns.
+        teacher_layers, student_layers: names of layers with one output, pairwise of the same shape but for channels.
+        weight: factor of the loss.
+        seed: of the first weights of the linear maps.
+
+    Raises:
+        InputError: if shapes do not fit.
+    """
+
+    def __init__(
+        self, teacher: Any, student: Any, teacher_layers: Sequence[str], student_layers: Sequence[str], *,
+        weight: float, seed: int
+    ) -> None:  # fmt: skip
+        self.weight, self.names = weight, list(zip(teacher_layers, student_layers, strict=True))
+        theirs = [teacher.get_layer(name).output for name in teacher_layers]
+        ours = [student.get_layer(name).output for name in student_layers]
+        self._teacher = keras.Model(_inputs(teacher), theirs)
+        self.student = keras.Model(_inputs(student), [student.outputs[0], *ours])
+        self._bridges = [
+            _bridge(names, tuple(our.shape), tuple(their.shape), seed + number)
+            for number, (names, our, their) in enumerate(zip(self.names, ours, theirs, strict=True))
+        ]
+
+    @property
+    def variables(self) -> list[Any]:
+        """Weights of the linear maps; they are trained with the student and then thrown away."""
+        return [variable for bridge in self._bridges if bridge is not None for variable in bridge.variables]
+
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """What a resumed run must have in common with the interrupted one."""
+        return {"hints": self.names, "weight": self.weight, "teacher": digest(self._teacher)}
+
+    def wanted(self, inputs: Any) -> list[Any]:
+        """The teacher's features of a batch; outside of any gradient tape."""
+        return [tf.stop_gradient(value) for value in _listed(self._teacher(inputs, training=False))]
+
+    def loss(self, found: Sequence[Any], wanted: Sequence[Any]) -> Any:
+        """Scalar: mean over samples and pairs of 2 - 2 cos, times `weight`."""
+        losses = []
+        for bridge, ours, theirs in zip(self._bridges, found, wanted, strict=True):
+            bridged = ours if bridge is None else bridge(ours)
+            losses.append(tf.reduce_mean(tf.reduce_sum(tf.square(_unit(bridged) - _unit(theirs)), axis=-1)))
+        return self.weight * tf.add_n(losses) / len(losses)
+
+
+def _bridge(names: tuple[str, str], ours: tuple[Any, ...], theirs: tuple[Any, ...], seed: int) -> Any:
+    """A linear map to the teacher's channels; None where there are as many."""
+    if ours[:-1] != theirs[:-1]:
+        rule = "both layers must have features of one shape, but for the channels"
+        raise InputError(f"features {names[0]}:{names[1]}", rule, f"{theirs[1:]} and {ours[1:]}")
+    if ours[-1] == theirs[-1]:
+        return None
+    start = keras.initializers.GlorotUniform(seed=seed)
+    bridge = keras.layers.Dense(theirs[-1], use_bias=False, kernel_initializer=start, name=f"bridge_{names[1]}")
+    bridge.build(ours)
+    return bridge
+
+
+def _unit(features: Any) -> Any:
+    """(n, ...) as (n, k) of length 1, in float32."""
+    flat = tf.reshape(tf.cast(features, tf.float32), (tf.shape(features)[0], -1))
+    return flat * tf.math.rsqrt(tf.reduce_sum(tf.square(flat), axis=-1, keepdims=True) + _FLOOR)
+
+
+def _inputs(model: Any) -> Any:
+    """As the step passes them: one tensor alone, several in a list."""
+    return model.inputs[0] if len(model.inputs) == 1 else model.inputs
+
+
+def _listed(outputs: Any) -> list[Any]:
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]

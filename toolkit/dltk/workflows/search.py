@@ -1,0 +1,248 @@
+"""Find steps that meet limits, inside the Run that is being made; see `dltk.search` for how."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dltk.base.errors import DltkError, InputError, LimitError
+from dltk.base.files import canonical_json, parse_json, read_capped, write_atomic
+from dltk.base.progress import Bar, Progress
+from dltk.compress.candidate import Candidate, Workbench
+from dltk.compress.repair import repaired
+from dltk.compress.steps import Planned, parse_steps
+from dltk.edge.families import family
+from dltk.export.emit import Target
+from dltk.run import Run
+from dltk.search.find import Found, Maker, find, judged
+from dltk.search.ledger import Ledger
+from dltk.search.limits import Baseline, Bounds, Limits
+from dltk.search.measures import Measures
+from dltk.search.plans import REPAIRED
+from dltk.search.sensitivity import sensitivity
+from dltk.tasks import Task
+from dltk.validate import Gate
+from dltk.workflows.chain import Chain
+from dltk.workflows.measure import Evaluation, measure, planned_files, reference_outputs
+
+__all__ = ["Best", "Search", "misses_on_test", "require_decidable", "require_met"]
+
+_FOLDER = "candidates"  # a file a candidate, and in steps/ what they are made of
+_ROOM = 1_000_000_000  # bytes that models of candidates may take, beside those of the best
+_FEW = 200  # samples that tell how sensitive a layer is
+
+
+def require_decidable(limits: Limits, bench: Workbench) -> None:
+    """Raise UsageError or InputError, before any work, if nothing could tell whether the limits are met."""
+    if not family(bench.signature.family).metrics:
+        limits.bounds(Baseline(1, None))
+    elif not len(bench.dataset.validation):
+        hint = "Set data.validation above 0 and train again: test samples decide nothing."
+        raise InputError(f"data {bench.dataset.source}", "limits need validation samples", 0, hint)
+
+
+def require_met(run: Run, report: Mapping[str, Any]) -> None:
+    """Raise LimitError, with the whole report as `measured`, if limits were asked for and are missed."""
+    told = report.get("search")
+    if told is None or told["met"]:
+        return
+    (chosen,) = (trial for trial in told["trials"] if trial["number"] == told["chosen"])
+    wanted = Bounds(**told["bounds"], confident=told["confident"])
+    received = ", ".join(miss.words() for miss in wanted.misses(Measures.of(chosen["row"])))
+    hint = f"What comes closest is kept in {run.path}. Move a limit, or allow more --trials."
+    raise LimitError("limits", "no candidate meets them all", received, hint, measured=dict(report))
+
+
+def misses_on_test(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The limits that the chosen file misses on the test split, which decides nothing: as a trial's "misses"."""
+    told = report["search"]
+    (chosen,) = (trial for trial in told["trials"] if trial["number"] == told["chosen"])
+    rows = [row for row in report["artifacts"] if row["file"] == chosen["row"]["file"]]
+    wanted = Bounds(**told["bounds"], confident=told["confident"])
+    return [miss.as_dict() for row in rows for miss in wanted.misses(Measures.of(row))]
+
+
+@dataclass(frozen=True)
+class Best:
+    """What a search came to: the steps, what they made, and what each reported."""
+
+    planned: tuple[Planned, ...]
+    candidate: Candidate
+    reports: list[dict[str, Any]]
+    found: Found
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search in `made`, the Run that is being made.
+
+    Attributes:
+        bench: what steps work with; their progress is shown, but not what they say.
+    """
+
+    made: Run
+    task: Task
+    bench: Workbench
+    limits: Limits
+
+    def find(self, trials: int) -> Best:
+        """The best candidate; its steps are left in the Run as if they had been asked for."""
+        study, seed, progress = self.made.path / "study.db", self.bench.seed, self.bench.progress
+        maker = Maker(self._evaluate, self._keep, self._sensitive, self._judge.has_metric)
+        found = find(self.bounds, maker, self._ledger, study=study, trials=trials, seed=seed, progress=progress)
+        planned = parse_steps(found.chosen.steps)
+        self._chain.copy(planned, self.made.path / "steps")
+        candidate, reports = Chain(self.made.path / "steps", self._chain.bench).take(planned)
+        for report in reports:
+            for warning in report["warnings"]:
+                progress.warn(warning)
+        return Best(planned, candidate, reports, found)
+
+    def judge(self, texts: Sequence[str], candidate: Candidate) -> Found:
+        """Whether the candidate that explicit steps made meets the limits."""
+        if self._ledger.find(texts) is None:
+            self._ledger.add("steps", texts, self._judge.row(candidate))
+        return judged(self.bounds, self._ledger)
+
+    def told(self, found: Found) -> dict[str, Any]:
+        """What the report says of it."""
+        told = found.as_dict() | {"limits": self.limits.as_dict(), "source": self._source, "samples": self._judge.count}
+        if (self.made.path / "sensitivity.json").is_file():
+            told["sensitivity"] = self.made.read_json("sensitivity")["layers"]
+        return told
+
+    def clear(self) -> None:
+        """Remove the models of the candidates; what was measured stays."""
+        shutil.rmtree(self._chain.folder, ignore_errors=True)
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """The limits as plain numbers."""
+        metric, source = self._judge.metric, self._source
+        value = source["metric"]["reference"] if metric is not None else None
+        return self.limits.bounds(Baseline(source["bytes"], value, metric is None or metric.is_share))
+
+    @cached_property
+    def _judge(self) -> _Judge:
+        return _Judge(self.task, self.bench)
+
+    @cached_property
+    def _ledger(self) -> Ledger:
+        return Ledger(self.made.path / _FOLDER)
+
+    @cached_property
+    def _chain(self) -> Chain:
+        quiet = replace(self.bench, resume=True, progress=_Quiet(self.bench.progress))
+        return Chain(self.made.path / _FOLDER / "steps", quiet, shared=True)
+
+    @cached_property
+    def _source(self) -> dict[str, Any]:
+        """The source's float32 file, measured once."""
+        path = self.made.path / _FOLDER / "source.json"
+        if not path.is_file():
+            write_atomic(path, canonical_json(self._judge.row(Candidate(self.bench.source))))
+        return dict(parse_json(read_capped(path, 1_000_000), path))
+
+    def _evaluate(self, texts: tuple[str, ...]) -> Mapping[str, Any]:
+        candidate, _ = self._chain.take(parse_steps(texts))
+        return self._judge.row(candidate)
+
+    def _keep(self, texts: tuple[str, ...]) -> None:
+        self._chain.make_room([parse_steps(texts)], limit_bytes=_ROOM)
+
+    def _sensitive(self) -> list[str]:
+        """Layers that can be named in `quantize:keep=`, the one that int8 hurts most first."""
+        if not (self.made.path / "sensitivity.json").is_file():
+            try:
+                candidate, _ = self._chain.take(parse_steps(REPAIRED))
+            except DltkError:  # it was tried before, and stands in the report
+                return []
+            layers, samples = self._judge.effects(candidate), min(_FEW, self._judge.count)
+            self.made.write_json("sensitivity", {"samples": samples, "layers": layers})
+        names = [row["layer"] for row in self.made.read_json("sensitivity")["layers"]]
+        return [name for name in names if not set(name) & set(",=")]
+
+
+class _Judge:
+    """Measures candidates on the validation split."""
+
+    def __init__(self, task: Task, bench: Workbench) -> None:
+        found = family(bench.signature.family)
+        self.metric = found.metrics[0] if found.metrics else None
+        decides = replace(bench.dataset, test=bench.dataset.validation) if self.metric else bench.dataset
+        raws, self._targets = task.evaluation(decides, limit_bytes=_ROOM // 4, seed=bench.seed)
+        self._raws, self._bench = raws, bench
+        self._outputs = reference_outputs(bench.source, raws, bench.signature, progress=bench.progress)
+
+    @property
+    def has_metric(self) -> bool:
+        """Whether answers are right or wrong."""
+        return self.metric is not None
+
+    @property
+    def count(self) -> int:
+        """How many samples decide."""
+        return len(self._raws)
+
+    def row(self, candidate: Candidate) -> dict[str, Any]:
+        """What `Measured.row` tells of the candidate's file.
+
+        Raises:
+            InputError: if its answers cannot be judged.
+        """
+        from dltk.twin.read import read
+        from dltk.twin.rewrite import deployed
+
+        bench, outputs = self._bench, self._outputs
+        if candidate.model is not bench.source:
+            outputs = reference_outputs(candidate.model, self._raws, bench.signature, progress=bench.progress)
+        samples = Evaluation(self._raws, self._targets if self.metric else None, outputs, self._outputs)
+        (target, *_) = (*planned_files(candidate.plan), Target("tflite", "float32"))
+        graph = deployed(read(candidate.model))
+        found = measure(graph, bench.signature, target, candidate.plan, samples, gate=Gate(), seed=bench.seed)
+        if self.has_metric and found.verdict.metric is None:
+            raise InputError(target.file, "; ".join(found.verdict.reasons))
+        return found.row()
+
+    def effects(self, candidate: Candidate) -> list[dict[str, Any]]:
+        """`dltk.search.sensitivity` of an int8 candidate on some samples; empty where it has no shared ranges."""
+        from dltk.twin.read import read
+        from dltk.twin.rewrite import deployed
+
+        plan, signature = candidate.plan, self._bench.signature
+        if plan is None or plan.ranges != "shared":
+            return []
+        graph = repaired(deployed(read(candidate.model)), plan)
+        made = family(signature.family).tensors(self._raws[:_FEW], signature)
+        tensors = {item.name: made[spec.name] for item, spec in zip(graph.inputs, signature.inputs, strict=True)}
+        score = self._score if self.has_metric else None
+        effects = sensitivity(graph, plan, tensors, score=score, progress=self._bench.progress)
+        return [effect.as_dict() for effect in effects]
+
+    def _score(self, outputs: Sequence[Any]) -> float:
+        assert self.metric is not None
+        named = {spec.name: value for spec, value in zip(self._bench.signature.outputs, outputs, strict=True)}
+        scores = self.metric.scores(named, self._targets[:_FEW], self._bench.signature)
+        return float(np.mean(scores)) * (1.0 if self.metric.higher_is_better else -1.0)
+
+
+class _Quiet:
+    """Shows bars; what steps say and warn of stands in their reports."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
+        return self._progress.bar(label, total)
+
+    def say(self, text: str) -> None:
+        pass
+
+    def warn(self, text: str) -> None:
+        pass
