@@ -51,34 +51,41 @@ def calibrate(
     """
     scheme = scheme or Scheme()
     found = ties(graph, scheme.keep, scheme.bits)
-    count = len(next(iter(tensors.values())))
-    told: dict[str, Any] = {"method": "native", "samples": count, "digest": input_digest(tensors)}
+    told = {"method": "native", "samples": len(next(iter(tensors.values()))), "digest": input_digest(tensors)}
     plan = QuantizationPlan(
         "int8" if scheme.bits == 8 else "int16x8",
         floats=found.floats,
+        calibration=told,
         levels=scheme.levels,
         per_tensor_dense=scheme.per_tensor_dense,
     )
     if any(row(layer.kind, layer.config).native for layer in graph.layers.values()):
-        return replace(plan, ranges="native", calibration=told, samples=dict(tensors))
-    kept = count - count // 5
-    setting = {name: value[:kept] for name, value in tensors.items()}
-    held_out = {name: value[kept:] if kept < count else value for name, value in tensors.items()}
+        return replace(plan, ranges="native", samples=dict(tensors))
+    setting, held_out = _split(tensors)
     measured = _measure(graph, found, setting, progress)
     measured |= {name: limit for name, limit in limits.items() if limit is not None and name in measured}
-    if scheme.bits == 8:
-        candidates = _candidates(graph, found, measured, setting, method, progress)
-    else:
-        candidates = {"min-max": _grids(found, measured, bits=scheme.bits)}
+    candidates = _candidates(graph, found, measured, setting, scheme, method, progress)
     scales = weight_scales(graph, scheme)
     inner = {name: _without(grids, found.free) for name, grids in candidates.items()}
     errors = simulated_errors(reference or graph, graph, inner, scales, held_out)
-    told |= {"method": min(errors, key=errors.__getitem__), "held_out_error": errors}
-    chosen, ends = candidates[told["method"]], {*graph.outputs, *(item.name for item in graph.inputs)}
-    borders = {name: grid for name, grid in chosen.items() if name in found.free & ends}
+    best = min(errors, key=errors.__getitem__)
+    ends = {*graph.outputs, *(item.name for item in graph.inputs)} & found.free
     return replace(
-        plan, ranges="shared", tensors=inner[told["method"]], borders=borders, weights=scales, calibration=told
+        plan,
+        ranges="shared",
+        tensors=inner[best],
+        borders={name: grid for name, grid in candidates[best].items() if name in ends},
+        weights=scales,
+        calibration=told | {"method": best, "held_out_error": errors},
     )
+
+
+def _split(tensors: Mapping[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    """Samples that set ranges, and the fifth of all that chooses among them; fewer than five do both."""
+    count = len(next(iter(tensors.values())))
+    kept = count - count // 5
+    setting = {name: value[:kept] for name, value in tensors.items()}
+    return setting, {name: value[kept:] if kept < count else value for name, value in tensors.items()}
 
 
 def _candidates(
@@ -86,10 +93,13 @@ def _candidates(
     found: Ties,
     measured: Mapping[str, tuple[float, float]],
     setting: Mapping[str, NDArray[Any]],
+    scheme: Scheme,
     method: str,
     progress: Progress,
 ) -> dict[str, dict[str, Grid]]:
     """Method -> grids, for all methods or the one that is asked for."""
+    if scheme.bits == 16:
+        return {"min-max": _grids(found, measured, bits=16)}
     plain = {"min-max": _grids(found, measured)} if method in ("best", "min-max") else {}
     wanted: list[Clipping] = [name for name in CLIPPING if method in ("best", name)]
     if not wanted:
