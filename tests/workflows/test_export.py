@@ -259,3 +259,29 @@ def test_a_bundle_works_where_there_is_no_tensorflow(exported, compressed, tmp_p
     done = light("validate", tmp_path / "damaged")
     assert done.returncode == 3
     assert FILES[0] in done.stderr
+
+
+@pytest.mark.slow
+def test_what_a_plan_asks_beside_ranges_is_in_the_manifest(trained, tmp_path):
+    steps = ("quantize:repair=false,ranges=min-max,keep=logits,reduce_range=true,per_tensor_dense=true",)
+    made = compress(trained.path, steps=steps, out=tmp_path / "run")
+    bundle = export(made.run.path, out=tmp_path / "bundle", precisions=("int8",))
+    lineage = json.loads((bundle.path / "manifest.json").read_bytes())["lineage"]
+    assert lineage["weight_levels"] == 63
+    assert lineage["per_tensor_dense"] is True
+    assert set(lineage["left_float"]) == {"logits"}
+    assert replay(bundle.path)["passed"]
+
+
+@pytest.mark.slow
+def test_16_bit_activations_go_into_a_bundle(trained, tmp_path):
+    made = compress(trained.path, steps=("quantize:precision=int16x8",), out=tmp_path / "run")
+    bundle = export(made.run.path, out=tmp_path / "bundle")
+    assert [row["file"] for row in bundle.table] == [
+        "model.int16x8.tflite",
+        "model.float32.tflite",
+        "model.float32.onnx",
+    ]
+    assert bundle.table[0]["parity"]["measure"] == "cosine"
+    assert bundle.table[0]["float_operators"] == {}
+    assert replay(bundle.path)["passed"]

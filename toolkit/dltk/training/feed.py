@@ -60,6 +60,7 @@ class Feed:
         prefix: the part of the model that stays, or None where all of it learns.
         learner: the part that learns; its inputs are the prefix's outputs.
         fused: whether a batch may hold many steps.
+        even: leave out a sample, another each epoch, where the last batch would be odd.
     """
 
     dataset: Dataset
@@ -73,12 +74,19 @@ class Feed:
     name: str
     fused: bool
     progress: Progress
+    even: bool = False
     _held: tuple[int, tuple[Any, Any, Any]] | None = field(default=None, init=False)
 
     @property
     def steps(self) -> int:
         """Optimizer steps an epoch; the last, smaller batch counts."""
-        return math.ceil(len(self.dataset.train) / self.batch_size)
+        return math.ceil(self.samples / self.batch_size)
+
+    @property
+    def samples(self) -> int:
+        """Samples an epoch."""
+        count = len(self.dataset.train)
+        return count - (count % self.batch_size % 2 if self.even and count > 1 else 0)
 
     @property
     def in_memory(self) -> bool:
@@ -91,7 +99,7 @@ class Feed:
     @property
     def batches_an_epoch(self) -> int:
         """How many batches `batches` gives."""
-        full, rest = divmod(len(self.dataset.train), self.batch_size)
+        full, rest = divmod(self.samples, self.batch_size)
         return bool(full) + bool(rest) if self.in_memory else self.steps
 
     @cached_property
@@ -101,7 +109,7 @@ class Feed:
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """Positions of the training split in the order of `epoch`."""
-        return permutation(len(self.dataset.train), self.seed, self.name, "order", epoch)
+        return permutation(len(self.dataset.train), self.seed, self.name, "order", epoch)[: self.samples]
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of `epoch`."""

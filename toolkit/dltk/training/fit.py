@@ -22,6 +22,7 @@ from dltk.training.counter import derive
 from dltk.training.cut import batch_norm_frozen, precision, split_at
 from dltk.training.features import Frozen, runner
 from dltk.training.feed import Batch, Feed
+from dltk.training.hazards import odd_batches_crash
 from dltk.training.hints import Hints
 from dltk.training.losses import objective
 from dltk.training.optimizers import is_keras3, optimizer
@@ -84,9 +85,12 @@ class FitTrainer:
         self._objective = objective(signature, dataset.train.targets, fit)
         prefix, self._learner = (None, model) if frozen_through is None else split_at(model, frozen_through)
         views = Views(dataset.train, augment, seed=seed, classes=signature.outputs[0].sample_shape[-1])
+        even = odd_batches_crash(self._learner)
+        if even and fit.batch_size % 2:
+            raise InputError("setting batch_size", "must be even: TensorFlow crashes on this model", fit.batch_size)
         self._feed = Feed(
             dataset, signature, views, None if prefix is None else Frozen(prefix), self._learner, teacher,
-            fit.batch_size, seed, name, before_step is None, progress
+            fit.batch_size, seed, name, before_step is None, progress, even
         )  # fmt: skip
         with batch_norm_frozen(self._learner if frozen_through else None), precision(model, fit.precision):
             self._trained = [*self._learner.trainable_variables, *(hints.variables if hints else ())]

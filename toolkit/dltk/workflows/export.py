@@ -193,6 +193,8 @@ def _lineage(run: Run, settings: Any, model: str, plan: QuantizationPlan | None)
         "plan_digest": sha256(run.quantization_path.read_bytes()) if plan is not None else None,
         "calibration": dict(plan.calibration) if plan is not None else None,
         "left_float": dict(plan.floats) if plan is not None else {},
+        "weight_levels": plan.levels if plan is not None and plan.weights else None,
+        "per_tensor_dense": plan is not None and plan.per_tensor_dense,
         "seed": settings.seed,
         "tools": {name: version(name) for name in _TOOLS},
         "instructions": machine()["instructions"],

@@ -1,0 +1,68 @@
+"""Models on which TensorFlow would end the process are trained on even batches only."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import small
+
+pytestmark = small.QUIET
+
+SCRIPT = textwrap.dedent(
+    """
+    import keras, numpy as np
+    from dltk.data.dataset import Dataset, Split
+    from dltk.edge.signature import Signature, TensorSpec
+    from dltk.recipe.groups import Fit
+    from dltk.training import FitTrainer, run
+    from dltk.training.hazards import odd_batches_crash
+    from pathlib import Path
+    import sys
+
+    image = keras.Input((16, 16, 3), name="image")
+    x = keras.layers.Conv2D(8, 3, padding="same")(image)
+    x = keras.layers.Conv2D(16, 1, strides=2)(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(image, keras.layers.Dense(3)(x))
+    assert odd_batches_crash(model)
+    rng = np.random.default_rng(0)
+    store, targets = rng.integers(0, 256, (53, 16, 16, 3), dtype=np.uint8), rng.integers(0, 3, 53)
+    sides = [Split(store, np.arange(*part), targets[slice(*part)]) for part in ((0, 43), (43, 48), (48, 53))]
+    dataset = Dataset(*sides, ("a", "b", "c"), "digest", "here", {})
+    made = Signature.from_dict(SIGNATURE, "here")
+    trainer = FitTrainer(model, dataset, made, Fit(epochs=6, batch_size=32), seed=0)
+    sizes = {len(batch.targets) for epoch in range(6) for batch in trainer.batches(epoch)}
+    assert sizes == {32, 10}, sizes
+    run(trainer, checkpoint=Path(sys.argv[1]))
+    try:
+        FitTrainer(model, dataset, made, Fit(batch_size=9), seed=0)
+    except Exception as fault:
+        assert "must be even" in str(fault), fault
+    """
+)
+
+
+@pytest.mark.slow
+def test_a_step_on_an_odd_rest_is_not_taken(trained, tmp_path):
+    """In a process of its own: without the guard it is ended by a signal."""
+    from dltk.run import Run
+
+    found = Run.open(trained.path).read_json("signature")
+    found["inputs"][0]["shape"] = [None, 16, 16, 3]
+    found["outputs"][0]["shape"] = [None, 3]
+    found["labels"] = ["a", "b", "c"]
+    found["preprocess"] = [op for op in found["preprocess"] if op["op"] not in ("resize",)]
+    script = SCRIPT.replace("SIGNATURE", repr(found))
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "step.npz")],
+        env=small.environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
