@@ -271,6 +271,10 @@ OTHERS: Mapping[str, Callable[[], Any]] = {
     "gru_reset_before": lambda: _series(L.GRU(6, reset_after=False)),
     "simple_rnn": lambda: _series(L.SimpleRNN(6)),
     "bidirectional": lambda: _series(L.Bidirectional(L.LSTM(4), merge_mode="sum")),
+    "bidirectional_twice": lambda: _series(
+        keras.Sequential([L.Bidirectional(L.LSTM(4, return_sequences=True)), L.Bidirectional(L.LSTM(3))])
+    ),
+    "loops": lambda: _series(keras.Sequential([L.LSTM(6, return_sequences=True), L.GRU(5)])),
     "sequence": sequence,
     "states": states,
     "masked": masked,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -143,13 +144,13 @@ def test_depthwise_and_kept_layers_are_left_alone(given, tmp_path):
 def test_the_teacher_is_asked_unless_it_is_turned_off(given, monkeypatch):
     import dltk.training
 
-    seen = []
+    seen, twin = [], SimpleNamespace(layers=[])
     monkeypatch.setattr(dltk.training, "cached_teacher", lambda *given, **named: seen.append(named))
     monkeypatch.setattr(dltk.training, "FitTrainer", lambda *given, **named: named["teacher"])
     bench = given[0]
-    module._trainer(None, {}, replace(SETTINGS, teacher=0.5), bench, module._schedule(SETTINGS, bench))
+    module._trainer(twin, {}, replace(SETTINGS, teacher=0.5), bench, module._schedule(SETTINGS, bench))
     assert len(seen) == 1
-    module._trainer(None, {}, SETTINGS, bench, module._schedule(SETTINGS, bench))
+    module._trainer(twin, {}, SETTINGS, bench, module._schedule(SETTINGS, bench))
     assert len(seen) == 1  # teacher=0 asks nobody
 
 

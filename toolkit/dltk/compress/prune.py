@@ -19,8 +19,6 @@ __all__ = ["Prune", "prune"]
 
 # Of a digits CNN at 80% sparsity, 16 steps left 0.24 of 0.84 in accuracy, 80 steps 0.92 of 0.99.
 _FEW_STEPS = 100
-# Statistics keep momentum ** steps of what they were: at 5 time constants less than a hundredth.
-_SETTLED = 5.0
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def _wrapper(
     from dltk.compress.masked import Masked
 
     def wrap(name: str, layer: Any) -> Any:
-        if graph.layers[name].kind == "BatchNormalization" and _freezes(graph.layers[name], settings, plan):
+        if graph.layers[name].kind == "BatchNormalization" and _freezes(settings, plan):
             layer.trainable = False
         wrapped[name] = Masked(layer) if name in changed else layer
         return wrapped[name]
@@ -140,11 +138,9 @@ def _wrapper(
     return wrap
 
 
-def _freezes(norm: Layer, settings: Prune, plan: _Schedule) -> bool:
-    """Statistics that are trained must forget those from before, or use and training see different numbers."""
-    if settings.batch_norm != "auto":
-        return settings.batch_norm == "freeze"
-    return plan.steps * (1 - float(norm.config.get("momentum", 0.99))) < _SETTLED
+def _freezes(settings: Prune, plan: _Schedule) -> bool:
+    """A few steps cannot settle statistics anew: use and training would see different numbers."""
+    return settings.batch_norm == "freeze" or (settings.batch_norm == "auto" and plan.steps < _FEW_STEPS)
 
 
 def _tfmot() -> Any:

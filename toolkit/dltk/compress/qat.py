@@ -23,8 +23,8 @@ from dltk.compress.ranges import calibrate, weight_scales
 from dltk.compress.recast import Recast, inputs_for, recast, with_weights
 from dltk.compress.retrain import Retrain, require_targets, trainer_for
 from dltk.compress.scheme import Scheme
+from dltk.compress.ties import native_loops
 from dltk.twin.graph import Graph, Layer
-from dltk.twin.table import row
 
 __all__ = ["Trained", "train_quantized"]
 
@@ -82,7 +82,7 @@ def train_quantized(
 
 
 def _require_shared(graph: Graph) -> None:
-    loops = [name for name, layer in graph.layers.items() if row(layer.kind, layer.config).native]
+    loops = native_loops(graph)
     if loops:
         rule = "cannot be trained on int8 grids: each runtime calibrates recurrent layers for itself"
         raise InputError("--step quantize:method=qat", rule, ", ".join(loops), "Use method=calibrate.")

@@ -13,9 +13,9 @@ from dltk.compress.ranges import calibrate
 from dltk.compress.repair import find_repair
 from dltk.compress.retrain import Retrain
 from dltk.compress.scheme import NARROW, Scheme, kept_layers
+from dltk.compress.ties import native_loops
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
-from dltk.twin.table import row
 
 __all__ = ["Quantize", "quantize"]
 
@@ -102,7 +102,7 @@ def _scheme(settings: Quantize, model: Graph, graph: Graph) -> Scheme:
     Raises:
         InputError: if `keep` names a layer that cannot be kept.
     """
-    loops = [name for name, layer in graph.layers.items() if row(layer.kind, layer.config).native]
+    loops = native_loops(graph)
     wide = settings.precision == "int16x8"
     if loops and (settings.keep or wide):
         where = "precision=int16x8" if wide else "keep"
@@ -189,6 +189,6 @@ def _warnings(graph: Graph, settings: Quantize, plan: QuantizationPlan) -> tuple
     if settings.precision == "dynamic" and any(layer.kind in _CONVOLUTIONS for layer in graph.layers.values()):
         found.append("dynamic range is slower than float32 on convolutions; int8 is the fast one")
     if plan.ranges == "native":
-        loops = sorted(name for name, layer in graph.layers.items() if row(layer.kind, layer.config).native)
+        loops = sorted(native_loops(graph))
         found.append(f"ranges: native, each format calibrates for itself, because of {', '.join(loops)}")
     return tuple(found)

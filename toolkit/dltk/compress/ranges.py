@@ -17,7 +17,7 @@ from dltk.compress.fakequant import simulated_errors
 from dltk.compress.observe import observe
 from dltk.compress.plan import Affine8, Grid, QuantizationPlan, Symmetric16, affine8, symmetric16
 from dltk.compress.scheme import Scheme
-from dltk.compress.ties import Ties, ties
+from dltk.compress.ties import Ties, native_loops, ties
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
 
@@ -59,7 +59,7 @@ def calibrate(
         levels=scheme.levels,
         per_tensor_dense=scheme.per_tensor_dense,
     )
-    if any(row(layer.kind, layer.config).native for layer in graph.layers.values()):
+    if native_loops(graph):
         return replace(plan, ranges="native", samples=dict(tensors))
     setting, held_out = _split(tensors)
     measured = _measure(graph, found, setting, progress)

@@ -18,6 +18,9 @@ from dltk.recipe.settings import setting
 __all__ = ["Retrain", "require_targets", "samples_of", "trainer_for"]
 
 
+_RENEWALS = 20.0  # of batch norm statistics in a training, in time constants
+
+
 @dataclass(frozen=True)
 class Retrain:
     """Settings that all steps which train share."""
@@ -31,6 +34,7 @@ class Retrain:
         0.9, "share of the loss that follows the source model's answers; 0: none", low=0.0, high=1.0
     )
     temperature: float = setting(3.0, "softens the teacher's answers", low=0.1)
+    mixup: float = setting(0.0, "alpha of mixup in this step, where samples are images; 0: as the run's settings say")
 
 
 def require_targets(bench: Workbench, step: str) -> None:
@@ -71,13 +75,17 @@ def trainer_for(
     from dltk.training import FitTrainer, cached_teacher
 
     dataset, teacher = samples_of(bench.dataset, settings.samples, bench.seed), None
+    fit, augment = fit or as_fit(settings), bench.augment
+    if settings.mixup and augment is not None:
+        augment = replace(augment, mixup=settings.mixup)
+    _quicken_norms(model, -(-len(dataset.train) // fit.batch_size) * fit.epochs)
     if settings.teacher:
         teacher = cached_teacher(
             bench.source,
             dataset,
             bench.signature,
             seed=bench.seed,
-            augment=bench.augment,
+            augment=augment,
             temperature=settings.temperature,
             weight=settings.teacher,
             progress=bench.progress,
@@ -86,16 +94,27 @@ def trainer_for(
         model,
         dataset,
         bench.signature,
-        fit or as_fit(settings),
+        fit,
         seed=bench.seed,
         name=name,
-        augment=bench.augment,
+        augment=augment,
         teacher=teacher,
         before_step=before_step,
         first_kept=first_kept,
         hints=hints,
         progress=bench.progress,
     )
+
+
+def _quicken_norms(model: Any, steps: int) -> None:
+    """Let the statistics of batch norms follow within the training.
+
+    MobileNetV2's keep 0.999 of what they were a step: after 800 steps at half its channels they were still mostly those
+    from before, and accuracy in use was 0.74 where training saw 0.92.
+    """
+    for layer in model.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            layer.momentum = min(layer.momentum, max(0.5, 1 - _RENEWALS / max(steps, 1)))
 
 
 def as_fit(settings: Retrain) -> Fit:

@@ -13,7 +13,7 @@ from dltk.compress.scheme import KEPT
 from dltk.twin.graph import Call, Graph, Layer
 from dltk.twin.table import FUSED_ACTIVATIONS, row
 
-__all__ = ["Ties", "ties"]
+__all__ = ["Ties", "native_loops", "ties"]
 
 _FIXED = {"unit": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 # What TensorFlow's converter can write with 16-bit activations, and the runtime computes rightly: each was tried.
@@ -56,6 +56,15 @@ class Ties:
         for tensor, group in self.group.items():
             found.setdefault(group, []).append(tensor)
         return found
+
+
+def native_loops(graph: Graph) -> list[str]:
+    """Layers that each format must calibrate for itself; none where the model holds one that the calibrators crash on.
+
+    With such a layer beside them they stay float, and the rest has shared ranges.
+    """
+    rules = {name: row(layer.kind, layer.config) for name, layer in graph.layers.items()}
+    return [] if any(rule.crashes for rule in rules.values()) else [name for name, rule in rules.items() if rule.native]
 
 
 def ties(graph: Graph, keep: Collection[str] = (), bits: int = 8) -> Ties:

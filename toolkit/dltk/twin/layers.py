@@ -111,7 +111,7 @@ def _known(kind: Any, config: Mapping[str, Any], layer: Layer) -> dict[str, Any]
             continue
         if key.endswith("activation"):
             kept[key] = _activation(value, layer)
-        elif key in keys or key in ("trainable", "fused"):
+        elif key in keys or key in ("trainable", "fused", "zero_output_for_mask"):
             kept[key] = value
         elif value not in (None, False):
             raise InputError(f"layer {layer.name} ({layer.kind})", f"the setting {key} has no counterpart", value)

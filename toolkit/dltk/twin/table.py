@@ -27,6 +27,7 @@ class Row:
         channel_axis: axis of that weight with one scale an output channel.
         depthwise: whether each channel is filtered alone; such kernels hold few weights and are not pruned.
         native: whether only the format's own calibration can quantize it (recurrent layers).
+        crashes: whether TensorFlow's calibrator crashes on a model that holds it: then none of it calibrates natively.
         why_float: the reason shown where `int8` is false.
         channels: what becomes of the last axis when channels are cut. "make": it has channels of its own and reads its
             input's; "read": it reads its input's, its own stay; "pass": each input channel is an output channel;
@@ -40,6 +41,7 @@ class Row:
     channel_axis: int = -1
     depthwise: bool = False
     native: bool = False
+    crashes: bool = False
     why_float: str = ""
     channels: Channels = "fixed"
 
@@ -60,7 +62,9 @@ _SEPARABLE = Row(kernel=1, channels="make")
 _TABLE = Row(int8=False, kernel=0, why_float="a table look-up: its weights are small beside the file", channels="make")
 _LOOP = Row(int8=False, kernel=0, native=True, why_float=_RECURRENT, channels="read")
 # TensorFlow's calibrator crashes the process on the loops of GRU and SimpleRNN; they stay float in an int8 file.
-_FLOAT_LOOP = Row(int8=False, kernel=0, why_float="recurrent: TensorFlow's calibrator crashes on it", channels="read")
+_FLOAT_LOOP = Row(
+    int8=False, kernel=0, crashes=True, why_float="recurrent: TensorFlow's calibrator crashes on it", channels="read"
+)
 
 ROWS: Mapping[str, Row] = {
     "Dense": _WEIGHTED,
