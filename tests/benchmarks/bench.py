@@ -16,6 +16,7 @@ from pathlib import Path
 
 from figures import Figure, merge, render
 from light_start import light_start
+from others import others
 from phase_one import phase_one
 from shell import ROOT, heading
 from whole import accuracy, int8, memory
@@ -36,6 +37,8 @@ def benchmarks(options: argparse.Namespace) -> Mapping[str, Callable[[], list[Fi
         "int8-cnn": partial(int8, "cnn", **trained),
         "accuracy-mobilenet": partial(accuracy, "mobilenet", **trained),
         "int8-mobilenet": partial(int8, "mobilenet", **trained),
+        "others-cnn": partial(others, "cnn", **trained),
+        "others-mobilenet": partial(others, "mobilenet", **trained),
         "memory": partial(memory, limit=options.limit),
     }
 

@@ -18,7 +18,6 @@ from shell import ROOT, Failure
 from dltk.base.progress import SILENT
 from dltk.edge.machine import machine
 from dltk.edge.metrics import paired_bootstrap, top1_agreement
-from dltk.edge.worker import run_worker
 
 __all__ = ["others"]
 
@@ -58,9 +57,14 @@ class _Subject:
         return np.asarray(self.outputs(data, kind).argmax(-1) == self.targets, np.float64)
 
     def outputs(self, data: bytes, kind: str) -> NDArray[Any]:
-        """Logits (n, classes); files of other tools have names of their own, so they get ours."""
-        (found,) = run_worker(data, kind, self.signature, self.raws, time=False).outputs.values()
-        return found
+        """Logits (n, classes) of a file with one input and one output."""
+        from dltk.edge.families import family
+
+        run, found = _RUNTIMES[kind](data), []
+        for start in range(0, len(self.raws), 500):
+            (tensors,) = family(self.signature.family).tensors(self.raws[start : start + 500], self.signature).values()
+            found += [run(tensor[None]) for tensor in tensors]
+        return np.concatenate(found)
 
 
 def others(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
@@ -88,6 +92,37 @@ def others(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
 
 def _figure(name: str, what: str, command: str, value: str, words: str, target: str, met: bool) -> Figure:
     return Figure(f"others-{name}", what, command, value, words, target, met, machine())
+
+
+def _litert(data: bytes) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=data, num_threads=2)
+    interpreter.allocate_tensors()
+    (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(tensor: NDArray[Any]) -> NDArray[Any]:
+        if given["dtype"] == np.int8:  # ai-edge-quantizer's files have integers at their borders, too
+            scale, zero = given["quantization"]
+            tensor = np.clip(np.round(tensor / scale) + zero, -128, 127).astype(np.int8)
+        interpreter.set_tensor(given["index"], tensor)
+        interpreter.invoke()
+        found = np.asarray(interpreter.get_tensor(made["index"]))
+        scale, zero = made["quantization"]
+        return found if found.dtype != np.int8 else (found.astype(np.float32) - zero) * scale
+
+    return run
+
+
+def _onnx(data: bytes) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    return lambda tensor: np.asarray(session.run(None, {given.name: tensor})[0])
+
+
+_RUNTIMES = {"tflite": _litert, "onnx": _onnx}  # other tools' files have names of their own, which dltk.edge refuses
 
 
 def _tf_lite(subject: _Subject) -> bytes:
