@@ -9,11 +9,14 @@ from typing import Any
 from dltk.base.errors import InputError, StepOrderError, did_you_mean
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.retrain import Retrain, require_targets, trainer_for
+from dltk.compress.settle import freeze_norms, own_statistics
 from dltk.compress.students import FORMS, make_student
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
 
 __all__ = ["Distil", "distil"]
+
+_TAKEN_OVER = ("first:", "width:")  # students that start from the model's own weights
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,19 @@ def distil(candidate: Candidate, settings: Distil, bench: Workbench) -> Outcome:
     student = make_student(settings.student, teacher, bench)
     for trainable in (False, True):  # Keras sets the layers inside only where the model's own value changes
         student.trainable = trainable  # what somebody froze was frozen for another training
+    if settings.student.startswith(_TAKEN_OVER):
+        _keep_foreign_norms(student, candidate.model, bench)
     hints = _hints(student, bench.source, settings, bench)
     trainer = trainer_for(student, settings, bench, name="distil", hints=hints)
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
     return _outcome(student, read(student), teacher, settings, history)
+
+
+def _keep_foreign_norms(student: Any, model: Any, bench: Workbench) -> None:
+    from dltk.training.features import model_inputs
+
+    if not own_statistics(model, model_inputs(model, bench.calibration(0), bench.signature), seed=bench.seed):
+        freeze_norms(student)
 
 
 def _hints(student: Any, source: Any, settings: Distil, bench: Workbench) -> Any:

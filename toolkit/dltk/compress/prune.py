@@ -32,7 +32,7 @@ class Prune(Retrain):
     scope: Literal["layer", "global"] = setting("layer", "same share of each kernel, or one ranking over all (LAMP)")
     pattern: str = setting("free", "free; N:M such as 2:4: N of every M inputs stay; xB such as x4: blocks of B inputs")
     batch_norm: Literal["auto", "freeze", "train"] = setting(
-        "auto", "keep statistics and factors, or train them; auto: train where the steps are enough to settle them"
+        "auto", "keep statistics and factors, or train them; auto: train where they are this data's and steps suffice"
     )
 
 
@@ -64,7 +64,8 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
     if not changed:
         return Outcome(candidate, (), listed, {}, ("no layer can be pruned: the model stays as it is",))
     plan, wrapped = _schedule(settings, bench), dict[str, Any]()
-    twin = build(graph, wrap=_wrapper(graph, changed, settings, plan, wrapped))
+    freezes = _freezes(candidate.model, settings, plan, bench)
+    twin = build(graph, wrap=_wrapper(graph, changed, freezes, wrapped))
     masked = {name: wrapped[name] for name in changed}
     trainer = _trainer(twin, masked, settings, bench, plan)
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
@@ -125,12 +126,12 @@ def _why_not(layer: Layer, settings: Prune) -> str:
 
 
 def _wrapper(
-    graph: Graph, changed: tuple[str, ...], settings: Prune, plan: _Schedule, wrapped: dict[str, Any]
+    graph: Graph, changed: tuple[str, ...], freezes: bool, wrapped: dict[str, Any]
 ) -> Callable[[str, Any], Any]:
     from dltk.compress.masked import Masked
 
     def wrap(name: str, layer: Any) -> Any:
-        if graph.layers[name].kind == "BatchNormalization" and _freezes(settings, plan):
+        if graph.layers[name].kind == "BatchNormalization" and freezes:
             layer.trainable = False
         wrapped[name] = Masked(layer) if name in changed else layer
         return wrapped[name]
@@ -138,9 +139,16 @@ def _wrapper(
     return wrap
 
 
-def _freezes(settings: Prune, plan: _Schedule) -> bool:
-    """A few steps cannot settle statistics anew: use and training would see different numbers."""
-    return settings.batch_norm == "freeze" or (settings.batch_norm == "auto" and plan.steps < _FEW_STEPS)
+def _freezes(model: Any, settings: Prune, plan: _Schedule, bench: Workbench) -> bool:
+    """Whether batch norms stay as they are: a few steps cannot settle them, and some hold other data's statistics."""
+    if settings.batch_norm != "auto":
+        return settings.batch_norm == "freeze"
+    if plan.steps < _FEW_STEPS:
+        return True
+    from dltk.compress.settle import own_statistics
+    from dltk.training.features import model_inputs
+
+    return not own_statistics(model, model_inputs(model, bench.calibration(0), bench.signature), seed=bench.seed)
 
 
 def _tfmot() -> Any:

@@ -38,10 +38,14 @@ class Retrain:
 
 
 def require_targets(bench: Workbench, step: str) -> None:
-    """Raise InputError if the task has nothing to train toward."""
+    """Raise InputError if the task has nothing to train toward, or the model more outputs than one."""
+    hint = "Leave the step out; quantize needs no training."
     if not family(bench.signature.family).metrics:
         rule = f"trains toward targets: {bench.signature.task} has none"
-        raise InputError(f"--step {step}", rule, hint="Leave the step out; quantize needs no training.")
+        raise InputError(f"--step {step}", rule, hint=hint)
+    names = [spec.name for spec in bench.signature.outputs]
+    if len(names) != 1:
+        raise InputError(f"--step {step}", "trains toward one output", ", ".join(names), hint)
 
 
 def samples_of(dataset: Dataset, count: int, seed: int) -> Dataset:
