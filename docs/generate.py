@@ -5,15 +5,18 @@ python docs/generate.py [--check]
 
 from __future__ import annotations
 
+import json
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from dltk.base.files import write_atomic
 from dltk.cli.main import cli
+from dltk.compress.prune import NOT_PLAIN
 from dltk.twin.table import ACTIVATION_INT8, DROPPED_IN_USE, ROWS, Row
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -24,13 +27,21 @@ SPREADS = {
     "tanh": "fixed, -1 to 1",
 }
 
+_MODELS_TEXT = """
+Small models that hold what models of one's own may hold, and what came of each step. *done*: every layer that the step
+is for; *but*: these layers were left alone, or float in the int8 file; *nothing to do*: the model stays as it is;
+*refused*: before any work, with a message. The int8 files, from calibration and from training (`qat`), ran in both
+runtimes without TensorFlow and gave what their simulation gives; *own ranges*: each runtime calibrated for itself, and
+the files were held against float. A test keeps the table true.
+"""
+
 
 def coverage() -> str:
     """The layers that dltk can rebuild, and what becomes of each in an int8 file."""
     lines = [
         "# Layers",
         "",
-        "<!-- Written by docs/generate.py from dltk.twin.table: do not edit. -->",
+        "<!-- Written by docs/generate.py from dltk.twin.table and coverage.json: do not edit. -->",
         "",
         "A model is compressed and exported when every layer in it stands here. Any other is refused by name, before",
         "work begins. `op.` marks arithmetic on tensors, such as `x + y` or `keras.ops.relu`.",
@@ -43,6 +54,7 @@ def coverage() -> str:
         "",
         *_wrapped(f"Left out, because they change samples in training only: {_listed(DROPPED_IN_USE)}."),
         "",
+        *_models(json.loads((REFERENCE / "coverage.json").read_text())),
     ]
     return "\n".join(lines)
 
@@ -76,12 +88,54 @@ def main(arguments: list[str]) -> int:
 
 
 def _coverage_line(kind: str, row: Row) -> str:
-    weights = "" if row.kernel is None else "yes" if not row.depthwise else "quantized only"
-    if row.kernel is not None and not row.int8 and not row.native:
-        weights = "pruned and clustered only"
     int8 = "yes" if row.int8 else "each tool's own" if row.native else "float"
     spread = SPREADS[row.spread] if row.int8 else ""
-    return f"| `{kind}` | {int8} | {spread} | {weights} | {row.why_float} |"
+    return f"| `{kind}` | {int8} | {spread} | {_weights(kind, row)} | {row.why_float} |"
+
+
+def _weights(kind: str, row: Row) -> str:
+    """What the steps do to the kernel."""
+    if row.kernel is None:
+        return ""
+    if row.native or row.depthwise:
+        return "quantized only"
+    if not row.int8:
+        return "" if row.crashes or kind in NOT_PLAIN else "pruned only"
+    return "quantized and clustered" if kind in NOT_PLAIN else "yes"
+
+
+def _models(found: Mapping[str, Any]) -> list[str]:
+    """Small models against every step, as tests/compress/test_coverage.py has seen them come out."""
+    columns = list(next(iter(found.values()))["steps"])
+    lines = ["# Models", "", *_wrapped(" ".join(_MODELS_TEXT.split())), "", f"| model | {' | '.join(columns)} |"]
+    lines.append("|---" * (len(columns) + 1) + "|")
+    for row in found.values():
+        lines.append(f"| {row['title']} | {' | '.join(_cell(row['steps'][column]) for column in columns)} |")
+    return [*lines, "", "Why:", "", *_reasons(found), ""]
+
+
+def _cell(found: Mapping[str, Any]) -> str:
+    if found["outcome"] == "refused":
+        return "refused"
+    if found.get("ranges") == "native":
+        return "done, own ranges"
+    if found["outcome"] == "left":
+        return "nothing to do"
+    kinds = sorted({kind for kinds in found.get("left", {}).values() for kind in kinds})
+    return "done" + (f"; but {', '.join(f'`{kind}`' for kind in kinds)}" if kinds else "")
+
+
+def _reasons(found: Mapping[str, Any]) -> list[str]:
+    """One line a step and reason, with the layers or models that it concerns."""
+    told: dict[tuple[str, str], set[str]] = {}
+    for row in found.values():
+        for step, outcome in row["steps"].items():
+            if outcome["outcome"] == "refused":
+                told.setdefault((step, f"refused: {outcome['because']}"), set()).add(row["title"])
+            for reason, kinds in outcome.get("left", {}).items():
+                told.setdefault((step, reason), set()).update(f"`{kind}`" for kind in kinds)
+    lines = [f"- {step}, {reason}: {'; '.join(sorted(items))}" for (step, reason), items in sorted(told.items())]
+    return [line for text in lines for line in textwrap.wrap(text, 120, subsequent_indent="  ", break_on_hyphens=False)]
 
 
 def _wrapped(text: str) -> list[str]:

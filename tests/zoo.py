@@ -173,6 +173,15 @@ def many() -> Any:
     return keras.Model([one, two], [L.Dense(2, name="points")(x), L.Dense(3, activation="sigmoid", name="flags")(x)])
 
 
+def joined() -> Any:
+    """Two inputs and a nested model with scaling inside that is used for both; one output."""
+    layers = [keras.Input((8, 8, 3)), L.Rescaling(0.5, 0.1), L.Conv2D(6, 3), L.BatchNormalization(), L.ReLU()]
+    body = keras.Sequential(layers, name="body")
+    one, two = keras.Input((8, 8, 3), name="right"), keras.Input((8, 8, 3), name="left")
+    x = L.GlobalAveragePooling2D()(L.Concatenate()([body(one), body(two)]))
+    return keras.Model([one, two], L.Dense(CLASSES, name="logits")(x))
+
+
 def tabular() -> Any:
     """Normalization with given statistics, a batch norm on features, a softmax at the end."""
     rows = keras.Input((6,), name="rows")
@@ -226,6 +235,15 @@ def causal() -> Any:
     return keras.Model(series, L.Dense(CLASSES, name="logits")(L.GlobalAveragePooling1D()(x)))
 
 
+def separable() -> Any:
+    """Separable, depthwise and transposed convolutions in one dimension, and a batch norm that follows none."""
+    series = keras.Input((12, 3), name="series")
+    x = L.DepthwiseConv1D(3, padding="same")(L.BatchNormalization()(series))
+    x = L.SeparableConv1D(6, 3, padding="same", activation="relu")(x)
+    x = L.Conv1DTranspose(5, 3, strides=2)(L.PReLU(shared_axes=(1,))(x))
+    return keras.Model(series, L.Dense(CLASSES, name="logits")(L.GlobalAveragePooling1D()(x)))
+
+
 def scaled() -> Any:
     """ConvNeXt's block: depthwise convolution, layer norm, LayerScale, residual."""
     from keras.src.applications.convnext import LayerScale
@@ -264,6 +282,7 @@ def frames() -> Any:
 CNNS: Mapping[str, Callable[[], Any]] = {"resnet": resnet, "mobile": mobile, "squeeze": squeeze, "dense_net": dense_net}
 OTHERS: Mapping[str, Callable[[], Any]] = {
     "many": many,
+    "joined": joined,
     "tabular": tabular,
     "lstm": lstm,
     "two_lstm": lambda: _series(keras.Sequential([L.LSTM(6, return_sequences=True), L.LSTM(5)])),
@@ -280,6 +299,7 @@ OTHERS: Mapping[str, Callable[[], Any]] = {
     "masked": masked,
     "embedded": embedded,
     "causal": causal,
+    "separable": separable,
     "attention": attention,
     "scaled": scaled,
     "shared": shared,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from by_hand import by_hand
 from figures import Figure, merge, render
 from light_start import light_start
 from others import others
@@ -38,6 +39,7 @@ def benchmarks(options: argparse.Namespace) -> Mapping[str, Callable[[], list[Fi
         "accuracy-mobilenet": partial(accuracy, "mobilenet", **trained),
         "int8-mobilenet": partial(int8, "mobilenet", **trained),
         "others-cnn": partial(others, "cnn", **trained),
+        "by-hand-cnn": partial(by_hand, "cnn", **trained),
         "others-mobilenet": partial(others, "mobilenet", **trained),
         "memory": partial(memory, limit=options.limit),
     }

@@ -19,14 +19,14 @@ from dltk.base.progress import SILENT
 from dltk.edge.machine import machine
 from dltk.edge.metrics import paired_bootstrap, top1_agreement
 
-__all__ = ["others"]
+__all__ = ["Subject", "others"]
 
 _LOWEST, _BYTES = -0.3, 1.02  # points that the interval must stay above; bytes over theirs
 _QUANTIZER = "ai-edge-quantizer==0.10.0"
 _ENVIRONMENT = ROOT / "build" / "bench" / "ai-edge-quantizer"
 
 
-class _Subject:
+class Subject:
     """A Run with its float32 files, samples and dltk's own int8 files."""
 
     def __init__(self, source: Path, quantized: Path) -> None:
@@ -44,13 +44,41 @@ class _Subject:
         self.signature, self.graph = run.signature, read(open_keras(run.model_path))
         self.raws, self.targets = run.evaluation()
         dataset = task.prepare(settings, run.data_source, progress=SILENT)
-        raws = task.calibration(dataset, count=settings.calibration.samples, seed=settings.seed)
+        self._settings, self._dataset, self._model = settings, dataset, open_keras(run.model_path)
+        self._calibration = lambda count: task.calibration(
+            dataset, count=count or settings.calibration.samples, seed=settings.seed
+        )
+        raws = self._calibration(0)
         (self.samples,) = family(self.signature.family).tensors(raws, self.signature).values()
         plan = QuantizationPlan.load(made.quantization_path)
         mine = deployed(read(open_keras(made.model_path)))
         flat = deployed(self.graph)
         self.float32 = {name: emit(flat, self.signature, Target(name, "float32"), None) for name in ("tflite", "onnx")}
         self.int8 = {name: emit(mine, self.signature, Target(name, "int8"), plan) for name in ("tflite", "onnx")}
+
+    def bench(self, run: Path) -> Any:
+        """What the steps of a compression work with."""
+        from dltk.compress.candidate import Workbench
+        from dltk.workflows.keras_file import open_keras
+
+        return Workbench(
+            source=self._model,
+            dataset=self._dataset,
+            signature=self.signature,
+            seed=self._settings.seed,
+            calibration=self._calibration,
+            checkpoint=run / "unused",
+            open_model=open_keras,
+        )
+
+    def training(self, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The samples (count, ...) and labels (count,) that the steps train on."""
+        from dltk.compress.retrain import samples_of
+        from dltk.edge.families import family
+
+        train = samples_of(self._dataset, count, self._settings.seed).train
+        (tensors,) = family(self.signature.family).tensors(train.take(slice(None)), self.signature).values()
+        return tensors, train.targets
 
     def scores(self, data: bytes, kind: str) -> NDArray[np.float64]:
         """Right (1) or wrong (0) a test image."""
@@ -69,7 +97,7 @@ class _Subject:
 
 def others(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
     """Accuracy and bytes of dltk's int8 files beside what `tf.lite`, ai-edge-quantizer and onnxruntime make."""
-    subject = _Subject(runs / name, runs / f"{name}-int8")
+    subject = Subject(runs / name, runs / f"{name}-int8")
     mine = {kind: subject.scores(data, kind) for kind, data in subject.int8.items()}
     command = f"python tests/benchmarks/bench.py --only others-{name}"
     found: list[Figure] = []
@@ -125,7 +153,7 @@ def _onnx(data: bytes) -> Callable[[NDArray[Any]], NDArray[Any]]:
 _RUNTIMES = {"tflite": _litert, "onnx": _onnx}  # other tools' files have names of their own, which dltk.edge refuses
 
 
-def _tf_lite(subject: _Subject) -> bytes:
+def _tf_lite(subject: Subject) -> bytes:
     """Post-training integer quantization as TensorFlow's guide shows it."""
     import tensorflow as tf
 
@@ -137,7 +165,7 @@ def _tf_lite(subject: _Subject) -> bytes:
     return bytes(converter.convert())
 
 
-def _onnxruntime(subject: _Subject) -> bytes:
+def _onnxruntime(subject: Subject) -> bytes:
     """Static quantization as onnxruntime's guide shows it: QDQ, per channel, uint8 activations, min-max."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -166,7 +194,7 @@ def _onnxruntime(subject: _Subject) -> bytes:
         return target.read_bytes()
 
 
-def _ai_edge_quantizer(subject: _Subject) -> bytes:
+def _ai_edge_quantizer(subject: Subject) -> bytes:
     """ai-edge-quantizer's static recipe on the float32 file, in an environment of its own."""
     python = _ENVIRONMENT / "bin" / "python"
     if not python.is_file():
@@ -196,7 +224,7 @@ found = tool.calibrate({"serving_default": [{name: sample[None]} for sample in s
 tool.quantize(found).export_model(str(folder / "int8.tflite"), overwrite=True)
 """
 
-_TOOLS: tuple[tuple[str, str, Callable[[_Subject], bytes]], ...] = (
+_TOOLS: tuple[tuple[str, str, Callable[[Subject], bytes]], ...] = (
     ("tf.lite post-training int8", "tflite", _tf_lite),
     ("ai-edge-quantizer static int8", "tflite", _ai_edge_quantizer),
     ("onnxruntime quantize_static", "onnx", _onnxruntime),

@@ -7,7 +7,7 @@ import pytest
 from keras import layers as L
 
 import zoo
-from dltk.compress.ties import ties
+from dltk.compress.ties import native_loops, ties
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 
@@ -61,3 +61,11 @@ def test_layers_that_stay_float_say_why():
     assert reasons
     assert all(reasons.values())
     assert "layer_normalization" in " ".join(reasons)
+
+
+@pytest.mark.parametrize(
+    ("name", "native"), [("lstm", True), ("bidirectional", True), ("masked", False), ("states", False)]
+)
+def test_only_fused_loops_calibrate_natively(name, native):
+    """TensorFlow's calibrator ends the process on others: those that skip padding, or start from a state."""
+    assert bool(native_loops(deployed(read(zoo.MODELS[name]())))) is native

@@ -16,7 +16,7 @@ from dltk.compress.choice import Choice, Scope
 from dltk.compress.coupling import Coupling, couple
 from dltk.compress.importance import Rank, by_batch_norm, by_magnitude, by_taylor, costs
 from dltk.compress.retrain import Retrain, as_fit, require_targets, samples_of, trainer_for
-from dltk.compress.settle import freeze_norms, own_statistics, settle
+from dltk.compress.settle import settle
 from dltk.compress.surgery import cut, macs_left
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
@@ -103,16 +103,14 @@ def _shrunk(graph: Graph, macs: int, settings: Channels, bench: Workbench) -> tu
 
     model, history = None, list[dict[str, Any]]()
     samples = model_inputs(bench.source, bench.calibration(0), bench.signature)
-    settles = own_statistics(bench.source, samples, seed=bench.seed)
     for number in range(settings.iterations):
         smaller = _cut(graph, macs, settings, bench, number)
         if smaller is None:
             continue
         model = rebuild(_trainable(smaller))
-        if settles:
-            settle(model, samples, seed=bench.seed)
-        else:
-            freeze_norms(model)
+        # Also where the norms held other data's statistics: what is cut needs them measured anew, and lost less so
+        # (MobileNetV2 at half its multiplications, 6 epochs: 0.866 against 0.821 with frozen norms).
+        settle(model, samples, seed=bench.seed)
         name = "channels" if settings.iterations == 1 else f"channels {number + 1} of {settings.iterations}"
         trainer = trainer_for(model, settings, bench, name=name)
         history += run(trainer, checkpoint=_checkpoint(settings, bench, number), resume=bench.resume,

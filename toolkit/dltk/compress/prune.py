@@ -15,10 +15,11 @@ from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
 
-__all__ = ["Prune", "prune"]
+__all__ = ["NOT_PLAIN", "Prune", "prune"]
 
 # Of a digits CNN at 80% sparsity, 16 steps left 0.24 of 0.84 in accuracy, 80 steps 0.92 of 0.99.
 _FEW_STEPS = 100
+NOT_PLAIN = frozenset({"Embedding", "EinsumDense", "SeparableConv1D", "SeparableConv2D"})  # layers with other kernels
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _why_not(layer: Layer, settings: Prune) -> str:
         return "kept by --step prune:keep="
     if rules.depthwise:
         return "depthwise: few weights, and accuracy hangs on them"
-    if rules.native or layer.kind in ("Embedding", "EinsumDense", "SeparableConv1D", "SeparableConv2D"):
+    if rules.native or rules.crashes or layer.kind in NOT_PLAIN:
         return "only plain kernels are pruned"
     if layer.weights[rules.kernel].size < settings.smallest:
         return f"fewer than {settings.smallest} weights"

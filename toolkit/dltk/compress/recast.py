@@ -6,7 +6,7 @@ Steps that train weights on the int8 grid train the numbers that the file holds,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -55,11 +55,12 @@ def with_weights(made: Recast, weights: Mapping[str, tuple[NDArray[Any], ...]]) 
     """A copy of the recast model with trained weights, by graph layer name."""
     import keras
 
+    from dltk.twin.keras3 import put_weights
     from dltk.twin.read import sources
 
     copy = keras.models.clone_model(made.model)
     copy.set_weights(made.model.get_weights())
     into = sources(copy)
     for name, values in weights.items():
-        into[name].set_weights(list(values))
+        put_weights(into[name], replace(made.graph.layers[name], weights=values))
     return copy

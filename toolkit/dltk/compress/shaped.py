@@ -24,6 +24,7 @@ from dltk.twin.table import row
 __all__ = ["Grids", "Shaped", "shaped_weights", "wrapper"]
 
 _STEPS = 127.0
+_KERNELS = {"Depthwise": "depthwise_kernel", "Separable": "pointwise_kernel"}  # start of the kind -> attribute
 # Scales with few significant bits leave bytes of zeros in the file, 12 bytes a channel become about 5 in a download:
 # float32 numbers of 8 bits for weights, of 6 for activations, so that their products, the scales of biases, have 14.
 _WEIGHT_BITS, _ACTIVATION_BITS = 8, 6
@@ -148,7 +149,8 @@ def wrapper(graph: Graph, forms: Mapping[str, Form], made: dict[str, Any]) -> Ca
     def wrap(name: str, layer: Any) -> Any:
         if name in forms:
             kind = graph.layers[name].kind
-            layer = Shaped(layer, forms[name], "depthwise_kernel" if kind.startswith("Depthwise") else "kernel")
+            kernel = next((found for start, found in _KERNELS.items() if kind.startswith(start)), "kernel")
+            layer = Shaped(layer, forms[name], kernel)
         made[name] = layer
         return layer
 

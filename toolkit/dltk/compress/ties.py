@@ -63,8 +63,19 @@ def native_loops(graph: Graph) -> list[str]:
 
     With such a layer beside them they stay float, and the rest has shared ranges.
     """
-    rules = {name: row(layer.kind, layer.config) for name, layer in graph.layers.items()}
-    return [] if any(rule.crashes for rule in rules.values()) else [name for name, rule in rules.items() if rule.native]
+    names = [name for name, layer in graph.layers.items() if row(layer.kind, layer.config).native]
+    return [] if _crashes(graph) else names
+
+
+def _crashes(graph: Graph) -> bool:
+    """Whether TensorFlow's calibrator crashes: on every loop that is no fused LSTM, which masks and states undo."""
+    if any(layer.config.get("mask_zero") for layer in graph.layers.values()):
+        return True
+    for call in graph.calls:
+        rules = row(graph.layers[call.layer].kind, graph.layers[call.layer].config)
+        if rules.crashes or (rules.native and len(call.inputs) + len(call.outputs) > 2):
+            return True
+    return False
 
 
 def ties(graph: Graph, keep: Collection[str] = (), bits: int = 8) -> Ties:

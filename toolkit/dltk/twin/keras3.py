@@ -9,7 +9,7 @@ import numpy as np
 
 from dltk.twin.graph import Graph, Layer, map_refs
 
-__all__ = ["rebuild"]
+__all__ = ["put_weights", "rebuild"]
 
 
 def rebuild(graph: Graph) -> Any:
@@ -35,7 +35,7 @@ def rebuild(graph: Graph) -> Any:
     # A name of its own: Keras would count models, and equal ones would differ in their files.
     model = keras.Model(_single(list(inputs.values())), outputs, name="model")
     for name, layer in made.items():
-        _put_weights(layer, graph.layers[name])
+        put_weights(layer, graph.layers[name])
     return model
 
 
@@ -74,7 +74,8 @@ def _affine(layer: Layer) -> Any:
     return keras.layers.BatchNormalization(epsilon=0.0, trainable=False, name=layer.name)
 
 
-def _put_weights(made: Any, layer: Layer) -> None:
+def put_weights(made: Any, layer: Layer) -> None:
+    """Copy the weights of `layer` into the Keras 3 layer that `rebuild` made of it."""
     if layer.kind == "Affine":
         scale, offset = (np.asarray(weight, np.float32) for weight in layer.weights)
         made.set_weights([scale, offset, np.zeros_like(scale), np.ones_like(scale)])

@@ -1,0 +1,59 @@
+"""The table "model x step" in docs/reference is what the steps do: `python tests/compress/test_coverage.py --write`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import matrix
+import small
+
+pytestmark = small.QUIET
+RECORDED = Path(__file__).parents[2] / "docs" / "reference" / "coverage.json"
+
+
+def recorded():
+    return json.loads(RECORDED.read_text())
+
+
+def test_every_model_and_step_is_recorded():
+    found = recorded()
+    assert list(found) == list(matrix.MODELS)
+    for name, row in found.items():
+        assert row["title"] == matrix.MODELS[name].title
+        assert list(row["steps"]) == list(matrix.COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if row.quick else pytest.param(name, marks=pytest.mark.slow) for name, row in matrix.MODELS.items()],
+)
+def test_outcomes_are_as_recorded(name, tmp_path):
+    """Twins to 1e-6; int8 files in their runtimes, without TensorFlow, as near as `matrix` says to their simulation."""
+    assert matrix.outcomes(name, tmp_path) == recorded()[name]["steps"]
+
+
+def write(names):
+    """Record the outcomes of `names`, of all models without any; others stay as they are."""
+    from dltk.base.files import write_atomic
+
+    found = recorded() if RECORDED.is_file() else {}
+    for name in names or matrix.MODELS:
+        with tempfile.TemporaryDirectory() as folder:
+            found[name] = {"title": matrix.MODELS[name].title, "steps": matrix.outcomes(name, Path(folder))}
+        print(name, flush=True)
+        ordered = {key: found[key] for key in matrix.MODELS if key in found}
+        write_atomic(RECORDED, (json.dumps(ordered, indent=1) + "\n").encode())
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] != ["--write"]:
+        raise SystemExit("usage: python tests/compress/test_coverage.py --write [MODEL]...")
+    write(sys.argv[2:])
