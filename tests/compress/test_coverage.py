@@ -15,7 +15,10 @@ if __name__ == "__main__":
 import matrix
 import small
 
-pytestmark = small.QUIET
+pytestmark = [
+    *small.QUIET,
+    pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning"),  # of Keras' own applications
+]
 RECORDED = Path(__file__).parents[2] / "docs" / "reference" / "coverage.json"
 
 

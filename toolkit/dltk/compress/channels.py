@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError, StepOrderError, did_you_mean
+from dltk.base.errors import InputError, StepOrderError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.choice import Choice, Scope
 from dltk.compress.coupling import Coupling, couple
 from dltk.compress.importance import Rank, by_batch_norm, by_magnitude, by_taylor, costs
-from dltk.compress.retrain import Retrain, as_fit, require_targets, samples_of, trainer_for
+from dltk.compress.retrain import Retrain, as_fit, require_layers, require_targets, samples_of, trainer_for
 from dltk.compress.settle import settle
 from dltk.compress.surgery import cut, macs_left
 from dltk.recipe.settings import setting
@@ -65,7 +65,7 @@ def channels(candidate: Candidate, settings: Channels, bench: Workbench) -> Outc
 
     require_tensorflow()
     graph = read(candidate.model)
-    _require_layers(settings.keep_layers, graph)
+    require_layers(settings.keep_layers, graph, "--step channels:keep_layers=")
     start = couple(graph, keep=settings.keep_layers)
     before = profile(rebuild(graph))
     model, history = _shrunk(graph, before.macs, settings, bench)
@@ -86,12 +86,6 @@ def channels(candidate: Candidate, settings: Channels, bench: Workbench) -> Outc
     left = {item.layer for item in skipped}
     changed = tuple(name for name in graph.layers if name not in left)
     return Outcome(Candidate(model), changed, skipped, figures, _warnings(settings, bench))
-
-
-def _require_layers(names: tuple[str, ...], graph: Graph) -> None:
-    for name in names:
-        if name not in graph.layers:
-            raise InputError("--step channels:keep_layers=", "names no layer", name, did_you_mean(name, graph.layers))
 
 
 def _shrunk(graph: Graph, macs: int, settings: Channels, bench: Workbench) -> tuple[Any, list[dict[str, Any]]]:

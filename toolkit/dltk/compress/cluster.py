@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dltk.base.errors import InputError, StepOrderError, did_you_mean
+from dltk.base.errors import StepOrderError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.codes import clusters as codes_in
 from dltk.compress.codes import sparsity
 from dltk.compress.forms import PRUNED, form_of
 from dltk.compress.recast import Recast, inputs_for, recast, with_weights
-from dltk.compress.retrain import Retrain, require_targets, trainer_for
+from dltk.compress.retrain import Retrain, require_layers, require_targets, trainer_for
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
@@ -56,7 +56,7 @@ def cluster(candidate: Candidate, settings: Cluster, bench: Workbench) -> Outcom
 
     require_tensorflow()
     graph = deployed(read(candidate.model))
-    _require_layers(settings.keep, graph)
+    require_layers(settings.keep, graph, "--step cluster:keep=")
     skipped = {name: reason for name, layer in graph.layers.items() if (reason := _why_not(layer, settings))}
     listed = tuple(Skipped(name, reason) for name, reason in skipped.items())
     changed = tuple(name for name in graph.layers if name not in skipped)
@@ -68,12 +68,6 @@ def cluster(candidate: Candidate, settings: Cluster, bench: Workbench) -> Outcom
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
     model = with_weights(made, _weights(made.graph, layers))
     return Outcome(Candidate(model), changed, listed, {"epochs": history, "clusters": _reached(model, changed)})
-
-
-def _require_layers(names: tuple[str, ...], graph: Graph) -> None:
-    for name in names:
-        if name not in graph.layers:
-            raise InputError("--step cluster:keep=", "names no layer", name, did_you_mean(name, graph.layers))
 
 
 def _why_not(layer: Layer, settings: Cluster) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dltk.base.errors import InputError, StepOrderError, did_you_mean
+from dltk.base.errors import StepOrderError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.masks import Pattern, magnitude_masks
-from dltk.compress.retrain import Retrain, require_targets, samples_of, trainer_for
+from dltk.compress.retrain import Retrain, require_layers, require_targets, samples_of, trainer_for
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
@@ -58,7 +58,7 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
     Pattern.parse(settings.pattern, "--step prune:pattern=")
     require_tensorflow()
     graph = read(candidate.model)
-    _require_layers(settings.keep, graph)
+    require_layers(settings.keep, graph, "--step prune:keep=")
     skipped = {name: reason for name, layer in graph.layers.items() if (reason := _why_not(layer, settings))}
     listed = tuple(Skipped(name, reason) for name, reason in skipped.items())
     changed = tuple(name for name in graph.layers if name not in skipped)
@@ -73,12 +73,6 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
     model = _carried(candidate.model, wrapped)
     reached = {name: float((layer.values() == 0).mean()) for name, layer in masked.items()}
     return Outcome(Candidate(model), changed, listed, {"epochs": history, "sparsity": reached}, _warnings(plan))
-
-
-def _require_layers(names: tuple[str, ...], graph: Graph) -> None:
-    for name in names:
-        if name not in graph.layers:
-            raise InputError("--step prune:keep=", "names no layer", name, did_you_mean(name, graph.layers))
 
 
 @dataclass(frozen=True)

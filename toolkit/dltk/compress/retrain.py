@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from dltk.base.errors import InputError
+from dltk.base.errors import InputError, did_you_mean
 from dltk.base.files import sha256
 from dltk.compress.candidate import Workbench
 from dltk.data.dataset import Dataset, Split
@@ -14,8 +14,9 @@ from dltk.data.split import stratified
 from dltk.edge.families import family
 from dltk.recipe.groups import Fit
 from dltk.recipe.settings import setting
+from dltk.twin.graph import Graph
 
-__all__ = ["Retrain", "require_targets", "samples_of", "trainer_for"]
+__all__ = ["Retrain", "require_layers", "require_targets", "samples_of", "trainer_for"]
 
 
 _RENEWALS = 20.0  # of batch norm statistics in a training, in time constants
@@ -46,6 +47,13 @@ def require_targets(bench: Workbench, step: str) -> None:
     names = [spec.name for spec in bench.signature.outputs]
     if len(names) != 1:
         raise InputError(f"--step {step}", "trains toward one output", ", ".join(names), hint)
+
+
+def require_layers(names: Iterable[str], graph: Graph, where: str) -> None:
+    """Raise InputError, with `where` and a guess, if one of `names` is no layer of the graph."""
+    for name in names:
+        if name not in graph.layers:
+            raise InputError(where, "names no layer", name, did_you_mean(name, graph.layers))
 
 
 def samples_of(dataset: Dataset, count: int, seed: int) -> Dataset:

@@ -34,11 +34,11 @@ def settle(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> None:
         return
     seed_dropout(model, seed, "settle")
     before = [layer.momentum for layer in norms]
-    count = max(1, len(tensors[0]) // _BATCH)
+    plain, count = _plain(model), max(1, len(tensors[0]) // _BATCH)
     for number, rows in enumerate(np.array_split(np.arange(len(tensors[0])), count)):
         for layer in norms:
             layer.momentum = number / (number + 1)  # the mean over all batches so far
-        model([part[rows] for part in tensors] if len(tensors) > 1 else tensors[0][rows], training=True)
+        plain([part[rows] for part in tensors] if len(tensors) > 1 else tensors[0][rows], training=True)
     for layer, momentum in zip(norms, before, strict=True):
         layer.momentum = momentum
 
@@ -57,8 +57,16 @@ def own_statistics(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> boo
     copy.set_weights(model.get_weights())
     settle(copy, tensors, seed=seed)
     given = tensors if len(tensors) > 1 else tensors[0]
-    before, after = (keras.tree.flatten(each.predict(given, batch_size=_BATCH, verbose=0)) for each in (model, copy))
+    plain = [_plain(each) for each in (model, copy)]
+    before, after = (keras.tree.flatten(each.predict(given, batch_size=_BATCH, verbose=0)) for each in plain)
     return all(mean_cosine(a, b) >= _ALIKE for a, b in zip(before, after, strict=True))
+
+
+def _plain(model: Any) -> Any:
+    """`model` on a tensor where it has one input: Keras warns where a list of one was given when it was built."""
+    import keras
+
+    return keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], model.outputs)
 
 
 def freeze_norms(model: Any) -> None:
