@@ -13,6 +13,7 @@ from dltk.base.errors import InputError, StepOrderError
 from dltk.base.progress import Silent
 from dltk.compress import prune as module
 from dltk.compress.candidate import Candidate
+from dltk.compress.masks import Pattern
 from dltk.compress.plan import QuantizationPlan
 from dltk.compress.prune import Prune, prune
 
@@ -148,9 +149,9 @@ def test_the_teacher_is_asked_unless_it_is_turned_off(given, monkeypatch):
     monkeypatch.setattr(dltk.training, "cached_teacher", lambda *given, **named: seen.append(named))
     monkeypatch.setattr(dltk.training, "FitTrainer", lambda *given, **named: named["teacher"])
     bench = given[0]
-    module._trainer(twin, {}, replace(SETTINGS, teacher=0.5), bench, module._schedule(SETTINGS, bench))
+    module._trainer(twin, {}, replace(SETTINGS, teacher=0.5), bench, module._schedule(SETTINGS, bench), Pattern())
     assert len(seen) == 1
-    module._trainer(twin, {}, SETTINGS, bench, module._schedule(SETTINGS, bench))
+    module._trainer(twin, {}, SETTINGS, bench, module._schedule(SETTINGS, bench), Pattern())
     assert len(seen) == 1  # teacher=0 asks nobody
 
 

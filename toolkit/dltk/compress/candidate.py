@@ -82,13 +82,11 @@ class Step:
     Attributes:
         defaults: frozen settings, changed by `--step NAME:KEY=VALUE`.
         apply: (candidate, settings, workbench) -> Outcome.
-        changes_weights: whether it may not come after quantize.
         stage: a step may not come after one of a later stage, ...
         because: ... and this is why, after "must come before ...".
     """
 
     defaults: Any
     apply: Callable[[Candidate, Any, Workbench], Outcome]
-    changes_weights: bool
     stage: int
     because: str

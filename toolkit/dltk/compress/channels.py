@@ -10,12 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError, StepOrderError
+from dltk.base.errors import InputError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.choice import Choice, Scope
 from dltk.compress.coupling import Coupling, couple
 from dltk.compress.importance import Rank, by_batch_norm, by_magnitude, by_taylor, costs
-from dltk.compress.retrain import Retrain, as_fit, require_layers, require_targets, samples_of, trainer_for
+from dltk.compress.retrain import (
+    Retrain,
+    as_fit,
+    require_float,
+    require_layers,
+    require_targets,
+    samples_of,
+    trainer_for,
+)
 from dltk.compress.settle import settle
 from dltk.compress.surgery import cut, macs_left
 from dltk.recipe.settings import setting
@@ -55,8 +63,7 @@ def channels(candidate: Candidate, settings: Channels, bench: Workbench) -> Outc
             reached.
         LimitError: if the loss becomes NaN.
     """
-    if candidate.plan is not None:
-        raise StepOrderError("--step channels", "must come before quantize: it cuts what ranges were measured on")
+    require_float(candidate, "channels", "it cuts what ranges were measured on")
     require_targets(bench, "channels")
     from dltk.models.profile import profile
     from dltk.training import require_tensorflow

@@ -9,17 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
-from dltk.base.errors import StepOrderError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.codes import clusters as codes_in
 from dltk.compress.codes import sparsity
 from dltk.compress.forms import PRUNED, form_of
-from dltk.compress.recast import Recast, inputs_for, recast, with_weights
-from dltk.compress.retrain import Retrain, require_layers, require_targets, trainer_for
+from dltk.compress.inputs import graph_inputs
+from dltk.compress.recast import Recast, recast, take_trained
+from dltk.compress.retrain import Retrain, require_float, require_layers, require_targets, trainer_for, why_not
 from dltk.recipe.settings import setting
-from dltk.twin.graph import Graph, Layer
+from dltk.twin.graph import Layer
 from dltk.twin.table import row
 
 __all__ = ["Cluster", "cluster"]
@@ -47,8 +45,7 @@ def cluster(candidate: Candidate, settings: Cluster, bench: Workbench) -> Outcom
         InputError: if the task has no targets to train toward, or `keep` names no layer.
         LimitError: if the loss becomes NaN.
     """
-    if candidate.plan is not None:
-        raise StepOrderError("--step cluster", "must come before quantize: it changes weights")
+    require_float(candidate, "cluster", "it changes weights")
     require_targets(bench, "cluster")
     from dltk.training import require_tensorflow, run
     from dltk.twin.read import read
@@ -62,28 +59,21 @@ def cluster(candidate: Candidate, settings: Cluster, bench: Workbench) -> Outcom
     changed = tuple(name for name in graph.layers if name not in skipped)
     if not changed:
         return Outcome(candidate, (), listed, {}, ("no layer can be clustered: the model stays as it is",))
-    made = recast(candidate, inputs_for(graph, bench, 0), equalize=settings.equalize)
+    made = recast(graph, graph_inputs(graph, bench.calibration(0), bench.signature), equalize=settings.equalize)
     twin, layers = _twin(made, changed, settings, bench.seed)
     trainer = trainer_for(twin, settings, bench, name="cluster")
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
-    model = with_weights(made, _weights(made.graph, layers))
-    return Outcome(Candidate(model), changed, listed, {"epochs": history, "clusters": _reached(model, changed)})
+    take_trained(made, layers)
+    figures = {"epochs": history, "clusters": _reached(made.model, changed)}
+    return Outcome(Candidate(made.model), changed, listed, figures)
 
 
 def _why_not(layer: Layer, settings: Cluster) -> str:
     """The reason to leave a layer alone; empty for one that is clustered."""
     rules = row(layer.kind, layer.config)
-    if rules.kernel is None or not layer.weights:
-        return "no kernel"
-    if layer.name in settings.keep:
-        return "kept by --step cluster:keep="
-    if rules.depthwise:
-        return "depthwise: few weights, and accuracy hangs on them"
-    if not rules.int8 or rules.native:
-        return f"values are shared on the int8 grid: {rules.why_float}"
-    if layer.weights[rules.kernel].size < settings.smallest:
-        return f"fewer than {settings.smallest} weights"
-    return ""
+    on_grid = rules.int8 and not rules.native
+    own = "" if on_grid else f"values are shared on the int8 grid: {rules.why_float}"
+    return why_not(layer, "cluster", keep=settings.keep, smallest=settings.smallest, own=own)
 
 
 def _twin(made: Recast, changed: tuple[str, ...], settings: Cluster, seed: int) -> tuple[Any, dict[str, Any]]:
@@ -102,15 +92,9 @@ def _twin(made: Recast, changed: tuple[str, ...], settings: Cluster, seed: int) 
     return build(made.graph, wrap=wrapper(made.graph, forms, layers)), layers
 
 
-def _weights(graph: Graph, layers: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
-    from dltk.compress.shaped import shaped_weights
-
-    return shaped_weights(graph, layers)
-
-
 def _reached(model: Any, changed: tuple[str, ...]) -> dict[str, int]:
     """Layer -> how many different values its kernel takes."""
     from dltk.twin.read import read
 
     layers = read(model).layers
-    return {name: int(np.int64(codes_in(layers[name]))) for name in changed}
+    return {name: codes_in(layers[name]) for name in changed}

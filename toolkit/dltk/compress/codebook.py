@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.compress.forms import FIXED_CODES, axes_of
+from dltk.compress.codes import LEVELS, largest, shaped
+from dltk.compress.forms import FIXED_CODES
 from dltk.twin.graph import Layer
 from dltk.twin.table import row
 
@@ -22,8 +23,8 @@ _ROUNDS, _DRAWS = 100, 4
 def histogram(layer: Layer) -> NDArray[np.float64]:
     """How much each code -127..127 weighs (255,): counts times the squared scale, zeros left out."""
     kernel = np.asarray(layer.weights[row(layer.kind, layer.config).kernel or 0], np.float64)
-    scale = np.maximum(np.abs(kernel).max(axis=axes_of(layer), keepdims=True), 1e-12) / 127
-    codes = np.clip(np.round(kernel / scale), -127, 127).astype(np.int64)
+    scale = shaped(layer, largest(layer)).astype(np.float64) / LEVELS
+    codes = np.clip(np.round(kernel / scale), -LEVELS, LEVELS).astype(np.int64)
     weights = np.broadcast_to(scale**2, kernel.shape) * (kernel != 0)
     return np.bincount(codes.ravel() + 127, weights.ravel(), minlength=255).astype(np.float64)
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dltk.base.errors import InputError, StepOrderError, did_you_mean
+from dltk.base.errors import InputError, did_you_mean
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
-from dltk.compress.retrain import Retrain, require_targets, trainer_for
-from dltk.compress.settle import freeze_norms, own_statistics
+from dltk.compress.retrain import Retrain, require_float, require_targets, trainer_for
+from dltk.compress.settle import freeze_norms, holds_foreign
 from dltk.compress.students import FORMS, make_student
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
@@ -44,8 +44,7 @@ def distil(candidate: Candidate, settings: Distil, bench: Workbench) -> Outcome:
         InputError: before any training, if the student does not fit, or the task has no targets to train toward.
         LimitError: if the loss becomes NaN.
     """
-    if candidate.plan is not None:
-        raise StepOrderError("--step distil", "must come before quantize: it makes another model")
+    require_float(candidate, "distil", "it makes another model")
     require_targets(bench, "distil")
     if not settings.student:
         raise InputError("--step distil", "needs a student", hint=f"Give student=TEXT: {FORMS}.")
@@ -57,19 +56,12 @@ def distil(candidate: Candidate, settings: Distil, bench: Workbench) -> Outcome:
     student = make_student(settings.student, teacher, bench)
     for trainable in (False, True):  # Keras sets the layers inside only where the model's own value changes
         student.trainable = trainable  # what somebody froze was frozen for another training
-    if settings.student.startswith(_TAKEN_OVER):
-        _keep_foreign_norms(student, candidate.model, bench)
+    if settings.student.startswith(_TAKEN_OVER) and holds_foreign(candidate.model, bench):
+        freeze_norms(student)
     hints = _hints(student, bench.source, settings, bench)
     trainer = trainer_for(student, settings, bench, name="distil", hints=hints)
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
     return _outcome(student, read(student), teacher, settings, history)
-
-
-def _keep_foreign_norms(student: Any, model: Any, bench: Workbench) -> None:
-    from dltk.training.features import model_inputs
-
-    if not own_statistics(model, model_inputs(model, bench.calibration(0), bench.signature), seed=bench.seed):
-        freeze_norms(student)
 
 
 def _hints(student: Any, source: Any, settings: Distil, bench: Workbench) -> Any:

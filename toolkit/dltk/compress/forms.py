@@ -11,7 +11,7 @@ from dltk.compress.codes import sparsity
 from dltk.twin.graph import Layer
 from dltk.twin.table import row
 
-__all__ = ["FIXED_CODES", "PRUNED", "Form", "axes_of", "form_of"]
+__all__ = ["FIXED_CODES", "PRUNED", "Form", "form_of"]
 
 FIXED_CODES = (-127.0, 0.0, 127.0)  # in every codebook: the ends keep each channel's scale, zero keeps what is pruned
 PRUNED = 0.01  # share of zeros from which on they are taken for meant
@@ -32,7 +32,7 @@ class Form:
     codebook: NDArray[np.float32] | None = None
 
 
-def axes_of(layer: Layer) -> tuple[int, ...]:
+def _axes(layer: Layer) -> tuple[int, ...]:
     """The axes of the layer's kernel that share a scale: all but those of its output channels."""
     rules = row(layer.kind, layer.config)
     rank = layer.weights[rules.kernel or 0].ndim
@@ -44,4 +44,4 @@ def form_of(layer: Layer, codebook: NDArray[np.float32] | None = None) -> Form:
     """What an int8 file may hold of the layer's kernel: zeros that pruning left stay zeros."""
     kernel = np.asarray(layer.weights[row(layer.kind, layer.config).kernel or 0])
     mask = (kernel != 0).astype(np.float32) if sparsity(layer) >= PRUNED else None
-    return Form(axes_of(layer), mask, codebook)
+    return Form(_axes(layer), mask, codebook)

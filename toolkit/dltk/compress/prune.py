@@ -7,10 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dltk.base.errors import StepOrderError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.masks import Pattern, magnitude_masks
-from dltk.compress.retrain import Retrain, require_layers, require_targets, samples_of, trainer_for
+from dltk.compress.retrain import (
+    Retrain,
+    require_float,
+    require_layers,
+    require_targets,
+    samples_of,
+    trainer_for,
+    why_not,
+)
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
@@ -48,18 +55,17 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
         InputError: if the task has no targets to train toward, or `keep` names no layer.
         LimitError: if the loss becomes NaN.
     """
-    if candidate.plan is not None:
-        raise StepOrderError("--step prune", "must come before quantize: it changes weights")
+    require_float(candidate, "prune", "it changes weights")
     require_targets(bench, "prune")
     from dltk.training import require_tensorflow, run
     from dltk.twin.build import build
     from dltk.twin.read import read
 
-    Pattern.parse(settings.pattern, "--step prune:pattern=")
+    pattern = Pattern.parse(settings.pattern, "--step prune:pattern=")
     require_tensorflow()
     graph = read(candidate.model)
     require_layers(settings.keep, graph, "--step prune:keep=")
-    skipped = {name: reason for name, layer in graph.layers.items() if (reason := _why_not(layer, settings))}
+    skipped = {name: reason for name, layer in graph.layers.items() if (reason := _why_not(layer, settings, pattern))}
     listed = tuple(Skipped(name, reason) for name, reason in skipped.items())
     changed = tuple(name for name in graph.layers if name not in skipped)
     if not changed:
@@ -68,7 +74,7 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
     freezes = _freezes(candidate.model, settings, plan, bench)
     twin = build(graph, wrap=_wrapper(graph, changed, freezes, wrapped))
     masked = {name: wrapped[name] for name in changed}
-    trainer = _trainer(twin, masked, settings, bench, plan)
+    trainer = _trainer(twin, masked, settings, bench, plan, pattern)
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
     model = _carried(candidate.model, wrapped)
     reached = {name: float((layer.values() == 0).mean()) for name, layer in masked.items()}
@@ -101,23 +107,15 @@ def _warnings(plan: _Schedule) -> tuple[str, ...]:
     return (f"{plan.steps} training steps are few to get over pruning: look at the metric, and give more epochs",)
 
 
-def _why_not(layer: Layer, settings: Prune) -> str:
+def _why_not(layer: Layer, settings: Prune, pattern: Pattern) -> str:
     """The reason to leave a layer alone; empty for one that is pruned."""
     rules = row(layer.kind, layer.config)
-    if rules.kernel is None or not layer.weights:
-        return "no kernel"
-    if layer.name in settings.keep:
-        return "kept by --step prune:keep="
-    if rules.depthwise:
-        return "depthwise: few weights, and accuracy hangs on them"
-    if rules.native or rules.crashes or layer.kind in NOT_PLAIN:
-        return "only plain kernels are pruned"
-    if layer.weights[rules.kernel].size < settings.smallest:
-        return f"fewer than {settings.smallest} weights"
-    group = Pattern.parse(settings.pattern, "--step prune:pattern=").group
-    if layer.weights[rules.kernel].shape[-2] % group:
-        return f"its inputs are no multiple of {group}"
-    return ""
+    plain = not (rules.native or rules.crashes or layer.kind in NOT_PLAIN)
+    own = "" if plain else "only plain kernels are pruned"
+    reason = why_not(layer, "prune", keep=settings.keep, smallest=settings.smallest, own=own)
+    if not reason and layer.weights[rules.kernel or 0].shape[-2] % pattern.group:
+        return f"its inputs are no multiple of {pattern.group}"
+    return reason
 
 
 def _wrapper(
@@ -140,10 +138,9 @@ def _freezes(model: Any, settings: Prune, plan: _Schedule, bench: Workbench) -> 
         return settings.batch_norm == "freeze"
     if plan.steps < _FEW_STEPS:
         return True
-    from dltk.compress.settle import own_statistics
-    from dltk.training.features import model_inputs
+    from dltk.compress.settle import holds_foreign
 
-    return not own_statistics(model, model_inputs(model, bench.calibration(0), bench.signature), seed=bench.seed)
+    return holds_foreign(model, bench)
 
 
 def _tfmot() -> Any:
@@ -158,8 +155,9 @@ def _tfmot() -> Any:
     return tfmot
 
 
-def _trainer(twin: Any, masked: Mapping[str, Any], settings: Prune, bench: Workbench, plan: _Schedule) -> Any:
-    pattern = Pattern.parse(settings.pattern, "--step prune:pattern=")
+def _trainer(
+    twin: Any, masked: Mapping[str, Any], settings: Prune, bench: Workbench, plan: _Schedule, pattern: Pattern
+) -> Any:
     schedule = _tfmot().sparsity.keras.PolynomialDecay(
         initial_sparsity=0.0,
         final_sparsity=settings.sparsity if not pattern.of else 1 - pattern.kept / pattern.of,
@@ -181,14 +179,12 @@ def _trainer(twin: Any, masked: Mapping[str, Any], settings: Prune, bench: Workb
 
 def _carried(model: Any, wrapped: Mapping[str, Any]) -> Any:
     """A copy of the Keras 3 model with the trained weights, zeros in place."""
-    import keras
-
     from dltk.compress.masked import Masked
     from dltk.twin.build import carry_back
+    from dltk.twin.keras3 import copied
     from dltk.twin.read import sources
 
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    copy = copied(model)
     for layer in wrapped.values():
         if isinstance(layer, Masked):
             layer.apply()

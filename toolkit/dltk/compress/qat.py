@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.compress.candidate import Candidate, Workbench
-from dltk.compress.codes import clustered
+from dltk.compress.codes import clustered, codes
 from dltk.compress.forms import FIXED_CODES, form_of
+from dltk.compress.inputs import graph_inputs, input_limits
 from dltk.compress.plan import Affine8, QuantizationPlan
 from dltk.compress.ranges import calibrate, weight_scales
-from dltk.compress.recast import Recast, inputs_for, recast, with_weights
+from dltk.compress.recast import Recast, recast, take_trained
 from dltk.compress.retrain import Retrain, require_targets, trainer_for
 from dltk.compress.scheme import Scheme
 from dltk.compress.ties import native_loops
@@ -46,7 +47,7 @@ def train_quantized(
     ranges: str,
     samples: int,
     equalize: bool,
-    scheme: Scheme | None = None,
+    scheme: Scheme,
 ) -> Trained:
     """Train `candidate` on its int8 grids; zeros and codebooks that are there are kept.
 
@@ -67,18 +68,17 @@ def train_quantized(
 
     graph = deployed(read(candidate.model))
     _require_shared(graph)
-    tensors = inputs_for(graph, bench, samples)
-    made = recast(candidate, tensors, equalize=equalize)
-    limits = {item.name: spec.value_range for item, spec in zip(graph.inputs, bench.signature.inputs, strict=True)}
+    tensors = graph_inputs(graph, bench.calibration(samples), bench.signature)
+    made, limits = recast(graph, tensors, equalize=equalize), input_limits(graph, bench.signature)
     plan = calibrate(made.graph, tensors, limits=limits, method=ranges, scheme=scheme, progress=bench.progress)
-    twin, grids, layers = _twin(made, plan, limits, scheme.keep if scheme else frozenset())
+    twin, grids, layers = _twin(made, plan, limits, scheme.keep)
     trainer = trainer_for(twin, settings, bench, name="qat")
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
-    model = with_weights(made, _weights(made.graph, layers))
-    trained = deployed(read(model))
+    take_trained(made, layers)
+    trained = deployed(read(made.model))
     told = dict(plan.calibration) | {"trained": True}
     learnt = replace(plan, tensors=grids.learnt(), weights=weight_scales(trained, scheme), calibration=told)
-    return Trained(Candidate(model, learnt), trained, history)
+    return Trained(Candidate(made.model, learnt), trained, history)
 
 
 def _require_shared(graph: Graph) -> None:
@@ -105,15 +105,5 @@ def _twin(
 
 def _codebook(layer: Layer) -> NDArray[np.float32] | None:
     """The values that the kernel shares now, to be kept shared; None where it shares none."""
-    if not clustered(layer):
-        return None
-    from dltk.compress.codes import codes
-
-    found = codes(layer)
-    return np.setdiff1d(found, np.asarray(FIXED_CODES)).astype(np.float32) if found is not None else None
-
-
-def _weights(graph: Graph, layers: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-    from dltk.compress.shaped import shaped_weights
-
-    return shaped_weights(graph, layers)
+    found = codes(layer) if clustered(layer) else None
+    return None if found is None else np.setdiff1d(found, np.asarray(FIXED_CODES)).astype(np.float32)

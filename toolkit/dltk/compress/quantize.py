@@ -8,6 +8,7 @@ from typing import Any, Literal
 from dltk.base.errors import InputError, StepOrderError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.codes import LEVELS
+from dltk.compress.inputs import graph_inputs, input_limits
 from dltk.compress.plan import QuantizationPlan
 from dltk.compress.ranges import calibrate
 from dltk.compress.repair import find_repair
@@ -94,6 +95,9 @@ def _require_fits(settings: Quantize) -> None:
     if settings.precision == "int16x8" and settings.ranges not in ("best", "min-max"):
         rule = "clips what is rare, to spare steps that 16 bits have in plenty"
         raise InputError(f"--step quantize:ranges={settings.ranges}", rule, "precision=int16x8", "Leave ranges out.")
+    if settings.method == "qat" and settings.precision != "int8":
+        rule = "method=qat trains for int8 grids"
+        raise InputError("--step quantize", rule, f"precision={settings.precision}", "Leave method or precision out.")
 
 
 def _scheme(settings: Quantize, model: Graph, graph: Graph) -> Scheme:
@@ -117,9 +121,6 @@ def _scheme(settings: Quantize, model: Graph, graph: Graph) -> Scheme:
 
 
 def _trained(candidate: Candidate, settings: Quantize, bench: Workbench, scheme: Scheme) -> Outcome:
-    if settings.precision != "int8":
-        rule = "method=qat trains for int8 grids"
-        raise InputError("--step quantize", rule, f"precision={settings.precision}", "Leave method or precision out.")
     from dltk.compress.qat import train_quantized
 
     made = train_quantized(
@@ -155,7 +156,8 @@ def _outcome(candidate: Candidate, graph: Graph, settings: Quantize, history: li
 
 def _integer_plan(graph: Graph, settings: Quantize, bench: Workbench, scheme: Scheme) -> QuantizationPlan:
     """The plan as it is, or behind a repair where that brings it nearer to float on samples held out."""
-    tensors, limits = _tensors(settings, bench, graph), _limits(bench, graph)
+    tensors = graph_inputs(graph, bench.calibration(settings.calibration), bench.signature)
+    limits = input_limits(graph, bench.signature)
     asked: dict[str, Any] = {"limits": limits, "method": settings.ranges, "scheme": scheme, "progress": bench.progress}
     plan = calibrate(graph, tensors, **asked)
     if not settings.repair or plan.ranges == "native":
@@ -169,19 +171,6 @@ def _integer_plan(graph: Graph, settings: Quantize, bench: Workbench, scheme: Sc
 
 def _error(plan: QuantizationPlan) -> float:
     return float(plan.calibration["held_out_error"][plan.calibration["method"]])
-
-
-def _tensors(settings: Quantize, bench: Workbench, graph: Graph) -> dict[str, Any]:
-    """Calibration samples as the graph's inputs, by the graph's own names."""
-    from dltk.edge.families import family
-
-    raws = bench.calibration(settings.calibration)
-    made = family(bench.signature.family).tensors(raws, bench.signature)
-    return {item.name: made[spec.name] for item, spec in zip(graph.inputs, bench.signature.inputs, strict=True)}
-
-
-def _limits(bench: Workbench, graph: Graph) -> dict[str, tuple[float, float] | None]:
-    return {item.name: spec.value_range for item, spec in zip(graph.inputs, bench.signature.inputs, strict=True)}
 
 
 def _warnings(graph: Graph, settings: Quantize, plan: QuantizationPlan) -> tuple[str, ...]:

@@ -11,10 +11,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dltk.compress.candidate import Candidate, Workbench
 from dltk.twin.graph import Graph
 
-__all__ = ["Recast", "inputs_for", "recast", "with_weights"]
+__all__ = ["Recast", "recast", "take_trained"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,8 @@ class Recast:
     graph: Graph
 
 
-def recast(candidate: Candidate, tensors: Mapping[str, NDArray[Any]], *, equalize: bool) -> Recast:
-    """`candidate`'s model as deployed; it computes the same.
+def recast(graph: Graph, tensors: Mapping[str, NDArray[Any]], *, equalize: bool) -> Recast:
+    """A deployed graph as a model; it computes the same.
 
     Args:
         tensors: input name -> calibration samples (n, ...), for equalization.
@@ -36,31 +35,22 @@ def recast(candidate: Candidate, tensors: Mapping[str, NDArray[Any]], *, equaliz
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
 
-    graph = deployed(read(candidate.model))
     if equalize:
         graph = equalized(graph, channel_factors(graph, tensors))
     model = rebuild(graph)
     return Recast(model, deployed(read(model)))
 
 
-def inputs_for(graph: Graph, bench: Workbench, count: int) -> dict[str, NDArray[Any]]:
-    """Calibration samples as the graph's inputs, by the graph's own names."""
-    from dltk.edge.families import family
+def take_trained(made: Recast, layers: Mapping[str, Any]) -> None:
+    """Put what was trained into the model, kernels as the file holds them.
 
-    made = family(bench.signature.family).tensors(bench.calibration(count), bench.signature)
-    return {item.name: made[spec.name] for item, spec in zip(graph.inputs, bench.signature.inputs, strict=True)}
-
-
-def with_weights(made: Recast, weights: Mapping[str, tuple[NDArray[Any], ...]]) -> Any:
-    """A copy of the recast model with trained weights, by graph layer name."""
-    import keras
-
+    Args:
+        layers: graph layer name -> tf_keras layer, as `dltk.compress.shaped.wrapper` collects them.
+    """
+    from dltk.compress.shaped import shaped_weights
     from dltk.twin.keras3 import put_weights
     from dltk.twin.read import sources
 
-    copy = keras.models.clone_model(made.model)
-    copy.set_weights(made.model.get_weights())
-    into = sources(copy)
-    for name, values in weights.items():
+    into = sources(made.model)
+    for name, values in shaped_weights(made.graph, layers).items():
         put_weights(into[name], replace(made.graph.layers[name], weights=values))
-    return copy

@@ -2,7 +2,7 @@
 
 A backbone that is fine-tuned with its norms in inference mode keeps the statistics of the data that it was first
 trained on, and its weights have learnt to live with them. Norms that measure the new data compute another function
-then: MobileNetV2 fine-tuned so on CIFAR-10 fell from 0.93 to 0.74 when they did.
+then.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["freeze_norms", "own_statistics", "settle"]
+from dltk.compress.candidate import Workbench
+
+__all__ = ["freeze_norms", "holds_foreign", "own_statistics", "settle"]
 
 _BATCH = 64
-_ALIKE = 0.95  # mean cosine of outputs before and after; 0.99 and more where the statistics are those of the data
+# Mean cosine of outputs before and after, on 500 CIFAR-10 images: 0.989 of a ResNet-8 that was trained on them, 0.946
+# of a MobileNetV2 whose norms stayed in inference mode.
+_ALIKE = 0.95
 
 
 def settle(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> None:
@@ -52,14 +56,21 @@ def own_statistics(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> boo
     import keras
 
     from dltk.edge.metrics import mean_cosine
+    from dltk.twin.keras3 import copied
 
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    copy = copied(model)
     settle(copy, tensors, seed=seed)
     given = tensors if len(tensors) > 1 else tensors[0]
     plain = [_plain(each) for each in (model, copy)]
     before, after = (keras.tree.flatten(each.predict(given, batch_size=_BATCH, verbose=0)) for each in plain)
     return all(mean_cosine(a, b) >= _ALIKE for a, b in zip(before, after, strict=True))
+
+
+def holds_foreign(model: Any, bench: Workbench) -> bool:
+    """Whether the batch norms of `model` hold statistics of other data than the bench's: see `own_statistics`."""
+    from dltk.training.features import model_inputs
+
+    return not own_statistics(model, model_inputs(model, bench.calibration(0), bench.signature), seed=bench.seed)
 
 
 def _plain(model: Any) -> Any:

@@ -20,22 +20,23 @@ from dltk.compress.plan import Affine8, affine8
 from dltk.compress.ties import ties
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
+from dltk.twin.wrapped import OnKernel
 
 __all__ = ["Grids", "Shaped", "shaped_weights", "wrapper"]
 
 _STEPS = 127.0
 _KERNELS = {"Depthwise": "depthwise_kernel", "Separable": "pointwise_kernel"}  # start of the kind -> attribute
-# Scales with few significant bits leave bytes of zeros in the file, 12 bytes a channel become about 5 in a download:
-# float32 numbers of 8 bits for weights, of 6 for activations, so that their products, the scales of biases, have 14.
+# Scales with few significant bits leave bytes of zeros in the file, which compress: float32 numbers of 8 bits for
+# weights, of 6 for activations, so that their products, the scales of biases, have 14.
 _WEIGHT_BITS, _ACTIVATION_BITS = 8, 6
 
 
-class Shaped(tf_keras.layers.Wrapper):
+class Shaped(OnKernel):
     """A layer that computes with its kernel in `form`; the kernel itself is trained through it."""
 
-    def __init__(self, layer: Any, form: Form, kernel: str, **settings: Any) -> None:
-        super().__init__(layer, name=f"shaped_{layer.name}", **settings)
-        self._form, self._kernel = form, kernel
+    def __init__(self, layer: Any, form: Form, kernel: str) -> None:
+        super().__init__(layer, kernel, name=f"shaped_{layer.name}")
+        self._form = form
         self._mask = None if form.mask is None else tf.constant(form.mask)
 
     def build(self, shape: Any) -> None:
@@ -47,20 +48,9 @@ class Shaped(tf_keras.layers.Wrapper):
                 name="codes", shape=start.shape, initializer=tf_keras.initializers.Constant(start)
             )
 
-    def call(self, x: Any) -> Any:
-        """The layer on the shaped kernel."""
-        inside: dict[str, Any] = self.layer.__dict__  # past Keras' tracking, which would take the tensor for a weight
-        kernel = inside[self._kernel]
-        inside[self._kernel] = self.shaped()
-        try:
-            return self.layer.call(x)
-        finally:
-            inside[self._kernel] = kernel
-
-    def shaped(self) -> Any:
+    def made(self) -> Any:
         """The kernel as the file holds it, with straight-through gradients."""
-        kernel = vars(self.layer)[self._kernel]
-        kernel = tf.convert_to_tensor(kernel)
+        kernel = tf.convert_to_tensor(self.variable)
         if self._mask is not None:
             kernel = kernel * self._mask
         largest = tf.reduce_max(tf.abs(kernel), axis=self._form.axes, keepdims=True)
@@ -167,6 +157,6 @@ def shaped_weights(graph: Graph, made: Mapping[str, Any]) -> dict[str, tuple[NDA
         values = [np.asarray(value) for value in bare.get_weights()]
         if isinstance(layer, Shaped):
             index = row(graph.layers[name].kind, graph.layers[name].config).kernel or 0
-            values[index] = layer.shaped().numpy()
+            values[index] = layer.made().numpy()
         found[name] = tuple(values)
     return found

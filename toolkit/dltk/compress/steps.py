@@ -18,13 +18,11 @@ from dltk.recipe.settings import as_dict, assign
 __all__ = ["STEPS", "Planned", "parse_steps"]
 
 STEPS: Mapping[str, Step] = {
-    "distil": Step(Distil(), distil, changes_weights=True, stage=0, because="it makes another model"),
-    "channels": Step(
-        Channels(), channels, changes_weights=True, stage=1, because="it cuts what later steps have shaped"
-    ),
-    "prune": Step(Prune(), prune, changes_weights=True, stage=2, because="it changes weights"),
-    "cluster": Step(Cluster(), cluster, changes_weights=True, stage=3, because="it changes weights"),
-    "quantize": Step(Quantize(), quantize, changes_weights=False, stage=4, because="ranges are measured last"),
+    "distil": Step(Distil(), distil, stage=0, because="it makes another model"),
+    "channels": Step(Channels(), channels, stage=1, because="it cuts what later steps have shaped"),
+    "prune": Step(Prune(), prune, stage=2, because="it changes weights"),
+    "cluster": Step(Cluster(), cluster, stage=3, because="it changes weights"),
+    "quantize": Step(Quantize(), quantize, stage=4, because="ranges are measured last"),
 }
 
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from dltk.twin.graph import Graph, map_refs
 from dltk.twin.layers import make
+from dltk.twin.wrapped import OnKernel
 
 __all__ = ["Wrap", "build", "carry_back", "twin_error"]
 
-_WRAPPERS = ("Masked", "Shaped")  # of `wrap`; a Bidirectional or a TimeDistributed holds its weights as its own
 Hook = Callable[[str, Any], Any]
 Wrap = Callable[[str, Any], Any]
 
@@ -59,7 +59,7 @@ def build(
 
 def put_weights(layer: Any, weights: tuple[NDArray[Any], ...]) -> None:
     """Copy `weights` into a tf_keras layer, or into the layer inside a wrapper."""
-    target = getattr(layer, "layer", None) if type(layer).__name__.startswith(_WRAPPERS) else layer
+    target = layer.layer if isinstance(layer, OnKernel) else layer
     if weights and target is not None:
         expected = [tuple(variable.shape) for variable in target.weights]
         given = [np.asarray(weight) for weight in weights]

@@ -9,7 +9,7 @@ import numpy as np
 
 from dltk.twin.graph import Graph, Layer, map_refs
 
-__all__ = ["put_weights", "rebuild"]
+__all__ = ["copied", "put_weights", "rebuild"]
 
 
 def rebuild(graph: Graph) -> Any:
@@ -72,6 +72,15 @@ def _affine(layer: Layer) -> Any:
     import keras
 
     return keras.layers.BatchNormalization(epsilon=0.0, trainable=False, name=layer.name)
+
+
+def copied(model: Any) -> Any:
+    """A Keras 3 model with layers and weights of its own that computes what `model` does."""
+    import keras
+
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def put_weights(made: Any, layer: Layer) -> None:

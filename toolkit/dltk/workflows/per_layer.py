@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from dltk.compress.codes import clusters, sparsity
 from dltk.compress.equalize import equalized
 from dltk.compress.fakequant import fake_quant, rounded
+from dltk.compress.inputs import graph_inputs
 from dltk.compress.observe import observe
 from dltk.compress.plan import QuantizationPlan
 from dltk.compress.repair import repaired
-from dltk.edge.families import family
 from dltk.edge.signature import Signature
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
@@ -86,8 +86,7 @@ def signal_to_noise(
     if plan is None or hook is None:
         return {}
     found = [probe for probe in probes(graph) if probe.tensor in plan.tensors]
-    made = family(signature.family).tensors(raws[: samples_that_fit(graph, found)], signature)
-    tensors = {item.name: made[spec.name] for item, spec in zip(graph.inputs, signature.inputs, strict=True)}
+    tensors = graph_inputs(graph, raws[: samples_that_fit(graph, found)], signature)
     names = [probe.tensor for probe in found]
     mended = repaired(graph, plan)
     layers = {name: rounded(mended.layers[name], scale) for name, scale in plan.weights.items() if name in graph.layers}

@@ -15,6 +15,7 @@ from dltk.base.errors import DltkError, InputError, LimitError
 from dltk.base.files import canonical_json, parse_json, read_capped, write_atomic
 from dltk.base.progress import Bar, Progress
 from dltk.compress.candidate import Candidate, Workbench
+from dltk.compress.inputs import graph_inputs
 from dltk.compress.repair import repaired
 from dltk.compress.steps import Planned, parse_steps
 from dltk.edge.families import family
@@ -219,8 +220,7 @@ class _Judge:
         if plan is None or plan.ranges != "shared":
             return []
         graph = repaired(deployed(read(candidate.model)), plan)
-        made = family(signature.family).tensors(self._raws[:_FEW], signature)
-        tensors = {item.name: made[spec.name] for item, spec in zip(graph.inputs, signature.inputs, strict=True)}
+        tensors = graph_inputs(graph, self._raws[:_FEW], signature)
         score = self._score if self.has_metric else None
         effects = sensitivity(graph, plan, tensors, score=score, progress=self._bench.progress)
         return [effect.as_dict() for effect in effects]
