@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from by_hand import by_hand
+from compression import ROWS, compression
 from figures import Figure, merge, render
 from light_start import light_start
 from others import others
@@ -41,6 +42,7 @@ def benchmarks(options: argparse.Namespace) -> Mapping[str, Callable[[], list[Fi
         "others-cnn": partial(others, "cnn", **trained),
         "by-hand-cnn": partial(by_hand, "cnn", **trained),
         "others-mobilenet": partial(others, "mobilenet", **trained),
+        **{name: partial(compression, name, **trained) for name in ROWS},
         "memory": partial(memory, limit=options.limit),
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from dltk.base.files import write_atomic
 
-__all__ = ["Figure", "at_least", "at_most", "merge", "render", "spread"]
+__all__ = ["Figure", "at_least", "at_most", "merge", "points_lost", "render", "spread"]
 
 _HEAD = """# Measurements
 
@@ -61,6 +61,13 @@ def spread(values: Sequence[float], form: str = "{:.2f}") -> tuple[float, str]:
     """The median, and lowest to highest in words."""
     low, high = form.format(min(values)), form.format(max(values))
     return median(values), f"{low} to {high}, {len(values)} times" if len(values) > 1 else "once"
+
+
+def points_lost(metric: Mapping[str, Any]) -> tuple[float, str]:
+    """Points that an artifact's metric lost, and their interval in words."""
+    low, high = (100 * end for end in metric["interval"])
+    words = f"{low:+.2f} to {high:+.2f}, 95% paired bootstrap, {metric['samples']:,} images"
+    return 100 * metric["drop"], words
 
 
 def merge(path: Path, found: Iterable[Figure]) -> list[Figure]:

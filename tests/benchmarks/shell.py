@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "Failure", "console_script", "heading", "run", "run_json", "shown", "typed"]
+__all__ = ["ROOT", "Failure", "console_script", "heading", "once", "run", "run_json", "shown", "typed"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _NOT_PASSED_ON = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")  # they would let one environment see another
@@ -77,6 +78,15 @@ def run(command: Sequence[str | Path], *, where: str = "", capture: bool = False
             print(done.stdout, file=sys.stderr)
         raise Failure(f"`{shown(command)}` ended with exit code {done.returncode}")
     return done.stdout or "", seconds
+
+
+def once(target: Path, command: Sequence[str | Path]) -> Path:
+    """The run in `target`, which `command` makes: a finished one stays as it is, an interrupted one goes on."""
+    if not (target / "metrics.json").is_file():
+        if target.is_dir() and not any(target.iterdir()):
+            shutil.rmtree(target)
+        run([*command, "--resume"] if target.is_dir() else command)
+    return target
 
 
 def run_json(command: Sequence[str | Path], *, where: str = "") -> tuple[Any, float]:
