@@ -65,7 +65,7 @@ ROWS: dict[str, Row] = {
     "shared-mobilenet": Row(
         "mobilenet-10k",
         (
-            "prune:sparsity=0.72,epochs=10,learning_rate=5e-4,end=0.5,scope=global",
+            "prune:sparsity=0.75,epochs=10,learning_rate=5e-4,end=0.5,scope=global",
             "cluster:clusters=16,epochs=4,learning_rate=2e-4",
             "quantize:method=qat,epochs=2,learning_rate=1e-4",
         ),

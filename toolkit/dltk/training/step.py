@@ -14,6 +14,7 @@ from dltk.training.backend import tf
 from dltk.training.cut import batch_norm_frozen, precision
 from dltk.training.hints import Hints
 from dltk.training.losses import Objective
+from dltk.training.norms import fused_norms
 from dltk.training.teacher import Teacher
 from dltk.training.weights import Average, is_kernel
 
@@ -82,7 +83,12 @@ class Step:
         learner, goal, hints = self._learner, self._goal, self._hints
         given = inputs[0] if len(inputs) == 1 else inputs
         led = hints.wanted(given) if hints else []
-        with batch_norm_frozen(self._norms_of), precision(learner, self._fit.precision), tf.GradientTape() as tape:
+        with (
+            batch_norm_frozen(self._norms_of),
+            precision(learner, self._fit.precision),
+            fused_norms(learner),
+            tf.GradientTape() as tape,
+        ):
             outputs, *features = hints.student(given, training=True) if hints else [learner(given, training=True)]
             logits = goal.logits(outputs)
             wanted = goal.encode(targets)
