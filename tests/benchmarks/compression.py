@@ -65,9 +65,9 @@ ROWS: dict[str, Row] = {
     "shared-mobilenet": Row(
         "mobilenet-10k",
         (
-            "prune:sparsity=0.75,epochs=10,learning_rate=5e-4,end=0.5,scope=global",
-            "cluster:clusters=16,epochs=4,learning_rate=2e-4",
-            "quantize:method=qat,epochs=2,learning_rate=1e-4",
+            "prune:sparsity=0.75,epochs=12,learning_rate=1e-3,end=0.4,scope=global",
+            "cluster:clusters=16,epochs=4,learning_rate=3e-4",
+            "quantize:method=qat,epochs=3,learning_rate=1e-4",
         ),
         "int8", 1.0, download=1 / 12,
     ),
