@@ -33,6 +33,7 @@ from dltk.edge.families import FAMILIES
 from dltk.edge.families.classification import Classification
 from dltk.edge.signature import Signature
 from dltk.export.emit import Target, emit
+from dltk.export.kept import left_float
 from dltk.twin.build import build, twin_error
 from dltk.twin.graph import Graph
 from dltk.twin.read import read
@@ -175,7 +176,12 @@ def _bench(name: str, model: Any, checkpoint: Path, watched: Watched) -> Workben
         watched.begun.append("calibration")
         return store[: count or CALIBRATION]
 
-    return Workbench(model, dataset, signature, 0, calibration, checkpoint, keras.saving.load_model, progress=watched)
+    def float_in_file(graph: Graph, plan: QuantizationPlan) -> Mapping[str, str]:
+        return left_float(graph, signature, plan)
+
+    return Workbench(
+        model, dataset, signature, 0, calibration, checkpoint, keras.saving.load_model, float_in_file, progress=watched
+    )
 
 
 def _postprocess(model: Any) -> tuple[Mapping[str, Any], ...]:

@@ -55,6 +55,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def bench(run: Path, checkpoint: Path, **changes: Any) -> Workbench:
     """What `dltk compress` gives its steps to work with."""
     from dltk import tasks
+    from dltk.export.kept import left_float
     from dltk.run import Run
     from dltk.workflows.keras_file import open_keras
 
@@ -68,6 +69,7 @@ def bench(run: Path, checkpoint: Path, **changes: Any) -> Workbench:
     found: dict[str, Any] = {
         "source": open_keras(opened.model_path), "dataset": dataset, "signature": opened.signature,
         "seed": settings.seed, "calibration": calibration, "checkpoint": checkpoint, "open_model": open_keras,
+        "left_float": lambda graph, plan: left_float(graph, opened.signature, plan),
     }  # fmt: skip
     return Workbench(**found | changes)
 

@@ -206,11 +206,20 @@ def sequence() -> Any:
 
 
 def states() -> Any:
-    """An LSTM that gives its sequence and its state, read by a second one."""
+    """An LSTM that gives its sequence and its state, read by a second one and by a layer behind that."""
     series = keras.Input((12, 3), name="series")
     steps, hidden, memory = L.LSTM(5, return_sequences=True, return_state=True)(series)
     x = L.LSTM(5)(steps, initial_state=[hidden, memory])
-    return keras.Model(series, L.Dense(CLASSES)(x))
+    return keras.Model(series, L.Dense(CLASSES)(L.Concatenate()([x, hidden])))
+
+
+def started() -> Any:
+    """A bidirectional LSTM that starts from states which other layers compute, and which are read again."""
+    series = keras.Input((12, 3), name="series")
+    average = L.GlobalAveragePooling1D()(series)
+    given = [L.Dense(4)(average) for _ in range(4)]
+    x = L.Bidirectional(L.LSTM(4))(series, initial_state=given)
+    return keras.Model(series, L.Dense(CLASSES)(L.Concatenate()([x, *given])))
 
 
 def masked() -> Any:
@@ -296,6 +305,7 @@ OTHERS: Mapping[str, Callable[[], Any]] = {
     "loops": lambda: _series(keras.Sequential([L.LSTM(6, return_sequences=True), L.GRU(5)])),
     "sequence": sequence,
     "states": states,
+    "started": started,
     "masked": masked,
     "embedded": embedded,
     "causal": causal,

@@ -59,6 +59,7 @@ class Subject:
     def bench(self, run: Path) -> Any:
         """What the steps of a compression work with."""
         from dltk.compress.candidate import Workbench
+        from dltk.export.kept import left_float
         from dltk.workflows.keras_file import open_keras
 
         return Workbench(
@@ -69,6 +70,7 @@ class Subject:
             calibration=self._calibration,
             checkpoint=run / "unused",
             open_model=open_keras,
+            left_float=lambda graph, plan: left_float(graph, self.signature, plan),
         )
 
     def training(self, count: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -97,6 +97,19 @@ def test_a_model_becomes_a_run(models, tmp_path, name, last):
     assert run.read_json("notes")["adopted"] == name
 
 
+def test_the_recipes_augmentation_is_off_until_it_is_asked_for(models, tmp_path):
+    from dltk.recipe import Augment
+    from dltk.recipe.load import read
+
+    own = read("cnn").recipe.settings.augment
+    assert own.flip
+    assert adopt(models / "logits.keras", tmp_path / "plain", "input.range=-1..1").exit_code == 0
+    assert Run.open(tmp_path / "plain").settings().augment == Augment(views=own.views)
+    pairs = ("input.range=-1..1", "augment.flip=true", "augment.views=2")
+    assert adopt(models / "logits.keras", tmp_path / "asked", *pairs).exit_code == 0
+    assert Run.open(tmp_path / "asked").settings().augment == Augment(flip=True, views=2)
+
+
 def test_a_wrong_range_is_guessed(models, tmp_path):
     done = adopt(models / "dark.keras", tmp_path / "run")
     assert done.exit_code == 3

@@ -15,6 +15,7 @@ from dltk.compress.quantize import Quantize, quantize
 from dltk.compress.ranges import input_digest
 from dltk.compress.scheme import KEPT
 from dltk.edge.families import family
+from dltk.export.kept import LEFT
 
 pytestmark = small.QUIET
 
@@ -74,6 +75,17 @@ def test_other_precisions_need_no_samples(bench, precision):
     plan = done.candidate.plan
     assert (plan.precision, plan.ranges, dict(plan.tensors)) == (precision, "none", {})
     assert any("slower than float32" in text for text in done.warnings) is (precision == "dynamic")
+
+
+def test_dynamic_says_which_layers_its_file_holds_in_float32(bench):
+    """The converter leaves tensors of fewer than 1024 weights alone."""
+    done = quantize(Candidate(bench.source), Quantize(precision="dynamic"), bench)
+    left = {item.layer for item in done.skipped if item.reason == LEFT}
+    small_ones = {layer.name for layer in bench.source.layers if 0 < layer.count_params() < 1000}
+    assert "logits" in left
+    assert left == set(done.candidate.plan.floats) == {name for name in small_ones if "normalization" not in name}
+    assert done.changed
+    assert not left & {*done.changed}
 
 
 def test_twice_is_refused(bench, outcome):

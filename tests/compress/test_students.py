@@ -7,8 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import matrix
 import small
+import zoo
 from dltk.base.errors import InputError
+from dltk.compress.candidate import Candidate
+from dltk.compress.distil import Distil, distil
 from dltk.compress.ends import between, ending, scaling_of
 from dltk.compress.students import make_student
 from dltk.edge.families import family
@@ -142,6 +146,58 @@ def test_a_student_of_fewer_pixels_sees_their_averages(bench, teacher):
     made = make_student("recipe:cnn;model.filters=4|8;size=4", teacher, bench)
     shrink = made.get_layer("shrink")
     assert (type(shrink).__name__, tuple(shrink.output.shape)) == ("AveragePooling2D", (None, 4, 4, 3))
+
+
+TWO = '''
+"""As many inputs as the data gives, each averaged; built in another order than they are given."""
+from dataclasses import dataclass, field
+from dltk.recipe import Built, DataHint, Fit, ImageData, Phase, Recipe
+
+@dataclass(frozen=True)
+class Settings:
+    seed: int = 0
+    data: ImageData = field(default_factory=ImageData)
+
+def build(settings, contract):
+    import keras
+    from keras import layers
+    inputs = {name: keras.Input(shape, name=name) for name, shape in reversed(contract.inputs.items())}
+    x = layers.Concatenate()([layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(one)) for one in inputs.values()])
+    return Built(keras.Model(list(inputs.values()), layers.Dense(contract.output_size)(x)), (Phase("fit", Fit()),), OPS)
+
+recipe = Recipe("two", "averages", "image-classification", Settings(), build, {}, DataHint("", ""))
+'''
+
+
+@pytest.fixture
+def two(tmp_path):
+    """A bench whose model takes two pictures."""
+    matrix.FAMILIES[matrix.Packed.name] = matrix.__name__
+    return matrix._bench("joined", zoo.shake(zoo.joined()), tmp_path / "step.npz", matrix.Watched())
+
+
+def test_a_recipe_may_build_for_several_inputs(two, tmp_path):
+    (tmp_path / "two.py").write_text(f"{TWO}\nOPS = ()\n")
+    settings = Distil(student=f"recipe:{tmp_path / 'two.py'}", epochs=1, batch_size=16)
+    made = distil(Candidate(two.source), settings, two).candidate.model
+    assert [tensor.name for tensor in made.inputs] == [tensor.name for tensor in two.source.inputs] == ["right", "left"]
+    assert made.get_layer("conv2d").weights[0].shape == (3, 3, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("student", "ops", "message"),
+    [
+        ("recipe:{}", (SCALE,), "student: must take several inputs as the run's preprocessing gives them"),
+        ("recipe:{};size=4", (), "size=4: needs a run of one input; received the inputs right, left"),
+        ("recipe:cnn", (), "builds a model of one input; received the inputs right, left"),
+        ("backbone:mobilenet_v2", (), "sees one input; received the inputs right, left. Give recipe:NAME"),
+    ],
+)
+def test_what_takes_one_input_says_so(two, tmp_path, student, ops, message):
+    path = tmp_path / "two.py"
+    path.write_text(f"{TWO}\nOPS = {ops!r}\n")
+    with pytest.raises(InputError, match=message):
+        make_student(student.format(path), read(two.source), two)
 
 
 def test_scales_are_composed_in_their_order():

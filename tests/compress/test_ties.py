@@ -64,6 +64,22 @@ def test_layers_that_stay_float_say_why():
 
 
 @pytest.mark.parametrize(
+    ("name", "crash"),
+    [
+        ("loops", "the GRU in this model"),
+        ("masked", "loops that skip padding"),
+        ("states", "loops that are given a state, or give theirs"),
+        ("started", "loops that are given a state, or give theirs"),
+    ],
+)
+def test_a_loop_that_cannot_be_calibrated_says_why(name, crash):
+    reasons = found(zoo.MODELS[name]()).floats
+    kinds = {"lstm", "bidirectional"}
+    told = {why for layer, why in reasons.items() if layer.rpartition(".")[2].rstrip("_0123456789") in kinds}
+    assert told == {f"recurrent: only TensorFlow's calibrator has ranges inside the loop, and it crashes on {crash}"}
+
+
+@pytest.mark.parametrize(
     ("name", "native"), [("lstm", True), ("bidirectional", True), ("masked", False), ("states", False)]
 )
 def test_only_fused_loops_calibrate_natively(name, native):

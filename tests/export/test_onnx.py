@@ -82,7 +82,8 @@ def test_weights_are_stored_as_int8(made):
     assert {item.data_type for item in large} == {TensorProto.INT8}
 
 
-@pytest.mark.parametrize("name", ["resnet", "dense_net", "tabular"])
+# mobile: 32 pixels become one, where the converter writes transposes as reshapes.
+@pytest.mark.parametrize("name", ["resnet", "dense_net", "tabular", pytest.param("mobile", marks=pytest.mark.slow)])
 def test_int8_runs_on_integers(made, name):
     assert made.session(name, "onnx", "int8").float_operators() == {}
 

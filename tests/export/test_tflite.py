@@ -31,6 +31,17 @@ def test_float32_is_equal(made, name):
         assert np.abs(found[key] - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max())
 
 
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("name", ["states", "started"])
+def test_a_loop_may_start_from_a_given_state(made, name, precision):
+    """TFLite's fused LSTM would write over the state, or the runtime would refuse the file."""
+    found, expected = made.answers(name, "tflite", precision), made.case(name).expected
+    for key, wanted in expected.items():
+        if precision == "float32":
+            assert np.abs(found[key] - wanted).max() <= 1e-5 * max(1.0, np.abs(wanted).max())
+        assert cosine(found[key], wanted) >= 0.99
+
+
 @pytest.mark.parametrize("name", ["resnet", "lstm"])
 def test_float16_is_near(made, name):
     """1e-2: weights keep 11 bits, 5e-4 each, and the errors of several layers add up."""

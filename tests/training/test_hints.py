@@ -9,8 +9,9 @@ import pytest
 
 from dltk.base.errors import InputError
 from dltk.base.progress import Silent
-from dltk.recipe import Fit
+from dltk.recipe import Augment, Fit
 from dltk.training import FitTrainer, run
+from dltk.training import hints as module
 from dltk.training.backend import keras, tf
 from dltk.training.hints import Hints
 from training import kit
@@ -75,6 +76,50 @@ def test_it_is_resumed_to_the_bit(tmp_path):
     again = student(seed=9)  # whatever it starts with, the checkpoint holds all
     run(trainer(again), checkpoint=tmp_path / "part.npz", resume=True)
     assert kit.same(kit.weights(whole), kit.weights(again))
+
+
+@pytest.mark.parametrize("layers", [["top"], ["top", "pool"]])
+def test_features_are_computed_once_a_view_and_are_what_a_step_would_compute(tmp_path, monkeypatch, layers):
+    class Bars(Silent):
+        def __init__(self):
+            super().__init__()
+            self.labels = []
+
+        def bar(self, label, total):
+            self.labels.append(label)
+            return super().bar(label, total)
+
+    monkeypatch.setenv("DLTK_CACHE", str(tmp_path / "cache"))
+    found, asked = [], []
+    for limit in (module._KEPT_AT_MOST, 0):
+        monkeypatch.setattr(module, "_KEPT_AT_MOST", limit)
+        made, bars = student(), Bars()
+        followed = hints(made, teacher_layers=layers, student_layers=["deep", "pool"][: len(layers)])
+        augment = Augment(views=2, flip=True)
+        trained = FitTrainer(
+            made, kit.dataset(), kit.SIGNATURE, FIT, seed=3, hints=followed, augment=augment, progress=bars
+        )
+        found.append(run(trained, checkpoint=tmp_path / f"{limit}.npz"))
+        asked.append(bars.labels.count("teacher's features"))
+    assert asked == [2, 0], "two views in three epochs; none where there is no room"
+    # Batches of another size are summed in another order: roundings of float32, over nine steps.
+    for one, other in zip(*found, strict=True):
+        assert one["features"] == pytest.approx(other["features"], rel=1e-4)
+
+
+def test_features_of_other_layers_are_another_file():
+    """A model that ends in both has the same layers and weights whichever of them comes first."""
+    made = student()
+    pairs = {"teacher_layers": ["top", "cut"], "student_layers": ["deep", "wide"]}
+    turned = {key: value[::-1] for key, value in pairs.items()}
+    assert hints(made, **pairs).teacher.digest != hints(made, **turned).teacher.digest
+
+
+def test_what_is_too_much_to_keep_or_never_comes_again_is_not_kept():
+    followed = hints(student())  # 8 x 8 x 6 numbers a sample
+    assert followed.can_keep(1_000_000, 1)
+    assert not followed.can_keep(1_000_000, 2)
+    assert not followed.can_keep(10, 0), "a new view every epoch"
 
 
 def test_a_checkpoint_of_other_hints_is_refused(tmp_path):

@@ -23,7 +23,8 @@ def adopt(model: Path, recipe: str, data: str | None, run: Path | None, pairs: t
 
     The recipe's own network is not built; MODEL takes its place. Beside the recipe's settings, --set takes
     input.range (what the model wants pixels to be: 0..255, 0..1, -1..1, imagenet or caffe), input.channels (rgb or
-    bgr) and input.check (false: adopt it however badly it does).
+    bgr) and input.check (false: adopt it however badly it does). Steps that train show pictures as they are, whatever
+    the recipe does: --set augment.flip=true and its like turn augmentation on.
 
     \b
     Example:

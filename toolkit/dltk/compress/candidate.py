@@ -14,6 +14,7 @@ from dltk.compress.plan import QuantizationPlan
 from dltk.data.dataset import Dataset
 from dltk.edge.signature import Signature
 from dltk.recipe.groups import Augment
+from dltk.twin.graph import Graph
 
 __all__ = ["Candidate", "Outcome", "Skipped", "Step", "Workbench"]
 
@@ -41,6 +42,7 @@ class Workbench:
             say.
         checkpoint: file that a step which trains keeps its state in.
         open_model: path -> the Keras 3 model of somebody, opened in safe mode.
+        left_float: (deployed graph, plan without ranges) -> layer and why the plan's file holds it in float32.
         resume: go on from that file, where it is there.
     """
 
@@ -51,6 +53,7 @@ class Workbench:
     calibration: Callable[[int], NDArray[Any]]
     checkpoint: Path
     open_model: Callable[[Path], Any]
+    left_float: Callable[[Graph, QuantizationPlan], Mapping[str, str]]
     augment: Augment | None = None
     resume: bool = False
     progress: Progress = SILENT

@@ -18,7 +18,18 @@ from dltk.edge.signature import Op, TensorSpec
 from dltk.models.names import Names
 from dltk.twin.graph import Call, Graph, GraphInput, Layer, Ref
 
-__all__ = ["Scaling", "answering", "between", "ending", "entered", "numbered", "scaling_of", "through", "with_head"]
+__all__ = [
+    "Scaling",
+    "answering",
+    "between",
+    "ending",
+    "entered",
+    "in_order",
+    "numbered",
+    "scaling_of",
+    "through",
+    "with_head",
+]
 
 _READING = ("decode", "resize", "window")  # ops that make a raw sample: a student gets the run's
 _POOLS = {3: "GlobalAveragePooling2D", 2: "GlobalAveragePooling1D"}  # by the rank of a sample's features
@@ -92,6 +103,22 @@ def entered(graph: Graph, wanted: GraphInput, *, shrink: int = 1, scaling: Scali
     layers = {layer.name: layer for layer in front} | dict(graph.layers)
     inner = graph.with_calls(list(graph.calls), graph.layers, renamed)
     return replace(inner, inputs=(wanted,), layers=layers, calls=(*calls, *inner.calls))
+
+
+def in_order(graph: Graph, wanted: Sequence[GraphInput], run: Sequence[Op], own: Sequence[Op]) -> Graph:
+    """`graph`, which has several inputs, with them in the order of `wanted`.
+
+    Args:
+        run, own: the preprocessing of the run, and the one that the graph was made for.
+
+    Raises:
+        InputError: if the graph wants other numbers than the run's preprocessing gives.
+    """
+    given, needed = ([dict(op) for op in ops if op["op"] not in _READING] for ops in (run, own))
+    if given != needed:
+        raise InputError("student", "must take several inputs as the run's preprocessing gives them", needed)
+    order = {item.name: place for place, item in enumerate(wanted)}
+    return replace(graph, inputs=tuple(sorted(graph.inputs, key=lambda item: order.get(item.name, len(order)))))
 
 
 def through(graph: Graph, layer: str) -> Graph:

@@ -72,8 +72,11 @@ def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outc
     scheme = _scheme(settings, model, graph)
     if settings.method == "qat":
         return _trained(candidate, settings, bench, scheme)
-    integer = settings.precision.startswith("int")
-    plan = _integer_plan(graph, settings, bench, scheme) if integer else QuantizationPlan(settings.precision)
+    if settings.precision.startswith("int"):
+        plan = _integer_plan(graph, settings, bench, scheme)
+    else:
+        plan = QuantizationPlan(settings.precision)
+        plan = replace(plan, floats=bench.left_float(graph, plan))
     return _outcome(Candidate(candidate.model, plan), graph, settings, [])
 
 

@@ -2,7 +2,8 @@
 
     first:LAYER                      the teacher's own first layers up to LAYER, an average, and a new last layer
     width:SHARE                      the teacher with this share of its channels everywhere, its largest filters first
-    recipe:NAME[;KEY=VALUE;...]      what a recipe builds; a list is written 16|32|64, since a comma ends a setting
+    recipe:NAME[;KEY=VALUE;...]      what a recipe builds for the run's inputs, one or several; a list is written
+                                     16|32|64, since a comma ends a setting
     backbone:NAME[;KEY=VALUE;...]    a backbone with a new last layer; keys: alpha, weights, size
     PATH.keras                       a model of one's own
 
@@ -11,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from dltk.compress.ends import (
     between,
     ending,
     entered,
+    in_order,
     numbered,
     scaling_of,
     through,
@@ -35,6 +37,7 @@ from dltk.compress.ends import (
 )
 from dltk.compress.importance import by_magnitude
 from dltk.compress.surgery import cut
+from dltk.edge.signature import TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.recipe.load import load
 from dltk.recipe.settings import assign, setting
@@ -123,12 +126,15 @@ def _recipe(text: str, teacher: Graph, bench: Workbench) -> Graph:
     settings = assign(recipe.settings, [f"seed={bench.seed}", *given])
     shrink, shape = _shrink(size, bench)
     (answer,) = bench.signature.outputs
-    contract = Contract({bench.signature.inputs[0].name: shape}, {answer.name: answer.sample_shape})
-    built = recipe.build(settings, contract)
+    first, *others = bench.signature.inputs
+    inputs = {first.name: shape} | {spec.name: spec.sample_shape for spec in others}
+    built = recipe.build(settings, Contract(inputs, {answer.name: answer.sample_shape}))
     if not isinstance(built, Built):
         raise InputError(f"recipe {recipe.name}", "`build` must return a Built", type(built).__name__)
     own = tasks.task(recipe.task).signature(settings, bench.dataset, built).preprocess
     graph = numbered(read(built.model))
+    if others:
+        return answering(in_order(graph, teacher.inputs, bench.signature.preprocess, own), ending(teacher))
     scaling = _scaling(bench.signature.preprocess, own, shape[-1])
     return answering(_entered(graph, teacher, bench, shrink, scaling), ending(teacher))
 
@@ -138,6 +144,9 @@ def _backbone(text: str, teacher: Graph, bench: Workbench) -> Graph:
     from dltk.twin.read import read
 
     name, pairs = _parts(text)
+    if len(bench.signature.inputs) != 1:
+        hint = "Give recipe:NAME of a recipe that builds for all of them, or a .keras file."
+        raise InputError(f"backbone {name}", "sees one input", _names(bench.signature.inputs), hint)
     options = assign(_Backbone(), pairs)
     shrink, shape = _shrink(options.size, bench)
     if len(shape) != 3:
@@ -192,6 +201,8 @@ def _shrink(size: int, bench: Workbench) -> tuple[int, tuple[int, ...]]:
         InputError: if that is no whole number: a weighted average would not be exact in int8.
     """
     shape = bench.signature.inputs[0].sample_shape
+    if size and len(bench.signature.inputs) != 1:
+        raise InputError(f"size={size}", "needs a run of one input", _names(bench.signature.inputs))
     if not size or size == shape[0] == shape[1]:
         return 1, shape
     if len(shape) != 3:
@@ -224,6 +235,10 @@ def _require_fit(student: Any, graph: Graph, teacher: Graph, bench: Workbench) -
     endings = ending(graph), ending(teacher)
     if endings[0] != endings[1]:
         raise InputError("output", f"must be {endings[1]}, as the teacher's is", endings[0])
+
+
+def _names(inputs: Sequence[TensorSpec]) -> str:
+    return f"the inputs {', '.join(spec.name for spec in inputs)}"
 
 
 def _listed(names: list[tuple[str, str]]) -> str:

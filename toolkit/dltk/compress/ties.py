@@ -28,6 +28,7 @@ _WIDE = {
 _WIDE_ACTIVATIONS = {"leaky_relu", "relu", "relu6", "softmax", "tanh"}
 _WITH_CONSTANTS = {"op.Add", "op.Multiply", "op.Subtract"}  # not of a tensor and a constant
 _NOT_WIDE = "no kernel for 16-bit activations that TensorFlow's converter writes"
+_NEEDS_CALIBRATOR = "recurrent: only TensorFlow's calibrator has ranges inside the loop, and it crashes on {}"
 _FUSES_INTO = {"Conv1D", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense", "Add", "op.Add", "Multiply", "Affine"}
 
 
@@ -64,18 +65,24 @@ def native_loops(graph: Graph) -> list[str]:
     With such a layer beside them they stay float, and the rest has shared ranges.
     """
     names = [name for name, layer in graph.layers.items() if row(layer.kind, layer.config).native]
-    return [] if _crashes(graph) else names
+    return [] if _crash(graph) else names
 
 
-def _crashes(graph: Graph) -> bool:
-    """Whether TensorFlow's calibrator crashes: on every loop that is no fused LSTM, which masks and states undo."""
+def _crash(graph: Graph) -> str:
+    """On what TensorFlow's calibrator crashes: every loop that is no fused LSTM, which masks and states undo.
+
+    It calibrates whole models only, so that one such loop keeps all others from having ranges. Empty: on nothing.
+    """
     if any(layer.config.get("mask_zero") for layer in graph.layers.values()):
-        return True
+        return "loops that skip padding"
     for call in graph.calls:
-        rules = row(graph.layers[call.layer].kind, graph.layers[call.layer].config)
-        if rules.crashes or (rules.native and len(call.inputs) + len(call.outputs) > 2):
-            return True
-    return False
+        layer = graph.layers[call.layer]
+        rules = row(layer.kind, layer.config)
+        if rules.crashes:
+            return f"the {layer.kind} in this model"
+        if rules.native and len(call.inputs) + len(call.outputs) > 2:
+            return "loops that are given a state, or give theirs"
+    return ""
 
 
 def ties(graph: Graph, keep: Collection[str] = (), bits: int = 8) -> Ties:
@@ -89,11 +96,12 @@ def ties(graph: Graph, keep: Collection[str] = (), bits: int = 8) -> Ties:
     fixed: dict[str, tuple[float, float]] = {}
     floats: dict[str, str] = {}
     hidden = frozenset(call.inputs[0] for call in graph.calls if _is_fused(call, graph))
+    crash = _crash(graph)
     for call in graph.calls:
         layer = graph.layers[call.layer]
         rules = row(layer.kind, layer.config)
         if not rules.int8:
-            floats[call.layer] = rules.why_float
+            floats[call.layer] = _NEEDS_CALIBRATOR.format(crash) if rules.native and crash else rules.why_float
         elif call.layer in keep:
             floats[call.layer] = KEPT
         elif bits == 16 and not _is_wide(layer, call):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dltk.compress.codes import LEVELS
 from dltk.compress.plan import affine8
+from dltk.export.tidy import shapes
 
 __all__ = ["fuse_dense", "quantize_weights"]
 
@@ -121,7 +122,7 @@ def fuse_dense(model: Any) -> None:
     import onnx
 
     constants = {item.name: item for item in model.graph.initializer}
-    ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in _shaped(model)}
+    ranks = {name: len(shape) for name, shape in shapes(model).items()}
     readers: dict[str, list[Any]] = {}
     for node in model.graph.node:
         for name in node.input:
@@ -196,13 +197,6 @@ def _store_bias(model: Any, nodes: list[Any], node: Any, bias: Any, scale: NDArr
     name = f"{node.name or node.output[0]}_bias"
     _store(model, nodes, name, stored, scale.astype(np.float32), 0)
     return f"{name}_dequantized"
-
-
-def _shaped(model: Any) -> list[Any]:
-    import onnx
-
-    inferred = onnx.shape_inference.infer_shapes(model)
-    return [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
 
 
 def _drop_unused(model: Any) -> None:

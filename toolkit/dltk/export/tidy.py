@@ -1,11 +1,11 @@
-"""An ONNX graph made plain: padding inside the convolutions, and names that depend on the model alone."""
+"""An ONNX graph made plain: padding inside the convolutions, no idle nodes, names that depend on the model alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["fuse_pads", "plain_names"]
+__all__ = ["drop_idle_reshapes", "fuse_pads", "plain_names", "shapes"]
 
 _CONVERSIONS = {"QuantizeLinear", "DequantizeLinear"}
 _SPATIAL = 4  # rank of a batch of images, channels first as a Conv takes them
@@ -56,6 +56,41 @@ def _zeros_around(node: Any, constants: Mapping[str, Any]) -> list[int] | None:
     if len(begin) != _SPATIAL or any(begin[:2] + end[:2]) or min(pads) < 0:
         return None
     return begin[2:] + end[2:]
+
+
+def shapes(model: Any) -> dict[str, list[int | None]]:
+    """Tensor -> its shape, None where a size is open; tensors of unknown rank are left out."""
+    import onnx
+
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    return {
+        value.name: [int(size.dim_value) if size.HasField("dim_value") else None for size in found.shape.dim]
+        for value in (*inferred.value_info, *inferred.input, *inferred.output)
+        if (found := value.type.tensor_type).HasField("shape")
+    }
+
+
+def drop_idle_reshapes(model: Any) -> None:
+    """Take out each Reshape to the shape that its input has already; changes `model`.
+
+    The converter turns two transposes of a picture of one pixel into one. Between two Q/DQ pairs it has no integer
+    kernel, and what reads it beside the convolution behind it computes in float.
+    """
+    import onnx
+
+    targets = {item.name: onnx.numpy_helper.to_array(item).tolist() for item in model.graph.initializer}
+    known, outputs = shapes(model), {value.name for value in model.graph.output}
+    same: dict[str, str] = {}
+    for node in model.graph.node:
+        node.input[:] = [same.get(name, name) for name in node.input]
+        if node.op_type != "Reshape" or node.output[0] in outputs or node.input[1] not in targets:
+            continue
+        before, target = known.get(node.input[0], []), targets[node.input[1]]
+        open_sizes = [wanted for size, wanted in zip(before, target, strict=False) if size != wanted]
+        if len(before) == len(target) and open_sizes in ([], [-1]):
+            same[node.output[0]] = node.input[0]
+            known[node.output[0]] = before
+    _drop_unread(model)
 
 
 def _drop_unread(model: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dltk.base.errors import InputError
 from dltk.recipe.groups import Fit
 
 __all__ = ["Built", "Contract", "DataHint", "Phase", "Recipe"]
@@ -26,9 +27,14 @@ class Contract:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The one input's shape, for models that have one."""
-        (shape,) = self.inputs.values()
-        return shape
+        """The one input's shape, for models that have one.
+
+        Raises:
+            InputError: if the data gives several inputs.
+        """
+        if len(self.inputs) != 1:
+            raise InputError("recipe", "builds a model of one input", f"the inputs {', '.join(self.inputs)}")
+        return next(iter(self.inputs.values()))
 
     @property
     def output_size(self) -> int:

@@ -8,7 +8,7 @@ back as a memory map: its pages belong to the system's file cache, not to the pr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -58,15 +58,17 @@ class Frozen:
 
     Args:
         model: Keras 3 or tf_keras, with one output.
+        given: names of the layers inside whose features that output is made of; of others it is the last layer's.
     """
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
+    def __init__(self, model: Any, given: Sequence[str] = ()) -> None:
+        self.model, self._given = model, list(given)
 
     @cached_property
     def digest(self) -> str:
-        """Of layers and weights."""
-        return digest(self.model)
+        """Of layers and weights, and of what is given: models of the same layers may give another one's."""
+        found = digest(self.model)
+        return sha256(canonical_json([found, self._given])) if self._given else found
 
     @cached_property
     def forward(self) -> Callable[..., Any]:

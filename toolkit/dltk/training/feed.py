@@ -22,6 +22,7 @@ from dltk.training.ahead import ahead
 from dltk.training.backend import tf
 from dltk.training.counter import permutation
 from dltk.training.features import Frozen, cached_outputs, model_inputs
+from dltk.training.hints import Hints
 from dltk.training.teacher import Teacher
 from dltk.training.views import PLAIN, Views
 
@@ -38,7 +39,8 @@ class Batch:
     Attributes:
         epoch, first: which epoch, and whether its first batch.
         inputs: of the learner; `order` None: of this step.
-        targets, teacher: as `inputs`; `teacher` is empty without one.
+        order: int64 (steps, batch) rows, or None.
+        hints: the teacher's features as rows; empty where there are none to follow, or none are kept.
         steps: numbers of the optimizer steps, counted from the start of the phase.
         order: int64 (steps, batch) rows, or None.
     """
@@ -50,6 +52,7 @@ class Batch:
     teacher: Any
     steps: NDArray[np.int64]
     order: NDArray[np.int64] | None = None
+    hints: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass
@@ -61,6 +64,7 @@ class Feed:
         learner: the part that learns; its inputs are the prefix's outputs.
         fused: whether a batch may hold many steps.
         even: leave out a sample, another each epoch, where the last batch would be odd.
+        hints: what the learner's features follow.
     """
 
     dataset: Dataset
@@ -75,6 +79,7 @@ class Feed:
     fused: bool
     progress: Progress
     even: bool = False
+    hints: Hints | None = None
     _held: tuple[int, tuple[Any, Any, Any]] | None = field(default=None, init=False)
 
     @property
@@ -117,15 +122,18 @@ class Feed:
             yield from self._blocks(epoch)
             return
         view, order = self.views.of_epoch(epoch), self.order(epoch)
-        features = self._features(self.dataset.train, view)
+        features, hints = self._features(self.dataset.train, view), self._kept_hints(view)
         logits = None if self.teacher is None else self.teacher.logits(view)
 
         def make(step: int) -> Batch:
             rows = order[step * self.batch_size : (step + 1) * self.batch_size]
-            taught = np.zeros(0, np.float32) if logits is None else np.asarray(logits[rows], np.float32)
+            taught, led = (
+                np.zeros(0, np.float32) if kept is None else np.asarray(kept[rows], np.float32)
+                for kept in (logits, hints)
+            )
             number = np.array([epoch * self.steps + step])
             inputs = self._inputs(rows, view, features)
-            return Batch(epoch, step == 0, inputs, self.views.targets(rows, view), taught, number)
+            return Batch(epoch, step == 0, inputs, self.views.targets(rows, view), taught, number, hints=led)
 
         yield from ahead(make, range(self.steps))
 
@@ -171,6 +179,15 @@ class Feed:
         return cached_outputs(
             self.prefix, split, self.signature, views=None if plain else self.views,
             view=view, source=self.dataset.digest, label=f"{self.name}: features", progress=self.progress
+        )  # fmt: skip
+
+    def _kept_hints(self, view: int) -> NDArray[Any] | None:
+        """The teacher's features of a view as rows; None where no hints are followed, or they are not kept."""
+        if self.hints is None or not self.hints.can_keep(len(self.dataset.train), self.views.count):
+            return None
+        return cached_outputs(
+            self.hints.teacher, self.dataset.train, self.signature, views=self.views, view=view,
+            source=self.dataset.digest, label="teacher's features", progress=self.progress
         )  # fmt: skip
 
     def _blocks(self, epoch: int) -> Iterator[Batch]:

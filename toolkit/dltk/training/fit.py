@@ -90,7 +90,7 @@ class FitTrainer:
             raise InputError("setting batch_size", "must be even: TensorFlow crashes on this model", fit.batch_size)
         self._feed = Feed(
             dataset, signature, views, None if prefix is None else Frozen(prefix), self._learner, teacher,
-            fit.batch_size, seed, name, before_step is None, progress, even
+            fit.batch_size, seed, name, before_step is None, progress, even, hints
         )  # fmt: skip
         with batch_norm_frozen(self._learner if frozen_through else None), precision(model, fit.precision):
             self._trained = [*self._learner.trainable_variables, *(hints.variables if hints else ())]
@@ -124,7 +124,7 @@ class FitTrainer:
             return self._step.many(batch.inputs[0], batch.targets, batch.teacher, batch.order, rates)
         if self._before_step is not None:
             self._before_step(int(batch.steps[0]))
-        return self._step.one(batch.inputs, batch.targets, batch.teacher, rates[0])
+        return self._step.one(batch.inputs, batch.targets, batch.teacher, rates[0], batch.hints)
 
     def evaluate(self, epoch: int) -> Mapping[str, float]:
         """Loss, and accuracy where there are single labels, on the validation split; best weights are kept."""

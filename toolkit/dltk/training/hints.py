@@ -2,20 +2,25 @@
 
 Romero et al. 2014 (arXiv:1412.6550). `keras.distillation` has such a loss, but only inside `Model.fit`, where it would
 have no exact resume and no guard against NaN.
+
+The teacher's features of a view are the same in every epoch: up to 2 GB of them are computed once and kept on disk, as
+its logits are; what would take more is computed anew in every step.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from dltk.base.errors import InputError
 from dltk.training.backend import keras, tf
-from dltk.training.weights import digest
+from dltk.training.features import Frozen
 
 __all__ = ["Hints"]
 
+_KEPT_AT_MOST = 2_000_000_000  # bytes on disk, over all views: what the system's file cache can hold is read fast
 _FLOOR = 1e-12  # of a squared length: a map that is all zeros has no direction
 
 
@@ -42,8 +47,9 @@ class Hints:
     ) -> None:  # fmt: skip
         self.weight, self.names = weight, list(zip(teacher_layers, student_layers, strict=True))
         theirs = [teacher.get_layer(name).output for name in teacher_layers]
+        self._sizes = [math.prod(their.shape[1:]) if None not in their.shape[1:] else 0 for their in theirs]
         ours = [student.get_layer(name).output for name in student_layers]
-        self._teacher = keras.Model(_inputs(teacher), theirs)
+        self.teacher = Frozen(keras.Model(_inputs(teacher), _joined(theirs)), teacher_layers)
         self.student = keras.Model(_inputs(student), [student.outputs[0], *ours])
         self._bridges = [
             _bridge(names, tuple(our.shape), tuple(their.shape), seed + number)
@@ -58,11 +64,19 @@ class Hints:
     @cached_property
     def facts(self) -> Mapping[str, Any]:
         """What a resumed run must have in common with the interrupted one."""
-        return {"hints": self.names, "weight": self.weight, "teacher": digest(self._teacher)}
+        return {"hints": self.names, "weight": self.weight, "teacher": self.teacher.digest}
+
+    def can_keep(self, samples: int, views: int) -> bool:
+        """Whether the teacher's features of so many samples in so many views may be kept on disk; of 0 views none."""
+        return all(self._sizes) and 0 < views * samples * sum(self._sizes) * 4 <= _KEPT_AT_MOST
 
     def wanted(self, inputs: Any) -> list[Any]:
-        """The teacher's features of a batch; outside of any gradient tape."""
-        return [tf.stop_gradient(value) for value in _listed(self._teacher(inputs, training=False))]
+        """The teacher's features (n, ...) of a batch as rows; outside of any gradient tape."""
+        return self.parts(tf.stop_gradient(tf.cast(self.teacher.model(inputs, training=False), tf.float32)))
+
+    def parts(self, rows: Any) -> list[Any]:
+        """The teacher's features out of rows of its output, where they stand one behind the other."""
+        return list(tf.split(rows, self._sizes, axis=1)) if len(self._sizes) > 1 else [rows]
 
     def loss(self, found: Sequence[Any], wanted: Sequence[Any]) -> Any:
         """Scalar: mean over samples and pairs of 2 - 2 cos, times `weight`."""
@@ -97,5 +111,7 @@ def _inputs(model: Any) -> Any:
     return model.inputs[0] if len(model.inputs) == 1 else model.inputs
 
 
-def _listed(outputs: Any) -> list[Any]:
-    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+def _joined(features: list[Any]) -> Any:
+    """All features of a sample as one row: one output, which a cache can hold."""
+    rows = [keras.layers.Flatten()(value) for value in features]
+    return rows[0] if len(rows) == 1 else keras.layers.Concatenate()(rows)

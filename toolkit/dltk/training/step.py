@@ -39,10 +39,14 @@ class Step:
         self._average, self._teacher, self._fit, self._hints = average, teacher, fit, hints
         self._norms_of = learner if frozen_norms else None
 
-    def one(self, inputs: list[Any], targets: Any, taught: Any, rate: Any) -> Mapping[str, Any]:
-        """One optimizer step; scalars "loss", for single labels "accuracy", with hints "features"."""
+    def one(self, inputs: list[Any], targets: Any, taught: Any, rate: Any, led: Any) -> Mapping[str, Any]:
+        """One optimizer step; scalars "loss", for single labels "accuracy", with hints "features".
+
+        `led`: the teacher's features as rows; empty: computed here, where hints are followed.
+        """
         arrays = [tf.constant(array) for array in inputs]
-        return dict(self._compiled(arrays, tf.constant(targets), tf.constant(taught), tf.constant(rate, tf.float32)))
+        given = [tf.constant(targets), tf.constant(taught), tf.constant(rate, tf.float32), tf.constant(led)]
+        return dict(self._compiled(arrays, *given))
 
     def many(
         self, inputs: Any, targets: Any, taught: Any, order: NDArray[np.int64], rates: NDArray[np.float32]
@@ -78,11 +82,12 @@ class Step:
         compiled: Callable[..., Any] = tf.function(learn, autograph=False, reduce_retracing=True)
         return compiled
 
-    def _learn(self, inputs: list[Any], targets: Any, taught: Any, rate: Any) -> dict[str, Any]:
+    def _learn(self, inputs: list[Any], targets: Any, taught: Any, rate: Any, led: Any = None) -> dict[str, Any]:
         """One step, traced. Batch norm and precision are set while tracing, and put back."""
         learner, goal, hints = self._learner, self._goal, self._hints
         given = inputs[0] if len(inputs) == 1 else inputs
-        led = hints.wanted(given) if hints else []
+        kept = led is not None and led.shape.rank == 2
+        theirs = [] if hints is None else hints.parts(led) if kept else hints.wanted(given)
         with (
             batch_norm_frozen(self._norms_of),
             precision(learner, self._fit.precision),
@@ -96,7 +101,7 @@ class Step:
             if self._teacher:
                 share, asked = self._teacher.weight, goal.logits(taught)
                 losses = (1 - share) * losses + share * goal.distil(logits, asked, self._teacher.temperature)
-            extra = {"features": hints.loss(features, led)} if hints else {}
+            extra = {"features": hints.loss(features, theirs)} if hints else {}
             loss = tf.add_n([tf.reduce_mean(losses), *extra.values(), *self._penalties()])
         self._apply(tape.gradient(loss, self._trained), rate)
         figures = {"loss": loss, **extra}

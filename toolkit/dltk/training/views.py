@@ -45,9 +45,14 @@ class Views:
         return epoch % self._augment.views if self._augment.views else epoch
 
     @property
+    def count(self) -> int:
+        """How many views there are; 0: a new one every epoch."""
+        return self._augment.views if self._changes and self._augment is not None else 1
+
+    @property
     def countable(self) -> bool:
         """Whether views come again, so that it pays to cache what is computed from them."""
-        return not self._changes or (self._augment is not None and self._augment.views > 0)
+        return self.count > 0
 
     def key(self, view: int) -> dict[str, Any]:
         """What the view depends on, besides the samples."""

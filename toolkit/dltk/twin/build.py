@@ -41,9 +41,10 @@ def build(
     }
     tensors = {name: hook(name, tensor) if hook else tensor for name, tensor in inputs.items()}
     made: dict[str, Any] = {}
+    started = {call.layer for call in graph.calls if len(call.inputs) > 1}
     for call in graph.calls:
         if call.layer not in made:
-            layer = make(graph.layers[call.layer])
+            layer = make(graph.layers[call.layer], given_state=call.layer in started)
             made[call.layer] = wrap(call.layer, layer) if wrap else layer
         args = map_refs(call.args, lambda ref: tensors[ref.tensor])
         kwargs = map_refs(dict(call.kwargs), lambda ref: tensors[ref.tensor])

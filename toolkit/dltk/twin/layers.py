@@ -87,8 +87,23 @@ class LayerScale(tf_keras.layers.Layer):
         return x * self.gamma
 
 
-def make(layer: Layer) -> Callable[..., Any]:
+class _OpenLSTM(tf_keras.layers.LSTM):
+    """An LSTM that starts from a state it is given: always a loop in an exported file.
+
+    TFLite's fused operator keeps the state in the tensors it starts from. Where something else computes them it writes
+    over them, or the runtime refuses the file.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._could_use_gpu_kernel = False  # by which tf_keras marks what the converter fuses
+
+
+def make(layer: Layer, *, given_state: bool = False) -> Callable[..., Any]:
     """What stands for `layer` in a tf_keras model: something to call with tensors.
+
+    Args:
+        given_state: whether a recurrent layer is called with the state it starts from.
 
     Raises:
         InputError: if a setting of the layer has no counterpart; names the layer and the key.
@@ -99,7 +114,9 @@ def make(layer: Layer) -> Callable[..., Any]:
     if own is not None:
         return own(name=_safe(layer.name))
     config = _ADAPT.get(layer.kind, dict)(dict(layer.config))
-    kind = getattr(tf_keras.layers, layer.kind)
+    if layer.kind in ("Bidirectional", "TimeDistributed"):
+        config = _nested(config, given_state)
+    kind = _OpenLSTM if given_state and layer.kind == "LSTM" else getattr(tf_keras.layers, layer.kind)
     return kind(**_known(kind, config, layer), name=_safe(layer.name))
 
 
@@ -124,12 +141,13 @@ def _activation(value: Any, layer: Layer) -> Any:
     return _ACTIVATIONS.get(value, value) if value is not None else None
 
 
-def _nested(config: dict[str, Any]) -> dict[str, Any]:
+def _nested(config: dict[str, Any], given_state: bool) -> dict[str, Any]:
     """Bidirectional, TimeDistributed: the layer inside becomes a tf_keras layer."""
     for key in ("layer", "backward_layer"):
         if config.get(key):
             inner = config[key]
-            config[key] = make(Layer(inner["config"]["name"], inner["class_name"], inner["config"]))
+            inside = Layer(inner["config"]["name"], inner["class_name"], inner["config"])
+            config[key] = make(inside, given_state=given_state)
     return config
 
 
@@ -148,8 +166,6 @@ def _batch_norm(config: dict[str, Any]) -> dict[str, Any]:
 
 
 _ADAPT: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "Bidirectional": _nested,
-    "TimeDistributed": _nested,
     "LSTM": _recurrent,
     "GRU": _recurrent,
     "SimpleRNN": _recurrent,

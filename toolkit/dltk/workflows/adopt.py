@@ -19,6 +19,7 @@ from dltk.data.dataset import Dataset
 from dltk.edge.families import family
 from dltk.edge.signature import Signature
 from dltk.recipe import Built
+from dltk.recipe.groups import Augment
 from dltk.recipe.load import read, resolve
 from dltk.recipe.settings import apply, as_dict, assign
 from dltk.run import Run
@@ -48,7 +49,8 @@ def adopt(
 
     Args:
         recipe: its task is the model's, and its settings say how the data is read.
-        data, run, set: as in `finetune`; `set` takes the keys of `input`, too.
+        data, run, set: as in `finetune`; `set` takes the keys of `input`, too. The recipe's augmentation counts only
+            where `set` asks for it.
 
     Raises:
         InputError: if the model is no file of plain Keras layers, does not fit the data, is no better than chance, or
@@ -60,7 +62,7 @@ def adopt(
     if task.family != "classification":
         raise InputError(f"--recipe {loaded.recipe.name}", "adopt takes image classifiers", f"task {task.name}")
     pairs, given = _split(set, loaded.recipe.settings)
-    settings = resolve(loaded.recipe, pairs)
+    settings = resolve(replace(loaded.recipe, settings=_without_views(loaded.recipe.settings)), pairs)
     path = Path(run or Path("runs", Path(model).stem))
     Run.require_free(path, hint=_ANOTHER)
     opened = open_keras(Path(model))
@@ -96,6 +98,15 @@ def _split(pairs: Iterable[str], settings: Any) -> tuple[list[str], Input]:
         if key not in names:
             raise InputError(f"setting {_GROUP}{key}", "is not known", hint=did_you_mean(key, names))
     return theirs, assign(Input(), [pair.removeprefix(_GROUP) for pair in ours])
+
+
+def _without_views(settings: Any) -> Any:
+    """`settings` that change no picture in training, until somebody asks for it.
+
+    What a recipe does to pictures was chosen for its own data: mirrored, a digit is no digit.
+    """
+    augment = getattr(settings, "augment", None)
+    return replace(settings, augment=Augment(views=augment.views)) if isinstance(augment, Augment) else settings
 
 
 def _sized(settings: Any, model: Any, pairs: list[str]) -> Any:

@@ -18,6 +18,7 @@ from dltk.data.dataset import Dataset
 from dltk.edge.arrays import save_npz
 from dltk.edge.signature import Signature
 from dltk.export.emit import Target
+from dltk.export.kept import left_float
 from dltk.models.save import keras_bytes
 from dltk.run import Run
 from dltk.search.limits import Limits
@@ -120,6 +121,7 @@ def _workbench(source: Run, task: tasks.Task, made: Run, settings: Any, resume: 
         ),
         checkpoint=made.checkpoints / "step.npz",
         open_model=open_keras,
+        left_float=lambda graph, plan: left_float(graph, source.signature, plan),
         augment=getattr(settings, "augment", None),
         resume=resume,
         progress=progress,
