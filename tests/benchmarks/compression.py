@@ -65,8 +65,8 @@ ROWS: dict[str, Row] = {
     "shared-mobilenet": Row(
         "mobilenet-10k",
         (
-            "prune:sparsity=0.75,epochs=12,learning_rate=1e-3,end=0.4,scope=global",
-            "cluster:clusters=16,epochs=4,learning_rate=3e-4",
+            "prune:sparsity=0.75,epochs=12,learning_rate=5e-4,end=0.5,scope=global,batch_norm=freeze,mixup=0.2",
+            "cluster:clusters=16,epochs=4,learning_rate=3e-4,mixup=0.2",
             "quantize:method=qat,epochs=3,learning_rate=1e-4",
         ),
         "int8", 1.0, download=1 / 12,
@@ -74,8 +74,8 @@ ROWS: dict[str, Row] = {
     "student-mobilenet": Row(
         "mobilenet-10k",
         (
-            "distil:student=first:block_12_add,epochs=5,learning_rate=1e-3,temperature=3",
-            "channels:macs=0.4,scope=group,epochs=14,learning_rate=1e-3",
+            "distil:student=first:block_12_add,epochs=4,learning_rate=1e-3,temperature=3,mixup=0.2",
+            "channels:macs=0.42,scope=group,epochs=14,learning_rate=1e-3,mixup=0.2",
             "quantize:precision=int8",
         ),
         "int8", 3.0, download=1 / 25, latency=1 / 5,
