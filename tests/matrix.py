@@ -1,4 +1,4 @@
-"""Small models against every step: what each outcome is, checked down to the files and their runtimes.
+"""Models against every step: what each outcome is, checked down to the files and their runtimes.
 
 An outcome is a plain JSON value that depends on the model and the step alone: kinds of layers, never their names.
 """
@@ -14,7 +14,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers as L
 
 import small
 import zoo
@@ -37,6 +36,7 @@ from dltk.twin.build import build, twin_error
 from dltk.twin.graph import Graph
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
+from rows import MODELS
 
 CHILD = Path(__file__).with_name("matrix_child.py")
 COUNT, CALIBRATION = 32, 24  # samples
@@ -46,47 +46,6 @@ STEPS = 6.0
 NATIVE_COSINE = 0.99  # each runtime's own ranges are held against float, as `dltk export` does
 
 
-def unknown() -> Any:
-    """A layer that has no row."""
-    rows = keras.Input((6,), name="rows")
-    return keras.Model(rows, L.Dense(zoo.CLASSES)(L.RMSNormalization()(L.Dense(8)(rows))))
-
-
-@dataclass(frozen=True)
-class Model:
-    """A row of the table: how the documents call it, and what makes it."""
-
-    title: str
-    make: Callable[[], Any]
-    quick: bool = False  # among the few that are looked at in every run of the tests
-
-
-QUICK = ("many", "tabular", "lstm", "unknown")
-MODELS: Mapping[str, Model] = {
-    name: Model(title, (dict(zoo.MODELS) | {"unknown": unknown})[name], quick=name in QUICK)
-    for name, title in {
-        "resnet": "convolutions, batch norm, residual additions",
-        "mobile": "depthwise convolutions, ReLU6 (MobileNetV2)",
-        "squeeze": "squeeze-and-excite, hard-swish, separable and transposed convolution",
-        "dense_net": "batch norm without a convolution, concatenation",
-        "joined": "two inputs, a nested model used for both, Rescaling inside",
-        "many": "two inputs and two outputs",
-        "shared": "a convolution used twice, arithmetic with constants",
-        "tabular": "Normalization, softmax inside",
-        "sequence": "Dense on every step of a series",
-        "causal": "Conv1D, gelu, LayerNormalization",
-        "separable": "separable, depthwise and transposed Conv1D, PReLU",
-        "scaled": "LayerScale, depthwise convolution, LayerNormalization (ConvNeXt)",
-        "attention": "self-attention",
-        "lstm": "LSTM",
-        "gru": "GRU",
-        "bidirectional": "Bidirectional LSTM",
-        "embedded": "Embedding, Bidirectional GRU",
-        "masked": "Embedding that masks, LSTM",
-        "frames": "TimeDistributed convolution, SimpleRNN",
-        "unknown": "a layer that the table above lacks",
-    }.items()
-}
 QAT = Quantize(method="qat", epochs=1, batch_size=16, ranges="min-max", repair=False)
 STEPS_TAKEN: Mapping[str, tuple[Callable[..., Outcome], Any]] = {
     "prune": (prune, Prune(epochs=1, batch_size=16, smallest=0)),
@@ -142,6 +101,8 @@ def outcomes(name: str, folder: Path, columns: Iterable[str] = COLUMNS) -> dict[
             found[column] = _attempt(lambda: _twin(model), Watched())
             continue
         step, settings = STEPS_TAKEN[column]
+        if column == "int8" and not MODELS[name].searched:
+            settings = replace(settings, ranges="min-max")
         watched = Watched()
         bench = _bench(name, model, folder / f"{column}.npz", watched)
 
