@@ -37,8 +37,9 @@ the files were held against float. A test keeps the tables true.
 """
 _BACKBONES_TEXT = """
 The backbones that `dltk backbones` lists, each with a classifier on top: random weights, the smallest width and picture
-size that it allows. The columns are those above, held to the same. Random weights settle what each step can do and that
-its files are right, not how much accuracy is left.
+size that it allows. The columns are those above. In such deep models with random weights one step of rounding grows on
+its way: their int8 files are held to the simulation by the mean of all outputs. The table says what a step can do with
+each, not what accuracy is left.
 """
 
 

@@ -38,13 +38,14 @@ class Model:
         title: how the documents call it.
         make: makes it; `matrix` gives it its weights.
         quick: among the few that are looked at in every run of the tests.
-        searched: whether int8 looks for the best ranges; on a large graph that takes a minute, for the same outcome.
+        deep: so many layers that a step of rounding grows on the way (ResNet50: to 10 steps), and that a search for
+            the best ranges takes a minute: int8 takes min-max, and `matrix` compares means.
     """
 
     title: str
     make: Callable[[], Any]
     quick: bool = False
-    searched: bool = True
+    deep: bool = False
 
 
 QUICK = ("many", "tabular", "lstm", "unknown")
@@ -74,6 +75,6 @@ SMALL: Mapping[str, Model] = {
     }.items()
 }
 LARGE: Mapping[str, Model] = {
-    name: Model(spec.title, partial(classifier, name), searched=False) for name, spec in BACKBONES.items()
+    name: Model(spec.title, partial(classifier, name), deep=True) for name, spec in BACKBONES.items()
 }
 MODELS: Mapping[str, Model] = {**SMALL, **LARGE}
