@@ -17,6 +17,7 @@ import click
 from dltk.base.files import write_atomic
 from dltk.cli.main import cli
 from dltk.compress.prune import NOT_PLAIN
+from dltk.models.table import BACKBONES
 from dltk.twin.table import ACTIVATION_INT8, DROPPED_IN_USE, ROWS, Row
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -32,7 +33,13 @@ Small models that hold what models of one's own may hold, and what came of each 
 is for; *but*: these layers were left alone, or float in the int8 file; *nothing to do*: the model stays as it is;
 *refused*: before any work, with a message. The int8 files, from calibration and from training (`qat`), ran in both
 runtimes without TensorFlow and gave what their simulation gives; *own ranges*: each runtime calibrated for itself, and
-the files were held against float. A test keeps the table true.
+the files were held against float. A test keeps the tables true.
+"""
+_BACKBONES_TEXT = """
+The backbones that `dltk backbones` lists, each with a classifier on top: random weights, the smallest width and picture
+size that it allows. The columns are those above. In such deep models with random weights one step of rounding grows on
+its way: their int8 files are held to the simulation by the mean of all outputs. The table says what a step can do with
+each, not what accuracy is left.
 """
 
 
@@ -105,13 +112,19 @@ def _weights(kind: str, row: Row) -> str:
 
 
 def _models(found: Mapping[str, Any]) -> list[str]:
-    """Small models against every step, as tests/compress/test_coverage.py has seen them come out."""
-    columns = list(next(iter(found.values()))["steps"])
-    lines = ["# Models", "", *_wrapped(" ".join(_MODELS_TEXT.split())), "", f"| model | {' | '.join(columns)} |"]
-    lines.append("|---" * (len(columns) + 1) + "|")
-    for row in found.values():
-        lines.append(f"| {row['title']} | {' | '.join(_cell(row['steps'][column]) for column in columns)} |")
-    return [*lines, "", "Why:", "", *_reasons(found), ""]
+    """Models against every step, as tests/compress/test_coverage.py has seen them come out."""
+    small = [row for name, row in found.items() if name not in BACKBONES]
+    large = [row for name, row in found.items() if name in BACKBONES]
+    lines = ["# Models", "", *_wrapped(" ".join(_MODELS_TEXT.split())), "", *_table("model", small), ""]
+    lines += ["## Backbones", "", *_wrapped(" ".join(_BACKBONES_TEXT.split())), "", *_table("backbone", large), ""]
+    return [*lines, "## Why", "", *_reasons(found), ""]
+
+
+def _table(head: str, rows: list[Any]) -> list[str]:
+    columns = list(rows[0]["steps"])
+    cells = [[row["title"], *(_cell(row["steps"][column]) for column in columns)] for row in rows]
+    first, *rest = [f"| {' | '.join(line)} |" for line in ([head, *columns], *cells)]
+    return [first, "|---" * (len(columns) + 1) + "|", *rest]
 
 
 def _cell(found: Mapping[str, Any]) -> str:

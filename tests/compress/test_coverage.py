@@ -34,10 +34,12 @@ def test_every_model_and_step_is_recorded():
         assert list(row["steps"]) == list(matrix.COLUMNS)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name if row.quick else pytest.param(name, marks=pytest.mark.slow) for name, row in matrix.MODELS.items()],
-)
+def marks(row):
+    """DenseNet121 takes 4 minutes on one core, NASNet Mobile longer: graphs of 400 to 800 layers, traced many times."""
+    return () if row.quick else (pytest.mark.slow, *([pytest.mark.timeout(1800)] if row.deep else []))
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(row)) for name, row in matrix.MODELS.items()])
 def test_outcomes_are_as_recorded(name, tmp_path):
     """Twins to 1e-6; int8 files in their runtimes, without TensorFlow, as near as `matrix` says to their simulation."""
     assert matrix.outcomes(name, tmp_path) == recorded()[name]["steps"]

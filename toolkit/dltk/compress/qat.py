@@ -1,8 +1,9 @@
 """Quantization-aware training: weights and ranges learn with the rounding in place.
 
 The twin computes on the grids that the files will have (Jacob et al. 2018, arXiv:1712.05877), starting from calibrated
-ranges, and learns the ranges too. The grids are put in while the twin is built, in one pass; tfmot's `quantize_apply`
-searches the whole graph again for each pattern that it replaces.
+ranges, and learns the ranges too. The grids are put in while the twin is built, once. tfmot's `quantize_apply` builds
+the graph four times, and never ends where a name that it gives to half a separable convolution is taken already: see
+docs/explanation.md.
 """
 
 from __future__ import annotations
