@@ -74,7 +74,11 @@ SMALL: Mapping[str, Model] = {
         "unknown": "a layer that the table above lacks",
     }.items()
 }
+# ConvNeXt's int8 ONNX file does not come about yet: a call of a compiled function stays in the graph.
+_MISSING = {"convnext-tiny"}
 LARGE: Mapping[str, Model] = {
-    name: Model(spec.title, partial(classifier, name), deep=True) for name, spec in BACKBONES.items()
+    name: Model(spec.title, partial(classifier, name), deep=True)
+    for name, spec in BACKBONES.items()
+    if name not in _MISSING
 }
 MODELS: Mapping[str, Model] = {**SMALL, **LARGE}
