@@ -56,6 +56,7 @@ SMALL: Mapping[str, Model] = {
         "mobile": "depthwise convolutions, ReLU6 (MobileNetV2)",
         "squeeze": "squeeze-and-excite, hard-swish, separable and transposed convolution",
         "dense_net": "batch norm without a convolution, concatenation",
+        "grouped": "convolutions in groups",
         "joined": "two inputs, a nested model used for both, Rescaling inside",
         "many": "two inputs and two outputs",
         "shared": "a convolution used twice, arithmetic with constants",
