@@ -56,6 +56,7 @@ SMALL: Mapping[str, Model] = {
         "mobile": "depthwise convolutions, ReLU6 (MobileNetV2)",
         "squeeze": "squeeze-and-excite, hard-swish, separable and transposed convolution",
         "dense_net": "batch norm without a convolution, concatenation",
+        "grouped": "convolutions in groups",
         "joined": "two inputs, a nested model used for both, Rescaling inside",
         "many": "two inputs and two outputs",
         "shared": "a convolution used twice, arithmetic with constants",
@@ -74,11 +75,7 @@ SMALL: Mapping[str, Model] = {
         "unknown": "a layer that the table above lacks",
     }.items()
 }
-# ConvNeXt's int8 ONNX file does not come about yet: a call of a compiled function stays in the graph.
-_MISSING = {"convnext-tiny"}
 LARGE: Mapping[str, Model] = {
-    name: Model(spec.title, partial(classifier, name), deep=True)
-    for name, spec in BACKBONES.items()
-    if name not in _MISSING
+    name: Model(spec.title, partial(classifier, name), deep=True) for name, spec in BACKBONES.items()
 }
 MODELS: Mapping[str, Model] = {**SMALL, **LARGE}

@@ -153,6 +153,14 @@ def squeeze() -> Any:
     return keras.Model(image, L.Dense(CLASSES, name="logits")(x))
 
 
+def grouped() -> Any:
+    """Convolutions in groups: of several channels, and of one (a depthwise convolution by another name)."""
+    image = _image(8)
+    x = L.BatchNormalization()(L.Conv2D(8, 3, padding="same", groups=2)(L.Conv2D(8, 3, padding="same")(image)))
+    x = L.ReLU()(L.Conv2D(8, 3, padding="same", groups=8)(L.ReLU()(x)))
+    return keras.Model(image, L.Dense(CLASSES, name="logits")(L.GlobalAveragePooling2D()(x)))
+
+
 def dense_net() -> Any:
     """Concatenations, and batch norm that follows no convolution."""
     image = _image()
@@ -313,6 +321,7 @@ OTHERS: Mapping[str, Callable[[], Any]] = {
     "attention": attention,
     "scaled": scaled,
     "shared": shared,
+    "grouped": grouped,
     "frames": frames,
 }
 MODELS: Mapping[str, Callable[[], Any]] = {**CNNS, **OTHERS}

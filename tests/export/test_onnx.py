@@ -11,11 +11,12 @@ import pytest
 from onnx import TensorProto, load_from_string
 
 import zoo
+from dltk.base.errors import InputError
 from dltk.base.files import sha256
 
 pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning")
 
-QUICK = ("resnet", "squeeze", "dense_net", "many", "lstm", "tabular", "sequence")
+QUICK = ("resnet", "squeeze", "dense_net", "grouped", "many", "lstm", "tabular", "sequence")
 # An untrained MobileNetV2, 52 layers deep, without the repairs that `quantize` tries.
 NEAR = {"mobile": 0.98}
 ALL = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in ("mobile", "causal", "embedded"))]
@@ -33,6 +34,13 @@ def test_float32_is_equal(made, name):
     found = made.answers(name, "onnx", "float32")
     for key, expected in made.case(name).expected.items():
         assert np.abs(found[key] - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max())
+
+
+def test_an_operator_without_an_onnx_form_is_refused(made, monkeypatch):
+    """Left as tf_keras has it, a convolution in groups is a call of a function, which tf2onnx writes as it stands."""
+    monkeypatch.setattr("dltk.export.onnx._without_functions", lambda twin: twin)
+    with pytest.raises(InputError, match="PartitionedCall"):
+        made.case("grouped").emit("onnx", "float32")
 
 
 @pytest.mark.parametrize("name", ALL)

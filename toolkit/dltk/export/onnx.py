@@ -64,7 +64,7 @@ def _convert(graph: Graph, signature: Signature, hook: Callable[[str, Any], Any]
 
     from dltk.twin.build import build
 
-    twin = build(_without_erfc(graph), hook=hook)
+    twin = _without_functions(build(_without_erfc(graph), hook=hook))
     specs = [
         tf.TensorSpec((None, *item.shape), item.dtype, name=spec.name)
         for spec, item in zip(signature.inputs, graph.inputs, strict=True)
@@ -81,6 +81,7 @@ def _convert(graph: Graph, signature: Signature, hook: Callable[[str, Any], Any]
             model, _ = tf2onnx.convert.from_function(serve, input_signature=specs, opset=OPSET)
         except Exception as fault:
             raise InputError("export to ONNX", "every operator must have an ONNX form", str(fault)) from fault
+        _require_known(model)
         if hook is None:
             model = onnxslim.slim(model)
     model.ir_version = IR_VERSION
@@ -97,6 +98,24 @@ def _without_erfc(graph: Graph) -> Graph:
         for name, layer in graph.layers.items()
     }
     return replace(graph, layers=layers)
+
+
+def _without_functions(twin: Any) -> Any:
+    """tf_keras compiles a convolution in groups as a function of its own, which tf2onnx does not look into."""
+    for layer in twin.layers:
+        inner = getattr(layer, "layer", layer)
+        if getattr(inner, "groups", 1) > 1:
+            inner._jit_compiled_convolution_op = inner.convolution_op
+    return twin
+
+
+def _require_known(model: Any) -> None:
+    """tf2onnx only logs an operator that it has no form for, and writes it into the file by TensorFlow's name."""
+    import onnx
+
+    unknown = {node.op_type for node in model.graph.node if not node.domain and not onnx.defs.has(node.op_type)}
+    if unknown:
+        raise InputError("export to ONNX", "every operator must have an ONNX form", ", ".join(sorted(unknown)))
 
 
 def _name_borders(model: Any, signature: Signature) -> None:
