@@ -38,8 +38,9 @@ the files were held against float. A test keeps the tables true.
 _BACKBONES_TEXT = """
 The backbones that `dltk backbones` lists, each with a classifier on top: random weights, the smallest width and picture
 size that it allows. The columns are those above. In such deep models with random weights one step of rounding grows on
-its way: their int8 files are held to the simulation by the mean of all outputs. The table says what a step can do with
-each, not what accuracy is left.
+its way: their int8 files are held to the simulation by the mean of all outputs. With such weights little of a picture
+reaches the answer of some (in MobileNet less than an int8 step). The table says what a step can do with each, and that
+the files load and run, not what accuracy is left.
 """
 
 
