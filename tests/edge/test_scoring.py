@@ -9,8 +9,9 @@ import pytest
 
 import tiny
 from dltk.base.errors import InputError
+from dltk.edge.families import family
 from dltk.edge.runtimes import Port
-from dltk.edge.scoring import labelled, score
+from dltk.edge.scoring import score
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.edge.sources.unreadable import MAX_UNREADABLE
 from dltk.recipe import ImageData
@@ -27,6 +28,10 @@ SERIES = Signature(
     postprocess=({"op": "unstandardize", "mean": [10.0], "std": [2.0]},),
     labels=("load",),
 )
+
+
+def labelled(data, signature):
+    return family(signature.family).labelled(data, signature)
 
 
 class LastValue:

@@ -4,6 +4,7 @@ recipe.json      recipe, resolved settings, smoke, SHA-256 of the recipe's sourc
 recipe.py        the recipe itself, where it was given as a file
 data.json        source, digest, what was skipped
 signature.json   the device's view of the model
+assets/          files that the signature's steps read: a tokenizer, a vocabulary
 model.keras      the model, Keras 3
 metrics.json     figures on the test split
 history.csv      one row an epoch
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 _JSON_LIMIT = 64_000_000
+_ASSET_LIMIT = 500_000_000
 _KEYS = {"recipe", "settings", "smoke", "source_sha256", "task"}
 
 
@@ -140,9 +142,14 @@ class Run:
 
     @property
     def signature(self) -> Signature:
-        """The device's view of the model."""
+        """The device's view of the model, with the files that its steps read.
+
+        Raises:
+            InputError: if one is missing, or not what it was when the run was made.
+        """
         where = self._file("signature.json")
-        return Signature.from_dict(self.read_json("signature"), str(where))
+        found = Signature.from_dict(self.read_json("signature"), str(where))
+        return found.with_assets(lambda name: read_capped(self._file("assets") / name, _ASSET_LIMIT))
 
     @property
     def data_source(self) -> str:
@@ -185,6 +192,13 @@ class Run:
             "task": loaded.recipe.task,
         }
         self.write_json("recipe", found)
+
+    def write_signature(self, signature: Signature) -> None:
+        """Keep the signature; its assets first, so that it never names one that is not there."""
+        for name, data in signature.assets.items():
+            self._file("assets").mkdir(exist_ok=True)
+            write_atomic(self._file("assets") / name, data)
+        self.write_json("signature", signature.as_dict())
 
     def write_json(self, name: str, value: Any) -> None:
         """Write `value` to `NAME.json`, whole or not at all."""

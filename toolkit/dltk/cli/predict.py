@@ -40,7 +40,8 @@ def predict(
 
     model = load(bundle, runtime=runtime, artifact=artifact)
     kind = family(model.signature.family)
-    answers = model.predict_many(inputs, top=top)
+    sources = [(name, source) for name in inputs for source in kind.expand(name, model.signature)]
+    answers = model.predict_many([source for _, source in sources], top=top)
     if out is not None:
         from dltk.base.files import write_atomic
 
@@ -52,7 +53,7 @@ def predict(
     result = {
         "bundle": str(bundle),
         "artifact": model.artifact.file,
-        "answers": [{"input": i, "answer": kind.as_json(a)} for i, a in zip(inputs, answers, strict=True)],
+        "answers": [{"input": n, "answer": kind.as_json(a)} for (n, _), a in zip(sources, answers, strict=True)],
     }
-    texts = (f"{source}\n{kind.as_text(answer)}" for source, answer in zip(inputs, answers, strict=True))
+    texts = (f"{name}\n{kind.as_text(answer)}" for (name, _), answer in zip(sources, answers, strict=True))
     options.show(result, "\n\n".join(texts), as_json)

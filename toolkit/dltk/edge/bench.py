@@ -54,7 +54,8 @@ def _measure(path: str | Path, manifest: Manifest, artifact: Artifact, threads: 
     report = {"file": artifact.file, "format": artifact.format, "precision": artifact.precision}
     if artifact.format not in available():
         return report | {"status": "skipped"}
-    data, signature = read_file(path, manifest, artifact.file), manifest.signature
+    data = read_file(path, manifest, artifact.file)
+    signature = manifest.signature.with_assets(lambda name: read_file(path, manifest, name))
     raws = family(signature.family).synthetic(signature, count=_SAMPLES, seed=_SEED)
     result = run_worker(data, artifact.format, signature, raws, threads=threads, time=True)
     times, memory = result.milliseconds or {}, result.memory or {}

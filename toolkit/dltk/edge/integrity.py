@@ -10,6 +10,7 @@ from pathlib import Path
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, sha256
 from dltk.edge.manifest import LARGEST_MANIFEST, MANIFEST, Manifest, parse
+from dltk.edge.signature import Signature
 
 __all__ = ["Sealed", "read_bundle", "read_file", "read_manifest"]
 
@@ -29,6 +30,11 @@ class Sealed:
     path: Path
     manifest: Manifest
     files: Mapping[str, bytes]
+
+    @property
+    def signature(self) -> Signature:
+        """The manifest's, with the files that its steps read."""
+        return self.manifest.signature.with_assets(lambda name: self.files[name])
 
 
 def read_manifest(path: str | Path) -> Manifest:

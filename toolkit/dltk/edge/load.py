@@ -80,8 +80,9 @@ def load(path: str | Path, *, runtime: str | None = None, artifact: str | None =
     """
     manifest = read_manifest(path)
     chosen = choose(manifest, runtime=runtime, artifact=artifact)
-    session = open_artifact(chosen, read_file(path, manifest, chosen.file), manifest.signature, threads=threads)
-    return Model(manifest.signature, chosen, session)
+    signature = manifest.signature.with_assets(lambda name: read_file(path, manifest, name))
+    session = open_artifact(chosen, read_file(path, manifest, chosen.file), signature, threads=threads)
+    return Model(signature, chosen, session)
 
 
 def choose(manifest: Manifest, *, runtime: str | None = None, artifact: str | None = None) -> Artifact:

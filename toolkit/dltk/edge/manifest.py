@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, sha256
-from dltk.edge.signature import Signature
+from dltk.edge.signature import Signature, require_plain_name
 
 __all__ = ["FORMATS", "MANIFEST", "PRECISIONS", "SCHEMA", "Artifact", "FileEntry", "Manifest", "file_entry", "parse"]
 
@@ -142,10 +141,11 @@ def parse(data: bytes, where: object = MANIFEST) -> Manifest:
         raise InputError(f"{where}: artifacts", "must list at least one artifact", found["artifacts"])
     artifacts = tuple(Artifact.from_dict(item, f"{where}: artifacts[{i}]") for i, item in enumerate(found["artifacts"]))
     files = _files(_mapping(found, "files", where), where)
-    _require_listed(artifacts, files, where)
+    signature = Signature.from_dict(found["signature"], f"{where}: signature")
+    _require_listed(artifacts, signature, files, where)
     return Manifest(
         name=found["name"],
-        signature=Signature.from_dict(found["signature"], f"{where}: signature"),
+        signature=signature,
         artifacts=artifacts,
         files=files,
         lineage=_mapping(found, "lineage", where),
@@ -159,7 +159,9 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
-    if isinstance(value, Signature | Artifact | FileEntry):
+    if isinstance(value, Signature):
+        return _plain(value.as_dict())
+    if isinstance(value, Artifact | FileEntry):
         return _plain(asdict(value))
     return value
 
@@ -201,7 +203,9 @@ def _files(found: Mapping[str, Any], where: object) -> dict[str, FileEntry]:
         raise InputError(f"{where}: files", f"must be at most {_MOST_FILES}", len(found))
     for name, entry in found.items():
         place = f"{where}: files: {name!r}"
-        _require_plain_name(name, place)
+        require_plain_name(name, place)
+        if name.casefold() == MANIFEST:
+            raise InputError(place, "must be a plain file name, and not the manifest's own")
         _exact_keys(entry, ("bytes", "sha256"), place)
         if not _is_count(entry["bytes"]) or entry["bytes"] > LARGEST_FILE:
             raise InputError(f"{place}: bytes", f"must be at most {LARGEST_FILE}", entry["bytes"])
@@ -211,20 +215,18 @@ def _files(found: Mapping[str, Any], where: object) -> dict[str, FileEntry]:
     return {name: FileEntry(**entry) for name, entry in found.items()}
 
 
-def _require_plain_name(name: str, place: str) -> None:
-    controls = any(unicodedata.category(letter).startswith("C") for letter in name)
-    fits = 0 < len(name.encode()) <= 200 and not name.startswith(".") and not set(name) & set('/\\:*?"<>|')
-    if not fits or controls or unicodedata.normalize("NFC", name) != name or name.casefold() == MANIFEST:
-        raise InputError(place, "must be a plain file name: no folder, leading dot, control character or denormal text")
-
-
-def _require_listed(artifacts: tuple[Artifact, ...], files: Mapping[str, FileEntry], where: object) -> None:
+def _require_listed(
+    artifacts: tuple[Artifact, ...], signature: Signature, files: Mapping[str, FileEntry], where: object
+) -> None:
     names = [artifact.file for artifact in artifacts]
     if len(set(names)) != len(names):
         raise InputError(f"{where}: artifacts", "must be different files", names)
     for artifact in artifacts:
         if artifact.file not in files or files[artifact.file].bytes != artifact.bytes:
             raise InputError(f"{where}: files", f"must list {artifact.file!r} with {artifact.bytes} bytes")
+    missing = sorted(set(signature.asset_names) - set(files))
+    if missing:
+        raise InputError(f"{where}: files", f"must list {missing[0]!r}, which a step of the signature reads")
 
 
 def _exact_keys(found: Any, expected: Iterable[str], where: object) -> None:

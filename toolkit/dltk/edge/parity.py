@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.edge.families.classification import is_multi_label
+from dltk.edge.families import family
 from dltk.edge.metrics import max_abs_difference, mean_cosine, top1_agreement
 from dltk.edge.signature import Signature
 
@@ -44,7 +44,7 @@ def compare(
         return {"measure": measure, "error": error, "tolerance": tolerance, "limit": limit, "passed": error <= limit}
     cosine = min(mean_cosine(reference[name], outputs[name]) for name in names)
     found = {"measure": measure, "error": 1.0 - cosine, "tolerance": tolerance, "passed": cosine >= tolerance}
-    if top1_tolerance is None or signature.family != "classification" or is_multi_label(signature):
+    if top1_tolerance is None or family(signature.family).kind(signature) != "single-label":
         return found
     agreement = top1_agreement(reference[names[0]], outputs[names[0]])
     allowed = max(1.0, (1.0 - top1_tolerance) * len(outputs[names[0]]))

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageError
 from dltk.edge.arrays import parse_npz
-from dltk.edge.families import family
+from dltk.edge.families import Labelled, family
 from dltk.edge.integrity import Sealed, read_bundle
 from dltk.edge.load import open_artifact
 from dltk.edge.manifest import Artifact
 from dltk.edge.parity import compare, misfits
 from dltk.edge.runtimes import RUNTIMES, available
-from dltk.edge.scoring import Labelled, labelled, score
+from dltk.edge.scoring import score
 from dltk.edge.signature import Signature
 
 __all__ = ["GOLDEN", "Golden", "golden", "replay"]
@@ -80,10 +80,10 @@ def replay(path: str | Path, *, runtime: str | None = None, data: str | Path | N
     if runtime is not None and runtime not in RUNTIMES:
         raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
     sealed = read_bundle(path)
-    signature = sealed.manifest.signature
+    signature = sealed.signature
     _check_labels(sealed)
     samples = golden(_file(sealed, GOLDEN), signature, sealed.path / GOLDEN)
-    scored = None if data is None else labelled(data, signature)
+    scored = None if data is None else family(signature.family).labelled(data, signature)
     artifacts = [
         _replay_one(artifact, sealed.files[artifact.file], samples, signature, runtime, scored)
         for artifact in sealed.manifest.artifacts

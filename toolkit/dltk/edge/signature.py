@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from dltk.base.errors import InputError
+from dltk.base.files import sha256
 
-__all__ = ["Op", "Signature", "TensorSpec"]
+__all__ = ["Op", "Signature", "TensorSpec", "require_plain_name"]
 
 Op = Mapping[str, Any]  # {"op": name, setting: JSON value ...}
 
@@ -62,6 +64,8 @@ class Signature:
         preprocess: raw sample -> input tensors, in order.
         postprocess: output tensors -> answers, in order.
         labels: one a class, or empty.
+        assets: file name -> bytes of what the steps read beside the model, such as a tokenizer. A step that reads one
+            names it as "file" and gives its hash as "sha256". They travel as files, not in `as_dict`.
     """
 
     task: str
@@ -71,10 +75,32 @@ class Signature:
     preprocess: tuple[Op, ...] = ()
     postprocess: tuple[Op, ...] = ()
     labels: tuple[str, ...] = ()
+    assets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values: all but the assets."""
+        found = asdict(replace(self, assets={}))
+        del found["assets"]
+        return found
+
+    @property
+    def asset_names(self) -> tuple[str, ...]:
+        """Names of the files that the steps read."""
+        named = (op["file"] for op in (*self.preprocess, *self.postprocess) if "file" in op)
+        return tuple(dict.fromkeys(named))
+
+    def with_assets(self, read: Callable[[str], bytes]) -> Signature:
+        """The same signature with the assets it names, each as `read(name)` gives it.
+
+        Raises:
+            InputError: if the bytes are not those a step was made with.
+        """
+        found = {name: read(name) for name in self.asset_names}
+        for op in (*self.preprocess, *self.postprocess):
+            if "file" in op and sha256(found[op["file"]]) != op.get("sha256"):
+                rule = f"must have SHA-256 {op.get('sha256')}, as step {op['op']!r} says"
+                raise InputError(op["file"], rule, sha256(found[op["file"]]))
+        return replace(self, assets=found)
 
     def with_postprocess(self, *ops: Op) -> Signature:
         """The same signature with other steps after the model."""
@@ -91,6 +117,8 @@ class Signature:
             for op in found[key]:
                 if not isinstance(op, dict) or not isinstance(op.get("op"), str):
                     raise InputError(f"{where}: {key}", 'each step must be {"op": name, ...}', op)
+                if "file" in op:
+                    require_plain_name(op["file"], f"{where}: {key}: file")
         if not all(isinstance(label, str) for label in found["labels"]):
             raise InputError(f"{where}: labels", "must be texts", found["labels"])
         specs = {
@@ -106,6 +134,15 @@ class Signature:
             tuple(found["postprocess"]),
             tuple(found["labels"]),
         )
+
+
+def require_plain_name(name: Any, place: str) -> None:
+    """Raise InputError at `place` unless `name` is a file name that every system takes and no path."""
+    fits = isinstance(name, str) and 0 < len(name.encode()) <= 200
+    fits = fits and not name.startswith(".") and not set(name) & set('/\\:*?"<>|')
+    controls = fits and any(unicodedata.category(letter).startswith("C") for letter in name)
+    if not fits or controls or unicodedata.normalize("NFC", name) != name:
+        raise InputError(place, "must be a plain file name: no folder, leading dot, control character or denormal text")
 
 
 def _is_size(value: object) -> bool:

@@ -89,6 +89,9 @@ def run_worker(
         folder = Path(name)
         (folder / "model").write_bytes(artifact)
         (folder / "job.json").write_bytes(canonical_json(job))
+        for asset, data in signature.assets.items():
+            (folder / "assets").mkdir(exist_ok=True)
+            (folder / "assets" / asset).write_bytes(data)
         np.save(folder / "raws.npy", raws, allow_pickle=False)
         _run_child([sys.executable, "-I", __file__, name], timeout)
         return _result(folder)
@@ -159,7 +162,8 @@ def _work(folder: Path) -> dict[str, Any]:
     from dltk.edge.signature import Signature
 
     job = json.loads((folder / "job.json").read_bytes())
-    signature = Signature.from_dict(job["signature"], "signature")
+    bare = Signature.from_dict(job["signature"], "signature")
+    signature = bare.with_assets(lambda name: (folder / "assets" / name).read_bytes())
     tensors, raws = family(signature.family).tensors, np.load(folder / "raws.npy", mmap_mode="r", allow_pickle=False)
     data, first = (folder / "model").read_bytes(), tensors(np.array(raws[:1]), signature)
     before = _status()

@@ -14,7 +14,7 @@ from dltk.data.dataset import Dataset, Split
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 
-__all__ = ["Samples", "Task", "check_tensors", "spread"]
+__all__ = ["Samples", "SplitTask", "Task", "check_tensors", "share", "spread", "take"]
 
 Samples = tuple[NDArray[Any], NDArray[Any]]  # raw samples (n, ...) and their targets (n, ...)
 
@@ -24,7 +24,7 @@ class Task(Protocol):
 
     name: str
     family: str  # name in `dltk.edge.families`
-    trainer: str  # name in `dltk.training`: "fit" or "gan"
+    trainer: str  # name in `dltk.training`: "fit", "gan" ...
 
     def prepare(self, settings: Any, data: str | None, *, progress: Progress) -> Dataset:
         """The data of a run, read once and cached.
@@ -54,6 +54,37 @@ class Task(Protocol):
 
     def golden(self, dataset: Dataset, *, count: int, seed: int) -> Samples:
         """A few raw test samples, of different classes, that a bundle carries to prove itself."""
+
+    def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
+        """Figures of this task alone, as JSON values, beside those that `dltk.training.report` gives of its kind.
+
+        Args:
+            outputs: (n, ...), what the model answers to the test split.
+        """
+
+
+class SplitTask:
+    """What tasks share whose test samples are what a device will be given."""
+
+    def check(self, model: Any, signature: Signature) -> None:
+        """Every input and output, in order."""
+        check_tensors(model, signature)
+
+    def calibration(self, dataset: Dataset, *, count: int, seed: int) -> NDArray[Any]:
+        """Training samples, every class with its share."""
+        return dataset.train.take(spread(dataset.train, count=count, seed=seed))
+
+    def evaluation(self, dataset: Dataset, *, limit_bytes: int, seed: int) -> Samples:
+        """Test samples, every class with its share."""
+        return take(dataset.test, spread(dataset.test, count=share(dataset.test, limit_bytes), seed=seed))
+
+    def golden(self, dataset: Dataset, *, count: int, seed: int) -> Samples:
+        """Test samples, of different classes."""
+        return take(dataset.test, spread(dataset.test, count=count, seed=seed))
+
+    def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
+        """None beside the general ones."""
+        return {}
 
 
 def check_tensors(model: Any, signature: Signature) -> None:

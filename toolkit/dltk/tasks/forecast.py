@@ -17,7 +17,7 @@ from dltk.data.dataset import Dataset, Split
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.edge.sources import read_table
 from dltk.recipe import Built, Contract
-from dltk.tasks.base import Samples, check_tensors, share, spread, take
+from dltk.tasks.base import SplitTask
 
 __all__ = ["TASK"]
 
@@ -32,7 +32,7 @@ class _Series:
     values: NDArray[np.float32]
 
 
-class _Forecast:
+class _Forecast(SplitTask):
     """A sample is a window (window, columns) in the file's unit; its target the (horizon, columns) after it,
     standardized like the model's output.
     """
@@ -66,18 +66,6 @@ class _Forecast:
             postprocess=({"op": "unstandardize", **moments},),
             labels=tuple(columns),
         )
-
-    def check(self, model: Any, signature: Signature) -> None:
-        check_tensors(model, signature)
-
-    def calibration(self, dataset: Dataset, *, count: int, seed: int) -> NDArray[Any]:
-        return dataset.train.take(spread(dataset.train, count=count, seed=seed))
-
-    def evaluation(self, dataset: Dataset, *, limit_bytes: int, seed: int) -> Samples:
-        return take(dataset.test, spread(dataset.test, count=share(dataset.test, limit_bytes), seed=seed))
-
-    def golden(self, dataset: Dataset, *, count: int, seed: int) -> Samples:
-        return take(dataset.test, spread(dataset.test, count=count, seed=seed))
 
 
 TASK = _Forecast()

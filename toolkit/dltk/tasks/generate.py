@@ -13,14 +13,14 @@ from dltk.data.dataset import Dataset
 from dltk.data.images import prepare_images
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
-from dltk.tasks.base import Samples, check_tensors
+from dltk.tasks.base import Samples, SplitTask
 
 __all__ = ["TASK"]
 
 _EVALUATION = 64  # seed numbers kept with a run: an image is made of each, so a few suffice to compare two models
 
 
-class _Generate:
+class _Generate(SplitTask):
     """The data set holds real images, for the discriminator; a sample of the device is a seed number."""
 
     name = "generate"
@@ -49,9 +49,6 @@ class _Generate:
             preprocess=({"op": "normal", "shape": [settings.latent]},),
             postprocess=({"op": "to_uint8", "multiply": 127.5, "add": 127.5},),
         )
-
-    def check(self, model: Any, signature: Signature) -> None:
-        check_tensors(model, signature)
 
     def calibration(self, dataset: Dataset, *, count: int, seed: int) -> NDArray[Any]:
         return _seeds(count, seed, stream=0)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.files import sha256
@@ -15,14 +14,14 @@ from dltk.data.dataset import Dataset, Split
 from dltk.data.images import prepare_images
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
-from dltk.tasks.base import Samples, check_tensors, share, spread, take
+from dltk.tasks.base import SplitTask
 
 __all__ = ["TASK", "decode_ops"]
 
 _THRESHOLD = 0.5  # of a sigmoid: where the odds are even
 
 
-class _ImageClassification:
+class _ImageClassification(SplitTask):
     name = "image-classification"
     family = "classification"
     trainer = "fit"
@@ -54,18 +53,6 @@ class _ImageClassification:
             postprocess=(last,),
             labels=dataset.labels,
         )
-
-    def check(self, model: Any, signature: Signature) -> None:
-        check_tensors(model, signature)
-
-    def calibration(self, dataset: Dataset, *, count: int, seed: int) -> NDArray[Any]:
-        return dataset.train.take(spread(dataset.train, count=count, seed=seed))
-
-    def evaluation(self, dataset: Dataset, *, limit_bytes: int, seed: int) -> Samples:
-        return take(dataset.test, spread(dataset.test, count=share(dataset.test, limit_bytes), seed=seed))
-
-    def golden(self, dataset: Dataset, *, count: int, seed: int) -> Samples:
-        return take(dataset.test, spread(dataset.test, count=count, seed=seed))
 
 
 TASK = _ImageClassification()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from dltk.data.dataset import Dataset, Split
 from dltk.edge.families import family
 from dltk.edge.metrics import expected_calibration_error, reliability, softmax, top_k_accuracy
 from dltk.edge.signature import Signature
-from dltk.training.losses import kind_of
+from dltk.training.pixels import pixels_report
+from dltk.training.ranking import ranking_report
 from dltk.training.temperature import fit_temperature
 
 __all__ = ["evaluate", "predict_outputs", "report"]
@@ -24,18 +25,21 @@ _CURVE = 101  # points a ROC curve is kept with
 
 
 def evaluate(
-    model: Any, dataset: Dataset, signature: Signature, *, batch_size: int = 256, progress: Progress = SILENT
-) -> dict[str, Any]:
+    model: Any, dataset: Dataset, signature: Signature, *, outputs: NDArray[Any] | None = None, batch_size: int = 256,
+    progress: Progress = SILENT
+) -> dict[str, Any]:  # fmt: skip
     """Figures of `model` on the test split; the temperature is fitted on the validation split.
 
-    A Keras 3 or a tf_keras model. See `report` for what is in them.
+    A Keras 3 or a tf_keras model. `outputs` (n, ...) are those of the test split, where they are known already. See
+    `report` for what is in the figures.
     """
-    logits = predict_outputs(model, dataset.test, signature, batch_size=batch_size, progress=progress)
+    if outputs is None:
+        outputs = predict_outputs(model, dataset.test, signature, batch_size=batch_size, progress=progress)
     validation = None
-    if len(dataset.validation) and kind_of(signature, dataset.test.targets) == "single-label":
+    if len(dataset.validation) and family(signature.family).kind(signature) == "single-label":
         found = predict_outputs(model, dataset.validation, signature, batch_size=batch_size, progress=progress)
         validation = (found, dataset.validation.targets)
-    return report(logits, dataset.test.targets, signature, validation=validation)
+    return report(outputs, dataset.test.targets, signature, validation=validation)
 
 
 def predict_outputs(
@@ -61,21 +65,20 @@ def report(
     Single labels: accuracy, top_k, a class: precision, recall, f1, auc, samples; macro means, confusion matrix, ROC
     curves, calibration before and after a temperature fitted on `validation` (outputs, targets), or `temperature`
     without those, and the reliability behind it: (confidence, accuracy, samples) a bin. Several labels: the same a
-    label at the signature's threshold. Values: errors overall and a step of the horizon, in the data's unit.
+    label at the signature's threshold. Values: errors overall and a step of the horizon, in the data's unit. Pixels and
+    rankings: see `dltk.training.pixels` and `dltk.training.ranking`.
 
     Raises:
         InputError: if there are no samples.
     """
     if not len(targets):
         raise InputError("test split", "must hold samples to evaluate on", 0, "Set data.test above 0.")
-    kind = kind_of(signature, np.asarray(targets))
+    kind = family(signature.family).kind(signature)
     if kind == "single-label":
         if validation is not None:
             temperature = fit_temperature(_logits(validation[0], signature), validation[1])
         return _single_label(outputs, np.asarray(targets), signature, temperature)
-    if kind == "multi-label":
-        return _multi_label(outputs, np.asarray(targets), signature)
-    return _values(outputs, np.asarray(targets), signature)
+    return _REPORTS[kind](outputs, np.asarray(targets), signature)
 
 
 def _single_label(
@@ -115,7 +118,7 @@ def _calibration(logits: NDArray[Any], targets: NDArray[Any], temperature: float
 def _multi_label(outputs: NDArray[Any], targets: NDArray[Any], signature: Signature) -> dict[str, Any]:
     from sklearn.metrics import precision_recall_fscore_support
 
-    from dltk.edge.families.classification import probabilities
+    from dltk.edge.families.labels import probabilities
 
     last = signature.postprocess[-1] if signature.postprocess else {}
     scores, wanted = probabilities(outputs, signature), targets >= 0.5
@@ -218,3 +221,11 @@ def _macro(table: Any, ranks: Sequence[tuple[float | None, Any]]) -> dict[str, f
         name: float(np.mean(values)) for name, values in zip(("precision", "recall", "f1"), table[:3], strict=True)
     }
     return {**means, "auc": float(np.mean(areas)) if areas else None}
+
+
+_REPORTS: Mapping[str, Callable[[NDArray[Any], NDArray[Any], Signature], dict[str, Any]]] = {
+    "multi-label": _multi_label,
+    "pixels": pixels_report,
+    "ranking": ranking_report,
+    "regression": _values,
+}

@@ -209,7 +209,7 @@ class FitTrainer:
             logits = self._objective.logits(self._forward(*map(tf.constant, inputs)))
             wanted = targets[start : start + len(logits)]
             losses.append(self._objective.losses(logits, self._objective.encode(tf.constant(wanted))).numpy())
-            if self._objective.kind == "single-label":
+            if self._objective.has_classes:
                 right.append(logits.numpy().argmax(-1) == wanted)
             start += len(logits)
         figures = {"validation_loss": float(np.concatenate(losses).mean(dtype=np.float64))}

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.edge.families import Kind, family
 from dltk.edge.signature import Signature
 from dltk.recipe.groups import Fit
 from dltk.training.backend import tf
 
-__all__ = ["Kind", "Objective", "kind_of", "objective"]
+__all__ = ["Objective", "objective"]
 
-Kind = Literal["single-label", "multi-label", "regression"]
 _FLOOR = 1e-7  # lowest probability of a model with its softmax inside; keeps the logarithm finite
 
 
@@ -41,12 +41,10 @@ class Objective:
     losses: Callable[[Any, Any], Any]
     distil: Callable[[Any, Any, float], Any]
 
-
-def kind_of(signature: Signature, targets: NDArray[Any]) -> Kind:
-    """Whole-number targets (n,) are single labels; (n, k) of a classification are multi-label; the rest are values."""
-    if targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer):
-        return "single-label"
-    return "multi-label" if signature.family == "classification" else "regression"
+    @property
+    def has_classes(self) -> bool:
+        """Whether exactly one class is right, of a sample or of each of its pixels."""
+        return self.kind in ("single-label", "ranking", "pixels")
 
 
 def objective(signature: Signature, targets: NDArray[Any], fit: Fit) -> Objective:
@@ -55,14 +53,14 @@ def objective(signature: Signature, targets: NDArray[Any], fit: Fit) -> Objectiv
     Raises:
         InputError: if a label lies outside the model's outputs, or class weights are asked for without classes.
     """
-    kind = kind_of(signature, targets)
+    kind = family(signature.family).kind(signature)
     if kind == "regression":
         if fit.class_weights != "none":
             raise InputError("setting class_weights", "needs classes", fit.class_weights, "Set it to none.")
         return Objective(kind, _float, _float, _squared, lambda ours, theirs, _: _squared(ours, theirs))
     classes = signature.outputs[0].sample_shape[-1]
     ends_inside = not any(op["op"] in ("softmax", "sigmoid") for op in signature.postprocess)
-    if kind == "single-label":
+    if kind != "multi-label":
         _require_labels(targets, classes)
         weights = tf.constant(_class_weights(targets, classes, fit))
         logits = _log_of_softmax if ends_inside else _float
@@ -82,8 +80,8 @@ def _class_weights(targets: NDArray[Any], classes: int, fit: Fit) -> NDArray[np.
     """Ones, or n / (classes * count): their mean over the samples is 1."""
     if fit.class_weights == "none":
         return np.ones(classes, np.float32)
-    counts = np.bincount(targets, minlength=classes)
-    return np.asarray(len(targets) / (classes * np.maximum(counts, 1)), np.float32)
+    counts = np.bincount(targets.reshape(-1), minlength=classes)
+    return np.asarray(targets.size / (classes * np.maximum(counts, 1)), np.float32)
 
 
 def _positive_weights(targets: NDArray[Any], fit: Fit) -> NDArray[np.float32]:
@@ -116,7 +114,8 @@ def _one_hot(classes: int) -> Callable[[Any], Any]:
 def _cross_entropy(weights: Any, smoothing: float) -> Callable[[Any, Any], Any]:
     def losses(logits: Any, soft: Any) -> Any:
         smooth = soft * (1 - smoothing) + smoothing / weights.shape[0]
-        return tf.nn.softmax_cross_entropy_with_logits(smooth, logits) * tf.linalg.matvec(soft, weights)
+        found = tf.nn.softmax_cross_entropy_with_logits(smooth, logits) * tf.linalg.matvec(soft, weights)
+        return _mean_a_sample(found)
 
     return losses
 
@@ -131,14 +130,18 @@ def _binary(positive: Any, smoothing: float) -> Callable[[Any, Any], Any]:
 
 def _squared(ours: Any, theirs: Any) -> Any:
     # A series' targets may be (n, horizon) where the model gives (n, horizon, columns), or the other way round.
-    error = tf.square(_float(ours) - tf.reshape(_float(theirs), tf.shape(ours)))
-    return tf.reduce_mean(tf.reshape(error, (tf.shape(error)[0], -1)), axis=-1)
+    return _mean_a_sample(tf.square(_float(ours) - tf.reshape(_float(theirs), tf.shape(ours))))
+
+
+def _mean_a_sample(values: Any) -> Any:
+    """(n, ...) -> (n,)."""
+    return values if len(values.shape) == 1 else tf.reduce_mean(values, axis=list(range(1, len(values.shape))))
 
 
 def _softmax_distil(ours: Any, theirs: Any, temperature: float) -> Any:
     """Kullback-Leibler divergence of softened answers, times T^2 (Hinton et al. 2015, arXiv:1503.02531)."""
     wanted, found = tf.nn.log_softmax(theirs / temperature), tf.nn.log_softmax(ours / temperature)
-    return temperature**2 * tf.reduce_sum(tf.exp(wanted) * (wanted - found), axis=-1)
+    return temperature**2 * _mean_a_sample(tf.reduce_sum(tf.exp(wanted) * (wanted - found), axis=-1))
 
 
 def _sigmoid_distil(ours: Any, theirs: Any, temperature: float) -> Any:

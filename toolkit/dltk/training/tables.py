@@ -13,7 +13,7 @@ _MATRIX = 20  # classes up to which a confusion matrix fits a terminal
 def as_text(metrics: Mapping[str, Any]) -> str:
     """What `evaluation.report` found, for a person; no trailing newline."""
     lines = [f"samples   {metrics['samples']}"]
-    lines += [f"{name.replace('_', ' ')}   {metrics[name]:.4f}" for name in _HEADLINES if name in metrics]
+    lines += [f"{name.replace('_', ' ')}   {value:.4f}" for name, value in metrics.items() if isinstance(value, float)]
     lines += [f"top-{k}   {value:.4f}" for k, value in metrics.get("top_k", {}).items() if k != "1"]
     if "calibration" in metrics:
         found = metrics["calibration"]
@@ -25,12 +25,11 @@ def as_text(metrics: Mapping[str, Any]) -> str:
         lines += ["", *_class_table(metrics["classes"], metrics["macro"])]
     if "confusion" in metrics and len(metrics["confusion"]) <= _MATRIX:
         lines += ["", *_matrix([row["label"] for row in metrics["classes"]], metrics["confusion"])]
+    if "parts" in metrics:
+        lines += ["", *_parts(metrics["parts"])]
     if "horizon" in metrics:
         lines += ["", *_horizon(metrics["horizon"])]
     return "\n".join(lines)
-
-
-_HEADLINES = ("accuracy", "exact_match", "mean_absolute_error", "root_mean_squared_error")
 
 
 def _class_table(classes: Sequence[Mapping[str, Any]], macro: Mapping[str, Any]) -> list[str]:
@@ -45,6 +44,13 @@ def _matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> list[str]
     names = [label[:8] for label in labels]
     rows = [("target \\ found", *names)]
     rows += [(label, *map(str, row)) for label, row in zip(labels, counts, strict=True)]
+    return _aligned(rows)
+
+
+def _parts(parts: Sequence[Mapping[str, Any]]) -> list[str]:
+    columns = ("iou", "precision", "recall")
+    rows = [("", *columns, "pixels")]
+    rows += [(row["label"], *(_number(row[name]) for name in columns), str(row["pixels"])) for row in parts]
     return _aligned(rows)
 
 

@@ -206,7 +206,7 @@ def _finish(
     made.write_json("report", report)
     shutil.rmtree(made.checkpoints, ignore_errors=True)
     if candidate.model is bench.source:  # no weight changed: the float figures are the source's
-        made.write_json("signature", bench.signature.as_dict())
+        made.write_signature(bench.signature)
         made.write_json("metrics", source.read_json("metrics"))
     else:
         finish_run(made, task, candidate.model, bench.dataset, bench.signature, settings, progress=bench.progress)

@@ -155,7 +155,7 @@ def _files(
 ) -> dict[str, bytes]:
     """Every file of the bundle but manifest and page. None of them says when or how fast."""
     signature = run.signature
-    files = {one.target.file: one.data for one in found}
+    files = {one.target.file: one.data for one in found} | dict(signature.assets)
     if signature.labels:
         files["labels.txt"] = bundle.labels_bytes(signature.labels)
     files[GOLDEN] = _golden(model, samples, signature, golden, synthetic)

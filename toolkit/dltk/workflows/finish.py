@@ -42,11 +42,11 @@ def finish_run(
     progress: Progress,
 ) -> None:
     """Write signature, test samples, model and metrics; the metrics last: with them the run is finished."""
-    metrics = _metrics(model, dataset, signature, history, progress)
+    metrics = _metrics(task, model, dataset, signature, settings, history, progress)
     raws, targets = task.evaluation(dataset, limit_bytes=settings.data.evaluation_mb * 1_000_000, seed=settings.seed)
     if history:
         write_history(run.history_path, history)
-    run.write_json("signature", _calibrated(signature, metrics).as_dict())
+    run.write_signature(_calibrated(signature, metrics))
     save_npz(run.evaluation_path, {"raws": raws, "targets": targets})
     write_atomic(run.model_path, keras_bytes(model))
     run.write_json("metrics", metrics)
@@ -63,15 +63,23 @@ def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _metrics(
-    model: Any, dataset: Dataset, signature: Signature, history: Sequence[Mapping[str, Any]], progress: Progress
+    task: Task,
+    model: Any,
+    dataset: Dataset,
+    signature: Signature,
+    settings: Any,
+    history: Sequence[Mapping[str, Any]],
+    progress: Progress,
 ) -> dict[str, Any]:
     """Figures on the test split; of a family where no answer is right or wrong, the last figures of training."""
     from dltk import training
 
-    if family(signature.family).metrics:
-        return training.evaluate(model, dataset, signature, progress=progress)
-    last = history[-1] if history else {}
-    return {"kind": signature.family, "training": {name: last[name] for name in last if name not in _PHASE}}
+    if not family(signature.family).metrics:
+        last = history[-1] if history else {}
+        return {"kind": signature.family, "training": {name: last[name] for name in last if name not in _PHASE}}
+    outputs = training.predict_outputs(model, dataset.test, signature, progress=progress)
+    general = training.evaluate(model, dataset, signature, outputs=outputs, progress=progress)
+    return {**general, **task.figures(outputs, dataset, signature, settings)}
 
 
 def _calibrated(signature: Signature, metrics: Mapping[str, Any]) -> Signature:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 
 from dltk.base.errors import InputError, did_you_mean
-from dltk.edge.families.base import Family, Metric, Tensors
+from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors
 
-__all__ = ["FAMILIES", "Family", "Metric", "Tensors", "family"]
+__all__ = ["FAMILIES", "Family", "Kind", "Labelled", "Metric", "Tensors", "family"]
 
 FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked for
     "classification": "dltk.edge.families.classification",

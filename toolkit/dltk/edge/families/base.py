@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.edge.signature import Signature
 
-__all__ = ["Family", "Metric", "Tensors"]
+__all__ = ["Family", "Kind", "Labelled", "Metric", "Tensors", "Whole"]
 
 Tensors = dict[str, NDArray[Any]]  # tensor name -> array, batch first
+
+# What the targets are: a class number (n,); 0 and 1 a label (n, labels); a class number a pixel (n, height, width); the
+# number (n,) of the one item among many that is to be ranked first; numbers shaped like the output.
+Kind = Literal["single-label", "multi-label", "pixels", "ranking", "regression"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,47 @@ class Metric:
     scores: Callable[[Mapping[str, NDArray[Any]], NDArray[Any], Signature], NDArray[np.float64]]
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """A user's own samples and what is right.
+
+    Attributes:
+        raws: (n, ...).
+        targets: (n, ...).
+        skipped: (name, reason) of files that are none of the samples.
+        notes: sentences about them.
+    """
+
+    raws: NDArray[Any]
+    targets: NDArray[Any]
+    skipped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values: what was scored, and what was left out."""
+        skipped = [{"name": name, "reason": reason} for name, reason in self.skipped]
+        return {"samples": len(self.raws), "skipped": skipped, "notes": list(self.notes)}
+
+
 class Family(Protocol):
-    """Raw sample -> tensors, outputs -> answers. Stateless: everything that varies stands in the signature."""
+    """Raw sample -> tensors, outputs -> answers. Stateless: everything that varies stands in the signature.
+
+    Raw samples are one NumPy array, sample first, without objects: texts are bytes ("S"), and a sample of several
+    parts is a record of a structured dtype.
+    """
 
     name: str
     metrics: tuple[Metric, ...]  # the first one decides; empty where no answer is right or wrong (a GAN)
+
+    def kind(self, signature: Signature) -> Kind:
+        """What the targets are, and so which loss and which figures belong to them."""
+
+    def expand(self, source: Any, signature: Signature) -> list[Any]:
+        """What a user names on the command line -> what `read` takes, one a sample: a file may hold many.
+
+        Raises:
+            InputError: if `source` is a file that cannot be read.
+        """
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
         """One raw sample from what a user gives (path, bytes, array, text): the part that is cached in training.
@@ -61,5 +102,27 @@ class Family(Protocol):
     def as_file(self, answers: list[Any]) -> tuple[str, bytes] | None:
         """(suffix, bytes) of a file that shows `answers`, or None where text says it all."""
 
+    def labelled(self, data: str | Path, signature: Signature) -> Labelled:
+        """Samples and targets of a user's own data, to score a model on.
+
+        There need not be samples of every class.
+
+        Raises:
+            InputError: if the data cannot be read, carries labels the model does not know, or nothing can be right or
+                wrong.
+        """
+
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[Any]:
         """Raw samples (count, ...) made up from `seed`, for a bundle that may carry nobody's data."""
+
+
+class Whole:
+    """What families share where every source is one sample and text says all there is to say."""
+
+    def expand(self, source: Any, signature: Signature) -> list[Any]:
+        """`source` itself."""
+        return [source]
+
+    def as_file(self, answers: list[Any]) -> tuple[str, bytes] | None:
+        """None: text says it all."""
+        return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,64 +10,19 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.edge import preprocess
-from dltk.edge.families.base import Family, Metric, Tensors
-from dltk.edge.metrics import softmax
-from dltk.edge.signature import Op, Signature
+from dltk.edge.families.base import Family, Labelled, Tensors
+from dltk.edge.families.labels import Labels, hot, is_multi_label, require_known
+from dltk.edge.signature import Signature
+from dltk.edge.sources import Listing, list_images
+from dltk.edge.sources.unreadable import ignored, reason_of, require_few_unreadable
 
-__all__ = ["FAMILY", "Classification", "is_multi_label", "probabilities"]
-
-_HALF = 0.5  # threshold of a sigmoid that names none
-
-Answer = list[tuple[str, float]]  # label and score, best first
+__all__ = ["FAMILY", "Classification"]
 
 
-def is_multi_label(signature: Signature) -> bool:
-    """Whether a sample may have several labels: then each output has a threshold of its own."""
-    last = _last(signature)
-    return last["op"] == "sigmoid" or "threshold" in last
-
-
-def probabilities(logits: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
-    """Scores (n, classes) in 0..1 out of the model's output (n, classes).
-
-    Raises:
-        InputError: if the signature's last step is none of softmax, sigmoid, identity.
-    """
-    last = _last(signature)
-    if last["op"] == "softmax":
-        return softmax(logits, temperature=float(last.get("temperature", 1.0)))
-    if last["op"] == "sigmoid":
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(np.asarray(logits, np.float64), -500, 500))))
-    if last["op"] == "identity":
-        return np.asarray(logits, np.float64)
-    raise InputError("postprocess", "must end in softmax, sigmoid or identity", last["op"])
-
-
-def _last(signature: Signature) -> Op:
-    return signature.postprocess[-1] if signature.postprocess else {"op": "identity"}
-
-
-def _right(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
-    found = outputs[signature.outputs[0].name]
-    if not is_multi_label(signature):
-        return np.asarray(found.argmax(axis=-1) == targets, np.float64)
-    chosen = probabilities(found, signature) >= float(_last(signature).get("threshold", _HALF))
-    return np.asarray((chosen == (np.asarray(targets) >= _HALF)).mean(axis=-1), np.float64)
-
-
-def _all_right(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
-    return np.asarray(_right(outputs, targets, signature) == 1.0, np.float64)
-
-
-class Classification:
-    """Raw sample: uint8 (height, width, 3). Output: (n, classes). Targets: int (n,), or 0 and 1 (n, classes)."""
+class Classification(Labels):
+    """Raw sample: uint8 (height, width, 3)."""
 
     name = "classification"
-    # With several labels a sample, "accuracy" is the share of its labels that are right, "exact_match" asks for all.
-    metrics: tuple[Metric, ...] = (
-        Metric("accuracy", True, True, _right),
-        Metric("exact_match", True, True, _all_right),
-    )
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.uint8]:
         """The image at a path, in bytes or in an array, decoded and resized."""
@@ -77,30 +32,26 @@ class Classification:
         """float32 (n, height, width, 3), scaled as the signature says."""
         return {signature.inputs[0].name: preprocess.apply_ops(raws, signature.preprocess)}
 
-    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: (label, score) pairs, best first; of several labels those over the threshold."""
-        scores = probabilities(outputs[signature.outputs[0].name], signature)
-        labels = signature.labels or tuple(str(number) for number in range(scores.shape[-1]))
-        if len(labels) != scores.shape[-1]:
-            raise InputError("labels", f"must be {scores.shape[-1]}, one an output", len(labels))
-        lowest = float(_last(signature).get("threshold", _HALF)) if is_multi_label(signature) else -np.inf
-        count = len(labels) if is_multi_label(signature) else top
-        order = np.argsort(-scores, axis=-1, kind="stable")[:, :count]
-        return [
-            [(labels[place], float(row[place])) for place in places if row[place] >= lowest]
-            for row, places in zip(scores, order, strict=True)
-        ]
+    def labelled(self, data: str | Path, signature: Signature) -> Labelled:
+        """Of a folder a class or a CSV of path,label. A few pictures that cannot be read are left out."""
+        listing = list_images(data, multi_label=is_multi_label(signature), least_classes=1)
+        require_known(listing.labels, signature, data)
+        raws, faults = self._read(listing, signature)
+        total, remedy = len(listing.names), "Repair or remove them."
+        found = [(listing.names[row], reason) for row, reason in faults.items()]
+        notes = (ignored(listing.skipped), require_few_unreadable(str(data), found, total, remedy=remedy))
+        targets = hot([listing.classes[row] for row in range(total) if row not in faults], signature)
+        return Labelled(np.stack(raws), targets, (*found, *listing.skipped), tuple(filter(None, notes)))
 
-    def as_json(self, answer: Answer) -> list[dict[str, Any]]:
-        """[{"label": .., "score": ..}, ...]."""
-        return [{"label": label, "score": score} for label, score in answer]
-
-    def as_text(self, answer: Answer) -> str:
-        """A line a label."""
-        return "\n".join(f"{score:7.4f}  {label}" for label, score in answer) or "(no label over the threshold)"
-
-    def as_file(self, answers: list[Answer]) -> None:
-        """None: text says it all."""
+    def _read(self, listing: Listing, signature: Signature) -> tuple[list[NDArray[Any]], dict[int, str]]:
+        """Raw samples of the files that can be read; row -> reason of the others."""
+        raws, faults = [], {}
+        for row, path in enumerate(listing.paths):
+            try:
+                raws.append(self.read(path, signature))
+            except InputError as fault:
+                faults[row] = reason_of(fault)
+        return raws, faults
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.uint8]:
         """Coloured patches with noise (count, height, width, 3): flat noise alone makes every answer the same."""

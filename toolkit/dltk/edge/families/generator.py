@@ -5,23 +5,28 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.families.base import Family, Metric, Tensors
+from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
 from dltk.edge.signature import Signature
 
 __all__ = ["FAMILY", "Generator"]
 
 
-class Generator:
+class Generator(Whole):
     """Raw sample: an int64 seed number (). Output: (n, height, width, channels)."""
 
     name = "generator"
     metrics: tuple[Metric, ...] = ()  # no picture is right or wrong
+
+    def kind(self, signature: Signature) -> Kind:
+        """Numbers: the pixels."""
+        return "regression"
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.int64]:
         """The seed number, given as such or as text."""
@@ -73,6 +78,10 @@ class Generator:
         stream = io.BytesIO()
         Image.fromarray(grid[..., 0] if channels == 1 else grid).save(stream, "PNG")
         return ".png", stream.getvalue()
+
+    def labelled(self, data: str | Path, signature: Signature) -> Labelled:
+        """Refused: no picture is right or wrong."""
+        raise InputError(str(data), f"no answer of a {self.name} is right or wrong", hint="Leave --data out.")
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.int64]:
         """Seed numbers (count,)."""

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.edge import preprocess
-from dltk.edge.families.base import Family, Metric, Tensors
+from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
 from dltk.edge.signature import Op, Signature
 from dltk.edge.sources.table import read_table
 
@@ -28,13 +29,17 @@ def _mean_absolute_error(
     return np.asarray(np.abs(found - wanted).reshape(len(found), -1).mean(axis=1), np.float64)
 
 
-class Series:
+class Series(Whole):
     """Raw sample: float32 (length, columns) in the data's unit. Output and targets: (n, horizon, columns) or
     (n, horizon * columns), standardized; metrics bring both back to the data's unit.
     """
 
     name = "series"
     metrics: tuple[Metric, ...] = (Metric("mean_absolute_error", False, False, _mean_absolute_error),)
+
+    def kind(self, signature: Signature) -> Kind:
+        """Numbers."""
+        return "regression"
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.float32]:
         """The last `length` rows of an array, or of the window's columns of a CSV file."""
@@ -73,8 +78,19 @@ class Series:
         )
         return "\n".join(lines)
 
-    def as_file(self, answers: list[Answer]) -> None:
-        """None: text says it all."""
+    def labelled(self, data: str | Path, signature: Signature) -> Labelled:
+        """Every window of a CSV with what came after it, standardized as the model gives it."""
+        window, targets, path = window_of(signature), _target_columns(signature), Path(data)
+        table, length = read_table(path), int(window["length"])
+        horizon = int(np.prod(signature.outputs[0].sample_shape)) // len(targets)
+        inputs, after = table.numbers(window["columns"]), table.numbers(targets)
+        if len(inputs) < length + horizon:
+            raise InputError(path, f"needs at least {length + horizon} rows", len(inputs))
+        mean, deviation = scale_of(signature)
+        wanted = (after[length:].astype(np.float64) - mean) / deviation
+        count = len(inputs) - length - horizon + 1
+        raws = np.moveaxis(sliding_window_view(inputs, length, axis=0), -1, 1)[:count]
+        return Labelled(raws, np.moveaxis(sliding_window_view(wanted, horizon, axis=0), -1, 1))
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.float32]:
         """Random walks (count, length, columns) around the mean that the signature standardizes by."""
