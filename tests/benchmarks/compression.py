@@ -74,9 +74,11 @@ ROWS: dict[str, Row] = {
     "student-mobilenet": Row(
         "mobilenet-10k",
         (
-            "distil:student=first:block_12_add,epochs=4,learning_rate=1e-3,temperature=3,mixup=0.2",
-            "channels:macs=0.42,scope=group,epochs=14,learning_rate=1e-3,mixup=0.2",
-            "quantize:precision=int8",
+            # CIFAR-10's pictures have 32 pixels each way: at 48 in place of 96 little is lost, and three quarters of the
+            # work.
+            "distil:student=first:block_12_add;size=48,epochs=24,learning_rate=1e-3,temperature=3,mixup=0.2",
+            "cluster:clusters=16,epochs=4,learning_rate=3e-4,mixup=0.2",
+            "quantize:method=qat,epochs=2,learning_rate=1e-4",
         ),
         "int8", 3.0, download=1 / 25, latency=1 / 5,
     ),

@@ -90,6 +90,7 @@ def recipe_file(folder, *ops):
     [
         ("first:re_lu_2", ("student_pool", "student_logits")),
         ("first:pool", ("pool", "student_logits")),
+        ("first:re_lu_2;size=4", ("student_pool", "student_logits")),
         ("width:0.5", ("pool", "logits")),
         ("recipe:cnn;model.filters=4|8|8;model.blocks=1", ("pool", "logits")),
         ("recipe:cnn;model.filters=4|8;size=4", ("pool", "logits")),
@@ -114,6 +115,19 @@ def test_the_first_layers_are_the_teachers_own(bench, teacher, raws):
     outputs = [keras.Model(m.inputs[0], m.get_layer("re_lu_2").output) for m in (bench.source, made)]
     found = [answers(model, raws, bench.signature) for model in outputs]
     assert np.array_equal(*found)
+
+
+def test_first_layers_that_take_one_size_only_are_refused_smaller_pictures(bench):
+    import keras
+
+    from dltk.twin.read import read
+
+    image = keras.Input((8, 8, 3), name="image")
+    hidden = keras.layers.Dense(4, name="hidden")(keras.layers.Flatten()(image))
+    flat = read(keras.Model(image, keras.layers.Dense(10, name="logits")(hidden)))
+    assert make_student("first:hidden", flat, bench).output.shape == (None, 10)
+    with pytest.raises(InputError, match="must fit pictures of its size"):
+        make_student("first:hidden;size=4", flat, bench)
 
 
 def test_a_narrow_student_has_the_teachers_largest_filters(bench, teacher):
@@ -251,7 +265,7 @@ def test_a_backbone_gets_a_new_head(bench, teacher, size):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("first", "must be first:LAYER, width:SHARE, recipe:NAME"),
+        ("first", "must be first:LAYER.;size=N., width:SHARE, recipe:NAME"),
         ("frist:pool", "Did you mean 'first'"),
         ("first:re_lo_2", "layer 're_lo_2': must be one of the teacher's. Did you mean 're_lu_2'"),
         ("width:2", "must lie between 0.01 and 0.99"),
@@ -259,6 +273,8 @@ def test_a_backbone_gets_a_new_head(bench, teacher, size):
         ("recipe:cn", "Did you mean 'cnn'"),
         ("recipe:forecast", "must be of the task image-classification; received forecast"),
         ("recipe:cnn;model.filter=4", "Did you mean"),
+        ("first:pool;size=3", "8 pixels must be a whole multiple of it"),
+        ("first:pool;alpha=1", "Did you mean|must be one of|is not known|unknown"),
         ("recipe:cnn;size=3", "8 pixels must be a whole multiple of it"),
         ("recipe:cnn;size=16", "8 pixels must be a whole multiple of it"),
         ("backbone:mobilenet-v9", "must be one that dltk knows"),

@@ -56,7 +56,8 @@ def distil(candidate: Candidate, settings: Distil, bench: Workbench) -> Outcome:
     student = make_student(settings.student, teacher, bench)
     for trainable in (False, True):  # Keras sets the layers inside only where the model's own value changes
         student.trainable = trainable  # what somebody froze was frozen for another training
-    if settings.student.startswith(_TAKEN_OVER) and holds_foreign(candidate.model, bench):
+    same_pictures = "size=" not in settings.student  # smaller ones have other statistics, which must be learnt
+    if settings.student.startswith(_TAKEN_OVER) and same_pictures and holds_foreign(candidate.model, bench):
         freeze_norms(student)
     hints = _hints(student, bench.source, settings, bench)
     trainer = trainer_for(student, settings, bench, name="distil", hints=hints)

@@ -1,13 +1,13 @@
 """Students by the text of `--step distil:student=TEXT`: how each is made, and whether it fits its teacher.
 
-    first:LAYER                      the teacher's own first layers up to LAYER, an average, and a new last layer
+    first:LAYER[;size=N]             the teacher's own first layers up to LAYER, an average, and a new last layer
     width:SHARE                      the teacher with this share of its channels everywhere, its largest filters first
     recipe:NAME[;KEY=VALUE;...]      what a recipe builds for the run's inputs, one or several; a list is written
                                      16|32|64, since a comma ends a setting
     backbone:NAME[;KEY=VALUE;...]    a backbone with a new last layer; keys: alpha, weights, size
     PATH.keras                       a model of one's own
 
-`size=N` (also of a recipe) makes the student look at pictures of N x N pixels: the run's, averaged over whole squares.
+`size=N` (of a recipe, too) makes the student look at pictures of N x N pixels: the run's, averaged over whole squares.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from dltk.twin.graph import Graph, GraphInput
 
 __all__ = ["FORMS", "make_student"]
 
-FORMS = "first:LAYER, width:SHARE, recipe:NAME[;KEY=VALUE], backbone:NAME[;KEY=VALUE] or a .keras file"
+FORMS = "first:LAYER[;size=N], width:SHARE, recipe:NAME[;KEY=VALUE], backbone:NAME[;KEY=VALUE] or a .keras file"
 _MULTIPLE = 8  # of channel counts, and the least: kernels compute as many at a time
 
 
@@ -56,6 +56,13 @@ class _Backbone:
 
     alpha: float = setting(1.0, "width multiplier, where the backbone has several", low=0.1, high=2.0)
     weights: str = setting("imagenet", "imagenet, none (random), or a file of weights")
+    size: int = setting(0, "pixels each way that it sees; 0: the run's", low=0)
+
+
+@dataclass(frozen=True)
+class _First:
+    """What may follow `first:LAYER;`."""
+
     size: int = setting(0, "pixels each way that it sees; 0: the run's", low=0)
 
 
@@ -76,8 +83,6 @@ def make_student(text: str, teacher: Graph, bench: Workbench) -> Any:
         InputError: if there is no such student, or it does not fit its teacher.
         EnvironmentFault: if the weights of a backbone cannot be had.
     """
-    from dltk.twin.keras3 import rebuild
-
     where = f"--step distil:student={text}"
     kind, colon, rest = text.partition(":")
     if kind not in _KINDS or not colon:
@@ -87,15 +92,29 @@ def make_student(text: str, teacher: Graph, bench: Workbench) -> Any:
     make = _own_file if kind == "file" else _KINDS[kind]
     try:
         graph = make(rest, teacher, bench)
-        student = rebuild(graph)
+        student = _rebuilt(graph)
         _require_fit(student, graph, teacher, bench)
     except InputError as fault:
         raise type(fault)(f"{where}: {fault.where}", fault.rule, fault.received, fault.hint) from fault
     return student
 
 
-def _first(layer: str, teacher: Graph, bench: Workbench) -> Graph:
+def _rebuilt(graph: Graph) -> Any:
+    from dltk.twin.keras3 import rebuild
+
+    try:
+        return rebuild(graph)
+    except ValueError as fault:  # a Dense layer behind a Flatten, for example, takes one size only
+        hint = "Name an earlier layer, or leave size out."
+        raise InputError("student", "must fit pictures of its size", str(fault).splitlines()[0], hint) from fault
+
+
+def _first(text: str, teacher: Graph, bench: Workbench) -> Graph:
+    layer, pairs = _parts(text)
+    shrink, _ = _shrink(assign(_First(), pairs).size, bench)
     body = through(teacher, layer)
+    if shrink > 1:
+        body = _entered(body, teacher, bench, shrink, None)
     return with_head(body, bench.signature.outputs[0], activation=ending(teacher), seed=bench.seed)
 
 
