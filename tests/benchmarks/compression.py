@@ -74,8 +74,8 @@ ROWS: dict[str, Row] = {
     "student-mobilenet": Row(
         "mobilenet-10k",
         (
-            # CIFAR-10's pictures have 32 pixels each way: at 48 in place of 96 little is lost, and three quarters of the
-            # work.
+            # CIFAR-10's pictures have 32 pixels each way: at 48 in place of 96 little is lost but three quarters of the
+            # multiplications.
             "distil:student=first:block_12_add;size=48,epochs=24,learning_rate=1e-3,temperature=3,mixup=0.2",
             "cluster:clusters=16,epochs=4,learning_rate=3e-4,mixup=0.2",
             "quantize:method=qat,epochs=2,learning_rate=1e-4",
