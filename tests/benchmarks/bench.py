@@ -40,7 +40,7 @@ def benchmarks(options: argparse.Namespace) -> Mapping[str, Callable[[], list[Fi
         "accuracy-mobilenet": partial(accuracy, "mobilenet", **trained),
         "int8-mobilenet": partial(int8, "mobilenet", **trained),
         "others-cnn": partial(others, "cnn", **trained),
-        "by-hand-cnn": partial(by_hand, "cnn", **trained),
+        "by-hand-cnn-10k": partial(by_hand, "cnn-10k", **trained),
         "others-mobilenet": partial(others, "mobilenet", **trained),
         **{name: partial(compression, name, **trained) for name in ROWS},
         "memory": partial(memory, limit=options.limit),

@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from compression import source
 from figures import Figure, at_most
 from numpy.typing import NDArray
 from others import Subject
+from shell import console_script, once
 
 from dltk.edge.machine import machine
 from dltk.edge.metrics import paired_bootstrap
@@ -24,8 +26,10 @@ _SLOWEST, _LOWEST = 0.8, -0.3
 
 def by_hand(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
     """Seconds and accuracy of both ways, one after the other in one run."""
-    subject, samples = Subject(runs / name, runs / f"{name}-int8"), limit or 10_000
-    ours, our_seconds = _dltk(subject, runs / name, samples)
+    samples, run, quantized = limit or 10_000, source(name, runs, limit), runs / f"{name}-int8"
+    once(quantized, [console_script(), "compress", run, "--no-control", "--run", quantized, "--step", "quantize"])
+    subject = Subject(run, quantized)
+    ours, our_seconds = _dltk(subject, run, samples)
     theirs, their_seconds = _tfmot(subject, samples)
     mine, other = subject.scores(ours, "tflite"), subject.scores(theirs, "tflite")
     mean, low, high = (100 * value for value in paired_bootstrap(mine, other, seed=0))

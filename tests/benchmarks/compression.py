@@ -11,7 +11,7 @@ from shell import console_script, once, run_json, shown
 
 from dltk.edge.machine import machine
 
-__all__ = ["ROWS", "Row", "compression"]
+__all__ = ["ROWS", "SOURCES", "Row", "compression", "source"]
 
 _BENCHES = 3  # runs of `dltk bench`, one file after the other in each
 _IMAGES = 10_000  # for the source model and for every step
@@ -19,7 +19,7 @@ _OPEN = ("drop=1", "cosine=-1", "top1_agreement=0")
 
 # All 10,000 test images go along in the run, so that drops are measured on each of them.
 _COMMON = ("data.evaluation_mb=300",)
-_SOURCES: dict[str, tuple[str, tuple[str, ...]]] = {  # name of the run -> recipe, settings
+SOURCES: dict[str, tuple[str, tuple[str, ...]]] = {  # name of the run -> recipe, settings
     "mobilenet-10k": (
         "image-classification",
         (
@@ -93,9 +93,9 @@ ROWS: dict[str, Row] = {
 def compression(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
     """Points lost, download and p50 of what `ROWS[name]` makes, against the source's float32 file."""
     row = ROWS[name]
-    source = _source(row.source, runs, limit)
-    made, command = _compressed(name, row, source, runs)
-    before, _ = _exported(source, "float32", runs / f"{row.source}-float32")
+    trained = source(row.source, runs, limit)
+    made, command = _compressed(name, row, trained, runs)
+    before, _ = _exported(trained, "float32", runs / f"{row.source}-float32")
     after, artifact = _exported(made, row.precision, runs / f"{name}-bundle")
     found = [_drop(name, command, row, artifact)]
     whole = (before / "model.float32.tflite").stat().st_size
@@ -104,8 +104,9 @@ def compression(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
     return found
 
 
-def _source(name: str, runs: Path, limit: int) -> Path:
-    recipe, settings = _SOURCES[name]
+def source(name: str, runs: Path, limit: int = 0) -> Path:
+    """The run called `name` of `SOURCES`, made by its command where it is not there yet."""
+    recipe, settings = SOURCES[name]
     pairs = (*settings, *_COMMON, f"data.limit={limit or _IMAGES}")
     command = [console_script(), "finetune", recipe, "--data", "cifar10", "--run", runs / name]
     return once(runs / name, [*command, *(word for pair in pairs for word in ("--set", pair))])
