@@ -5,7 +5,7 @@
 The network forecasts the change against the season before, which it sees in its window: a series that goes on rising
 leaves the range it was trained on, its changes do not. Of a series that grows by shares of itself, take the logarithm:
 
-    dltk finetune forecast --data airline-passengers --set data.transform=log --set data.validation=0.2
+    dltk finetune forecast --data airline-passengers --set data.transform=log
 
 LSTM: Hochreiter and Schmidhuber 1997. GRU: Cho et al. 2014 (arXiv:1406.1078).
 """
@@ -29,7 +29,7 @@ class SeriesData:
     horizon: int = setting(6, "rows that it forecasts", low=1, high=10_000)
     season: int = setting(0, "rows of a season, at most data.window; 0: found in the training rows", low=0)
     transform: Literal["none", "log"] = setting("none", "log: of values above 0 that grow by shares of themselves")
-    validation: float = setting(0.1, "share of the rows, before the last ones, kept for decisions", low=0.0, high=0.4)
+    validation: float = setting(0.2, "share of the rows, before those: for decisions and intervals", low=0.0, high=0.4)
     test: float = setting(0.2, "share of the rows, the last ones, kept for the final figure", low=0.0, high=0.4)
     evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dltk.base.errors import InputError
-from dltk.report.values import number, scalars
+from dltk.report.values import listed, number, scalars
 
 __all__ = ["read_metrics"]
 
@@ -82,8 +82,8 @@ def _is_stretch(value: Any) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("column"), str):
         return False
     names = ("window", "wanted", "value", *(name for name in ("low", "high") if name in value))
-    parts = [value.get(name) for name in names]
-    if not all(_all(part, lambda cell: number(cell) is not None) and part for part in parts):
+    parts = [listed(value.get(name)) for name in names]
+    if not all(part and all(number(cell) is not None for cell in part) for part in parts):
         return False
     return len({len(part) for part in parts[1:]}) == 1 and ("low" in value) == ("high" in value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -114,11 +113,18 @@ TASK = _Forecast()
 
 
 def _ends(residuals: NDArray[np.float64], level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Low and high quantile over the samples, of a finite number of them: of few the lowest and the highest."""
-    ordered, count = np.sort(residuals, axis=0), len(residuals)
-    outside = math.floor((count + 1) * (1 - level) / 2 + 1e-9)
-    place = max(0, outside - 1)
-    return ordered[place], ordered[count - 1 - place]
+    """Low and high quantile of residuals (n, horizon, columns), widened for their small number; of few the extremes.
+
+    Windows that begin a row apart share all but one of what happened over h steps, and so their errors at step h say
+    as much as n / h independent ones.
+    """
+    low, high = np.empty(residuals.shape[1:]), np.empty(residuals.shape[1:])
+    for step in range(residuals.shape[1]):
+        independent = max(1.0, len(residuals) / (step + 1))
+        upper = min(1.0, (1 + level) / 2 * (1 + 1 / independent))
+        low[step] = np.quantile(residuals[:, step], 1 - upper, axis=0, method="lower")
+        high[step] = np.quantile(residuals[:, step], upper, axis=0, method="higher")
+    return low, high
 
 
 def _errors(found: NDArray[Any], wanted: NDArray[Any], report: Mapping[str, Any]) -> dict[str, float]:

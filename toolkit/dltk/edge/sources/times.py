@@ -58,7 +58,7 @@ def require_regular(table: Table, column: str, step: Step, *, last: int) -> None
         InputError: as `step_of`, or if the rows are at another step.
     """
     first = max(0, len(table.rows) - last)
-    if len(table.rows) - first < 2:
+    if len(table.column(column)) - first < 2:
         return
     found = _regular(table, column, first)
     same = found.unit == step.unit and math.isclose(found.size, step.size, rel_tol=_ROUNDING)
