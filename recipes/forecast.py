@@ -1,11 +1,19 @@
-"""An LSTM that says what a series will be.
+"""A recurrent network that says what a series will be.
 
-dltk finetune forecast --data load.csv --set data.window=48
+    dltk finetune forecast --data load.csv --set data.window=48
+
+The network forecasts the change against the season before, which it sees in its window: a series that goes on rising
+leaves the range it was trained on, its changes do not. Of a series that grows by shares of itself, take the logarithm:
+
+    dltk finetune forecast --data airline-passengers --set data.transform=log
+
+LSTM: Hochreiter and Schmidhuber 1997. GRU: Cho et al. 2014 (arXiv:1406.1078).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from dltk.recipe import Built, Calibration, Contract, DataHint, Fit, Phase, PruneAndQuantize, Recipe, setting
 
@@ -19,7 +27,9 @@ class SeriesData:
     columns: tuple[str, ...] = setting((), "columns of measurements; none: all but the first, which is the time")
     window: int = setting(24, "rows that the model sees", low=1, high=100_000)
     horizon: int = setting(6, "rows that it forecasts", low=1, high=10_000)
-    validation: float = setting(0.1, "share of the rows, before the last ones, kept for decisions", low=0.0, high=0.4)
+    season: int = setting(0, "rows of a season, at most data.window; 0: found in the training rows", low=0)
+    transform: Literal["none", "log"] = setting("none", "log: of values above 0 that grow by shares of themselves")
+    validation: float = setting(0.2, "share of the rows, before those: for decisions and intervals", low=0.0, high=0.4)
     test: float = setting(0.2, "share of the rows, the last ones, kept for the final figure", low=0.0, high=0.4)
     evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
 
@@ -28,12 +38,18 @@ class SeriesData:
 class Model:
     """The network."""
 
-    units: int = setting(32, "units of the LSTM", low=1, high=4096)
+    cell: Literal["simple", "lstm", "gru"] = setting("lstm", "kind of the recurrent layers")
+    layers: int = setting(1, "recurrent layers, one on the other", low=1, high=8)
+    units: int = setting(32, "units of each", low=1, high=4096)
+    dropout: float = setting(0.0, "share of a layer's outputs dropped in training", low=0.0, high=0.9)
+    forecasts: Literal["value", "change", "seasonal-change"] = setting(
+        "seasonal-change", "what is learnt: values, or what they differ by from the last row, or the season before"
+    )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One LSTM over the window, one dense layer for the whole horizon."""
+    """Recurrent layers over the window, one dense layer for the whole horizon."""
 
     seed: int = setting(0, "of the first weights and the order", low=0)
     data: SeriesData = field(default_factory=SeriesData)
@@ -44,29 +60,54 @@ class Settings:
 
 
 def build(settings: Settings, contract: Contract) -> Built:
-    """LSTM, dense, (horizon, columns)."""
+    """Recurrent layers, dense, (horizon, columns); added to what the change is counted from."""
     import keras
     from keras import layers
 
     keras.utils.set_random_seed(settings.seed)
+    model = settings.model
     (shape,) = contract.outputs.values()
     horizon, columns = shape
+    window = contract.input_shape[0]
+    cell = {"simple": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}[model.cell]
     series = keras.Input(contract.input_shape, name="series")
-    x = layers.LSTM(settings.model.units, name="lstm")(series)
+    x = series
+    if model.forecasts != "value":  # the shape of the window, whatever its level
+        last = layers.Flatten(name="last")(layers.Cropping1D((window - 1, 0), name="last_row")(series))
+        x = layers.Subtract(name="against_last")([series, layers.RepeatVector(window, name="level")(last)])
+    for number in range(model.layers):
+        on = number + 1 < model.layers
+        x = cell(model.units, return_sequences=on, name=f"{model.cell}_{number + 1}")(x)
+        x = layers.Dropout(model.dropout, seed=settings.seed + number, name=f"dropout_{number + 1}")(x)
     x = layers.Dense(horizon * columns, name="steps")(x)
-    forecast = layers.Reshape((horizon, columns), name="forecast")(x)
-    return Built(keras.Model(series, forecast, name="forecast"), (Phase("fit", settings.fit),))
+    answer: Any = layers.Reshape((horizon, columns), name="forecast" if model.forecasts == "value" else "changes")(x)
+    if model.forecasts != "value":
+        season = contract.facts["season"] if model.forecasts == "seasonal-change" else 1
+        answer = layers.Add(name="forecast")([_season_before(series, window, horizon, season), answer])
+    return Built(keras.Model(series, answer, name="forecast"), (Phase("fit", settings.fit),))
+
+
+def _season_before(series: Any, window: int, horizon: int, season: int) -> Any:
+    """The last season of the window, again and again up to the horizon."""
+    from keras import layers
+
+    whole, rest = divmod(horizon, season)
+    first = window - season
+    parts = [layers.Cropping1D((first, 0), name="season")(series)] * whole
+    if rest:
+        parts.append(layers.Cropping1D((first, season - rest), name="part_of_season")(series))
+    return parts[0] if len(parts) == 1 else layers.Concatenate(axis=1, name="seasons")(parts)
 
 
 recipe = Recipe(
     name="forecast",
-    summary="An LSTM that forecasts the next rows of a table of measurements.",
+    summary="A recurrent network that forecasts the next rows of a table of measurements, with an interval.",
     task="forecast",
     settings=Settings(),
     build=build,
     smoke={"model.units": 8, "fit.epochs": 2, "data.window": 12, "data.horizon": 3},
     data=DataHint(
-        layout="a CSV with a header: a time column, then one column or more of numbers, oldest row first",
+        layout="a CSV with a header: an evenly spaced time column, then columns of numbers; oldest row first",
         sample="time,load\n2024-01-01 00:00,21.5\n2024-01-01 01:00,20.9",
         default="sine",
     ),

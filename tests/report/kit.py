@@ -147,6 +147,13 @@ def forecast() -> dict:
     return {"kind": "regression", "samples": 20, **errors, "horizon": [{"step": step, **errors} for step in (1, 2)]}
 
 
+def judged_forecast() -> dict:
+    """The same with figures that the task itself adds."""
+    stretch = {"column": "load", "window": [1.0, 2.0, 3.0], "wanted": [4.0, 5.0], "value": [4.5, 5.5]}
+    ends = {"low": [3.0, 4.0], "high": [5.0, 6.0]}
+    return forecast() | {"interval_coverage": 0.8, "coverage": [0.8, 0.8], "stretch": stretch | ends}
+
+
 def write_run(folder: Path, metrics: dict, *, history: str | None = HISTORY, data: dict | None = DATA) -> Path:
     """A finished run folder, as far as a report looks into it."""
     folder.mkdir(parents=True)

@@ -112,11 +112,22 @@ def test_findings_of_another_form_are_left_out(kit, tmp_path, junk):
 
 
 def test_other_tasks_have_other_figures(kit, tmp_path):
-    forecast = as_text(collect(kit.write_run(tmp_path / "f", kit.forecast())))
+    forecast = as_text(collect(kit.write_run(tmp_path / "f", kit.judged_forecast())))
     assert "mean absolute error" in forecast
     assert "+2" in forecast
+    assert "interval coverage" in forecast
     bare = kit.write_run(tmp_path / "g", kit.GENERATOR, history=None, data=None)  # as adopting leaves it
     assert "generator loss   -0.5000" in as_text(collect(bare))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"column": 3}, {"window": []}, {"value": [1.0]}, {"low": [1.0, "x"]}, {"low": [1.0, 2.0], "high": [1.0]}]
+)
+def test_a_stretch_of_a_series_must_be_one(kit, tmp_path, wrong):
+    figures = kit.judged_forecast()
+    folder = kit.write_run(tmp_path / "f", figures | {"stretch": figures["stretch"] | wrong})
+    with pytest.raises(InputError, match="stretch"):
+        collect(folder)
 
 
 @pytest.mark.parametrize("make", ["nothing", "file", "empty"])

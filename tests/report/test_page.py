@@ -64,6 +64,8 @@ def test_a_page_of_a_bundle_shows_everything(bundle):
 def test_pages_of_other_tasks(kit, tmp_path):
     forecast = titles(page(kit.write_run(tmp_path / "f", kit.forecast())))
     assert "Error a step of the horizon" in forecast
+    assert "A forecast" not in forecast
+    assert "A forecast" in titles(page(kit.write_run(tmp_path / "j", kit.judged_forecast())))
     generator = titles(page(kit.write_run(tmp_path / "g", kit.GENERATOR, data=None)))
     assert "Loss" in generator
     assert "ROC" not in generator

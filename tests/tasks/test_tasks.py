@@ -33,14 +33,6 @@ def digits():
     return prepared("cnn", "digits")
 
 
-@pytest.fixture
-def series(tmp_path):
-    path = tmp_path / "series.csv"
-    rows = "\n".join(f"{hour},{20 + hour % 24},{hour / 10},5" for hour in range(200))
-    path.write_text(f"time,load,rise,still\n{rows}\n")
-    return path
-
-
 def test_unknown_tasks_are_named():
     with pytest.raises(InputError, match="Did you mean 'forecast'"):
         tasks.task("forcast")
@@ -66,6 +58,14 @@ def test_signature_fits_contract_and_family(recipe, data):
     assert {name: tensor.shape[1:] for name, tensor in tensors.items()} == dict(contract.inputs)
     read = Signature.from_dict(parse_json(canonical_json(signature.as_dict()), "here"), "here")
     assert (read.inputs, read.outputs, read.labels) == (signature.inputs, signature.outputs, signature.labels)
+
+
+def test_a_softmax_is_settled_at_the_temperature_that_was_fitted(digits):
+    task, settings, dataset = digits
+    signature = task.signature(settings, dataset, Built(None, (), (SCALE,)))
+    settled = task.settle(signature, np.zeros((0, 10)), dataset, {"calibration": {"temperature": 2.5}})
+    assert settled.postprocess == ({"op": "softmax", "temperature": 2.5},)
+    assert task.settle(settled, np.zeros((0, 10)), dataset, {}) == settled  # nothing was fitted: as it was
 
 
 def test_check_names_what_does_not_fit(digits):
@@ -131,48 +131,6 @@ def test_images_need_data():
     for name in ("cnn", "gan"):
         with pytest.raises(InputError, match="--data: must be given"):
             prepared(name, None)
-
-
-def test_forecast_windows_do_not_overlap_in_what_is_forecast(series):
-    _, settings, dataset = prepared("forecast", str(series), "data.columns=load")
-    window, horizon = settings.data.window, settings.data.horizon
-    spans = {
-        side: {row + window + step for row in getattr(dataset, side).rows for step in range(horizon)}
-        for side in ("train", "validation", "test")
-    }
-    assert not spans["train"] & spans["validation"]
-    assert not spans["validation"] & spans["test"]
-    assert max(spans["train"]) < min(spans["validation"]) < min(spans["test"])
-    assert max(spans["test"]) == 199
-
-
-def test_forecast_targets_follow_their_window_and_bring_the_metric_to_zero(series):
-    task, settings, dataset = prepared("forecast", str(series))
-    assert dataset.labels == ("load", "rise", "still")
-    signature = task.signature(settings, dataset, Built(None, ()))
-    (metric,) = family("series").metrics
-    perfect = {"forecast": dataset.test.targets}
-    assert metric.scores(perfect, dataset.test.targets, signature).max() == 0.0
-    row = dataset.test.rows[0]
-    mean, deviation = np.array(dataset.report["mean"]), np.array(dataset.report["std"])
-    hours = row + settings.data.window + np.arange(settings.data.horizon)
-    wanted = np.stack([20 + hours % 24, hours / 10, np.full(len(hours), 5)], axis=1)
-    # float32 standardized values brought back: a few units in the last place of 20
-    assert dataset.test.targets[0] * deviation + mean == pytest.approx(wanted, abs=1e-4)
-    assert deviation[2] == 1.0  # a column that never changes is not divided by nothing
-
-
-def test_forecast_refuses_what_is_too_short_or_no_number(tmp_path, series):
-    with pytest.raises(InputError, match="needs more rows"):
-        prepared("forecast", str(series), "data.window=180")
-    with pytest.raises(InputError, match="needs a column 'lood'"):
-        prepared("forecast", str(series), "data.columns=lood")
-    broken = tmp_path / "broken.csv"
-    broken.write_text("time,load\n1,2\n2,x\n")
-    with pytest.raises(InputError, match=r"broken\.csv.*3.*finite number"):
-        prepared("forecast", str(broken))
-    with pytest.raises(InputError, match="must exist"):
-        prepared("forecast", str(tmp_path / "none.csv"))
 
 
 def test_seed_numbers_of_calibration_and_evaluation_differ():

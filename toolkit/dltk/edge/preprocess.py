@@ -17,8 +17,18 @@ from dltk.base.errors import InputError, did_you_mean
 from dltk.edge.pictures import MAX_PIXELS, ImageSource, decode_image, resize_image
 from dltk.edge.signature import Op
 
-__all__ = ["MAX_PIXELS", "apply_ops", "decode_image", "image_ops", "read_image", "resize_image"]
+__all__ = [
+    "MAX_PIXELS",
+    "apply_ops",
+    "decode_image",
+    "from_units",
+    "image_ops",
+    "in_units",
+    "read_image",
+    "resize_image",
+]
 
+_LARGEST_EXPONENT = 88.0  # float32 ends a little above e^88
 _READING_OPS = ("decode", "resize", "window")  # they made the raw sample; nothing is left to do for a batch
 
 
@@ -71,6 +81,28 @@ def apply_ops(raws: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float32]:
     return np.ascontiguousarray(batch, dtype=np.float32)
 
 
+def in_units(values: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float64]:
+    """What a model of numbers gives, in the unit of the data: by the ops "unstandardize" and "exp" after the model."""
+    found = np.asarray(values, np.float64)
+    for op in ops:
+        if op["op"] == "unstandardize":
+            found = found * np.asarray(op["std"], np.float64) + np.asarray(op["mean"], np.float64)
+        elif op["op"] == "exp":
+            found = np.exp(np.minimum(found, _LARGEST_EXPONENT))
+    return found
+
+
+def from_units(values: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float64]:
+    """The other way round: what a model whose answers go through `ops` should have given for `values`."""
+    found = np.asarray(values, np.float64)
+    for op in reversed(ops):
+        if op["op"] == "unstandardize":
+            found = (found - np.asarray(op["mean"], np.float64)) / np.asarray(op["std"], np.float64)
+        elif op["op"] == "exp":
+            found = np.log(found)
+    return found
+
+
 def _scale(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
     scaled: NDArray[np.float32] = np.multiply(batch, np.asarray(op["multiply"], np.float32), dtype=np.float32)
     scaled += np.asarray(op["add"], np.float32)
@@ -87,6 +119,11 @@ def _standardize(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
     return centred
 
 
+def _log(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
+    # In float64 first: machines differ in the last bit of a logarithm, and rounding hides it.
+    return np.log(np.asarray(batch, np.float64)).astype(np.float32)
+
+
 def _normal(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
     """A standard normal sample a seed number: NumPy's Philox, which gives the same numbers on every machine."""
     shape = tuple(int(size) for size in op["shape"])
@@ -100,5 +137,6 @@ _BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
     "scale": _scale,
     "reverse_channels": _reverse_channels,
     "standardize": _standardize,
+    "log": _log,
     "normal": _normal,
 }

@@ -19,11 +19,12 @@ class Contract:
     Attributes:
         inputs: input name -> shape of one sample, without the batch.
         outputs: output name -> shape of one sample's output.
-        input_ranges: input name -> lowest and highest value of the raw sample.
+        facts: what else the data says and a model may be built by, such as the season of a series.
     """
 
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[int, ...]]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dltk.report.drawing import BLUE, HEIGHT, INK, ORANGE, Chart, short, svg
+from dltk.report.drawing import BLUE, HEIGHT, INK, ORANGE, SOFT, Chart, short, svg
 from dltk.report.judged import compared, judged
 from dltk.report.tradeoff import tradeoffs
 from dltk.report.values import number
@@ -22,6 +22,8 @@ def charts(report: Mapping[str, Any]) -> list[Chart]:
     found += compared(compression["outcomes"]) if compression.get("outcomes") else judged(metrics)
     if metrics.get("horizon"):
         found.append(_horizon(metrics["horizon"]))
+    if metrics.get("stretch"):
+        found.append(_stretch(metrics["stretch"]))
     return found
 
 
@@ -75,6 +77,23 @@ def _horizon(steps: Sequence[Mapping[str, Any]]) -> Chart:
         axes.legend()
 
     return Chart("Error a step of the horizon", "In the unit of the data, on the test split.", svg("horizon", paint))
+
+
+def _stretch(found: Mapping[str, Any]) -> Chart:
+    steps = range(1, len(found["value"]) + 1)
+
+    def paint(axes: Any) -> None:
+        axes.plot(range(1 - len(found["window"]), 1), found["window"], color=SOFT, label="seen")
+        axes.plot(steps, found["wanted"], color=ORANGE, marker="o", markersize=3, label="came")
+        axes.plot(steps, found["value"], color=BLUE, marker="o", markersize=3, label="forecast")
+        if "low" in found:
+            axes.fill_between(steps, found["low"], found["high"], color=BLUE, alpha=0.2, linewidth=0)
+        axes.set_xlabel("step")
+        axes.set_ylabel(short(found["column"], 30))
+        axes.legend()
+
+    note = "The last window of the test split; the band is the interval that answers come with."
+    return Chart("A forecast", note, svg("stretch", paint))
 
 
 def _drops(artifacts: Sequence[Mapping[str, Any]]) -> list[Chart]:

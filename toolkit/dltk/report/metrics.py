@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dltk.base.errors import InputError
-from dltk.report.values import number, scalars
+from dltk.report.values import listed, number, scalars
 
 __all__ = ["read_metrics"]
 
@@ -18,8 +18,8 @@ _HORIZON = ("step", "mean_absolute_error", "root_mean_squared_error")
 def read_metrics(found: Any, where: object) -> dict[str, Any]:
     """The figures in `found`, as `training.report` wrote them, or those of training for models without a right answer.
 
-    Single values are taken as they are; `top_k`, `calibration`, `classes`, `macro`, `confusion`, `roc`, `horizon` and
-    `training` must have their own form where they are there.
+    Single values are taken as they are; `top_k`, `calibration`, `classes`, `macro`, `confusion`, `roc`, `horizon`,
+    `stretch` and `training` must have their own form where they are there.
 
     Raises:
         InputError: naming the key that does not fit.
@@ -77,6 +77,17 @@ def _is_point(value: Any, parts: int) -> bool:
     return _all(value, lambda part: number(part) is not None) and len(value) == parts
 
 
+def _is_stretch(value: Any) -> bool:
+    """A window, what came after it and what was forecast; low and high ends where there is an interval."""
+    if not isinstance(value, dict) or not isinstance(value.get("column"), str):
+        return False
+    names = ("window", "wanted", "value", *(name for name in ("low", "high") if name in value))
+    parts = [listed(value.get(name)) for name in names]
+    if not all(part and all(number(cell) is not None for cell in part) for part in parts):
+        return False
+    return len({len(part) for part in parts[1:]}) == 1 and ("low" in value) == ("high" in value)
+
+
 _PARTS: Mapping[str, Callable[[Any], bool]] = {
     "top_k": _numbers,
     "calibration": lambda value: _numbers(value, _CALIBRATION) and _all(value.get("reliability", []), _is_bin),
@@ -85,5 +96,6 @@ _PARTS: Mapping[str, Callable[[Any], bool]] = {
     "confusion": _is_matrix,
     "roc": lambda value: _all(value, _is_curve),
     "horizon": lambda value: _all(value, lambda row: _numbers(row, _HORIZON)),
+    "stretch": _is_stretch,
     "training": lambda value: _numbers(value, gaps=True),
 }

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError
-from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
-from dltk.data.dataset import Dataset, Split
+from dltk.data.dataset import Dataset
+from dltk.data.series import prepare_series, seasonal_naive
+from dltk.edge.families.series import interval_of
+from dltk.edge.preprocess import from_units, in_units
 from dltk.edge.signature import Signature, TensorSpec
-from dltk.edge.sources import read_table
 from dltk.recipe import Built, Contract
-from dltk.tasks.base import SplitTask
+from dltk.tasks.base import SplitTask, spread
 
 __all__ = ["TASK"]
 
-_SINE_ROWS, _SINE_NOISE = 1500, 0.1
-
-
-@dataclass(frozen=True)
-class _Series:
-    """Measurements (time, columns), float32, oldest first."""
-
-    columns: tuple[str, ...]
-    values: NDArray[np.float32]
+_LEVEL = 0.8  # share of what comes that an interval is to hold
 
 
 class _Forecast(SplitTask):
@@ -42,81 +32,109 @@ class _Forecast(SplitTask):
     trainer = "fit"
 
     def prepare(self, settings: Any, data: str | None, *, progress: Progress) -> Dataset:
-        source = data or "sine"
-        series = _sine(settings.seed) if source == "sine" else _read(Path(source), settings.data.columns)
-        return _dataset(series, settings.data, source)
+        return prepare_series(data or "sine", settings.data, seed=settings.seed, progress=progress)
 
     def contract(self, settings: Any, dataset: Dataset) -> Contract:
         columns = len(dataset.report["columns"])
-        return Contract({"series": (settings.data.window, columns)}, {"forecast": (settings.data.horizon, columns)})
+        inputs, outputs = {"series": (settings.data.window, columns)}, {"forecast": (settings.data.horizon, columns)}
+        return Contract(inputs, outputs, {"season": dataset.report["season"]})
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
-        columns = list(dataset.report["columns"])
-        moments = {"mean": list(dataset.report["mean"]), "std": list(dataset.report["std"])}
-        axes = ("batch", "time", "column")
+        report, axes = dataset.report, ("batch", "time", "column")
+        columns = list(report["columns"])
+        moments = {"mean": list(report["mean"]), "std": list(report["std"])}
+        window = {"op": "window", "length": settings.data.window, "columns": columns}
+        if report["time"] is not None:
+            window["time"] = dict(report["time"])
+        logarithm = report["transform"] == "log"
         return Signature(
             task=self.name,
             family=self.family,
             inputs=(TensorSpec("series", "float32", (None, settings.data.window, len(columns)), axes),),
             outputs=(TensorSpec("forecast", "float32", (None, settings.data.horizon, len(columns)), axes),),
-            preprocess=(
-                {"op": "window", "length": settings.data.window, "columns": columns},
-                {"op": "standardize", **moments},
-            ),
-            postprocess=({"op": "unstandardize", **moments},),
+            preprocess=(window, *([{"op": "log"}] if logarithm else []), {"op": "standardize", **moments}),
+            postprocess=({"op": "unstandardize", **moments}, *([{"op": "exp"}] if logarithm else [])),
             labels=tuple(columns),
         )
+
+    def calibration(self, dataset: Dataset, *, count: int, seed: int) -> NDArray[Any]:
+        """Training windows; every second one is moved on to where the training rows' trend leads by the last row.
+
+        A series that grows leaves the range of its training rows, and an int8 model cuts off what lies outside its own.
+        """
+        positions = spread(dataset.train, count=count, seed=seed)
+        raws, report = dataset.train.take(positions), dataset.report
+        ops = [{"op": "exp"}] if report["transform"] == "log" else []
+        ahead = np.linspace(0.0, report["held_back"], len(raws[1::2]))[:, None, None]
+        raws[1::2] = in_units(from_units(raws[1::2], ops) + ahead * np.asarray(report["trend"]), ops)
+        return raws
+
+    def settle(
+        self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
+    ) -> Signature:
+        """An interval a step and column from the residuals of the validation split (split conformal prediction).
+
+        Without a validation split there is none. Papadopoulos et al. 2002; Lei et al. 2018 (arXiv:1604.04173). Windows
+        of a series are no independent samples, so that its promise is kept only as far as the series goes on as it was.
+        """
+        rest = tuple(op for op in signature.postprocess if op["op"] != "interval")
+        if not len(outputs):
+            return signature.with_postprocess(*rest)
+        residuals = np.asarray(dataset.validation.targets, np.float64)
+        residuals = residuals - np.asarray(outputs, np.float64).reshape(residuals.shape)
+        low, high = _ends(residuals, _LEVEL)
+        interval = {"op": "interval", "level": _LEVEL, "low": low.tolist(), "high": high.tolist()}
+        return signature.with_postprocess(interval, *rest)
+
+    def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
+        """Beside the season-naive forecast of the same windows: MASE (Hyndman and Koehler 2006), sMAPE in percent
+        (Makridakis 1993), and what share of values the interval holds, overall and a step.
+        """
+        report, ops = dataset.report, signature.postprocess
+        windows = dataset.test.take(slice(None)).astype(np.float64)
+        wanted = in_units(dataset.test.targets, ops)
+        answer = np.asarray(outputs, np.float64).reshape(wanted.shape)
+        found = in_units(answer, ops)
+        naive = seasonal_naive(windows, horizon=wanted.shape[1], season=report["season"])
+        figures: dict[str, Any] = {"season": report["season"], **_errors(found, wanted, report)}
+        figures |= {f"seasonal_naive_{name}": value for name, value in _errors(naive, wanted, report).items()}
+        stretch = {"window": windows[-1, :, 0], "wanted": wanted[-1, :, 0], "value": found[-1, :, 0]}
+        if (ends := interval_of(signature)) is not None:
+            low, high = (in_units(answer + end, ops) for end in ends)
+            inside = (low <= wanted) & (wanted <= high)
+            figures["interval_coverage"] = float(inside.mean())
+            figures["coverage"] = inside.mean(axis=(0, 2)).tolist()
+            stretch |= {"low": low[-1, :, 0], "high": high[-1, :, 0]}
+        lists = {name: values.tolist() for name, values in stretch.items()}
+        return {**figures, "stretch": {"column": report["columns"][0], **lists}}
 
 
 TASK = _Forecast()
 
 
-def _sine(seed: int) -> _Series:
-    """A made-up hourly load: a day, a week, a slow rise and noise."""
-    hours = np.arange(_SINE_ROWS)
-    noise = np.random.Generator(np.random.Philox(seed)).standard_normal(_SINE_ROWS) * _SINE_NOISE
-    day, week = np.sin(2 * np.pi * hours / 24), np.sin(2 * np.pi * hours / 168)
-    values = 20 + 4 * day + 2 * week + hours / _SINE_ROWS + noise
-    return _Series(("load",), values.astype(np.float32)[:, None])
+def _ends(residuals: NDArray[np.float64], level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Low and high quantile of residuals (n, horizon, columns), widened for their small number; of few the extremes.
+
+    Windows that begin a row apart share all but one of what happened over h steps, and so their errors at step h say
+    as much as n / h independent ones.
+    """
+    low, high = np.empty(residuals.shape[1:]), np.empty(residuals.shape[1:])
+    for step in range(residuals.shape[1]):
+        independent = max(1.0, len(residuals) / (step + 1))
+        upper = min(1.0, (1 + level) / 2 * (1 + 1 / independent))
+        low[step] = np.quantile(residuals[:, step], 1 - upper, axis=0, method="lower")
+        high[step] = np.quantile(residuals[:, step], upper, axis=0, method="higher")
+    return low, high
 
 
-def _read(path: Path, wanted: tuple[str, ...]) -> _Series:
-    """The first column of the file is the time; `wanted`, or all others, are measurements."""
-    table = read_table(path)
-    columns = wanted or table.header[1:]
-    if not columns:
-        raise InputError(f"{path}:1", "must name a time column and at least one column of measurements", table.header)
-    return _Series(tuple(columns), table.numbers(columns))
-
-
-def _dataset(series: _Series, data: Any, source: str) -> Dataset:
-    """Windows of `series`, split in time: no measurement that is to be forecast in one split is in another's."""
-    length, window, horizon = len(series.values), data.window, data.horizon
-    test_from = length - max(horizon, round(length * data.test))
-    validation_from = test_from - max(horizon, round(length * data.validation))
-    if validation_from < window + horizon:
-        rule = f"needs more rows for a window of {window}, a horizon of {horizon} and three splits"
-        raise InputError(source, rule, length, "Set data.window or data.horizon lower.")
-    starts = np.arange(length - window - horizon + 1)
-    first, last = starts + window, starts + window + horizon  # of what is forecast
-    rows = {
-        "train": starts[last <= validation_from],
-        "validation": starts[(first >= validation_from) & (last <= test_from)],
-        "test": starts[first >= test_from],
+def _errors(found: NDArray[Any], wanted: NDArray[Any], report: Mapping[str, Any]) -> dict[str, float]:
+    by_column = np.abs(found - wanted).mean(axis=(0, 1))
+    scale = np.asarray(report["naive_error"])
+    sizes = np.abs(found) + np.abs(wanted)
+    return {
+        "mean_absolute_error": float(by_column.mean()),
+        "mean_absolute_scaled_error": float((by_column / np.where(scale > 0, scale, 1.0)).mean()),
+        "symmetric_mean_absolute_percentage_error": float(
+            (200 * np.abs(found - wanted) / np.where(sizes > 0, sizes, 1.0)).mean()
+        ),
     }
-    seen = series.values[:validation_from].astype(np.float64)
-    mean, deviation = seen.mean(axis=0), seen.std(axis=0)
-    deviation = np.where(deviation > 0, deviation, 1.0)  # a column that never changes stays as it is
-    report = {
-        "columns": list(series.columns),
-        "mean": mean.tolist(),
-        "std": deviation.tolist(),
-        "windows": {name: len(found) for name, found in rows.items()},
-    }
-    store = np.moveaxis(sliding_window_view(series.values, window, axis=0), -1, 1)
-    standardized = ((series.values - mean) / deviation).astype(np.float32)
-    targets = np.moveaxis(sliding_window_view(standardized[window:], horizon, axis=0), -1, 1)
-    asked = {"window": window, "horizon": horizon, "validation": data.validation, "test": data.test}
-    splits = {name: Split(store, found, targets[found]) for name, found in rows.items()}
-    digest = sha256(canonical_json([asked, list(series.columns)]) + np.ascontiguousarray(series.values).tobytes())
-    return Dataset(**splits, labels=series.columns, digest=digest, source=source, report=report)

@@ -14,6 +14,7 @@ from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset, Split
 from dltk.edge.families import family
 from dltk.edge.metrics import expected_calibration_error, reliability, softmax, top_k_accuracy
+from dltk.edge.preprocess import in_units
 from dltk.edge.signature import Signature
 from dltk.training.pixels import pixels_report
 from dltk.training.ranking import ranking_report
@@ -139,7 +140,7 @@ def _multi_label(outputs: NDArray[Any], targets: NDArray[Any], signature: Signat
 
 
 def _values(outputs: NDArray[Any], targets: NDArray[Any], signature: Signature) -> dict[str, Any]:
-    found, wanted = (_in_units(values, signature) for values in (outputs, targets))
+    found, wanted = (in_units(values, signature.postprocess) for values in (outputs, targets))
     errors = found - wanted.reshape(found.shape)
     by_step = errors.reshape(len(errors), errors.shape[1] if errors.ndim > 1 else 1, -1)
     kept = family(signature.family).metrics
@@ -158,14 +159,6 @@ def _values(outputs: NDArray[Any], targets: NDArray[Any], signature: Signature) 
             for step in range(by_step.shape[1])
         ],
     }
-
-
-def _in_units(values: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
-    found = np.asarray(values, np.float64)
-    for op in signature.postprocess:
-        if op["op"] == "unstandardize":
-            found = found * np.asarray(op["std"], np.float64) + np.asarray(op["mean"], np.float64)
-    return found
 
 
 def _logits(outputs: NDArray[Any], signature: Signature) -> NDArray[np.float64]:

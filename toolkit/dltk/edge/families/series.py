@@ -1,8 +1,8 @@
-"""The last stretch of a series to its next values."""
+"""The last stretch of a series to its next values, and how far off they may be."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,19 @@ from dltk.base.errors import InputError
 from dltk.edge import preprocess
 from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
 from dltk.edge.signature import Op, Signature
-from dltk.edge.sources.table import read_table
+from dltk.edge.sources.table import Table, read_table
+from dltk.edge.sources.times import Step, require_regular
 
-__all__ = ["FAMILY", "Series", "scale_of", "window_of"]
+__all__ = ["FAMILY", "Series", "interval_of", "measurements", "window_of"]
 
-Answer = list[dict[str, float]]  # column -> value, one a step of the horizon
+Answer = list[dict[str, dict[str, float]]]  # column -> value, and low and high where known; one a step of the horizon
 
 
 def _mean_absolute_error(
     outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature
 ) -> NDArray[np.float64]:
-    found = _unstandardized(outputs[signature.outputs[0].name], signature)
-    wanted = _unstandardized(np.asarray(targets), signature)
+    found = _in_units(outputs[signature.outputs[0].name], signature)
+    wanted = _in_units(np.asarray(targets), signature)
     return np.asarray(np.abs(found - wanted).reshape(len(found), -1).mean(axis=1), np.float64)
 
 
@@ -42,18 +43,22 @@ class Series(Whole):
         return "regression"
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.float32]:
-        """The last `length` rows of an array, or of the window's columns of a CSV file."""
+        """The last `length` rows of an array, or of the window's columns of a CSV file, evenly spaced in time."""
         window = window_of(signature)
+        length, width = int(window["length"]), len(window["columns"])
         if isinstance(source, str | Path):
-            values, where = read_table(source).numbers(window["columns"]), str(source)
+            table = read_table(source)
+            values, where = _checked(table, signature, last=length), str(source)
         else:
             values, where = np.asarray(source, np.float32), "array"
-        length, width = int(window["length"]), len(window["columns"])
         if values.ndim != 2 or values.shape[1] != width or len(values) < length:
             raise InputError(where, f"must have at least {length} rows of {width} values", values.shape)
-        if not np.isfinite(values[-length:]).all():
+        raw = values[-length:].copy()
+        if not np.isfinite(raw).all():
             raise InputError(where, "must hold finite numbers")
-        return values[-length:].copy()
+        if _takes_logarithm(signature) and not (raw > 0).all():
+            raise InputError(where, "must hold numbers above 0: the model takes their logarithm", float(raw.min()))
+        return raw
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
         """float32 (n, length, columns), standardized."""
@@ -61,19 +66,35 @@ class Series(Whole):
         return {signature.inputs[0].name: preprocess.apply_ops(np.asarray(raws, np.float32), ops)}
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: the next values by column, one dictionary a step. `top` has no meaning here."""
-        names = _target_columns(signature)
-        values = _unstandardized(outputs[signature.outputs[0].name], signature)
-        return [[dict(zip(names, map(float, step), strict=True)) for step in sample] for sample in values]
+        """A sample: column -> {"value", "low", "high"}, one dictionary a step. `top` has no meaning here.
+
+        Low and high are missing where the model has no interval.
+        """
+        names, parts = _target_columns(signature), {"value": outputs[signature.outputs[0].name]}
+        if (found := interval_of(signature)) is not None:
+            values = np.asarray(parts["value"], np.float64).reshape(-1, *found[0].shape)
+            parts |= {"low": values + found[0], "high": values + found[1]}
+        parts = {name: _in_units(values, signature) for name, values in parts.items()}
+        samples, steps, _ = parts["value"].shape
+        return [
+            [
+                {
+                    name: {part: float(values[sample, step, place]) for part, values in parts.items()}
+                    for place, name in enumerate(names)
+                }
+                for step in range(steps)
+            ]
+            for sample in range(samples)
+        ]
 
     def as_json(self, answer: Answer) -> Answer:
-        """[{column: value, ...}, ...]."""
+        """[{column: {"value": ..., "low": ..., "high": ...}, ...}, ...]."""
         return answer
 
     def as_text(self, answer: Answer) -> str:
-        """A line a step."""
+        """A line a step: the value, and in brackets low and high."""
         lines = (
-            f"+{step:<4d} " + "  ".join(f"{name}={value:.6g}" for name, value in values.items())
+            f"+{step:<4d} " + "  ".join(f"{name}={_number(found)}" for name, found in values.items())
             for step, values in enumerate(answer, start=1)
         )
         return "\n".join(lines)
@@ -83,11 +104,11 @@ class Series(Whole):
         window, targets, path = window_of(signature), _target_columns(signature), Path(data)
         table, length = read_table(path), int(window["length"])
         horizon = int(np.prod(signature.outputs[0].sample_shape)) // len(targets)
-        inputs, after = table.numbers(window["columns"]), table.numbers(targets)
+        inputs = _checked(table, signature, last=len(table.rows))
+        after = measurements(table, targets, positive=_takes_logarithm(signature))
         if len(inputs) < length + horizon:
             raise InputError(path, f"needs at least {length + horizon} rows", len(inputs))
-        mean, deviation = scale_of(signature)
-        wanted = (after[length:].astype(np.float64) - mean) / deviation
+        wanted = preprocess.from_units(after[length:], signature.postprocess)
         count = len(inputs) - length - horizon + 1
         raws = np.moveaxis(sliding_window_view(inputs, length, axis=0), -1, 1)[:count]
         return Labelled(raws, np.moveaxis(sliding_window_view(wanted, horizon, axis=0), -1, 1))
@@ -98,18 +119,12 @@ class Series(Whole):
         generator = np.random.Generator(np.random.PCG64(seed))
         steps = generator.standard_normal((count, int(window["length"]), len(window["columns"])))
         walks = steps.cumsum(axis=1) / np.sqrt(steps.shape[1])
-        scales = [op for op in signature.preprocess if op["op"] == "standardize"]
-        for op in scales:
-            walks = walks * np.asarray(op["std"]) + np.asarray(op["mean"])
+        for op in reversed(signature.preprocess):
+            if op["op"] == "standardize":
+                walks = walks * np.asarray(op["std"]) + np.asarray(op["mean"])
+            elif op["op"] == "log":
+                walks = np.exp(walks)
         return np.asarray(walks, np.float32)
-
-
-def scale_of(signature: Signature) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and deviation (columns,) or () that bring outputs back to the data's unit."""
-    for op in signature.postprocess:
-        if op["op"] == "unstandardize":
-            return np.asarray(op["mean"], np.float64), np.asarray(op["std"], np.float64)
-    return np.zeros(()), np.ones(())
 
 
 def window_of(signature: Signature) -> Op:
@@ -124,14 +139,70 @@ def window_of(signature: Signature) -> Op:
     raise InputError("preprocess", "needs a step 'window'", [op["op"] for op in signature.preprocess])
 
 
+def interval_of(signature: Signature) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """What lies between a forecast and the low and high end of its interval, standardized, (horizon, columns) each.
+
+    Raises:
+        InputError: if the step does not fit the outputs.
+    """
+    columns = len(_target_columns(signature))
+    shape = (int(np.prod(signature.outputs[0].sample_shape)) // columns, columns)
+    for op in signature.postprocess:
+        if op["op"] == "interval":
+            try:
+                low, high = (np.asarray(op[end], np.float64) for end in ("low", "high"))
+            except (KeyError, TypeError, ValueError) as fault:
+                raise InputError("postprocess: interval", "must have numbers as low and high", dict(op)) from fault
+            if low.shape != shape or high.shape != shape or not np.isfinite([low, high]).all():
+                raise InputError("postprocess: interval", f"low and high must be finite, of shape {shape}", low.shape)
+            return low, high
+    return None
+
+
+def measurements(table: Table, columns: Sequence[str], *, positive: bool) -> NDArray[np.float32]:
+    """float32 (rows, columns) of `table`.
+
+    Raises:
+        InputError: naming the line of the first cell that is no finite number, or not above 0 where it must be.
+    """
+    values = table.numbers(columns)
+    if positive and not (values > 0).all():
+        row, place = np.argwhere(values <= 0)[0]
+        rule = f"column {columns[place]!r} must be above 0 for its logarithm"
+        raise InputError(table.where(int(row)), rule, f"{values[row, place]:g}")
+    return values
+
+
+def _checked(table: Table, signature: Signature, *, last: int) -> NDArray[np.float32]:
+    """The window's columns of `table`, whose `last` rows stand as far apart as those of training did."""
+    window = window_of(signature)
+    time = window.get("time")
+    if time is not None:
+        try:
+            column, step = str(time["column"]), Step(str(time["unit"]), float(time["size"]))
+        except (KeyError, TypeError, ValueError) as fault:
+            raise InputError("preprocess: window: time", "must have a column, a unit and a size", time) from fault
+        require_regular(table, column, step, last=last)
+    return measurements(table, window["columns"], positive=_takes_logarithm(signature))
+
+
+def _takes_logarithm(signature: Signature) -> bool:
+    return any(op["op"] == "log" for op in signature.preprocess)
+
+
 def _target_columns(signature: Signature) -> tuple[str, ...]:
     return signature.labels or tuple(window_of(signature)["columns"])
 
 
-def _unstandardized(values: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
+def _in_units(values: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
     """(n, horizon, columns) in the data's unit."""
-    mean, deviation = scale_of(signature)
-    return np.asarray(values, np.float64).reshape(len(values), -1, len(_target_columns(signature))) * deviation + mean
+    shaped = np.asarray(values, np.float64).reshape(len(values), -1, len(_target_columns(signature)))
+    return preprocess.in_units(shaped, signature.postprocess)
+
+
+def _number(found: Mapping[str, float]) -> str:
+    text = f"{found['value']:.6g}"
+    return f"{text} [{found['low']:.6g}, {found['high']:.6g}]" if "low" in found else text
 
 
 FAMILY: Family = Series()

@@ -6,14 +6,18 @@ from dltk.edge.sources.arrays import ImageArrays, read_arrays, read_image_arrays
 from dltk.edge.sources.images import Listing, list_images
 from dltk.edge.sources.labels import check_labels
 from dltk.edge.sources.table import Table, read_table
+from dltk.edge.sources.times import Step, require_regular, step_of
 
 __all__ = [
     "ImageArrays",
     "Listing",
+    "Step",
     "Table",
     "check_labels",
     "list_images",
     "read_arrays",
     "read_image_arrays",
     "read_table",
+    "require_regular",
+    "step_of",
 ]

@@ -1,0 +1,65 @@
+"""Forecasts of two public series against season-naive ones on the same windows, by the commands a user types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from figures import Figure, spread
+from shell import console_script, once, shown
+
+from dltk.base.files import parse_json, read_capped
+from dltk.edge.machine import machine
+
+__all__ = ["ROWS", "Row", "forecasts"]
+
+_SEEDS = (0, 1, 2)
+_COVERAGE = (0.75, 0.85)  # what an interval of 0.8 may hold of so few values
+
+
+@dataclass(frozen=True)
+class Row:
+    """A series by name, and the settings it is forecast with."""
+
+    data: str
+    settings: tuple[str, ...]
+
+
+ROWS = {
+    "airline-passengers": Row("airline-passengers", ("data.transform=log", "data.validation=0.25")),
+    # Validation of 0.25 is a whole year.
+    "seattle-weather": Row(
+        "seattle-weather",
+        (
+            "data.columns=temp_max,temp_min,wind", "data.window=28", "data.horizon=7", "data.validation=0.25",
+            "fit.epochs=10",
+        ),
+    ),
+}  # fmt: skip
+
+
+def forecasts(*, runs: Path, limit: int = 0) -> list[Figure]:
+    """Mean absolute error over season-naive's, and what the intervals held: three seeds a series. `limit` is unused."""
+    found = []
+    for name, row in ROWS.items():
+        metrics, command = [], ""
+        for seed in _SEEDS:
+            run = runs / f"forecast-{name}-{seed}"
+            pairs = [word for pair in (*row.settings, f"seed={seed}") for word in ("--set", pair)]
+            words = [console_script(), "finetune", "forecast", "--data", row.data, "--run", run, *pairs]
+            path, command = once(run, words) / "metrics.json", shown(words)
+            metrics.append(parse_json(read_capped(path, 1_000_000), path))
+        ratios = [each["mean_absolute_error"] / each["seasonal_naive_mean_absolute_error"] for each in metrics]
+        held = [each["interval_coverage"] for each in metrics]
+        season = metrics[0]["season"]
+        what = f"{name}: mean absolute error over that of a naive forecast with season {season}"
+        found.append(_figure(what, command, ratios, "below 1", max(ratios) < 1))
+        low, high = _COVERAGE
+        what = f"{name}: share of test values in intervals of 0.8"
+        found.append(_figure(what, command, held, f"{low:g} to {high:g}", low <= min(held) and max(held) <= high))
+    return found
+
+
+def _figure(what: str, command: str, values: list[float], target: str, met: bool) -> Figure:
+    middle, words = spread(values, "{:.3f}")
+    return Figure("recipe-forecast", what, command, f"{middle:.3f}", f"{words}, a seed each", target, met, machine())
