@@ -55,11 +55,23 @@ class Task(Protocol):
     def golden(self, dataset: Dataset, *, count: int, seed: int) -> Samples:
         """A few raw test samples, of different classes, that a bundle carries to prove itself."""
 
+    def settle(
+        self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
+    ) -> Signature:
+        """`signature` with what only a trained model can tell, such as how sure it may be of its answers.
+
+        Args:
+            signature: also one that was settled before, of the model that this one was compressed from.
+            outputs: (n, ...), what the model answers to the validation split; n is 0 where there is none.
+            metrics: what `dltk.training.report` found.
+        """
+
     def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
         """Figures of this task alone, as JSON values, beside those that `dltk.training.report` gives of its kind.
 
         Args:
             outputs: (n, ...), what the model answers to the test split.
+            signature: as `settle` left it.
         """
 
 
@@ -81,6 +93,16 @@ class SplitTask:
     def golden(self, dataset: Dataset, *, count: int, seed: int) -> Samples:
         """Test samples, of different classes."""
         return take(dataset.test, spread(dataset.test, count=count, seed=seed))
+
+    def settle(
+        self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
+    ) -> Signature:
+        """The temperature that makes a softmax's confidences honest, as it was fitted on the validation split."""
+        last = signature.postprocess[-1] if signature.postprocess else {"op": "identity"}
+        if last["op"] != "softmax" or "calibration" not in metrics:
+            return signature
+        warmth = {"temperature": metrics["calibration"]["temperature"]}
+        return signature.with_postprocess(*signature.postprocess[:-1], {**last, **warmth})
 
     def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
         """None beside the general ones."""

@@ -42,11 +42,11 @@ def finish_run(
     progress: Progress,
 ) -> None:
     """Write signature, test samples, model and metrics; the metrics last: with them the run is finished."""
-    metrics = _metrics(task, model, dataset, signature, settings, history, progress)
+    metrics, settled = _judged(task, model, dataset, signature, settings, history, progress)
     raws, targets = task.evaluation(dataset, limit_bytes=settings.data.evaluation_mb * 1_000_000, seed=settings.seed)
     if history:
         write_history(run.history_path, history)
-    run.write_signature(_calibrated(signature, metrics))
+    run.write_signature(settled)
     save_npz(run.evaluation_path, {"raws": raws, "targets": targets})
     write_atomic(run.model_path, keras_bytes(model))
     run.write_json("metrics", metrics)
@@ -62,7 +62,7 @@ def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
     write_atomic(path, stream.getvalue().encode())
 
 
-def _metrics(
+def _judged(
     task: Task,
     model: Any,
     dataset: Dataset,
@@ -70,23 +70,22 @@ def _metrics(
     settings: Any,
     history: Sequence[Mapping[str, Any]],
     progress: Progress,
-) -> dict[str, Any]:
-    """Figures on the test split; of a family where no answer is right or wrong, the last figures of training."""
+) -> tuple[dict[str, Any], Signature]:
+    """Figures on the test split, and the signature as the validation split settles it.
+
+    Of a family where no answer is right or wrong: the last figures of training, and the signature as it was.
+    """
     from dltk import training
 
     if not family(signature.family).metrics:
         last = history[-1] if history else {}
-        return {"kind": signature.family, "training": {name: last[name] for name in last if name not in _PHASE}}
-    outputs = training.predict_outputs(model, dataset.test, signature, progress=progress)
-    general = training.evaluate(model, dataset, signature, outputs=outputs, progress=progress)
-    return {**general, **task.figures(outputs, dataset, signature, settings)}
-
-
-def _calibrated(signature: Signature, metrics: Mapping[str, Any]) -> Signature:
-    """`signature` with the temperature that makes the softmax's confidences honest."""
-    last = signature.postprocess[-1] if signature.postprocess else {"op": "identity"}
-    if last["op"] != "softmax" or "calibration" not in metrics:
-        return signature
-    return signature.with_postprocess(
-        *signature.postprocess[:-1], {**last, "temperature": metrics["calibration"]["temperature"]}
+        kept = {name: last[name] for name in last if name not in _PHASE}
+        return {"kind": signature.family, "training": kept}, signature
+    held_out, outputs = (
+        training.predict_outputs(model, split, signature, progress=progress)
+        for split in (dataset.validation, dataset.test)
     )
+    validation = (held_out, dataset.validation.targets) if len(held_out) else None
+    general = training.report(outputs, dataset.test.targets, signature, validation=validation)
+    settled = task.settle(signature, held_out, dataset, general)
+    return {**general, **task.figures(outputs, dataset, settled, settings)}, settled
