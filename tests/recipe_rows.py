@@ -51,7 +51,18 @@ def _load_csv(folder: Path) -> list[str]:
     return [str(folder / "load.csv")]
 
 
+def _rows_csv(folder: Path) -> list[str]:
+    import numpy as np
+
+    values = np.random.default_rng(0).normal((5.0, 100.0, -1.0), (1.0, 30.0, 0.1), (120, 3))
+    values[:20] += 9.0
+    lines = [",".join([*(f"{value:.4f}" for value in row), "worn" if n < 20 else "ok"]) for n, row in enumerate(values)]
+    (folder / "rows.csv").write_text("\n".join(["heat,load,shift,label", *lines]) + "\n")
+    return [str(folder / "rows.csv")]
+
+
 ROWS: dict[str, Row] = {
+    "autoencoder": Row(lambda folder: _rows_csv(folder)[0], lambda folder: ["5,100,-1"], set=("data.normal=ok",)),
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "gan": Row(_digits, lambda folder: ["3", "4"]),
