@@ -1,8 +1,8 @@
 """From what a user gives to what a model takes: the same code runs in training and on the device.
 
 A sample goes two steps. `read_image` runs the ops "decode" and "resize" and gives the raw sample, uint8 (H, W, 3) or of
-one channel, that training caches. `apply_ops` runs the ops after them on a batch of raw samples and gives float32 tensors. How pictures
-become pixels stands in `dltk.edge.pictures`.
+one channel, that training caches. `apply_ops` runs the ops after them on a batch of raw samples and gives float32
+tensors. How pictures become pixels stands in `dltk.edge.pictures`.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from dltk.data.dataset import Dataset, NoisySplit, Split
 from dltk.data.images import channels, prepare_images, reading_ops
 from dltk.data.normal import only_normal
 from dltk.data.rows import prepare_rows
+from dltk.edge.families import compared_inputs
 from dltk.edge.families.anomaly import VERDICTS, anomaly_scores
 from dltk.edge.families.restore import FAMILY as RESTORE
 from dltk.edge.families.samples import is_table
@@ -42,6 +43,10 @@ class _Autoencode(SplitTask):
     def prepare(self, settings: Any, data: str | None, *, progress: Progress) -> Dataset:
         if data is None:
             raise InputError("--data", "must be given", hint="A folder of images, or a CSV of numbers, for example.")
+        if settings.use == "anomaly" and settings.data.multi_label:
+            raise InputError(
+                "setting data.multi_label", "must be false for use=anomaly: a sample is normal or not", True
+            )
         dataset = _prepared(settings, data, progress)
         if settings.use == "anomaly":
             dataset = only_normal(dataset, settings.data.normal)
@@ -178,8 +183,6 @@ def _scale(built: Built) -> tuple[float, float]:
 
 
 def _scores(outputs: NDArray[Any], split: Split, signature: Signature) -> NDArray[np.float64]:
-    from dltk.edge.families import compared_inputs
-
     tensors = compared_inputs(split.take(slice(None)), signature)
     return anomaly_scores({**tensors, signature.outputs[0].name: outputs}, signature)
 

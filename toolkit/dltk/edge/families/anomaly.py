@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dltk.edge.families.base import Family, Kind, Labelled, Metric
 from dltk.edge.families.classification import read_listing
-from dltk.edge.families.samples import Samples, columns_of, error, is_table, step
+from dltk.edge.families.samples import Samples, columns_of, error, is_table, number, step
 from dltk.edge.signature import Signature
 from dltk.edge.sources import list_images, read_table
 
@@ -47,7 +47,7 @@ def _right(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature
 
 
 def _threshold(signature: Signature) -> float:
-    return float(step(signature.postprocess, "threshold", "postprocess")["at"])
+    return number(step(signature.postprocess, "threshold"), "at")
 
 
 class Anomaly(Samples):
@@ -76,7 +76,7 @@ class Anomaly(Samples):
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of images in a folder a class or a CSV path,label; or of a CSV with the columns and one of labels."""
-        op = step(signature.postprocess, "threshold", "postprocess")
+        op = step(signature.postprocess, "threshold", "normal", "label")
         if is_table(signature):
             table = read_table(data, required=(op["label"],))
             raws, given = table.numbers(columns_of(signature)), table.column(op["label"])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dltk.edge.families.base import Family, Kind, Labelled, Metric
 from dltk.edge.families.classification import read_listing
-from dltk.edge.families.samples import Samples, columns_of, error, is_table, scale_of, step
+from dltk.edge.families.samples import Samples, columns_of, error, is_table, moments, number, scale_of, step
 from dltk.edge.noise import add_noise
 from dltk.edge.pictures import as_png_grid
 from dltk.edge.signature import Signature
@@ -45,12 +45,12 @@ class Restore(Samples):
         """A sample: uint8 (height, width, channels), or its numbers by column. `top` has no meaning here."""
         found = np.asarray(outputs[signature.outputs[0].name], np.float64)
         if not is_table(signature):
-            op = step(signature.postprocess, "to_uint8", "postprocess")
-            return list(np.clip(np.rint(found * op["multiply"] + op["add"]), 0, 255).astype(np.uint8))
-        op = step(signature.postprocess, "unstandardize", "postprocess")
-        values = found * np.asarray(op["std"], np.float64) + np.asarray(op["mean"], np.float64)
+            op = step(signature.postprocess, "to_uint8")
+            pixels = found * number(op, "multiply") + number(op, "add")
+            return list(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
         names = columns_of(signature)
-        return [dict(zip(names, map(float, row), strict=True)) for row in values]
+        mean, deviation = moments(step(signature.postprocess, "unstandardize"), len(names))
+        return [dict(zip(names, map(float, row), strict=True)) for row in found * deviation + mean]
 
     def as_json(self, answer: Answer) -> dict[str, Any]:
         """{column: value}, or {"shape": [...], "pixels": nested lists}."""
@@ -80,7 +80,7 @@ class Restore(Samples):
             clean: NDArray[Any] = read_table(data).numbers(columns_of(signature))
         else:
             clean, _, skipped, notes = read_listing(list_images(data, least_classes=1), signature, self.read, data)
-        deviation = float(step(signature.postprocess, "noise", "postprocess")["deviation"])
+        deviation = number(step(signature.postprocess, "noise"), "deviation")
         numbers, said = np.arange(len(clean)), f"noise of deviation {deviation:g} was added to the samples"
         noisy = add_noise(clean, numbers, deviation=deviation, seed=0, scale=scale_of(signature))
         return Labelled(noisy, clean, skipped, (*notes, said))

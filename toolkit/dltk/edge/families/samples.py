@@ -17,21 +17,50 @@ from dltk.edge.noise import PIXELS
 from dltk.edge.signature import Op, Signature
 from dltk.edge.sources import read_table
 
-__all__ = ["Samples", "columns_of", "error", "is_table", "scale_of", "step"]
+__all__ = ["Samples", "columns_of", "error", "is_table", "moments", "number", "scale_of", "step"]
 
 _REST = ("decode", "resize", "columns")  # steps that made the raw sample
 
 
-def step(ops: Sequence[Op], name: str, where: str) -> Op:
-    """The step called `name`.
+def step(ops: Sequence[Op], name: str, *keys: str) -> Op:
+    """The step called `name`, of a bundle that may come from anywhere; it has `keys`.
+
+    Raises:
+        InputError: if there is none, or it lacks a key.
+    """
+    found = next((op for op in ops if op["op"] == name), None)
+    if found is None or not all(key in found for key in keys):
+        needs = f" with {', '.join(keys)}" if keys else ""
+        raise InputError("signature", f"needs a step {name!r}{needs}", [dict(op) for op in ops])
+    return found
+
+
+def number(op: Op, key: str) -> float:
+    """The finite number at `key` of a step.
 
     Raises:
         InputError: if there is none.
     """
-    for op in ops:
-        if op["op"] == name:
-            return op
-    raise InputError(where, f"needs a step {name!r}", [op["op"] for op in ops])
+    value = op.get(key)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not np.isfinite(value):
+        raise InputError(f"signature: {op['op']}: {key}", "must be a finite number", value)
+    return float(value)
+
+
+def moments(op: Op, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation (count,) of a step "standardize" or "unstandardize".
+
+    Raises:
+        InputError: if they are not `count` finite numbers each.
+    """
+    found = []
+    for key in ("mean", "std"):
+        values = op.get(key)
+        numbers = isinstance(values, list) and all(isinstance(value, int | float) for value in values)
+        if not isinstance(values, list) or not numbers or len(values) != count or not np.isfinite(values).all():
+            raise InputError(f"signature: {op['op']}: {key}", f"must be {count} finite numbers", values)
+        found.append(np.asarray(values, np.float64))
+    return found[0], found[1]
 
 
 def is_table(signature: Signature) -> bool:
@@ -41,14 +70,18 @@ def is_table(signature: Signature) -> bool:
 
 def columns_of(signature: Signature) -> list[str]:
     """The names of a row's numbers, in order."""
-    return [str(name) for name in step(signature.preprocess, "columns", "preprocess")["names"]]
+    names = step(signature.preprocess, "columns", "names")["names"]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise InputError("signature: columns: names", "must be a list of texts", names)
+    return names
 
 
 def scale_of(signature: Signature) -> NDArray[np.float32]:
     """What noise is a share of: the range of pixels, or the deviation (columns,) of each column."""
     if not is_table(signature):
         return np.asarray(PIXELS)
-    return np.asarray(step(signature.preprocess, "standardize", "preprocess")["std"], np.float32)
+    _, deviation = moments(step(signature.preprocess, "standardize"), len(columns_of(signature)))
+    return deviation.astype(np.float32)
 
 
 def error(outputs: Mapping[str, NDArray[Any]], wanted: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
@@ -86,9 +119,10 @@ class Samples:
         """Coloured patches with noise, or rows around the mean that the signature standardizes by."""
         if not is_table(signature):
             return IMAGES.synthetic(signature, count=count, seed=seed)
-        op = step(signature.preprocess, "standardize", "preprocess")
-        drawn = np.random.Generator(np.random.PCG64(seed)).standard_normal((count, len(columns_of(signature))))
-        return np.asarray(drawn * np.asarray(op["std"]) + np.asarray(op["mean"]), np.float32)
+        columns = len(columns_of(signature))
+        mean, deviation = moments(step(signature.preprocess, "standardize"), columns)
+        drawn = np.random.Generator(np.random.PCG64(seed)).standard_normal((count, columns))
+        return np.asarray(drawn * deviation + mean, np.float32)
 
 
 def _row(sources: list[Any], signature: Signature) -> NDArray[np.float32]:
