@@ -13,6 +13,8 @@ __all__ = ["ROWS", "Row"]
 class Row:
     """How `test_whole_way.py` takes one recipe from data to answers, with `--smoke` settings.
 
+    What stands behind a space in its key tells rows of one recipe apart.
+
     Attributes:
         data: (folder) -> what `--data` gets; the folder is empty, and the row's own. None: the recipe's default.
         inputs: (folder) -> the INPUTs of `dltk predict`; None: none, where `words` say it all.
@@ -51,7 +53,20 @@ def _load_csv(folder: Path) -> list[str]:
     return [str(folder / "load.csv")]
 
 
+def _rows_csv(folder: Path) -> list[str]:
+    import numpy as np
+
+    values = np.random.default_rng(0).normal((5.0, 100.0, -1.0), (1.0, 30.0, 0.1), (120, 3))
+    values[:20] += 9.0
+    lines = [",".join([*(f"{value:.4f}" for value in row), "worn" if n < 20 else "ok"]) for n, row in enumerate(values)]
+    (folder / "rows.csv").write_text("\n".join(["heat,load,shift,label", *lines]) + "\n")
+    return [str(folder / "rows.csv")]
+
+
 ROWS: dict[str, Row] = {
+    "autoencoder": Row(lambda folder: _rows_csv(folder)[0], lambda folder: ["5,100,-1"], set=("data.normal=ok",)),
+    "autoencoder denoise": Row(_digits, _picture, set=("use=denoise", "augment.noise=0.1", "model.filters=4")),
+    "autoencoder embed": Row(_digits, _picture, set=("use=embed", "model.kind=dense")),
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "gan": Row(_digits, lambda folder: ["3", "4"]),

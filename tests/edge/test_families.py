@@ -12,6 +12,7 @@ import tiny
 from dltk.base.errors import InputError
 from dltk.edge.families import FAMILIES, family
 from dltk.edge.signature import Signature, TensorSpec
+from edge import samples
 
 SERIES = Signature(
     task="forecast",
@@ -33,7 +34,7 @@ GENERATOR = Signature(
     preprocess=({"op": "normal", "shape": [5]},),
     postprocess=({"op": "to_uint8", "multiply": 127.5, "add": 127.5},),
 )
-SIGNATURES = {"classification": tiny.SIGNATURE, "series": SERIES, "generator": GENERATOR}
+SIGNATURES = {"classification": tiny.SIGNATURE, "series": SERIES, "generator": GENERATOR} | samples.SIGNATURES
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -49,7 +50,7 @@ def test_every_family_keeps_the_rules(name):
     alone = np.concatenate([kind.tensors(made[i : i + 1], signature)[spec.name] for i in range(4)])
     assert np.array_equal(tensors[signature.inputs[0].name], alone)
     outputs = {spec.name: np.zeros((4, *spec.sample_shape), np.float32) for spec in signature.outputs}
-    answers = kind.answers(outputs, signature, top=2)
+    answers = kind.answers({**tensors, **outputs}, signature, top=2)
     assert len(answers) == 4
     assert all(kind.as_text(answer) and kind.as_json(answer) for answer in answers)
 

@@ -262,7 +262,7 @@ def test_a_resize_that_does_not_exist_is_refused(pixels, change):
 
 def test_another_colour_mode_is_refused(pixels):
     with pytest.raises(InputError, match="mode must be RGB"):
-        read_image(pixels, [{"op": "decode", "mode": "L"}])
+        read_image(pixels, [{"op": "decode", "mode": "CMYK"}])
 
 
 def test_scale_is_a_float32_product_and_a_float32_sum():

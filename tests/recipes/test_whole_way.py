@@ -31,7 +31,9 @@ def test_from_data_to_answers(name, tmp_path):
     data.mkdir()
     given = () if row.data is None else ("--data", row.data(data))
     pairs = [word for pair in row.set for word in ("--set", pair)]
-    made = small.make(tmp_path / "run", "finetune", name, *given, "--run", tmp_path / "run", "--smoke", *pairs)
+    made = small.make(
+        tmp_path / "run", "finetune", name.partition(" ")[0], *given, "--run", tmp_path / "run", "--smoke", *pairs
+    )
     steps = [word for step in row.steps for word in ("--step", step)]
     smaller = small.make(tmp_path / "less", "compress", made.path, "--no-control", "--run", tmp_path / "less", *steps)
     gate = [word for pair in row.gate for word in ("--gate", pair)]

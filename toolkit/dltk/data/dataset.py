@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Dataset", "Split"]
+from dltk.edge.noise import add_noise
+
+__all__ = ["Dataset", "NoisySplit", "Split"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,35 @@ class Split:
     def take(self, positions: NDArray[Any] | slice) -> NDArray[Any]:
         """The raw samples at `positions` within this side, as a copy in memory (len(positions), ...)."""
         return np.array(self.store[self.rows[positions]])
+
+    def clean(self, positions: NDArray[Any] | slice) -> NDArray[Any]:
+        """The same samples without the noise that some sides are shown with: what a model is to give back."""
+        return self.take(positions)
+
+
+@dataclass(frozen=True)
+class NoisySplit(Split):
+    """A side whose samples always carry the same noise, made as they are taken.
+
+    Attributes:
+        deviation: see `dltk.edge.noise.add_noise`.
+        seed: of the noise; each sample's is a function of it and of the sample's id.
+        scale: of the values, see `add_noise`.
+    """
+
+    deviation: float
+    seed: int
+    scale: NDArray[np.float32]
+
+    def take(self, positions: NDArray[Any] | slice) -> NDArray[Any]:
+        """The samples at `positions` with their noise."""
+        return add_noise(
+            super().take(positions), self.ids[positions], deviation=self.deviation, seed=self.seed, scale=self.scale
+        )
+
+    def clean(self, positions: NDArray[Any] | slice) -> NDArray[Any]:
+        """The samples at `positions` without noise."""
+        return super().take(positions)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from dltk.base.files import (
 )
 from dltk.base.progress import Progress
 from dltk.data.pool import Pool
-from dltk.edge.preprocess import MAX_PIXELS, decode_image, resize_image
+from dltk.edge.pictures import to_grey
+from dltk.edge.preprocess import MAX_PIXELS, channels_of, decode_image, resize_image
 from dltk.edge.signature import Op
 from dltk.edge.sources.unreadable import reason_of
 
@@ -41,7 +42,7 @@ class Decoded:
     """The decoded samples of a pool, row by row.
 
     Attributes:
-        images: uint8 (n, H, W, 3), memory-mapped, read-only; rows in `unreadable` are black.
+        images: uint8 (n, H, W, 3 or 1), memory-mapped, read-only; rows in `unreadable` are black.
         digests: uint8 (n, 32), SHA-256 of each picture's size and pixels before it was resized.
         unreadable: row -> reason.
     """
@@ -79,7 +80,7 @@ def decode_pool(pool: Pool, ops: Sequence[Op], *, progress: Progress) -> Decoded
 
 def _shape(count: int, ops: Sequence[Op]) -> tuple[int, int, int, int]:
     resize = next(op for op in ops if op["op"] == "resize")
-    return count, int(resize["height"]), int(resize["width"]), 3
+    return count, int(resize["height"]), int(resize["width"]), channels_of(ops)
 
 
 def _open(folder: Path, shape: tuple[int, ...]) -> Decoded | None:
@@ -102,6 +103,7 @@ def _build(building: Path, pool: Pool, ops: Sequence[Op], shape: tuple[int, ...]
     )
     limit = next((int(op["max_pixels"]) for op in ops if op["op"] == "decode"), MAX_PIXELS)
     resize = next(op for op in ops if op["op"] == "resize")
+    grey = channels_of(ops) == 1
 
     def work(rows: range) -> list[tuple[int, str]]:
         faults = []
@@ -112,7 +114,8 @@ def _build(building: Path, pool: Pool, ops: Sequence[Op], shape: tuple[int, ...]
                 faults.append((row, reason_of(fault)))
                 continue
             digests[row] = np.frombuffer(_pixel_digest(image), np.uint8)
-            images[row] = resize_image(image, resize)
+            resized = resize_image(image, resize)
+            images[row] = to_grey(resized) if grey else resized
         return faults
 
     faults: list[tuple[int, str]] = []

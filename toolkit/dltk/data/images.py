@@ -19,9 +19,9 @@ from dltk.data.split import SIDES, assign_sides, stratified
 from dltk.edge.preprocess import image_ops
 from dltk.edge.signature import Op
 from dltk.edge.sources.unreadable import NOT_A_PICTURE, ignored, require_few_unreadable
-from dltk.recipe import ImageData
+from dltk.recipe import ImageData, PlainImageData
 
-__all__ = ["prepare_images"]
+__all__ = ["channels", "prepare_images", "reading_ops"]
 
 
 def prepare_images(source: str, settings: ImageData, *, seed: int, progress: Progress = SILENT) -> Dataset:
@@ -43,7 +43,7 @@ def prepare_images(source: str, settings: ImageData, *, seed: int, progress: Pro
         received = settings.validation + settings.test
         raise InputError("setting data.validation", "must leave samples for training beside data.test", received)
     pool = open_pool(source, group=settings.group, multi_label=settings.multi_label, progress=progress)
-    ops = image_ops(settings.size, settings.size, fit=settings.resize, max_pixels=settings.max_pixels)
+    ops = reading_ops(settings)
     decoded = decode_pool(pool, ops, progress=progress)
     _check_files(pool, decoded, settings.max_unreadable, progress)
     rows = np.setdiff1d(np.arange(len(pool)), np.array(sorted(decoded.unreadable), np.int64))
@@ -57,6 +57,17 @@ def prepare_images(source: str, settings: ImageData, *, seed: int, progress: Pro
     train, validation, test = splits
     digest = _digest(pool, decoded, by_side, ops)
     return Dataset(train, validation, test, pool.labels, digest, pool.source, report)
+
+
+def reading_ops(settings: ImageData) -> tuple[Op, Op]:
+    """File -> cached uint8 (size, size, channels), as `settings` says."""
+    side, most = settings.size, settings.max_pixels
+    return image_ops(side, side, fit=settings.resize, max_pixels=most, channels=channels(settings))
+
+
+def channels(settings: ImageData) -> int:
+    """Of the images that `settings` describe: 3 where they do not say."""
+    return settings.channels if isinstance(settings, PlainImageData) else 3
 
 
 def _report(pool: Pool, decoded: Decoded, by_side: list[NDArray[np.int64]]) -> dict[str, Any]:

@@ -57,8 +57,8 @@ class Model:
         raws = [self._family.read(source, self.signature) for source in sources]
         found: list[Any] = []
         for start in range(0, len(raws), _CHUNK):
-            outputs = self.run(self._family.tensors(np.stack(raws[start : start + _CHUNK]), self.signature))
-            found += self._family.answers(outputs, self.signature, top=top)
+            tensors = self._family.tensors(np.stack(raws[start : start + _CHUNK]), self.signature)
+            found += self._family.answers({**tensors, **self.run(tensors)}, self.signature, top=top)
         return found
 
     def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

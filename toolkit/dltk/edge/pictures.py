@@ -4,7 +4,7 @@ How a picture becomes RGB, one rule each:
     formats        JPEG, PNG, BMP, WebP, GIF (first frame); by content, never by file name
     orientation    the EXIF orientation is applied; EXIF that cannot be read counts as none
     16 bits        the upper 8 bits: value >> 8
-    grey           the value three times
+    grey           the value three times; where a model takes one channel: ITU-R 601-2 luma, which gives it back
     palette        looked up
     transparency   laid over white: (value * alpha + 255 * (255 - alpha) + 127) // 255
     CMYK           Pillow's conversion; colour profiles are not applied
@@ -15,7 +15,9 @@ Damaged and truncated files are refused, and so is a picture with more pixels th
 from __future__ import annotations
 
 import io
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +31,7 @@ from dltk.edge.signature import Op
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "MAX_PIXELS", "ImageSource", "decode_image", "resize_image"]
+__all__ = ["FORMATS", "MAX_PIXELS", "ImageSource", "as_png_grid", "decode_image", "resize_image", "to_grey"]
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")  # Pillow tries these decoders and no other
 MAX_PIXELS = 50_000_000
@@ -83,6 +85,26 @@ def resize_image(image: NDArray[np.uint8], op: Op) -> NDArray[np.uint8]:
     canvas = np.zeros((height, width, 3), np.uint8)
     canvas[top : top + tall, left : left + wide] = _pillow_resize(image, tall, wide)
     return canvas
+
+
+def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 (H, W, 1) out of RGB (H, W, 3): ITU-R 601-2 luma in 16-bit fixed point, as Pillow has it."""
+    red, green, blue = (image[..., channel].astype(np.uint32) for channel in range(3))
+    return (((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8))[..., None]
+
+
+def as_png_grid(images: Sequence[NDArray[np.uint8]]) -> bytes:
+    """A PNG with uint8 images (H, W, 1 or 3) of one size in a grid, row by row, as near to a square as can be."""
+    pillow = _pillow()
+    height, width, channels = images[0].shape
+    across = math.ceil(math.sqrt(len(images)))
+    grid = np.zeros((math.ceil(len(images) / across) * height, across * width, channels), np.uint8)
+    for place, image in enumerate(images):
+        top, left = place // across * height, place % across * width
+        grid[top : top + height, left : left + width] = image
+    stream = io.BytesIO()
+    pillow.fromarray(grid[..., 0] if channels == 1 else grid).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def _decode(data: bytes, max_pixels: int, where: str) -> NDArray[np.uint8]:

@@ -1,8 +1,8 @@
 """From what a user gives to what a model takes: the same code runs in training and on the device.
 
-A sample goes two steps. `read_image` runs the ops "decode" and "resize" and gives the raw sample, uint8 (H, W, 3), that
-training caches. `apply_ops` runs the ops after them on a batch of raw samples and gives float32 tensors. How pictures
-become pixels stands in `dltk.edge.pictures`.
+A sample goes two steps. `read_image` runs the ops "decode" and "resize" and gives the raw sample, uint8 (H, W, 3) or of
+one channel, that training caches. `apply_ops` runs the ops after them on a batch of raw samples and gives float32
+tensors. How pictures become pixels stands in `dltk.edge.pictures`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
-from dltk.edge.pictures import MAX_PIXELS, ImageSource, decode_image, resize_image
+from dltk.edge.pictures import MAX_PIXELS, ImageSource, decode_image, resize_image, to_grey
 from dltk.edge.signature import Op
 
 __all__ = [
     "MAX_PIXELS",
     "apply_ops",
+    "channels_of",
     "decode_image",
     "from_units",
     "image_ops",
@@ -29,19 +30,25 @@ __all__ = [
 ]
 
 _LARGEST_EXPONENT = 88.0  # float32 ends a little above e^88
-_READING_OPS = ("decode", "resize", "window")  # they made the raw sample; nothing is left to do for a batch
+_READING_OPS = ("decode", "resize", "window", "columns")  # they made the raw sample; nothing is left to do for a batch
 
 
-def image_ops(height: int, width: int, *, fit: str = "stretch", max_pixels: int = MAX_PIXELS) -> tuple[Op, Op]:
-    """The ops "decode" and "resize" that lead the preprocessing of a model that takes images of `height` x `width`."""
+def image_ops(
+    height: int, width: int, *, fit: str = "stretch", max_pixels: int = MAX_PIXELS, channels: int = 3
+) -> tuple[Op, Op]:
+    """The ops "decode" and "resize" that lead the preprocessing of a model that takes images of `height` x `width`.
+
+    Args:
+        channels: 3, or 1 for grey ("L", as Pillow calls it).
+    """
     return (
-        {"op": "decode", "mode": "RGB", "max_pixels": max_pixels},
+        {"op": "decode", "mode": "RGB" if channels == 3 else "L", "max_pixels": max_pixels},
         {"op": "resize", "height": height, "width": width, "method": "bilinear", "fit": fit},
     )
 
 
 def read_image(source: ImageSource, ops: Sequence[Op], *, where: str | None = None) -> NDArray[np.uint8]:
-    """One raw sample, uint8 (H, W, 3), by the ops "decode" and "resize" among `ops`.
+    """One raw sample, uint8 (H, W, 3), or (H, W, 1) in mode "L", by the ops "decode" and "resize" among `ops`.
 
     Args:
         source: path, the bytes of a file, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
@@ -54,11 +61,21 @@ def read_image(source: ImageSource, ops: Sequence[Op], *, where: str | None = No
     limit = next((op.get("max_pixels", MAX_PIXELS) for op in ops if op["op"] == "decode"), MAX_PIXELS)
     image = decode_image(source, max_pixels=limit, where=where)
     for op in ops:
-        if op["op"] == "decode" and op.get("mode", "RGB") != "RGB":
-            raise InputError("preprocess: decode", "mode must be RGB", op["mode"])
         if op["op"] == "resize":
             image = resize_image(image, op)
-    return image
+    return image if channels_of(ops) == 3 else to_grey(image)
+
+
+def channels_of(ops: Sequence[Op]) -> int:
+    """How many channels raw samples have by the op "decode": 3 in mode RGB, 1 in mode L.
+
+    Raises:
+        InputError: on another mode.
+    """
+    mode = next((op.get("mode", "RGB") for op in ops if op["op"] == "decode"), "RGB")
+    if mode not in ("RGB", "L"):
+        raise InputError("preprocess: decode", "mode must be RGB or L", mode)
+    return 3 if mode == "RGB" else 1
 
 
 def apply_ops(raws: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ def score(session: Session, signature: Signature, samples: Labelled) -> dict[str
     kind, scores = family(signature.family), []
     for start in range(0, len(raws), _CHUNK):
         piece = slice(start, start + _CHUNK)
-        outputs = session.run(kind.tensors(raws[piece], signature))
+        tensors = kind.tensors(raws[piece], signature)
+        outputs = {**tensors, **session.run(tensors)}
         scores.append(kind.metrics[0].scores(outputs, targets[piece], signature))
     return {"name": kind.metrics[0].name, "value": float(np.concatenate(scores).mean()), "samples": len(raws)}

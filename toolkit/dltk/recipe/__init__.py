@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dltk.recipe.groups import Augment, Calibration, Fit, ImageData, PruneAndQuantize
+from dltk.recipe.groups import Augment, Calibration, Fit, ImageData, PlainImageData, PruneAndQuantize
 from dltk.recipe.recipe import Built, Contract, DataHint, Phase, Recipe
 from dltk.recipe.settings import setting
 
@@ -15,6 +15,7 @@ __all__ = [
     "Fit",
     "ImageData",
     "Phase",
+    "PlainImageData",
     "PruneAndQuantize",
     "Recipe",
     "setting",

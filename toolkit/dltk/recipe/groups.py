@@ -7,7 +7,7 @@ from typing import Literal
 
 from dltk.recipe.settings import setting
 
-__all__ = ["Augment", "Calibration", "Fit", "ImageData", "PruneAndQuantize"]
+__all__ = ["Augment", "Calibration", "Fit", "ImageData", "PlainImageData", "PruneAndQuantize"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,13 @@ class ImageData:
     max_unreadable: float = setting(0.05, "stop if a larger share of the files cannot be read", low=0.0, high=1.0)
     max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
     evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+
+
+@dataclass(frozen=True)
+class PlainImageData(ImageData):
+    """Images for models that start from nothing, which may take grey ones as they are."""
+
+    channels: Literal[1, 3] = setting(3, "3: red, green, blue; 1: grey, made so where the file is not")
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,9 @@ class Augment:
     contrast: float = setting(0.0, "largest change of contrast, as a share", low=0.0, high=0.9)
     mixup: float = setting(0.0, "alpha of mixup (arXiv:1710.09412); 0: off", low=0.0)
     cutmix: float = setting(0.0, "alpha of cutmix (arXiv:1905.04899); 0: off", low=0.0)
+    noise: float = setting(
+        0.0, "Gaussian noise: its deviation as a share of the range of pixels, or of a column's own", low=0.0, high=2.0
+    )
 
 
 @dataclass(frozen=True)

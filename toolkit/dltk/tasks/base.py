@@ -23,7 +23,7 @@ class Task(Protocol):
     """Data -> what the model must be; model -> what the device must know. Stateless, like a family."""
 
     name: str
-    family: str  # name in `dltk.edge.families`
+    family: str  # name in `dltk.edge.families`; of the models it makes unless a setting says otherwise
     trainer: str  # name in `dltk.training`: "fit", "gan" ...
 
     def prepare(self, settings: Any, data: str | None, *, progress: Progress) -> Dataset:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dltk.training.backend import require_tensorflow
-    from dltk.training.evaluation import evaluate, predict_outputs, report
+    from dltk.training.evaluation import evaluate, inputs_of, predict_outputs, report
     from dltk.training.fit import FitTrainer
     from dltk.training.gan import GanTrainer
     from dltk.training.harness import run
@@ -30,6 +30,7 @@ _HOMES = {  # name -> module; imported when first asked for, since most of them 
     "as_text": "tables",
     "cached_teacher": "teacher",
     "evaluate": "evaluation",
+    "inputs_of": "evaluation",
     "predict_outputs": "evaluation",
     "report": "evaluation",
     "require_tensorflow": "backend",
@@ -46,6 +47,7 @@ __all__ = [
     "as_text",
     "cached_teacher",
     "evaluate",
+    "inputs_of",
     "predict_outputs",
     "report",
     "require_tensorflow",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset, Split
-from dltk.edge.families import family
+from dltk.edge.families import compared_inputs, compares_inputs, family
 from dltk.edge.metrics import expected_calibration_error, reliability, softmax, top_k_accuracy
 from dltk.edge.preprocess import in_units
 from dltk.edge.signature import Signature
@@ -20,7 +20,7 @@ from dltk.training.pixels import pixels_report
 from dltk.training.ranking import ranking_report
 from dltk.training.temperature import fit_temperature
 
-__all__ = ["evaluate", "predict_outputs", "report"]
+__all__ = ["evaluate", "inputs_of", "predict_outputs", "report"]
 
 _CURVE = 101  # points a ROC curve is kept with
 
@@ -40,7 +40,8 @@ def evaluate(
     if len(dataset.validation) and family(signature.family).kind(signature) == "single-label":
         found = predict_outputs(model, dataset.validation, signature, batch_size=batch_size, progress=progress)
         validation = (found, dataset.validation.targets)
-    return report(outputs, dataset.test.targets, signature, validation=validation)
+    inputs = inputs_of(dataset.test, signature)
+    return report(outputs, dataset.test.targets, signature, validation=validation, inputs=inputs)
 
 
 def predict_outputs(
@@ -57,9 +58,15 @@ def predict_outputs(
     return np.concatenate(found) if found else np.zeros((0, *signature.outputs[0].sample_shape), np.float32)
 
 
+def inputs_of(split: Split, signature: Signature) -> Mapping[str, NDArray[Any]]:
+    """The input tensors of all samples of `split`, where the family's metrics compare outputs with them; else none."""
+    return compared_inputs(split.take(slice(None)), signature) if compares_inputs(signature) else {}
+
+
 def report(
     outputs: NDArray[Any], targets: NDArray[Any], signature: Signature, *,
-    validation: tuple[NDArray[Any], NDArray[Any]] | None = None, temperature: float = 1.0
+    validation: tuple[NDArray[Any], NDArray[Any]] | None = None, temperature: float = 1.0,
+    inputs: Mapping[str, NDArray[Any]] | None = None
 ) -> dict[str, Any]:  # fmt: skip
     """Figures of model outputs (n, ...) against targets.
 
@@ -67,7 +74,8 @@ def report(
     curves, calibration before and after a temperature fitted on `validation` (outputs, targets), or `temperature`
     without those, and the reliability behind it: (confidence, accuracy, samples) a bin. Several labels: the same a
     label at the signature's threshold. Values: errors overall and a step of the horizon, in the data's unit. Pixels and
-    rankings: see `dltk.training.pixels` and `dltk.training.ranking`.
+    rankings: see `dltk.training.pixels` and `dltk.training.ranking`. Reconstructions: the family's own metrics; the
+    input tensors must stand in `inputs` where these compare outputs with them.
 
     Raises:
         InputError: if there are no samples.
@@ -79,6 +87,8 @@ def report(
         if validation is not None:
             temperature = fit_temperature(_logits(validation[0], signature), validation[1])
         return _single_label(outputs, np.asarray(targets), signature, temperature)
+    if kind == "reconstruction":
+        return _reconstruction(outputs, np.asarray(targets), signature, inputs or {})
     return _REPORTS[kind](outputs, np.asarray(targets), signature)
 
 
@@ -159,6 +169,15 @@ def _values(outputs: NDArray[Any], targets: NDArray[Any], signature: Signature) 
             for step in range(by_step.shape[1])
         ],
     }
+
+
+def _reconstruction(
+    outputs: NDArray[Any], targets: NDArray[Any], signature: Signature, inputs: Mapping[str, NDArray[Any]]
+) -> dict[str, Any]:
+    tensors = {**inputs, signature.outputs[0].name: outputs}
+    metrics = family(signature.family).metrics
+    figures = {metric.name: float(metric.scores(tensors, targets, signature).mean()) for metric in metrics}
+    return {"kind": "reconstruction", "samples": len(targets), **figures}
 
 
 def _logits(outputs: NDArray[Any], signature: Signature) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
+from dltk.edge.families import family
 from dltk.edge.signature import Signature
 from dltk.training.ahead import ahead
 from dltk.training.backend import tf
@@ -133,21 +134,22 @@ class Feed:
             )
             number = np.array([epoch * self.steps + step])
             inputs = self._inputs(rows, view, features)
-            return Batch(epoch, step == 0, inputs, self.views.targets(rows, view), taught, number, hints=led)
+            return Batch(epoch, step == 0, inputs, self._targets(rows, view), taught, number, hints=led)
 
         yield from ahead(make, range(self.steps))
 
-    def validation(self) -> Iterator[list[Any]]:
-        """Inputs of the learner for the validation split, in order."""
+    def validation(self) -> Iterator[tuple[list[Any], Any]]:
+        """Inputs of the learner for the validation split, and what is wanted of it, in order."""
         split = self.dataset.validation
         features = self._features(split, PLAIN, plain=True)
         starts = range(0, len(split), _VALIDATION_BATCH)
 
-        def make(start: int) -> list[Any]:
+        def make(start: int) -> tuple[list[Any], Any]:
             rows = np.arange(start, min(start + _VALIDATION_BATCH, len(split)))
+            wanted = self._tensor(split.clean(rows)) if self.reconstructs else split.targets[rows]
             if features is not None:
-                return [np.asarray(features[rows], np.float32)]
-            return model_inputs(self.learner, split.take(rows), self.signature)
+                return [np.asarray(features[rows], np.float32)], wanted
+            return model_inputs(self.learner, split.take(rows), self.signature), wanted
 
         yield from ahead(make, starts)
 
@@ -159,11 +161,23 @@ class Feed:
         finite = np.all([np.isfinite(array).reshape(len(rows), -1).all(1) for array in inputs], axis=0)
         if not finite.all():
             return f"Samples {_some(self.dataset.train.ids[rows[~finite]])} hold values that are not finite."
-        targets = np.asarray(self.views.targets(rows, view), np.float64)
+        targets = np.asarray(self._targets(rows, view), np.float64)
         finite = np.isfinite(targets).reshape(len(rows), -1).all(1)
         if not finite.all():
             return f"Targets of samples {_some(self.dataset.train.ids[rows[~finite]])} are not finite."
         return ""
+
+    @cached_property
+    def reconstructs(self) -> bool:
+        """Whether what is wanted is the input itself, without noise."""
+        return family(self.signature.family).kind(self.signature) == "reconstruction"
+
+    def _targets(self, rows: NDArray[np.int64], view: int) -> NDArray[Any]:
+        return self._tensor(self.views.clean(rows, view)) if self.reconstructs else self.views.targets(rows, view)
+
+    def _tensor(self, raws: NDArray[Any]) -> NDArray[Any]:
+        (tensor,) = family(self.signature.family).tensors(raws, self.signature).values()
+        return tensor
 
     def _inputs(self, rows: NDArray[np.int64], view: int, features: NDArray[Any] | None) -> list[Any]:
         if features is not None:
@@ -205,7 +219,7 @@ class Feed:
         if self._held is None or self._held[0] != view:
             self._held = None  # before the next one is read: never two in memory
             features = tf.constant(np.asarray(self._features(self.dataset.train, view), np.float32))
-            targets = self.views.targets(np.arange(len(self.dataset.train)), view)
+            targets = self._targets(np.arange(len(self.dataset.train)), view)
             taught = np.zeros(0, np.float32) if self.teacher is None else np.asarray(self.teacher.logits(view))
             self._held = view, (features, tf.constant(targets), tf.constant(taught))
         return self._held[1]

@@ -25,13 +25,13 @@ from dltk.training.feed import Batch, Feed
 from dltk.training.hazards import odd_batches_crash
 from dltk.training.hints import Hints
 from dltk.training.losses import objective
+from dltk.training.noise import views_of
 from dltk.training.optimizers import is_keras3, optimizer
 from dltk.training.schedules import rate
 from dltk.training.selection import Selection
 from dltk.training.step import Step
 from dltk.training.teacher import Teacher
 from dltk.training.trainer import Row
-from dltk.training.views import Views
 from dltk.training.weights import Average, pack, put, seed_dropout, snapshot, unpack
 
 __all__ = ["FitTrainer", "phases"]
@@ -84,7 +84,7 @@ class FitTrainer:
         self._teacher, self._cut, self._augment, self._hints = teacher, frozen_through, augment, hints
         self._objective = objective(signature, dataset.train.targets, fit)
         prefix, self._learner = (None, model) if frozen_through is None else split_at(model, frozen_through)
-        views = Views(dataset.train, augment, seed=seed, classes=signature.outputs[0].sample_shape[-1])
+        views = views_of(dataset.train, augment, seed=seed, classes=signature.outputs[0].sample_shape[-1])
         even = odd_batches_crash(self._learner)
         if even and fit.batch_size % 2:
             raise InputError("setting batch_size", "must be even: TensorFlow crashes on this model", fit.batch_size)
@@ -204,14 +204,12 @@ class FitTrainer:
         return forward
 
     def _validate(self) -> dict[str, float]:
-        targets, losses, right, start = self._dataset.validation.targets, [], [], 0
-        for inputs in self._feed.validation():
+        losses, right = [], []
+        for inputs, wanted in self._feed.validation():
             logits = self._objective.logits(self._forward(*map(tf.constant, inputs)))
-            wanted = targets[start : start + len(logits)]
             losses.append(self._objective.losses(logits, self._objective.encode(tf.constant(wanted))).numpy())
             if self._objective.has_classes:
                 right.append(logits.numpy().argmax(-1) == wanted)
-            start += len(logits)
         figures = {"validation_loss": float(np.concatenate(losses).mean(dtype=np.float64))}
         return figures | ({"validation_accuracy": float(np.concatenate(right).mean())} if right else {})
 

@@ -54,7 +54,7 @@ def objective(signature: Signature, targets: NDArray[Any], fit: Fit) -> Objectiv
         InputError: if a label lies outside the model's outputs, or class weights are asked for without classes.
     """
     kind = family(signature.family).kind(signature)
-    if kind == "regression":
+    if kind in ("regression", "reconstruction"):
         if fit.class_weights != "none":
             raise InputError("setting class_weights", "needs classes", fit.class_weights, "Set it to none.")
         return Objective(kind, _float, _float, _squared, lambda ours, theirs, _: _squared(ours, theirs))

@@ -13,7 +13,7 @@ from dltk.data.dataset import Dataset
 from dltk.edge.signature import Signature
 from dltk.recipe.groups import Augment
 from dltk.training.features import Frozen, cached_outputs
-from dltk.training.views import Views
+from dltk.training.noise import views_of
 
 __all__ = ["Teacher", "cached_teacher"]
 
@@ -44,7 +44,7 @@ def cached_teacher(
     `views=0` (a new view every epoch) means a pass of the teacher every epoch.
     """
     classes = signature.outputs[0].sample_shape[-1]
-    views, frozen = Views(dataset.train, augment, seed=seed, classes=classes), Frozen(model)
+    views, frozen = views_of(dataset.train, augment, seed=seed, classes=classes), Frozen(model)
 
     def logits(view: int) -> NDArray[Any]:
         return cached_outputs(

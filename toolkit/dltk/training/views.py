@@ -72,6 +72,10 @@ class Views:
         weights = shares.reshape(-1, 1, 1, 1).astype(np.float32)
         return _to_uint8(raws * weights + others * (1 - weights))
 
+    def clean(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
+        """Raw samples as `view` shows them, but for noise."""
+        return self.take(positions, view)
+
     def targets(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
         """Targets at `positions`: as they are, or float32 (n, classes) where views are blended."""
         targets = self._split.targets[positions]

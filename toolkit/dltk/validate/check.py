@@ -74,6 +74,7 @@ def judge(
     targets: NDArray[Any] | None = None,
     metric: Metric | None = None,
     baseline: Outputs | None = None,
+    inputs: Outputs | None = None,
     seed: int = 0,
     float_operators: Collection[str] = (),
     left_float: Collection[str] = (),
@@ -83,6 +84,7 @@ def judge(
     Args:
         targets: what is right, (n, ...), for `metric`; without both no metric is judged.
         baseline: outputs that the metric's drop is counted from (the model before compression); `reference` if None.
+        inputs: the input tensors, where `metric` compares outputs with them.
         seed: of the bootstrap.
         float_operators: as the worker found them; a file called int8 may have none but `left_float`.
         left_float: operators that the quantization plan leaves float, by the runtime's names.
@@ -98,7 +100,8 @@ def judge(
         reasons.append(f"called {precision} but computes in float32: {', '.join(stray)}")
     scored = None
     if targets is not None and metric is not None:
-        scored = _scored(baseline or reference, outputs, targets, metric, signature, seed)
+        before, after = ({**(inputs or {}), **found} for found in (baseline or reference, outputs))
+        scored = _scored(before, after, targets, metric, signature, seed)
         if _lost(scored, metric) > gate.drop:
             reasons.append(
                 f"{metric.name} falls from {scored['reference']:.4f} to {scored['value']:.4f}, more than {gate.drop:g}"

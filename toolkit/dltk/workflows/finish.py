@@ -86,6 +86,7 @@ def _judged(
         for split in (dataset.validation, dataset.test)
     )
     validation = (held_out, dataset.validation.targets) if len(held_out) else None
-    general = training.report(outputs, dataset.test.targets, signature, validation=validation)
+    inputs = training.inputs_of(dataset.test, signature)
+    general = training.report(outputs, dataset.test.targets, signature, validation=validation, inputs=inputs)
     settled = task.settle(signature, held_out, dataset, general)
     return {**general, **task.figures(outputs, dataset, settled, settings)}, settled

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.bench import download_bytes
-from dltk.edge.families import family
+from dltk.edge.families import compared_inputs, family
 from dltk.edge.manifest import PRECISIONS, Artifact
 from dltk.edge.metrics import top1_agreement
 from dltk.edge.signature import Signature
@@ -153,6 +153,7 @@ def measure(
         targets=samples.targets,
         metric=metrics[0] if metrics else None,
         baseline=samples.baseline,
+        inputs=compared_inputs(samples.raws, signature),
         seed=seed,
         float_operators=result.float_operators,
         left_float=allowed_float(graph, plan, result.float_operators),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
 from dltk.data.dataset import Dataset
-from dltk.edge.families import family
+from dltk.edge.families import compared_inputs, family
 from dltk.edge.signature import Signature
 from dltk.export.emit import Target, emit
 from dltk.twin.graph import Graph
@@ -43,13 +43,17 @@ def outcomes(
     if samples.targets is None or not family(signature.family).metrics:
         return None
     found = run_worker(emit(graph, signature, target, plan), target.format, signature, samples.raws).outputs
-    name = signature.outputs[0].name
+    name, inputs = signature.outputs[0].name, compared_inputs(samples.raws, signature)
     return {
         "file": target.file,
         "before": training.report(
-            samples.baseline[name], samples.targets, signature, temperature=temperature_of(signature)
+            samples.baseline[name],
+            samples.targets,
+            signature,
+            temperature=temperature_of(signature),
+            inputs=inputs,
         ),
-        "after": training.report(found[name], samples.targets, signature, temperature=after_temperature),
+        "after": training.report(found[name], samples.targets, signature, temperature=after_temperature, inputs=inputs),
     }
 
 

@@ -18,7 +18,7 @@ from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.inputs import graph_inputs
 from dltk.compress.repair import repaired
 from dltk.compress.steps import Planned, parse_steps
-from dltk.edge.families import family
+from dltk.edge.families import compared_inputs, family
 from dltk.export.emit import Target
 from dltk.run import Run
 from dltk.search.find import Found, Maker, find, judged
@@ -228,6 +228,7 @@ class _Judge:
     def _score(self, outputs: Sequence[Any]) -> float:
         assert self.metric is not None
         named = {spec.name: value for spec, value in zip(self._bench.signature.outputs, outputs, strict=True)}
+        named = {**compared_inputs(self._raws[:_FEW], self._bench.signature), **named}
         scores = self.metric.scores(named, self._targets[:_FEW], self._bench.signature)
         return float(np.mean(scores)) * (1.0 if self.metric.higher_is_better else -1.0)
 

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
+
+from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
 from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors
+from dltk.edge.signature import Signature
 
-__all__ = ["FAMILIES", "Family", "Kind", "Labelled", "Metric", "Tensors", "family"]
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "Kind",
+    "Labelled",
+    "Metric",
+    "Tensors",
+    "compared_inputs",
+    "compares_inputs",
+    "family",
+]
 
 FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked for
     "classification": "dltk.edge.families.classification",
     "series": "dltk.edge.families.series",
     "generator": "dltk.edge.families.generator",
+    "anomaly": "dltk.edge.families.anomaly",
+    "restore": "dltk.edge.families.restore",
+    "embedding": "dltk.edge.families.embedding",
 }
 
 
@@ -26,3 +43,16 @@ def family(name: str) -> Family:
         raise InputError(f"family {name!r}", "is not known to this version of dltk", hint=did_you_mean(name, FAMILIES))
     found: Family = import_module(FAMILIES[name]).FAMILY
     return found
+
+
+def compared_inputs(raws: NDArray[Any], signature: Signature) -> Tensors:
+    """The input tensors of raw samples (n, ...) where the family's metrics compare outputs with them, else none.
+
+    They take as much memory as outputs of the same shape do: nobody holds them who has no use for them.
+    """
+    return family(signature.family).tensors(raws, signature) if compares_inputs(signature) else {}
+
+
+def compares_inputs(signature: Signature) -> bool:
+    """Whether a metric of the family compares outputs with input tensors."""
+    return any(metric.compares_inputs for metric in family(signature.family).metrics)

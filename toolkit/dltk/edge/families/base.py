@@ -17,8 +17,9 @@ __all__ = ["Family", "Kind", "Labelled", "Metric", "Tensors", "Whole"]
 Tensors = dict[str, NDArray[Any]]  # tensor name -> array, batch first
 
 # What the targets are: a class number (n,); 0 and 1 a label (n, labels); a class number a pixel (n, height, width); the
-# number (n,) of the one item among many that is to be ranked first; numbers shaped like the output.
-Kind = Literal["single-label", "multi-label", "pixels", "ranking", "regression"]
+# number (n,) of the one item among many that is to be ranked first; numbers shaped like the output. "reconstruction":
+# the input tensor is to come back, as it is without noise; targets are what the family's metrics look at, and no more.
+Kind = Literal["single-label", "multi-label", "pixels", "ranking", "regression", "reconstruction"]
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Metric:
         higher_is_better: its direction.
         is_share: whether it lies in 0..1, so that a drop may be given in points.
         scores: (outputs, targets, signature) -> float64 (n,), one score a sample; the metric is their mean.
+        compares_inputs: whether `outputs` must hold the input tensors, too.
     """
 
     name: str
     higher_is_better: bool
     is_share: bool
     scores: Callable[[Mapping[str, NDArray[Any]], NDArray[Any], Signature], NDArray[np.float64]]
+    compares_inputs: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,11 @@ class Family(Protocol):
         """Input tensors of a batch of raw samples (n, ...). The very same function feeds training."""
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Any]:
-        """One answer a sample out of the model's output tensors, decoded by `signature.postprocess`."""
+        """One answer a sample out of the model's output tensors, decoded by `signature.postprocess`.
+
+        Args:
+            outputs: the output tensors, and beside them the input tensors they were made from.
+        """
 
     def as_json(self, answer: Any) -> Any:
         """`answer` as plain JSON values."""

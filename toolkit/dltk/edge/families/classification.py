@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from dltk.edge.signature import Signature
 from dltk.edge.sources import Listing, list_images
 from dltk.edge.sources.unreadable import ignored, reason_of, require_few_unreadable
 
-__all__ = ["FAMILY", "Classification"]
+__all__ = ["FAMILY", "Classification", "read_listing"]
 
 
 class Classification(Labels):
@@ -36,22 +37,8 @@ class Classification(Labels):
         """Of a folder a class or a CSV of path,label. A few pictures that cannot be read are left out."""
         listing = list_images(data, multi_label=is_multi_label(signature), least_classes=1)
         require_known(listing.labels, signature, data)
-        raws, faults = self._read(listing, signature)
-        total, remedy = len(listing.names), "Repair or remove them."
-        found = [(listing.names[row], reason) for row, reason in faults.items()]
-        notes = (ignored(listing.skipped), require_few_unreadable(str(data), found, total, remedy=remedy))
-        targets = hot([listing.classes[row] for row in range(total) if row not in faults], signature)
-        return Labelled(np.stack(raws), targets, (*found, *listing.skipped), tuple(filter(None, notes)))
-
-    def _read(self, listing: Listing, signature: Signature) -> tuple[list[NDArray[Any]], dict[int, str]]:
-        """Raw samples of the files that can be read; row -> reason of the others."""
-        raws, faults = [], {}
-        for row, path in enumerate(listing.paths):
-            try:
-                raws.append(self.read(path, signature))
-            except InputError as fault:
-                faults[row] = reason_of(fault)
-        return raws, faults
+        raws, rows, skipped, notes = read_listing(listing, signature, self.read, data)
+        return Labelled(raws, hot([listing.classes[row] for row in rows], signature), skipped, notes)
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.uint8]:
         """Coloured patches with noise (count, height, width, 3): flat noise alone makes every answer the same."""
@@ -61,6 +48,26 @@ class Classification(Labels):
         rows, columns = np.arange(height) * 4 // height, np.arange(width) * 4 // width
         noise = generator.integers(-32, 33, (count, height, width, channels))
         return np.asarray(np.clip(patches[:, rows][:, :, columns] + noise, 0, 255), np.uint8)
+
+
+def read_listing(
+    listing: Listing, signature: Signature, read: Callable[[Any, Signature], NDArray[Any]], data: str | Path
+) -> tuple[NDArray[Any], list[int], tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Raw samples (n, ...) of the files that can be read, their rows, what was left out and why, notes about it.
+
+    Raises:
+        InputError: if more than a few cannot be read.
+    """
+    raws, rows, faults = [], [], []
+    for row, path in enumerate(listing.paths):
+        try:
+            raws.append(read(path, signature))
+            rows.append(row)
+        except InputError as fault:
+            faults.append((listing.names[row], reason_of(fault)))
+    few = require_few_unreadable(str(data), faults, len(listing.names), remedy="Repair or remove them.")
+    notes = tuple(filter(None, (ignored(listing.skipped), few)))
+    return np.stack(raws), rows, (*faults, *listing.skipped), notes
 
 
 FAMILY: Family = Classification()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.pictures import as_png_grid
 from dltk.edge.signature import Signature
 
 __all__ = ["FAMILY", "Generator"]
@@ -67,17 +66,7 @@ class Generator(Whole):
 
     def as_file(self, answers: list[NDArray[Any]]) -> tuple[str, bytes]:
         """A PNG with the pictures in a grid, row by row."""
-        from PIL import Image
-
-        height, width, channels = answers[0].shape
-        across = math.ceil(math.sqrt(len(answers)))
-        grid = np.zeros((math.ceil(len(answers) / across) * height, across * width, channels), np.uint8)
-        for place, answer in enumerate(answers):
-            top, left = place // across * height, place % across * width
-            grid[top : top + height, left : left + width] = answer
-        stream = io.BytesIO()
-        Image.fromarray(grid[..., 0] if channels == 1 else grid).save(stream, "PNG")
-        return ".png", stream.getvalue()
+        return ".png", as_png_grid(answers)
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Refused: no picture is right or wrong."""

@@ -1,0 +1,58 @@
+"""From a CSV of numbers to a `Dataset`: a sample is a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.base.files import canonical_json, sha256
+from dltk.data.dataset import Dataset, Split
+from dltk.data.split import SIDES, assign_sides
+from dltk.edge.sources import Table, check_labels
+
+__all__ = ["prepare_rows"]
+
+
+def prepare_rows(table: Table, settings: Any, *, seed: int) -> Dataset:
+    """The rows of `table` as samples, float32 (columns,), split in the shares of `settings`, every label in each.
+
+    Args:
+        settings: `columns` (none: all but the label), `label`, `validation`, `test`.
+
+    Returns:
+        A data set whose targets are the numbers of the labels; 0 where no column `settings.label` is there. The report
+        holds "columns", and "labelled": whether there is one.
+
+    Raises:
+        InputError: on a cell that is no number, no column left, or too few rows.
+    """
+    where, labelled = str(table.path), settings.label in table.header
+    if settings.validation + settings.test >= 1.0:
+        received = settings.validation + settings.test
+        raise InputError("setting data.validation", "must leave samples for training beside data.test", received)
+    columns = settings.columns or tuple(name for name in table.header if name != settings.label)
+    if not columns or settings.label in columns:
+        rule = f"must have columns of numbers beside {settings.label!r}"
+        raise InputError(f"{where}, line {1}", rule, ", ".join(table.header))
+    values = table.numbers(columns)
+    given = table.column(settings.label) if labelled else ("",) * len(values)
+    labels = check_labels(given, where, least=1) if labelled else ()
+    targets = np.array([labels.index(name) for name in given] if labelled else [0] * len(values), np.int64)
+    sides = assign_sides(targets, validation=settings.validation, test=settings.test, groups=None, seed=seed)
+    splits = [_side(values, targets, np.flatnonzero(sides == side)) for side in range(len(SIDES))]
+    asked = [list(columns), list(labels), sides.tolist(), targets.tolist()]
+    digest = sha256(canonical_json(asked) + np.ascontiguousarray(values).tobytes())
+    report = {
+        "columns": list(columns),
+        "labelled": labelled,
+        "samples": {side: len(split) for side, split in zip(SIDES, splits, strict=True)},
+    }
+    train, validation, test = splits
+    return Dataset(train, validation, test, labels, digest, where, report)
+
+
+def _side(values: NDArray[np.float32], targets: NDArray[np.int64], rows: NDArray[np.int64]) -> Split:
+    return Split(values, rows, targets[rows])

@@ -1,0 +1,94 @@
+"""A sample to how strange it is: a model that learnt to give normal samples back fails at others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.edge.families.base import Family, Kind, Labelled, Metric
+from dltk.edge.families.classification import read_listing
+from dltk.edge.families.samples import Samples, columns_of, error, is_table, number, step
+from dltk.edge.signature import Signature
+from dltk.edge.sources import list_images, read_table
+
+__all__ = ["FAMILY", "VERDICTS", "Answer", "Anomaly", "anomaly_scores"]
+
+VERDICTS = ("normal", "anomaly")  # by number, as targets have them
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How far a sample is from what comes back, and whether that is too far.
+
+    Attributes:
+        score: mean squared error between input tensor and reconstruction.
+        threshold: above it a sample is called an anomaly.
+        verdict: "normal" or "anomaly".
+    """
+
+    score: float
+    threshold: float
+    verdict: str
+
+
+def anomaly_scores(outputs: Mapping[str, NDArray[Any]], signature: Signature) -> NDArray[np.float64]:
+    """Mean squared error (n,) between the input tensor and what comes back; both are in `outputs`."""
+    return error(outputs, outputs[signature.inputs[0].name], signature)
+
+
+def _right(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
+    strange = anomaly_scores(outputs, signature) > _threshold(signature)
+    return np.asarray(strange == np.asarray(targets, bool), np.float64)
+
+
+def _threshold(signature: Signature) -> float:
+    return number(step(signature.postprocess, "threshold"), "at")
+
+
+class Anomaly(Samples):
+    """Output: shaped like the input tensor. Targets: int64 (n,), 0 where a sample is normal and 1 where it is not."""
+
+    name = "anomaly"
+    metrics: tuple[Metric, ...] = (Metric("verdict_accuracy", True, True, _right, compares_inputs=True),)
+
+    def kind(self, signature: Signature) -> Kind:
+        """The sample itself."""
+        return "reconstruction"
+
+    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+        """A sample: score and verdict. `top` has no meaning here."""
+        limit = _threshold(signature)
+        scores = anomaly_scores(outputs, signature).tolist()
+        return [Answer(score, limit, VERDICTS[score > limit]) for score in scores]
+
+    def as_json(self, answer: Answer) -> dict[str, Any]:
+        """{"verdict", "score", "threshold"}."""
+        return {"verdict": answer.verdict, "score": answer.score, "threshold": answer.threshold}
+
+    def as_text(self, answer: Answer) -> str:
+        """One line."""
+        return f"{answer.verdict}  score {answer.score:.6g}, threshold {answer.threshold:.6g}"
+
+    def labelled(self, data: str | Path, signature: Signature) -> Labelled:
+        """Of images in a folder a class or a CSV path,label; or of a CSV with the columns and one of labels."""
+        op = step(signature.postprocess, "threshold", "normal", "label")
+        if is_table(signature):
+            table = read_table(data, required=(op["label"],))
+            raws, given = table.numbers(columns_of(signature)), table.column(op["label"])
+            return Labelled(raws, _targets(given, op["normal"]))
+        listing = list_images(data, least_classes=1)
+        raws, rows, skipped, notes = read_listing(listing, signature, self.read, data)
+        targets = _targets([listing.classes[row][0] for row in rows], op["normal"])
+        return Labelled(raws, targets, skipped, notes)
+
+
+def _targets(labels: Any, normal: str) -> NDArray[np.int64]:
+    return np.array([label != normal for label in labels], np.int64)
+
+
+FAMILY: Family = Anomaly()

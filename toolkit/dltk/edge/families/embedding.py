@@ -1,0 +1,59 @@
+"""A sample to a short vector that says what it is like: near vectors, like samples."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.edge.families.base import Family, Kind, Labelled, Metric
+from dltk.edge.families.samples import Samples
+from dltk.edge.signature import Signature
+
+__all__ = ["FAMILY", "Embedding"]
+
+_SHOWN = 8  # numbers of a vector in a line of text
+
+
+class Embedding(Samples):
+    """Output: (n, length)."""
+
+    name = "embedding"
+    metrics: tuple[Metric, ...] = ()  # no vector is right or wrong
+
+    def kind(self, signature: Signature) -> Kind:
+        """Numbers."""
+        return "regression"
+
+    def answers(
+        self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int
+    ) -> list[NDArray[np.float32]]:
+        """A sample: float32 (length,). `top` has no meaning here."""
+        return list(np.asarray(outputs[signature.outputs[0].name], np.float32))
+
+    def as_json(self, answer: NDArray[np.float32]) -> list[float]:
+        """The numbers."""
+        return [float(value) for value in answer]
+
+    def as_text(self, answer: NDArray[np.float32]) -> str:
+        """The first numbers; `--json` and `--out FILE.npy` have them all."""
+        rest = f" ... ({len(answer)} numbers)" if len(answer) > _SHOWN else ""
+        return " ".join(f"{value:.4g}" for value in answer[:_SHOWN]) + rest
+
+    def as_file(self, answers: list[NDArray[np.float32]]) -> tuple[str, bytes]:
+        """A NumPy file, float32 (n, length)."""
+        stream = io.BytesIO()
+        np.save(stream, np.stack(answers), allow_pickle=False)
+        return ".npy", stream.getvalue()
+
+    def labelled(self, data: str | Path, signature: Signature) -> Labelled:
+        """Refused: no vector is right or wrong."""
+        raise InputError(str(data), f"no answer of an {self.name} is right or wrong", hint="Leave --data out.")
+
+
+FAMILY: Family = Embedding()
