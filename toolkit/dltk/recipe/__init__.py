@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dltk.recipe.groups import Augment, Calibration, Fit, ImageData, PruneAndQuantize
+from dltk.recipe.groups import Augment, Calibration, Fit, ImageData, PruneAndQuantize, TextData
 from dltk.recipe.recipe import Built, Contract, DataHint, Phase, Recipe
 from dltk.recipe.settings import setting
 
@@ -17,5 +17,6 @@ __all__ = [
     "Phase",
     "PruneAndQuantize",
     "Recipe",
+    "TextData",
     "setting",
 ]
