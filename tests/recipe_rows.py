@@ -69,4 +69,5 @@ ROWS: dict[str, Row] = {
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "gan": Row(_digits, lambda folder: ["3", "4"]),
     "text-classification": Row(_intents, _messages),
+    "text-transfer": Row(_intents, _messages, steps=("quantize:precision=dynamic",)),
 }
