@@ -63,6 +63,19 @@ def _rows_csv(folder: Path) -> list[str]:
     return [str(folder / "rows.csv")]
 
 
+def _intents(folder: Path) -> str:
+    words = {"card": "where is my card", "pin": "my pin is blocked", "top up": "the top up has failed"}
+    fill = ("please", "today", "again", "now", "it seems", "hello", "I think", "since Monday")
+    rows = [f"{a} {text} {b},{label}" for label, text in words.items() for a in fill for b in fill]
+    (folder / "intents.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    return str(folder / "intents.csv")
+
+
+def _messages(folder: Path) -> list[str]:
+    (folder / "messages.txt").write_text("my card, where is it?\n\nblocked pin\n")
+    return ["is my top up there", str(folder / "messages.txt")]
+
+
 ROWS: dict[str, Row] = {
     "autoencoder": Row(lambda folder: _rows_csv(folder)[0], lambda folder: ["5,100,-1"], set=("data.normal=ok",)),
     "autoencoder denoise": Row(_digits, _picture, set=("use=denoise", "augment.noise=0.1", "model.filters=4")),
@@ -70,4 +83,6 @@ ROWS: dict[str, Row] = {
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "gan": Row(_digits, lambda folder: ["3", "4"]),
+    "text-classification": Row(_intents, _messages),
+    "text-transfer": Row(_intents, _messages, steps=("quantize:precision=dynamic",)),
 }

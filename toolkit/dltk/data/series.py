@@ -139,7 +139,8 @@ def _dataset(series: _Series, data: Any, source: str) -> Dataset:
     asked = {name: getattr(data, name) for name in ("window", "horizon", "season", "transform", "validation", "test")}
     splits = {name: Split(store, found, targets[found]) for name, found in rows.items()}
     digest = sha256(canonical_json([asked, list(series.columns)]) + np.ascontiguousarray(series.values).tobytes())
-    return Dataset(**splits, labels=series.columns, digest=digest, source=source, report=report)
+    sides = (splits[name] for name in ("train", "validation", "test"))
+    return Dataset(*sides, series.columns, digest, source, report)
 
 
 def _facts(seen: NDArray[np.float32], data: Any) -> dict[str, Any]:

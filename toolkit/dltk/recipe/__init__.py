@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dltk.recipe.groups import Augment, Calibration, Fit, ImageData, PlainImageData, PruneAndQuantize
+from dltk.recipe.groups import Augment, Calibration, Fit, ImageData, PlainImageData, PruneAndQuantize, TextData
 from dltk.recipe.recipe import Built, Contract, DataHint, Phase, Recipe
 from dltk.recipe.settings import setting
 
@@ -18,5 +18,6 @@ __all__ = [
     "PlainImageData",
     "PruneAndQuantize",
     "Recipe",
+    "TextData",
     "setting",
 ]

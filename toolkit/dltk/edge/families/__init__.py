@@ -30,6 +30,7 @@ FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked fo
     "anomaly": "dltk.edge.families.anomaly",
     "restore": "dltk.edge.families.restore",
     "embedding": "dltk.edge.families.embedding",
+    "text": "dltk.edge.families.text",
 }
 
 
