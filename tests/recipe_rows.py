@@ -51,7 +51,17 @@ def _load_csv(folder: Path) -> list[str]:
     return [str(folder / "load.csv")]
 
 
+def _words(folder: Path) -> str:
+    import sounds
+
+    for word, pitch in (("high", 900), ("low", 300)):
+        for number in range(16):
+            sounds.write(folder / word / f"ann_{number}.wav", sounds.tone(pitch + 5 * number, seed=number))
+    return str(folder)
+
+
 ROWS: dict[str, Row] = {
+    "audio-keyword": Row(_words, lambda folder: [str(folder / "high/ann_3.wav")]),
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "gan": Row(_digits, lambda folder: ["3", "4"]),

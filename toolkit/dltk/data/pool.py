@@ -16,9 +16,9 @@ from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
 from dltk.data.named import NAMED, load_named
 from dltk.data.split import SIDES
-from dltk.edge.sources import Listing, list_images, read_image_arrays
+from dltk.edge.sources import PICTURES, FileKind, Listing, list_files, read_image_arrays
 
-__all__ = ["Pool", "open_pool"]
+__all__ = ["Pool", "open_files", "open_pool"]
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Pool:
 
     Attributes:
         source: what the user gave.
-        key: digest of everything that decides the pixels; labels are no part of it.
+        key: digest of everything that decides the raw samples; labels are no part of it.
         targets: int64 (n,), or float32 (n, labels).
         labels: one a class.
         sides: int8 (n,), index into `SIDES`; -1 where the source has no split.
         name: row -> how messages call the sample.
-        read: row -> path or array, as `edge.preprocess.read_image` takes it.
+        read: row -> path or array, as `edge.preprocess.read_image` or `edge.sound.read_sound` takes it.
         groups: one a sample, or None.
         skipped: (name, reason) of what was left out already.
     """
@@ -62,7 +62,7 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
     """
     path = Path(source)
     if source not in NAMED and (path.is_dir() or path.suffix.lower() == ".csv"):
-        return _of_listing(source, list_images(path, group=group, multi_label=multi_label), multi_label)
+        return open_files(source, PICTURES, group=group, multi_label=multi_label)
     if group:
         raise InputError("setting data.group", "needs a CSV", source, "Give a CSV with that column.")
     if source in NAMED:
@@ -74,6 +74,14 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
         raise InputError(f"data {source}", "must exist, or be the name of a known data set", hint=hint)
     hint = "Give a folder with one subfolder a class, a .csv or an .npz."
     raise InputError(f"data {source}", "must be a folder, a .csv or an .npz", path.suffix or "a file", hint)
+
+
+def open_files(
+    source: str, kind: FileKind, *, group: str | None, multi_label: bool, group_pattern: str | None = None
+) -> Pool:  # fmt: skip
+    """The files of a folder or of a CSV; for Raises and the arguments see `list_files`."""
+    listing = list_files(source, kind, group=group, group_pattern=group_pattern, multi_label=multi_label)
+    return _of_listing(source, listing, multi_label)
 
 
 def _of_listing(source: str, listing: Listing, multi_label: bool) -> Pool:

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
+from dltk.edge import sound
 from dltk.edge.pictures import MAX_PIXELS, ImageSource, decode_image, resize_image
 from dltk.edge.signature import Op
 
 __all__ = ["MAX_PIXELS", "apply_ops", "decode_image", "image_ops", "read_image", "resize_image"]
 
-_READING_OPS = ("decode", "resize", "window")  # they made the raw sample; nothing is left to do for a batch
+_READING_OPS = ("decode", "resize", "window", "sound")  # they made the raw sample; nothing is left to do for a batch
 
 
 def image_ops(height: int, width: int, *, fit: str = "stretch", max_pixels: int = MAX_PIXELS) -> tuple[Op, Op]:
@@ -101,4 +102,6 @@ _BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
     "reverse_channels": _reverse_channels,
     "standardize": _standardize,
     "normal": _normal,
+    "peak": sound.peak,
+    "log_mel": sound.log_mel,
 }

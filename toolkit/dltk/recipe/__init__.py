@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from dltk.recipe.groups import Augment, Calibration, Fit, ImageData, PruneAndQuantize
+from dltk.recipe.groups import (
+    Augment,
+    Augmentation,
+    Calibration,
+    Fit,
+    ImageData,
+    PruneAndQuantize,
+    SoundAugment,
+    SoundData,
+)
 from dltk.recipe.recipe import Built, Contract, DataHint, Phase, Recipe
 from dltk.recipe.settings import setting
 
 __all__ = [
     "Augment",
+    "Augmentation",
     "Built",
     "Calibration",
     "Contract",
@@ -17,5 +27,7 @@ __all__ = [
     "Phase",
     "PruneAndQuantize",
     "Recipe",
+    "SoundAugment",
+    "SoundData",
     "setting",
 ]
