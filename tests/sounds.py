@@ -23,7 +23,7 @@ def wav(
     samples: NDArray[Any], *, rate: int = 8000, bits: int = 16, codec: int = 1, extensible: bool = False
 ) -> bytes:  # fmt: skip
     """A WAV file of `samples` (n,) or (n, channels), floats with full scale at 1."""
-    frames = samples.reshape(len(samples), -1)
+    frames = samples[:, None] if samples.ndim == 1 else samples
     channels, width = frames.shape[1], bits // 8
     block = channels * width
     header = struct.pack("<HHIIHH", codec, channels, rate, rate * block, block, bits)

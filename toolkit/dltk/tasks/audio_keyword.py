@@ -35,6 +35,7 @@ class _AudioKeyword(SplitTask):
         if data is None:
             raise InputError("--data", "must be given", hint="A folder with a subfolder of WAV files a word.")
         ops = _ops(settings)
+        _shape(settings)  # before anything is read
         dataset = prepare_sounds(data, settings.data, ops[0], seed=settings.seed, progress=progress)
         mean, deviation = _moments(dataset, ops, settings.seed)
         return replace(dataset, report={**dataset.report, "mean": mean, "std": deviation})
