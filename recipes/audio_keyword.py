@@ -58,7 +58,7 @@ class Settings:
     spectrum: Spectrum = field(default_factory=Spectrum)
     model: Model = field(default_factory=Model)
     fit: Fit = field(
-        default_factory=lambda: Fit(epochs=40, batch_size=64, learning_rate=3e-3, warmup=1.0, label_smoothing=0.1)
+        default_factory=lambda: Fit(epochs=40, batch_size=32, learning_rate=5e-3, warmup=1.0, label_smoothing=0.1)
     )
     # views=0: a new view every epoch. They stand for the speakers and microphones that are not in the data.
     augment: SoundAugment = field(

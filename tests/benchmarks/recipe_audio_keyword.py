@@ -94,7 +94,7 @@ def _int8(source: Path, runs: Path) -> Figure:
     wanted = ["--format", "tflite", "--precision", "int8", *gate, "--out", bundle, "--json"]
     exported, _ = run_json([console_script(), "export", made, *wanted])
     (artifact,) = exported["artifacts"]
-    lost, words = points_lost(artifact["metric"])
+    lost, words = points_lost(artifact["metric"], "recordings")
     size = (bundle / artifact["file"]).stat().st_size
     what = f"points of accuracy lost in int8, a file of {size:,} bytes"
     return _figure(shown(command), what, f"{lost:+.2f}", words, f"at most {_LOST:g}", at_most(lost, _LOST))
