@@ -60,9 +60,23 @@ def _words(folder: Path) -> str:
     return str(folder)
 
 
+def _intents(folder: Path) -> str:
+    words = {"card": "where is my card", "pin": "my pin is blocked", "top up": "the top up has failed"}
+    fill = ("please", "today", "again", "now", "it seems", "hello", "I think", "since Monday")
+    rows = [f"{a} {text} {b},{label}" for label, text in words.items() for a in fill for b in fill]
+    (folder / "intents.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    return str(folder / "intents.csv")
+
+
+def _messages(folder: Path) -> list[str]:
+    (folder / "messages.txt").write_text("my card, where is it?\n\nblocked pin\n")
+    return ["is my top up there", str(folder / "messages.txt")]
+
+
 ROWS: dict[str, Row] = {
     "audio-keyword": Row(_words, lambda folder: [str(folder / "high/ann_3.wav")]),
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "gan": Row(_digits, lambda folder: ["3", "4"]),
+    "text-classification": Row(_intents, _messages),
 }

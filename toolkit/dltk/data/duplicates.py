@@ -1,30 +1,41 @@
-"""Finds equal pictures and keeps them from being on two sides."""
+"""Finds equal samples and keeps them from being on two sides."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.data.pool import Pool
 from dltk.data.split import SIDES
 
-__all__ = ["drop_duplicates"]
+__all__ = ["Labelled", "drop_duplicates"]
+
+
+class Labelled(Protocol):
+    """Samples with targets (n, ...), the labels behind the targets, and what messages call each."""
+
+    @property
+    def targets(self) -> NDArray[Any]: ...
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    def name(self, row: int, /) -> str: ...
 
 
 def drop_duplicates(
-    pool: Pool, digests: NDArray[np.uint8], rows: NDArray[np.int64], sides: NDArray[np.int8]
+    pool: Labelled, digests: NDArray[np.uint8], rows: NDArray[np.int64], sides: NDArray[np.int8]
 ) -> tuple[NDArray[np.int64], NDArray[np.int8], dict[str, Any]]:
-    """`rows` and `sides` without the copies of a picture on other sides than the last one that has it.
+    """`rows` and `sides` without the copies of a sample on other sides than the last one that has it.
 
-    Sides rank train, validation, test: a picture in train and test stays in test alone. Copies on one side stay.
+    Sides rank train, validation, test: a sample in train and test stays in test alone. Copies on one side stay.
 
     Args:
-        digests: uint8 (samples of the pool, 32), of the decoded pixels.
+        digests: uint8 (samples of the pool, 32), of what is compared: decoded pixels, a text's bytes.
 
     Returns:
-        rows, sides, and for the report "duplicates" (kept, dropped) and "conflicts" (equal pictures, other labels).
+        rows, sides, and for the report "duplicates" (kept, dropped) and "conflicts" (equal samples, other labels).
     """
     order = np.lexsort((rows, *digests[rows].T[::-1]))
     same = (digests[rows[order[1:]]] == digests[rows[order[:-1]]]).all(axis=1)
@@ -51,7 +62,7 @@ def drop_duplicates(
     return rows[keep], sides[keep], {"duplicates": duplicates, "conflicts": conflicts}
 
 
-def _named(pool: Pool, row: int) -> dict[str, Any]:
+def _named(pool: Labelled, row: int) -> dict[str, Any]:
     target = pool.targets[row]
     numbers = [int(target)] if target.ndim == 0 else [int(number) for number in np.flatnonzero(target)]
     return {"name": pool.name(row), "labels": [pool.labels[number] for number in numbers]}

@@ -16,7 +16,7 @@ from dltk.edge.signature import Signature
 from dltk.export.guard import ONNX_GUARD, ready, settle_guards
 from dltk.export.native import calibrate_natively
 from dltk.export.qdq import fuse_dense, quantize_weights
-from dltk.export.tidy import drop_idle_reshapes, fuse_pads, plain_names
+from dltk.export.tidy import drop_idle_reshapes, fuse_pads, plain_names, sink_squeezes
 from dltk.twin.graph import Graph
 
 __all__ = ["IR_VERSION", "OPSET", "emit"]
@@ -44,6 +44,7 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
         if hook is not None:
             drop_idle_reshapes(model)
             fuse_pads(model)
+            sink_squeezes(model)
             fuse_dense(model)
             quantize_weights(model, levels=plan.levels, per_tensor_dense=plan.per_tensor_dense)
             settle_guards(model)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["drop_idle_reshapes", "fuse_pads", "plain_names", "shapes"]
+__all__ = ["drop_idle_reshapes", "fuse_pads", "plain_names", "shapes", "sink_squeezes"]
 
 _CONVERSIONS = {"QuantizeLinear", "DequantizeLinear"}
+_ELEMENT_WISE = {"Clip", "DequantizeLinear", "QuantizeLinear", "Relu"}  # with one grid a tensor, in any shape
 _SPATIAL = 4  # rank of a batch of images, channels first as a Conv takes them
 
 
@@ -56,6 +57,52 @@ def _zeros_around(node: Any, constants: Mapping[str, Any]) -> list[int] | None:
     if len(begin) != _SPATIAL or any(begin[:2] + end[:2]) or min(pads) < 0:
         return None
     return begin[2:] + end[2:]
+
+
+def sink_squeezes(model: Any) -> None:
+    """The Squeeze behind the Conv of a series goes behind its bias, its relu and its grid; changes `model`.
+
+    The runtime fuses a Conv with what stands next to it, and with a Squeeze there computes in float.
+    """
+    import onnx
+
+    constants = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
+    made = {name: node for node in model.graph.node for name in node.output}
+    readers: dict[str, list[Any]] = {}
+    for node in model.graph.node:
+        for name in _reads(node):
+            readers.setdefault(name, []).append(node)
+    readers |= {value.name: [] for value in model.graph.output}
+    for squeeze in [node for node in model.graph.node if node.op_type == "Squeeze"]:
+        conv = made.get(squeeze.input[0])
+        if conv is None or conv.op_type != "Conv" or len(readers[squeeze.input[0]]) != 1:
+            continue
+        while len(following := readers[squeeze.output[0]]) == 1 and following[0].input[0] == squeeze.output[0]:
+            (node,) = following
+            before, after = squeeze.output[0], node.output[0]
+            if node.op_type in _ELEMENT_WISE:  # it takes the name between, the Squeeze that behind
+                node.input[0], node.output[0], squeeze.input[0] = squeeze.input[0], before, before
+                readers[before] = [squeeze]
+            elif squeeze.input[0] == conv.output[0] and _is_bias(node, conv, constants):
+                name = f"{conv.output[0]}_bias"
+                row = constants[node.input[1]].reshape(-1)
+                model.graph.initializer.append(onnx.numpy_helper.from_array(row, name))
+                conv.input.append(name)
+                model.graph.node.remove(node)
+            else:
+                break
+            squeeze.output[0] = after
+    nodes = _in_order(model.graph)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _is_bias(add: Any, conv: Any, constants: Mapping[str, Any]) -> bool:
+    """Whether `add` adds a number to each channel of a squeezed series, (batch, channels, steps), and `conv` none."""
+    if add.op_type != "Add" or add.input[1] not in constants or conv.input[1] not in constants or len(conv.input) > 2:
+        return False
+    channels = len(constants[conv.input[1]])
+    return constants[add.input[1]].shape in ((channels, 1), (1, channels, 1))
 
 
 def shapes(model: Any) -> dict[str, list[int | None]]:

@@ -11,6 +11,7 @@ from dltk.recipe.groups import (
     PruneAndQuantize,
     SoundAugment,
     SoundData,
+    TextData,
 )
 from dltk.recipe.recipe import Built, Contract, DataHint, Phase, Recipe
 from dltk.recipe.settings import setting
@@ -29,5 +30,6 @@ __all__ = [
     "Recipe",
     "SoundAugment",
     "SoundData",
+    "TextData",
     "setting",
 ]

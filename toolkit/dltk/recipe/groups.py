@@ -16,6 +16,7 @@ __all__ = [
     "PruneAndQuantize",
     "SoundAugment",
     "SoundData",
+    "TextData",
 ]
 
 
@@ -49,6 +50,23 @@ class SoundData:
     limit: int = setting(0, "use at most this many training samples, stratified; 0: all", low=0)
     multi_label: bool = setting(False, "several labels a sample, separated by | in the CSV")
     max_unreadable: float = setting(0.05, "stop if a larger share of the files cannot be read", low=0.0, high=1.0)
+    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+
+
+@dataclass(frozen=True)
+class TextData:
+    """Which texts, cut into which tokens, split how."""
+
+    text: str = setting("text", "CSV column of the texts")
+    label: str = setting("label", "CSV column of the labels")
+    length: int = setting(48, "tokens that the model sees; what is over is cut off", low=2, high=4096)
+    tokenizer: str = setting("train", "train (on the training texts), minilm-l6, or the path of a tokenizer.json")
+    vocabulary: int = setting(4000, "most tokens of a tokenizer that is trained", low=300, high=200_000)
+    max_bytes: int = setting(4000, "a text is cut off after so many bytes", low=16, high=1_000_000)
+    validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
+    test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
+    limit: int = setting(0, "use at most this many training samples, stratified; 0: all", low=0)
+    shots: int = setting(0, "use at most this many training samples a class, and none for validation; 0: all", low=0)
     evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
 
 

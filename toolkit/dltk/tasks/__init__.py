@@ -14,6 +14,7 @@ TASKS = {  # name -> module that holds `TASK`; imported when first asked for
     "forecast": "dltk.tasks.forecast",
     "generate": "dltk.tasks.generate",
     "audio-keyword": "dltk.tasks.audio_keyword",
+    "text-classification": "dltk.tasks.text_classification",
 }
 
 

@@ -14,6 +14,7 @@ from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
+from dltk.data.split import SIDES
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.edge.sources import read_table
 from dltk.recipe import Built, Contract
@@ -117,6 +118,6 @@ def _dataset(series: _Series, data: Any, source: str) -> Dataset:
     standardized = ((series.values - mean) / deviation).astype(np.float32)
     targets = np.moveaxis(sliding_window_view(standardized[window:], horizon, axis=0), -1, 1)
     asked = {"window": window, "horizon": horizon, "validation": data.validation, "test": data.test}
-    splits = {name: Split(store, found, targets[found]) for name, found in rows.items()}
+    train, validation, test = (Split(store, rows[name], targets[rows[name]]) for name in SIDES)
     digest = sha256(canonical_json([asked, list(series.columns)]) + np.ascontiguousarray(series.values).tobytes())
-    return Dataset(**splits, labels=series.columns, digest=digest, source=source, report=report)
+    return Dataset(train, validation, test, labels=series.columns, digest=digest, source=source, report=report)

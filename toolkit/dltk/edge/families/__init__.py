@@ -14,6 +14,7 @@ FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked fo
     "series": "dltk.edge.families.series",
     "generator": "dltk.edge.families.generator",
     "audio": "dltk.edge.families.audio",
+    "text": "dltk.edge.families.text",
 }
 
 

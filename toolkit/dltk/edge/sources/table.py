@@ -76,17 +76,17 @@ class Table:
         return number
 
 
-def read_table(path: str | Path, *, required: Sequence[str] = ()) -> Table:
+def read_table(path: str | Path, *, required: Sequence[str] = (), breaks: bool = False) -> Table:
     """The CSV file at `path`: UTF-8, comma-separated, a header line, every row as long as the header.
 
-    Blank lines are passed over. `required` names columns that must be there.
+    Blank lines are passed over. `required` names columns that must be there; `breaks` allows line breaks in cells.
 
     Raises:
         InputError: naming file and line, on another encoding, a byte order mark, a NUL, another delimiter, a header
             name that is missing or stands twice, a short or long row, a line break in a cell, an unclosed quote.
     """
     text = _text(Path(path))
-    records = list(_records(text, path))
+    records = list(_records(text, path, breaks))
     if not records:
         raise InputError(path, "must have a header line", "an empty file")
     line, header = records[0]
@@ -117,7 +117,7 @@ def _text(path: Path) -> str:
     return text
 
 
-def _records(text: str, path: str | Path) -> Iterator[tuple[int, list[str]]]:
+def _records(text: str, path: str | Path, breaks: bool) -> Iterator[tuple[int, list[str]]]:
     """(line of its start, cells) of every record that is not blank."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     while True:
@@ -129,7 +129,7 @@ def _records(text: str, path: str | Path) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as fault:
             hint = "Is a double quote left open?"
             raise InputError(f"{path}, line {start}", "must be valid CSV", str(fault), hint) from fault
-        if any("\n" in cell or "\r" in cell for cell in row):
+        if not breaks and any("\n" in cell or "\r" in cell for cell in row):
             hint = "Is a double quote left open?"
             raise InputError(f"{path}, line {start}", "a cell must not hold a line break", hint=hint)
         if row:

