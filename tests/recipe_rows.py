@@ -73,10 +73,17 @@ def _messages(folder: Path) -> list[str]:
     return ["is my top up there", str(folder / "messages.txt")]
 
 
+def _pairs(folder: Path) -> str:
+    import pairs
+
+    return str(pairs.write(folder, 90))
+
+
 ROWS: dict[str, Row] = {
     "audio-keyword": Row(_words, lambda folder: [str(folder / "high/ann_3.wav")]),
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "gan": Row(_digits, lambda folder: ["3", "4"]),
+    "multimodal": Row(_pairs, lambda folder: [f'{{"image": "{folder}/pictures/0000.png", "text": "fits nicely"}}']),
     "text-classification": Row(_intents, _messages),
 }

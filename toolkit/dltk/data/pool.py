@@ -18,7 +18,7 @@ from dltk.data.named import NAMED, load_named
 from dltk.data.split import SIDES
 from dltk.edge.sources import PICTURES, FileKind, Listing, list_files, read_image_arrays
 
-__all__ = ["Pool", "open_files", "open_pool"]
+__all__ = ["Pool", "open_files", "open_pool", "stamp"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Pool:
         labels: one a class.
         sides: int8 (n,), index into `SIDES`; -1 where the source has no split.
         name: row -> how messages call the sample.
-        read: row -> path or array, as `edge.preprocess.read_image` or `edge.sound.read_sound` takes it.
+        read: row -> what the decoder takes: a path, an array, or the parts of a sample.
         groups: one a sample, or None.
         skipped: (name, reason) of what was left out already.
     """
@@ -43,7 +43,7 @@ class Pool:
     labels: tuple[str, ...]
     sides: NDArray[np.int8]
     name: Callable[[int], str]
-    read: Callable[[int], Path | NDArray[np.uint8]]
+    read: Callable[[int], Any]
     groups: Sequence[str] | None = None
     skipped: tuple[tuple[str, str], ...] = ()
 
@@ -95,7 +95,7 @@ def _of_listing(source: str, listing: Listing, multi_label: bool) -> Pool:
     sides = [-1 if split is None else SIDES.index(split) for split in listing.splits]
     return Pool(
         _shown(source),
-        sha256(canonical_json([_stamp(path) for path in listing.paths])),
+        sha256(canonical_json([stamp(path) for path in listing.paths])),
         targets,
         listing.labels,
         np.array(sides, np.int8),
@@ -111,8 +111,8 @@ def _shown(source: str) -> str:
     return source.encode(errors="backslashreplace").decode()
 
 
-def _stamp(path: Path) -> list[str | int]:
-    """What changes when a file does, without reading it."""
+def stamp(path: Path) -> list[str | int]:
+    """What changes when the file at `path` does, without reading it."""
     try:
         status = os.stat(path)
     except OSError as fault:

@@ -13,6 +13,7 @@ __all__ = [
     "Calibration",
     "Fit",
     "ImageData",
+    "PairData",
     "PruneAndQuantize",
     "SoundAugment",
     "SoundData",
@@ -33,6 +34,25 @@ class ImageData:
     labels: tuple[str, ...] = setting((), "class names in the order of the model's outputs; none: sorted")
     multi_label: bool = setting(False, "several labels a sample, separated by | in the CSV")
     max_unreadable: float = setting(0.05, "stop if a larger share of the files cannot be read", low=0.0, high=1.0)
+    max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
+    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+
+
+@dataclass(frozen=True)
+class PairData:
+    """Which images with texts, at which size and length, split how."""
+
+    size: int = setting(64, "side of the square the model sees, in pixels", low=8, high=1024)
+    resize: Literal["stretch", "crop", "pad"] = setting("stretch", "how an image that is not square becomes one")
+    length: int = setting(32, "tokens that the model sees; what is over is cut off", low=2, high=4096)
+    tokenizer: str = setting("train", "train (on the training texts), minilm-l6, or the path of a tokenizer.json")
+    vocabulary: int = setting(4000, "most tokens of a tokenizer that is trained", low=300, high=200_000)
+    max_bytes: int = setting(1000, "a text is cut off after so many bytes", low=16, high=100_000)
+    validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
+    test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
+    group: str | None = setting(None, "CSV column; samples of one group stay on one side of the split")
+    limit: int = setting(0, "use at most this many training samples, stratified; 0: all", low=0)
+    max_unreadable: float = setting(0.05, "stop if a larger share of the images cannot be read", low=0.0, high=1.0)
     max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
     evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
 

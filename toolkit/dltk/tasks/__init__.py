@@ -15,6 +15,7 @@ TASKS = {  # name -> module that holds `TASK`; imported when first asked for
     "generate": "dltk.tasks.generate",
     "audio-keyword": "dltk.tasks.audio_keyword",
     "text-classification": "dltk.tasks.text_classification",
+    "image-text-classification": "dltk.tasks.image_text",
 }
 
 

@@ -2,8 +2,8 @@
 
 Views are made from the cached raw samples and are raw samples again, before the family turns them into tensors: what a
 device will see is what the model was shown. Because a view can be named, whatever a frozen model says about it
-(features, a teacher's logits) can be cached. Those of images stand here, those of recordings in
-`dltk.training.sound_views`.
+(features, a teacher's logits) can be cached. Those of images stand here, others in
+`dltk.training.sound_views` and `dltk.training.pair_views`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.errors import InputError
 from dltk.data.dataset import Split
 from dltk.recipe.groups import Augment, Augmentation, SoundAugment
 from dltk.training.backend import tf
@@ -184,17 +185,20 @@ def views_of(split: Split, augment: Augmentation | None, *, seed: int, classes: 
     """The views that `augment` asks for; see `Views` for the arguments.
 
     Raises:
-        TypeError: if nobody knows how to make them.
+        InputError: if samples of this kind cannot be changed so.
     """
+    from dltk.training.pair_views import PairViews
     from dltk.training.sound_views import SoundViews
 
     if augment is None:
         return Views(split, seed=seed, classes=classes)
+    if isinstance(augment, Augment) and split.store.dtype.names:
+        return PairViews(split, augment, seed=seed, classes=classes)
     if isinstance(augment, Augment):
         return ImageViews(split, augment, seed=seed, classes=classes)
     if isinstance(augment, SoundAugment):
         return SoundViews(split, augment, seed=seed, classes=classes)
-    raise TypeError(f"no views of {type(augment).__name__}")
+    raise InputError("settings augment", "must be a group that dltk knows", type(augment).__name__)
 
 
 def _changes(augment: Augment) -> bool:

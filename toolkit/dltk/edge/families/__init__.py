@@ -15,6 +15,7 @@ FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked fo
     "generator": "dltk.edge.families.generator",
     "audio": "dltk.edge.families.audio",
     "text": "dltk.edge.families.text",
+    "image-text": "dltk.edge.families.image_text",
 }
 
 

@@ -14,7 +14,7 @@ from dltk.edge.sources.kinds import PICTURES, FileKind
 from dltk.edge.sources.labels import check_labels, split_name
 from dltk.edge.sources.table import Table, read_table
 
-__all__ = ["Listing", "list_files"]
+__all__ = ["Listing", "inside", "list_files", "nfc", "side_of"]
 
 _NO_SAMPLES = ("thumbs.db", "desktop.ini")  # what file managers leave behind; hidden files are passed over too
 _GROUP = "{group}"  # stands in `group_pattern` for the part that names the group
@@ -117,7 +117,7 @@ def _list_folder(root: Path, kind: FileKind, least_classes: int) -> Listing:
     return Listing(
         tuple(entry[0] for entry in found),
         tuple(entry[1] for entry in found),
-        tuple((_nfc(entry[2]),) for entry in found),
+        tuple((nfc(entry[2]),) for entry in found),
         labels,
         tuple(entry[3] for entry in found),
         skipped=(*skipped, *((_shown(path, root), kind.ignored) for path in ignored)),
@@ -178,15 +178,15 @@ def _list_csv(table: Table, group: str | None, multi_label: bool, least_classes:
     names = table.column("path")
     classes = [_classes(cell, multi_label, table.where(row)) for row, cell in enumerate(table.column("label"))]
     order = sorted(range(len(names)), key=lambda row: (names[row], row))
-    paths = [_inside(base, name, table.where(row)) for row, name in enumerate(names)]
+    paths = [inside(base, name, table.where(row)) for row, name in enumerate(names)]
     splits: list[str | None] = [None] * len(names)
     if "split" in table.header:
-        splits = [_split(cell, table.where(row)) for row, cell in enumerate(table.column("split"))]
+        splits = [side_of(cell, table.where(row)) for row, cell in enumerate(table.column("split"))]
     groups = table.column(group) if group else None
     return Listing(
         tuple(names[row] for row in order),
         tuple(paths[row] for row in order),
-        tuple(tuple(_nfc(name) for name in classes[row]) for row in order),
+        tuple(tuple(nfc(name) for name in classes[row]) for row in order),
         check_labels((name for row in classes for name in row), table.path, least=least_classes),
         tuple(splits[row] for row in order),
         None if groups is None else tuple(groups[row] for row in order),
@@ -202,7 +202,12 @@ def _classes(cell: str, multi_label: bool, where: str) -> tuple[str, ...]:
     return names
 
 
-def _inside(base: Path, name: str, where: str) -> Path:
+def inside(base: Path, name: str, where: str) -> Path:
+    """The file that a CSV in folder `base` calls `name`.
+
+    Raises:
+        InputError: naming `where`, if it is empty, or relative and outside `base`.
+    """
     if not name.strip():
         raise InputError(where, "path must not be empty")
     path = Path(name)
@@ -213,7 +218,8 @@ def _inside(base: Path, name: str, where: str) -> Path:
     return base / path
 
 
-def _split(cell: str, where: str) -> str:
+def side_of(cell: str, where: str) -> str:
+    """ "train", "validation" or "test" that a cell of the column `split` means; InputError names `where`."""
     split = split_name(cell)
     if split is None:
         raise InputError(where, "split must be train, validation or test", cell)
@@ -225,5 +231,6 @@ def _shown(path: Path, root: Path) -> str:
     return os.fsencode(path.relative_to(root)).decode(errors="backslashreplace")
 
 
-def _nfc(text: str) -> str:
+def nfc(text: str) -> str:
+    """`text` in Unicode NFC."""
     return unicodedata.normalize("NFC", text)
