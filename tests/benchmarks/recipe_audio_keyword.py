@@ -11,7 +11,6 @@ import csv
 import os
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 from figures import Figure, at_least, at_most, points_lost
 from shell import Failure, console_script, once, run_json, shown
@@ -101,5 +100,4 @@ def _int8(source: Path, runs: Path) -> Figure:
 
 
 def _figure(command: str, what: str, value: str, spread: str, target: str, met: bool) -> Figure:
-    found: dict[str, Any] = dict(machine())
-    return Figure(_NAME, what, command, value, spread, target, met, found)
+    return Figure(_NAME, what, command, value, spread, target, met, machine())

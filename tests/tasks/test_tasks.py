@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import pairs
 import sounds
 from dltk import tasks
 from dltk.base.errors import InputError
@@ -219,3 +220,26 @@ def test_spectrum_settings_must_fit_the_recordings(words):
 def test_recordings_need_data():
     with pytest.raises(InputError, match="--data: must be given"):
         prepared("audio-keyword", None)
+
+
+@pytest.mark.parametrize(
+    ("towers", "inputs"), [("both", ["image", "tokens"]), ("image", ["image"]), ("text", ["tokens"])]
+)
+def test_the_signature_has_the_towers_of_the_model(towers, inputs, tmp_path):
+    task, settings, dataset = prepared("multimodal", str(pairs.write(tmp_path, 60)))
+    contract = task.contract(settings, dataset)
+    assert list(contract.inputs) == ["image", "tokens"]
+    model = SimpleNamespace(inputs=[SimpleNamespace(name=f"{name}:0", shape=()) for name in inputs])
+    signature = task.signature(settings, dataset, Built(model, (), (SCALE,)))
+    tensors = family(signature.family).tensors(task.golden(dataset, count=6, seed=0)[0], signature)
+    assert {name: tensor.shape[1:] for name, tensor in tensors.items()} == {
+        name: contract.inputs[name] for name in inputs
+    }
+    assert signature.assets.keys() == set(signature.asset_names)
+    with pytest.raises(InputError, match="model: inputs: must be image and tokens, or one of them; received sound"):
+        task.signature(settings, dataset, Built(SimpleNamespace(inputs=[SimpleNamespace(name="sound")]), ()))
+
+
+def test_images_with_texts_need_data():
+    with pytest.raises(InputError, match="--data: must be given"):
+        prepared("multimodal", None)
