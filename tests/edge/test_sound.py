@@ -26,7 +26,7 @@ def test_16_bit_recordings_at_the_models_rate_stay_as_they_are():
     assert np.array_equal(read_sound(np.asarray(data / 2**15, np.float32), OPS), raw)
 
 
-@pytest.mark.parametrize("rate", [4000, 6000, 11_025, 16_000, 22_050, 44_100, 48_000, 8_001])
+@pytest.mark.parametrize("rate", [4000, 6000, 11_025, 16_000, 22_050, 44_100, 48_000, 8_001, 96_001])
 def test_resampling_keeps_a_tone(rate):
     """440 Hz lies far below half of every rate; the window's stop band is 90 dB down, 3e-5 of the amplitude."""
     samples = np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
@@ -46,6 +46,18 @@ def test_resampling_depends_on_no_more_than_it_keeps():
     samples = np.random.default_rng(1).standard_normal(44_100)
     whole = resample(samples, 44_100, 8000, 10**6)
     assert np.array_equal(resample(samples, 44_100, 8000, 1000), whole[:1000])
+
+
+@pytest.mark.parametrize("rate", [1000, 44_100, 383_999])
+def test_of_a_long_recording_no_more_is_read_than_is_kept(rate):
+    """What comes later changes nothing, even where it is no number."""
+    samples = np.random.default_rng(4).uniform(-0.5, 0.5, 3 * rate)
+    ops = ({"op": "sound", "rate": 1000, "samples": 1500},)
+    found = read_sound(sounds.wav(samples, rate=rate, bits=32, codec=3), ops)
+    samples[2 * rate :] = np.nan
+    assert np.array_equal(read_sound(sounds.wav(samples, rate=rate, bits=32, codec=3), ops), found)
+    whole = resample(samples[: 2 * rate].astype(np.float32), rate, 1000, 1500)
+    assert np.array_equal(np.rint(whole * 2**15), found)
 
 
 @pytest.mark.parametrize("length", [1, 2, 7])

@@ -27,9 +27,10 @@ SoundSource = str | Path | bytes | NDArray[Any]
 _FULL_SCALE = 2.0**15
 _ZERO_CROSSINGS = 16  # of the resampling filter, each side, at the lower of the two rates
 _PASS = 0.94  # where the filter starts to fall, as a share of the lower rate's half
-_CHUNK = 4096  # output samples that are computed at a time
+_CHUNK = 1 << 19  # weights of the filter that are held at a time
 _MAX_SAMPLES, _MAX_FFT, _MAX_BANDS = 4_000_000, 1 << 15, 512
 _MAX_SPECTRUM = 20_000_000  # numbers in the spectrogram of one recording
+_BEYOND = 0.1  # seconds that are read behind what is kept: the filter is shorter at every rate
 _SILENCE = 1e-4  # below this peak, 80 dB under full scale, a recording is not made louder
 
 
@@ -63,7 +64,7 @@ def read_sound(source: SoundSource, ops: tuple[Op, ...], *, where: str | None = 
     if isinstance(source, np.ndarray):
         found = _checked(source, where or "array")
     else:
-        sound = read_wav(source, where=where)
+        sound = read_wav(source, where=where, seconds=count / rate + _BEYOND)
         found = resample(sound.samples, sound.rate, rate, count)
     raw = np.zeros(count, np.int16)
     kept = np.rint(found[:count].astype(np.float64) * _FULL_SCALE)
@@ -83,23 +84,30 @@ def resample(samples: NDArray[Any], rate: int, wanted: int, most: int) -> NDArra
     common = math.gcd(rate, wanted)
     up, down = wanted // common, rate // common
     count = min(most, -(-len(values) * up // down))
-    table = _filters(up, down)
-    half = table.shape[1] // 2
+    cutoff = _PASS * min(1.0, up / down)
+    half = math.ceil(_ZERO_CROSSINGS / cutoff)
     last = (count - 1) * down // up + half + 1
     padded = np.pad(values[:last], (half - 1, max(0, last - len(values)) + 1))
-    windows, found = sliding_window_view(padded, table.shape[1]), np.empty(count)
-    for start in range(0, count, _CHUNK):
-        times = np.arange(start, min(start + _CHUNK, count), dtype=np.int64) * down
-        found[start : start + _CHUNK] = (windows[times // up] * table[times % up]).sum(axis=1)
+    windows, found = sliding_window_view(padded, 2 * half), np.empty(count)
+    table = _filters(up, cutoff, half) if up * 2 * half <= _CHUNK else None
+    step = max(1, _CHUNK // (2 * half))
+    for start in range(0, count, step):
+        times = np.arange(start, min(start + step, count), dtype=np.int64) * down
+        # Rates without a large common divisor have as many places as samples: a table would take 100 MB.
+        weights = _weights(times % up / up, cutoff, half) if table is None else table[times % up]
+        found[start : start + step] = (windows[times // up] * weights).sum(axis=1)
     return found
 
 
-@lru_cache(maxsize=4)
-def _filters(up: int, down: int) -> NDArray[np.float64]:
-    """(up, taps): the weights of the input samples around an output sample, for each place between two of them."""
-    cutoff = _PASS * min(1.0, up / down)
-    half = math.ceil(_ZERO_CROSSINGS / cutoff)
-    distance = np.arange(1 - half, half + 1) - (np.arange(up) / up)[:, None]
+@lru_cache(maxsize=8)
+def _filters(up: int, cutoff: float, half: int) -> NDArray[np.float64]:
+    """(up, 2 * half): the weights for each place between two input samples."""
+    return _weights(np.arange(up) / up, cutoff, half)
+
+
+def _weights(places: NDArray[np.float64], cutoff: float, half: int) -> NDArray[np.float64]:
+    """(n, 2 * half): weights of the input samples around output samples that stand at `places` behind one of them."""
+    distance = np.arange(1 - half, half + 1) - places[:, None]
     inside = np.clip(1 - (distance / half) ** 2, 0, None)
     weights = np.sinc(cutoff * distance) * np.i0(9.0 * np.sqrt(inside))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))

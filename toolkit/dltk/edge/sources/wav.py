@@ -6,6 +6,7 @@ header of 2001. What it cannot be sure of it refuses: a truncated recording is a
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections.abc import Iterator
@@ -49,11 +50,12 @@ class _Format:
     bits: int
 
 
-def read_wav(source: str | Path | bytes, *, where: str | None = None) -> Sound:
+def read_wav(source: str | Path | bytes, *, where: str | None = None, seconds: float = math.inf) -> Sound:
     """The recording in a WAV file, given by its path or as its bytes.
 
     Args:
         where: what errors name; the path when left out.
+        seconds: of the recording's start that are wanted; the header must fit the whole of it all the same.
 
     Raises:
         InputError: if it is not a WAV file, truncated, without samples, over 200 MB, of another codec or of a rate
@@ -72,7 +74,7 @@ def read_wav(source: str | Path | bytes, *, where: str | None = None) -> Sound:
         elif name == b"data":
             if shape is None:
                 raise InputError(place, "must hold the chunk 'fmt ' before 'data'", hint=_HINT)
-            return Sound(_samples(data[start : start + size], shape, place), shape.rate)
+            return Sound(_samples(data[start : start + size], shape, place, seconds), shape.rate)
     raise InputError(place, "must hold a chunk 'data'", hint=_HINT)
 
 
@@ -108,13 +110,14 @@ def _format(chunk: bytes, place: str) -> _Format:
     return _Format(codec, channels, rate, bits)
 
 
-def _samples(data: bytes, shape: _Format, place: str) -> NDArray[np.float32]:
+def _samples(data: bytes, shape: _Format, place: str, seconds: float) -> NDArray[np.float32]:
     width = shape.channels * shape.bits // 8
     if not data:
         raise InputError(place, "must hold at least one sample", 0)
     if len(data) % width:
         raise InputError(place, f"must hold whole time steps of {width} bytes", len(data), "Record or copy it again.")
-    found = _decoded(data, shape).reshape(-1, shape.channels).mean(axis=1)
+    kept = len(data) if math.isinf(seconds) else max(1, math.ceil(seconds * shape.rate)) * width
+    found = _decoded(data[:kept], shape).reshape(-1, shape.channels).mean(axis=1)
     if not np.isfinite(found).all():
         raise InputError(place, "must hold finite samples", "NaN or infinity")
     return found.astype(np.float32)
