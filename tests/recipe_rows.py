@@ -63,6 +63,15 @@ def _rows_csv(folder: Path) -> list[str]:
     return [str(folder / "rows.csv")]
 
 
+def _words(folder: Path) -> str:
+    import sounds
+
+    for word, pitch in (("high", 900), ("low", 300)):
+        for number in range(16):
+            sounds.write(folder / word / f"ann_{number}.wav", sounds.tone(pitch + 5 * number, seed=number))
+    return str(folder)
+
+
 def _intents(folder: Path) -> str:
     words = {"card": "where is my card", "pin": "my pin is blocked", "top up": "the top up has failed"}
     fill = ("please", "today", "again", "now", "it seems", "hello", "I think", "since Monday")
@@ -76,13 +85,21 @@ def _messages(folder: Path) -> list[str]:
     return ["is my top up there", str(folder / "messages.txt")]
 
 
+def _pairs(folder: Path) -> str:
+    import pairs
+
+    return str(pairs.write(folder, 90))
+
+
 ROWS: dict[str, Row] = {
     "autoencoder": Row(lambda folder: _rows_csv(folder)[0], lambda folder: ["5,100,-1"], set=("data.normal=ok",)),
     "autoencoder denoise": Row(_digits, _picture, set=("use=denoise", "augment.noise=0.1", "model.filters=4")),
     "autoencoder embed": Row(_digits, _picture, set=("use=embed", "model.kind=dense")),
+    "audio-keyword": Row(_words, lambda folder: [str(folder / "high/ann_3.wav")]),
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "gan": Row(_digits, lambda folder: ["3", "4"]),
+    "multimodal": Row(_pairs, lambda folder: [f'{{"image": "{folder}/pictures/0000.png", "text": "fits nicely"}}']),
     "text-classification": Row(_intents, _messages),
     "text-transfer": Row(_intents, _messages, steps=("quantize:precision=dynamic",)),
 }

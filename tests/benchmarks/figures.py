@@ -63,10 +63,10 @@ def spread(values: Sequence[float], form: str = "{:.2f}") -> tuple[float, str]:
     return median(values), f"{low} to {high}, {len(values)} times" if len(values) > 1 else "once"
 
 
-def points_lost(metric: Mapping[str, Any]) -> tuple[float, str]:
+def points_lost(metric: Mapping[str, Any], noun: str = "images") -> tuple[float, str]:
     """Points that an artifact's metric lost, and their interval in words."""
     low, high = (100 * end for end in metric["interval"])
-    words = f"{low:+.2f} to {high:+.2f}, 95% paired bootstrap, {metric['samples']:,} images"
+    words = f"{low:+.2f} to {high:+.2f}, 95% paired bootstrap, {metric['samples']:,} {noun}"
     return 100 * metric["drop"], words
 
 

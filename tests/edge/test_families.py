@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import sounds
 import tiny
 from dltk.base.errors import InputError
 from dltk.base.files import sha256
@@ -35,6 +36,23 @@ GENERATOR = Signature(
     preprocess=({"op": "normal", "shape": [5]},),
     postprocess=({"op": "to_uint8", "multiply": 127.5, "add": 127.5},),
 )
+AUDIO = Signature(
+    task="audio-keyword",
+    family="audio",
+    inputs=(TensorSpec("sound", "float32", (None, 9, 8, 1), ("batch", "time", "band", "channel")),),
+    outputs=(TensorSpec("logits", "float32", (None, 2), ("batch", "class")),),
+    preprocess=(
+        {"op": "sound", "rate": 8000, "samples": 1600},
+        {"op": "peak"},
+        {
+            "op": "log_mel", "rate": 8000, "frame": 256, "hop": 160, "fft": 256, "bands": 8, "low": 60.0,
+            "high": 4000.0, "floor": 1e-6,
+        },
+        {"op": "standardize", "mean": [[-5.0]] * 8, "std": [[3.0]] * 8},
+    ),
+    postprocess=({"op": "softmax", "temperature": 1.0},),
+    labels=("high", "low"),
+)  # fmt: skip
 TOKENIZER = b"""{"version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null,
     "added_tokens": [], "decoder": null, "pre_tokenizer": {"type": "Whitespace"}, "model": {"type": "WordLevel",
     "unk_token": "[UNK]", "vocab": {"[PAD]": 0, "[UNK]": 1, "card": 2, "pin": 3, "lost": 4, "where": 5}}}"""
@@ -59,6 +77,7 @@ SIGNATURES = {
     "series": SERIES,
     "generator": GENERATOR,
     "text": TEXT,
+    "audio": AUDIO,
 } | samples.SIGNATURES
 
 
@@ -268,3 +287,23 @@ def test_generated_pictures_become_a_png():
         grid = np.asarray(picture)
     assert suffix == ".png"
     assert np.array_equal(grid[2:4, 0:3], answers[2][..., 0])
+
+
+def test_recordings_are_read_and_scored_by_their_folders(tmp_path):
+    for number in range(20):
+        for word, pitch in (("high", 900), ("low", 300)):
+            sounds.write(tmp_path / word / f"{number}.wav", sounds.tone(pitch, seed=number), rate=16_000)
+    (tmp_path / "low" / "20.wav").write_bytes(b"RIFF")
+    kind = family("audio")
+    found = kind.labelled(tmp_path, AUDIO)
+    assert found.raws.shape == (40, 1600)
+    assert found.targets.tolist() == [0] * 20 + [1] * 20
+    assert [name for name, _ in found.skipped] == ["low/20.wav"]
+    assert np.array_equal(kind.read(tmp_path / "high/0.wav", AUDIO), found.raws[0])
+    assert np.array_equal(kind.read((tmp_path / "high/0.wav").read_bytes(), AUDIO), found.raws[0])
+    with pytest.raises(InputError, match=r"none\.wav"):
+        kind.read(tmp_path / "none.wav", AUDIO)
+    (tmp_path / "loud").mkdir()
+    sounds.write(tmp_path / "loud" / "1.wav", sounds.tone(500))
+    with pytest.raises(InputError, match="labels must be among high, low"):
+        kind.labelled(tmp_path, AUDIO)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dltk.base.errors import InputError
-from dltk.edge.sources import check_labels, list_images, read_arrays, read_image_arrays, read_table
+from dltk.edge.sources import check_labels, list_files, read_arrays, read_image_arrays, read_table
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -22,7 +22,7 @@ def touch(root: Path, *names: str) -> Path:
 
 def test_a_folder_a_class_is_listed_by_name(tmp_path):
     touch(tmp_path, "dog/b.png", "dog/a.png", "cat/deep/c.jpg", "cat/.hidden", "cat/Thumbs.db", "README.md")
-    found = list_images(tmp_path)
+    found = list_files(tmp_path)
     assert found.names == ("cat/deep/c.jpg", "dog/a.png", "dog/b.png")
     assert found.labels == ("cat", "dog")
     assert found.classes == (("cat",), ("dog",), ("dog",))
@@ -34,21 +34,21 @@ def test_what_is_not_meant_as_a_picture_is_ignored_and_named(tmp_path):
     touch(tmp_path, "a/1.PNG", "a/2.tiff", "a/notes.txt", "a/README.md", "a/LICENSE", "a/deep/model.keras", "b/1.jpeg")
     touch(tmp_path, "a/.DS_Store", "a/Thumbs.db", "b/desktop.ini", "b/1.jpg.bak")
     (tmp_path / "b/f00d").write_bytes(b"\xff\xd8\xff\xe0 as downloaded")
-    found = list_images(tmp_path)
+    found = list_files(tmp_path)
     assert found.names == ("a/1.PNG", "a/2.tiff", "b/1.jpeg", "b/f00d")
     ignored = ["a/LICENSE", "a/README.md", "a/deep/model.keras", "a/notes.txt", "b/1.jpg.bak"]
     assert found.skipped == tuple((name, "ignored, not a picture") for name in ignored)
 
 
 def test_a_csv_may_name_files_as_it_likes(tmp_path):
-    found = list_images(csv_file(tmp_path, "path,label\na.dat,x\nb,y\n"))
+    found = list_files(csv_file(tmp_path, "path,label\na.dat,x\nb,y\n"))
     assert (found.names, found.skipped) == (("a.dat", "b"), ())
 
 
 @pytest.mark.parametrize("validation", ["val", "validation", "valid", "Val"])
 def test_a_split_inside_is_kept(tmp_path, validation):
     touch(tmp_path, *(f"{side}/{label}/1.png" for side in ("train", validation, "test") for label in ("a", "b")))
-    found = list_images(tmp_path)
+    found = list_files(tmp_path)
     assert {name.split("/")[0]: split for name, split in zip(found.names, found.splits, strict=True)} == {
         "train": "train",
         validation: "validation",
@@ -58,12 +58,12 @@ def test_a_split_inside_is_kept(tmp_path, validation):
 
 
 def test_classes_may_be_called_like_splits(tmp_path):
-    assert list_images(touch(tmp_path, "train/1.png", "bus/1.png")).labels == ("bus", "train")
+    assert list_files(touch(tmp_path, "train/1.png", "bus/1.png")).labels == ("bus", "train")
 
 
 def test_images_outside_every_class_are_named(tmp_path):
     touch(tmp_path, "a/1.png", "b/1.png", "lost.png")
-    assert list_images(tmp_path).skipped == (("lost.png", "outside every class folder"),)
+    assert list_files(tmp_path).skipped == (("lost.png", "outside every class folder"),)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_images_outside_every_class_are_named(tmp_path):
         (("train/1.png", "test/1.png"), "one subfolder a class"),
         (("train/a/1.png", "train/b/1.png", "extra/a/1.png"), "must not mix split folders"),
         (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "each of train/ val/ test/ once"),
-        (("a/1.png", "b/.keep"), "b: a class needs at least one image; received an empty folder"),
-        (("a/1.png", "b/x.txt"), "b: a class needs at least one image; received no picture among its files"),
+        (("a/1.png", "b/.keep"), "b: a class needs at least one picture; received an empty folder"),
+        (("a/1.png", "b/x.txt"), "b: a class needs at least one picture; received no picture among its files"),
         (("caf\u00e9/1.png", "cafe\u0301/1.png"), "Unicode form"),
         (("a\\b/1.png", "c/1.png"), "must not look like a path"),
         (("a\n/1.png", "c/1.png"), "start or end with a space"),
@@ -84,22 +84,22 @@ def test_images_outside_every_class_are_named(tmp_path):
 )
 def test_layouts_that_cannot_be_are_refused(tmp_path, names, text):
     with pytest.raises(InputError, match=text):
-        list_images(touch(tmp_path, *names))
+        list_files(touch(tmp_path, *names))
 
 
 def test_an_empty_folder_and_a_missing_one_are_refused(tmp_path):
     with pytest.raises(InputError, match="an empty folder"):
-        list_images(tmp_path)
+        list_files(tmp_path)
     with pytest.raises(InputError, match="must exist"):
-        list_images(tmp_path / "none")
+        list_files(tmp_path / "none")
 
 
 def test_group_and_several_labels_need_a_csv(tmp_path):
     touch(tmp_path, "a/1.png", "b/1.png")
     with pytest.raises(InputError, match=r"data\.group: needs a CSV"):
-        list_images(tmp_path, group="owner")
+        list_files(tmp_path, group="owner")
     with pytest.raises(InputError, match=r"data\.multi_label: needs a CSV"):
-        list_images(tmp_path, multi_label=True)
+        list_files(tmp_path, multi_label=True)
 
 
 def csv_file(folder: Path, text: str | bytes) -> Path:
@@ -110,7 +110,7 @@ def csv_file(folder: Path, text: str | bytes) -> Path:
 
 def test_a_csv_is_listed_with_split_and_group(tmp_path):
     text = 'path,label,split,owner\nb.png,dog,test,x\n"a,1.png",cat,train,y\n/abs/c.png,cat,valid,y\n'
-    found = list_images(csv_file(tmp_path, text), group="owner")
+    found = list_files(csv_file(tmp_path, text), group="owner")
     assert found.names == ("/abs/c.png", "a,1.png", "b.png")
     assert found.paths == (Path("/abs/c.png"), tmp_path / "a,1.png", tmp_path / "b.png")
     assert found.splits == ("validation", "train", "test")
@@ -119,7 +119,7 @@ def test_a_csv_is_listed_with_split_and_group(tmp_path):
 
 
 def test_several_labels_a_sample(tmp_path):
-    found = list_images(csv_file(tmp_path, "path,label\na.png,x|y\nb.png,\nc.png,y\n"), multi_label=True)
+    found = list_files(csv_file(tmp_path, "path,label\na.png,x|y\nb.png,\nc.png,y\n"), multi_label=True)
     assert found.classes == (("x", "y"), (), ("y",))
 
 
@@ -150,7 +150,7 @@ def test_several_labels_a_sample(tmp_path):
 )
 def test_a_broken_csv_is_refused_with_file_and_line(tmp_path, text, where, rule):
     with pytest.raises(InputError) as caught:
-        list_images(csv_file(tmp_path, text))
+        list_files(csv_file(tmp_path, text))
     assert str(tmp_path / "data.csv") in str(caught.value)
     assert where in str(caught.value)
     assert rule in str(caught.value)
@@ -158,18 +158,18 @@ def test_a_broken_csv_is_refused_with_file_and_line(tmp_path, text, where, rule)
 
 
 def test_a_relative_path_may_wander_inside_the_folder(tmp_path):
-    found = list_images(csv_file(tmp_path, "path,label\nx/../a.png,x\nb.png,y\n"))
+    found = list_files(csv_file(tmp_path, "path,label\nx/../a.png,x\nb.png,y\n"))
     assert found.paths[1] == tmp_path / "x/../a.png"
 
 
 def test_a_group_column_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=r"needs a column 'ownr'.*'owner'"):
-        list_images(csv_file(tmp_path, "path,label,owner\na,x,1\nb,y,2\n"), group="ownr")
+        list_files(csv_file(tmp_path, "path,label,owner\na,x,1\nb,y,2\n"), group="ownr")
 
 
 def test_a_label_twice_in_one_cell_is_refused(tmp_path):
     with pytest.raises(InputError, match="line 2"):
-        list_images(csv_file(tmp_path, "path,label\na,x|x\nb,y\n"), multi_label=True)
+        list_files(csv_file(tmp_path, "path,label\na,x|x\nb,y\n"), multi_label=True)
 
 
 def test_numbers_of_a_table(tmp_path):

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import pairs
+import sounds
 from dltk import tasks
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json
@@ -16,6 +18,7 @@ from dltk.edge.families import family
 from dltk.edge.signature import Signature
 from dltk.recipe import Built
 from dltk.recipe.load import load, resolve
+from dltk.recipe.settings import assign
 from dltk.tasks.base import spread
 from dltk.training.trainer import TRAINERS
 
@@ -139,3 +142,63 @@ def test_seed_numbers_of_calibration_and_evaluation_differ():
     calibration = task.calibration(dataset, count=64, seed=0)
     evaluation, _ = task.evaluation(dataset, limit_bytes=1, seed=0)
     assert not set(calibration) & set(evaluation)
+
+
+@pytest.fixture
+def words(tmp_path):
+    for word, pitch in (("high", 900), ("low", 300)):
+        for number in range(12):
+            name = tmp_path / "words" / word / f"{'abc'[number % 3]}_{number}.wav"
+            sounds.write(name, sounds.tone(pitch + number, seed=number) * 0.1 * (1 + number % 5))
+    return tmp_path / "words"
+
+
+def test_what_a_keyword_model_hears_is_standardized_by_the_training_samples(words):
+    task, settings, dataset = prepared("audio-keyword", str(words), "data.group_pattern={group}_*")
+    contract = task.contract(settings, dataset)
+    signature = task.signature(settings, dataset, Built(None, ()))
+    assert signature.inputs[0].sample_shape == contract.input_shape
+    heard = family("audio").tensors(dataset.train.take(slice(None)), signature)["sound"]
+    assert heard.shape[1:] == contract.input_shape
+    # float32 sums; bands whose deviation is raised to the floor stay below 1
+    assert heard.mean(axis=(0, 1, 3)) == pytest.approx(np.zeros(heard.shape[2]), abs=1e-4)
+    assert (heard.std(axis=(0, 1, 3)) < 1 + 1e-3).all()
+    assert parse_json(canonical_json(signature.as_dict()), "here")["preprocess"][0]["op"] == "sound"
+
+
+def test_spectrum_settings_must_fit_the_recordings(words):
+    for pair in ("spectrum.frame_ms=600", "spectrum.low=5000", "spectrum.hop_ms=900"):
+        task, settings, _ = prepared("audio-keyword", str(words))
+        changed = assign(settings, [pair])
+        with pytest.raises(InputError, match="settings spectrum: must give frames"):
+            task.contract(changed, None)
+        with pytest.raises(InputError, match="settings spectrum: must give frames"):
+            task.prepare(changed, str(words), progress=SILENT)
+
+
+def test_recordings_need_data():
+    with pytest.raises(InputError, match="--data: must be given"):
+        prepared("audio-keyword", None)
+
+
+@pytest.mark.parametrize(
+    ("towers", "inputs"), [("both", ["image", "tokens"]), ("image", ["image"]), ("text", ["tokens"])]
+)
+def test_the_signature_has_the_towers_of_the_model(towers, inputs, tmp_path):
+    task, settings, dataset = prepared("multimodal", str(pairs.write(tmp_path, 60)))
+    contract = task.contract(settings, dataset)
+    assert list(contract.inputs) == ["image", "tokens"]
+    model = SimpleNamespace(inputs=[SimpleNamespace(name=f"{name}:0", shape=()) for name in inputs])
+    signature = task.signature(settings, dataset, Built(model, (), (SCALE,)))
+    tensors = family(signature.family).tensors(task.golden(dataset, count=6, seed=0)[0], signature)
+    assert {name: tensor.shape[1:] for name, tensor in tensors.items()} == {
+        name: contract.inputs[name] for name in inputs
+    }
+    assert signature.assets.keys() == set(signature.asset_names)
+    with pytest.raises(InputError, match="model: inputs: must be image and tokens, or one of them; received sound"):
+        task.signature(settings, dataset, Built(SimpleNamespace(inputs=[SimpleNamespace(name="sound")]), ()))
+
+
+def test_images_with_texts_need_data():
+    with pytest.raises(InputError, match="--data: must be given"):
+        prepared("multimodal", None)

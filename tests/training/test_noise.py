@@ -15,8 +15,7 @@ from dltk.edge.signature import Signature
 from dltk.recipe import Augment, Built, Fit, Phase
 from dltk.training import FitTrainer, run, trainers
 from dltk.training.backend import keras
-from dltk.training.noise import views_of
-from dltk.training.views import PLAIN
+from dltk.training.views import PLAIN, views_of
 from training import kit
 
 RESTORED = replace(kit.IMAGE, name="restored")

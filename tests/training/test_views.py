@@ -8,14 +8,14 @@ import pytest
 from dltk.data.dataset import Split
 from dltk.recipe import Augment
 from dltk.training import counter
-from dltk.training.views import PLAIN, Views
+from dltk.training.views import PLAIN, views_of
 from training import kit
 
 ALL = Augment(views=0, flip=True, rotate=20.0, translate=0.2, zoom=0.2, contrast=0.3)
 
 
 def _views(augment, seed=1):
-    return Views(kit.dataset().train, augment, seed=seed, classes=3)
+    return views_of(kit.dataset().train, augment, seed=seed, classes=3)
 
 
 @pytest.mark.parametrize("extra", [{}, {"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0}])
@@ -44,8 +44,8 @@ def test_a_view_depends_on_sample_view_and_seed():
 def test_ids_not_positions_name_a_sample():
     whole = kit.dataset().train
     part = Split(whole.store, whole.rows[40:], whole.targets[40:])
-    shown = Views(part, ALL, seed=1).take(np.arange(5), 3)
-    assert np.array_equal(shown, Views(whole, ALL, seed=1).take(np.arange(40, 45), 3))
+    shown = views_of(part, ALL, seed=1).take(np.arange(5), 3)
+    assert np.array_equal(shown, views_of(whole, ALL, seed=1).take(np.arange(40, 45), 3))
 
 
 def test_flip_mirrors_every_second_view():
@@ -63,7 +63,7 @@ def test_a_turn_moves_a_dot_where_geometry_says():
     store = np.zeros((200, 9, 9, 3), np.uint8)
     store[:, 4, 7] = 255
     split = Split(store, np.arange(200), np.zeros(200, np.int64))
-    shown = Views(split, Augment(views=0, rotate=180.0), seed=0).take(np.arange(200), 0)[..., 0]
+    shown = views_of(split, Augment(views=0, rotate=180.0), seed=0).take(np.arange(200), 0)[..., 0]
     rows, columns = np.unravel_index(shown.reshape(200, -1).argmax(1), (9, 9))
     radius = np.hypot(rows - 4, columns - 4)
     assert radius == pytest.approx(np.full(200, 3.0), abs=0.71)  # half a pixel's diagonal
@@ -82,7 +82,7 @@ def test_mixup_blends_targets_as_it_blends_images():
 def test_cutmix_weights_targets_by_area():
     store = np.repeat(np.array([0, 200], np.uint8), 50)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
     split = Split(store, np.arange(100), np.repeat([0, 1], 50))
-    views = Views(split, Augment(views=0, cutmix=1.0), seed=4, classes=2)
+    views = views_of(split, Augment(views=0, cutmix=1.0), seed=4, classes=2)
     bright = (views.take(np.arange(100), 0)[..., 0] == 200).mean((1, 2))
     assert views.targets(np.arange(100), 0)[:, 1] == pytest.approx(bright, abs=1e-6)  # float32
     assert 0.2 < bright.mean() < 0.8
@@ -100,7 +100,7 @@ def test_few_views_come_in_turn_and_none_means_plain():
 
 def test_series_are_never_augmented():
     split = Split(np.zeros((6, 4, 2), np.float32), np.arange(6), np.zeros((6, 1), np.float32))
-    assert Views(split, ALL, seed=0).of_epoch(5) == PLAIN
+    assert views_of(split, ALL, seed=0).of_epoch(5) == PLAIN
 
 
 def test_counter_numbers_are_uniform_and_unrelated():

@@ -13,7 +13,7 @@ from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
 from dltk.data.dataset import Dataset
 from dltk.edge.signature import Signature
-from dltk.recipe.groups import Augment
+from dltk.recipe.groups import Augmentation
 from dltk.twin.graph import Graph
 
 __all__ = ["Candidate", "Outcome", "Skipped", "Step", "Workbench"]
@@ -54,7 +54,7 @@ class Workbench:
     checkpoint: Path
     open_model: Callable[[Path], Any]
     left_float: Callable[[Graph, QuantizationPlan], Mapping[str, str]]
-    augment: Augment | None = None
+    augment: Augmentation | None = None
     resume: bool = False
     progress: Progress = SILENT
 

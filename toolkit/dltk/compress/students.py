@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from dltk.compress.ends import (
 from dltk.compress.importance import by_magnitude
 from dltk.compress.surgery import cut
 from dltk.edge.signature import TensorSpec
-from dltk.recipe import Built, Contract
+from dltk.recipe import Built
 from dltk.recipe.load import load
 from dltk.recipe.settings import assign, setting
 from dltk.tasks.base import check_tensors
@@ -147,7 +147,8 @@ def _recipe(text: str, teacher: Graph, bench: Workbench) -> Graph:
     (answer,) = bench.signature.outputs
     first, *others = bench.signature.inputs
     inputs = {first.name: shape} | {spec.name: spec.sample_shape for spec in others}
-    built = recipe.build(settings, Contract(inputs, {answer.name: answer.sample_shape}))
+    asked = tasks.task(recipe.task).contract(settings, bench.dataset)
+    built = recipe.build(settings, replace(asked, inputs=inputs, outputs={answer.name: answer.sample_shape}))
     if not isinstance(built, Built):
         raise InputError(f"recipe {recipe.name}", "`build` must return a Built", type(built).__name__)
     own = tasks.task(recipe.task).signature(settings, bench.dataset, built).preprocess

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +32,28 @@ from dltk.edge.preprocess import MAX_PIXELS, channels_of, decode_image, resize_i
 from dltk.edge.signature import Op
 from dltk.edge.sources.unreadable import reason_of
 
-__all__ = ["Decoded", "decode_pool"]
+__all__ = ["Decoded", "Decoder", "decode_pool", "image_decoder"]
 
-_FORMAT = 1  # of the cache entry; raise it when what is written, or how a picture becomes pixels, changes
+_FORMAT = 1  # of the cache entry; raise it when what is written, or how a file becomes a raw sample, changes
 _DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How the samples of a pool become raw ones.
+
+    Attributes:
+        kind: "images", "sounds": what the cache's folder is called.
+        facts: JSON values: all that decides a raw sample besides its file.
+        shape, dtype: of a raw sample.
+        decode: (path or array, how messages call it) -> raw sample and the SHA-256 that equal samples share.
+    """
+
+    kind: str
+    facts: Mapping[str, Any]
+    shape: tuple[int, ...]
+    dtype: Any
+    decode: Callable[[Any, str], tuple[NDArray[Any], bytes]]
 
 
 @dataclass(frozen=True)
@@ -42,80 +61,88 @@ class Decoded:
     """The decoded samples of a pool, row by row.
 
     Attributes:
-        images: uint8 (n, H, W, 3 or 1), memory-mapped, read-only; rows in `unreadable` are black.
-        digests: uint8 (n, 32), SHA-256 of each picture's size and pixels before it was resized.
+        raws: (n, ...), memory-mapped, read-only; rows in `unreadable` are zeros.
+        digests: uint8 (n, 32): SHA-256 of each, as its decoder gives it.
         unreadable: row -> reason.
     """
 
-    images: NDArray[np.uint8]
+    raws: NDArray[Any]
     digests: NDArray[np.uint8]
     unreadable: dict[int, str]
 
 
-def decode_pool(pool: Pool, ops: Sequence[Op], *, progress: Progress) -> Decoded:
-    """The samples of `pool` by the ops "decode" and "resize": out of the cache, or decoded into it.
+def image_decoder(ops: Sequence[Op]) -> Decoder:
+    """uint8 (H, W, 3 or 1) by the ops "decode" and "resize"; digests are of size and pixels before resizing.
+
+    Raises:
+        EnvironmentFault: if Pillow is missing.
+    """
+    import PIL
+
+    limit = next((int(op["max_pixels"]) for op in ops if op["op"] == "decode"), MAX_PIXELS)
+    resize, channels = next(op for op in ops if op["op"] == "resize"), channels_of(ops)
+
+    def decode(source: Any, where: str) -> tuple[NDArray[Any], bytes]:
+        image = decode_image(source, max_pixels=limit, where=where)
+        resized = resize_image(image, resize)
+        return to_grey(resized) if channels == 1 else resized, _pixel_digest(image)
+
+    # Another Pillow may decode a JPEG to slightly other pixels.
+    facts = {"ops": [dict(op) for op in ops], "pillow": PIL.__version__}
+    return Decoder("images", facts, (int(resize["height"]), int(resize["width"]), channels), np.uint8, decode)
+
+
+def decode_pool(pool: Pool, decoder: Decoder, *, progress: Progress) -> Decoded:
+    """The samples of `pool`: out of the cache, or decoded into it.
 
     A kill leaves either no entry or a whole one. An entry that is not whole is decoded again.
 
     Raises:
-        EnvironmentFault: if the disk has no room, or Pillow is missing.
+        EnvironmentFault: if the disk has no room.
     """
-    import PIL
-
-    # Another Pillow may decode a JPEG to slightly other pixels.
-    asked = {"pool": pool.key, "ops": [dict(op) for op in ops], "format": _FORMAT, "pillow": PIL.__version__}
-    folder = cache_folder("images", sha256(canonical_json(asked))[:32])
-    shape = _shape(len(pool), ops)
-    found = _open(folder, shape)
+    asked = {"pool": pool.key, "format": _FORMAT, **decoder.facts}
+    folder = cache_folder(decoder.kind, sha256(canonical_json(asked))[:32])
+    found = _open(folder, decoder, len(pool))
     if found is None:
-        require_free_disk(cache_folder(), int(np.prod(shape)) + len(pool) * _DIGEST_BYTES)
+        each = math.prod(decoder.shape) * np.dtype(decoder.dtype).itemsize + _DIGEST_BYTES
+        require_free_disk(cache_folder(), len(pool) * each)
         with building_folder(folder, replace=True) as building:
-            _build(building, pool, ops, shape, progress)
-        found = _open(folder, shape)
+            _build(building, pool, decoder, progress)
+        found = _open(folder, decoder, len(pool))
     if found is None:
         raise InputError(folder, "the cache entry vanished while it was in use", hint="Try again.")
     _touch(folder)
     return found
 
 
-def _shape(count: int, ops: Sequence[Op]) -> tuple[int, int, int, int]:
-    resize = next(op for op in ops if op["op"] == "resize")
-    return count, int(resize["height"]), int(resize["width"]), channels_of(ops)
-
-
-def _open(folder: Path, shape: tuple[int, ...]) -> Decoded | None:
+def _open(folder: Path, decoder: Decoder, count: int) -> Decoded | None:
     try:
         meta = parse_json(read_capped(folder / "meta.json", 1_000_000_000), folder / "meta.json")
-        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        raws = np.load(folder / f"{decoder.kind}.npy", mmap_mode="r", allow_pickle=False)
         digests = np.load(folder / "digests.npy", allow_pickle=False)
-        whole = images.shape == shape and images.dtype == np.uint8 and digests.shape == (shape[0], _DIGEST_BYTES)
+        whole = raws.shape == (count, *decoder.shape) and raws.dtype == decoder.dtype
+        whole = whole and digests.shape == (count, _DIGEST_BYTES)
         if not whole or sha256(digests.tobytes()) != meta["digest"]:
             return None
-        return Decoded(images, digests, {int(row): str(reason) for row, reason in meta["unreadable"]})
+        return Decoded(raws, digests, {int(row): str(reason) for row, reason in meta["unreadable"]})
     except (InputError, OSError, EOFError, ValueError, KeyError, TypeError):
         return None  # not there, or not whole: it is made again
 
 
-def _build(building: Path, pool: Pool, ops: Sequence[Op], shape: tuple[int, ...], progress: Progress) -> None:
-    images = np.lib.format.open_memmap(building / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
-    digests = np.lib.format.open_memmap(
-        building / "digests.npy", mode="w+", dtype=np.uint8, shape=(shape[0], _DIGEST_BYTES)
-    )
-    limit = next((int(op["max_pixels"]) for op in ops if op["op"] == "decode"), MAX_PIXELS)
-    resize = next(op for op in ops if op["op"] == "resize")
-    grey = channels_of(ops) == 1
+def _build(building: Path, pool: Pool, decoder: Decoder, progress: Progress) -> None:
+    count, create = len(pool), np.lib.format.open_memmap
+    raws = create(building / f"{decoder.kind}.npy", mode="w+", dtype=decoder.dtype, shape=(count, *decoder.shape))
+    digests = create(building / "digests.npy", mode="w+", dtype=np.uint8, shape=(count, _DIGEST_BYTES))
 
     def work(rows: range) -> list[tuple[int, str]]:
         faults = []
         for row in rows:
             try:
-                image = decode_image(pool.read(row), max_pixels=limit, where=pool.name(row))
+                raws[row], digest = decoder.decode(pool.read(row), pool.name(row))
             except InputError as fault:
                 faults.append((row, reason_of(fault)))
                 continue
-            digests[row] = np.frombuffer(_pixel_digest(image), np.uint8)
-            resized = resize_image(image, resize)
-            images[row] = to_grey(resized) if grey else resized
+            digests[row] = np.frombuffer(digest, np.uint8)
         return faults
 
     faults: list[tuple[int, str]] = []
@@ -123,12 +150,12 @@ def _build(building: Path, pool: Pool, ops: Sequence[Op], shape: tuple[int, ...]
         for done, found in _parallel(work, len(pool)):
             faults += found
             bar.advance(done)
-    images.flush()
+    raws.flush()
     digests.flush()
     meta = {
         "source": pool.source,
         "samples": len(pool),
-        "ops": [dict(op) for op in ops],
+        **decoder.facts,
         "unreadable": sorted(faults),
         "digest": sha256(np.ascontiguousarray(digests).tobytes()),
     }

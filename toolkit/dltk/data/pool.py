@@ -16,9 +16,9 @@ from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
 from dltk.data.named import NAMED, load_named
 from dltk.data.split import SIDES
-from dltk.edge.sources import Listing, list_images, read_image_arrays
+from dltk.edge.sources import PICTURES, FileKind, Listing, list_files, read_image_arrays
 
-__all__ = ["Pool", "open_pool"]
+__all__ = ["Pool", "open_files", "open_pool", "stamp"]
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Pool:
 
     Attributes:
         source: what the user gave.
-        key: digest of everything that decides the pixels; labels are no part of it.
+        key: digest of everything that decides the raw samples; labels are no part of it.
         targets: int64 (n,), or float32 (n, labels).
         labels: one a class.
         sides: int8 (n,), index into `SIDES`; -1 where the source has no split.
         name: row -> how messages call the sample.
-        read: row -> path or array, as `edge.preprocess.read_image` takes it.
+        read: row -> what the decoder takes: a path, an array, or the parts of a sample.
         groups: one a sample, or None.
         skipped: (name, reason) of what was left out already.
     """
@@ -43,7 +43,7 @@ class Pool:
     labels: tuple[str, ...]
     sides: NDArray[np.int8]
     name: Callable[[int], str]
-    read: Callable[[int], Path | NDArray[np.uint8]]
+    read: Callable[[int], Any]
     groups: Sequence[str] | None = None
     skipped: tuple[tuple[str, str], ...] = ()
 
@@ -62,7 +62,7 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
     """
     path = Path(source)
     if source not in NAMED and (path.is_dir() or path.suffix.lower() == ".csv"):
-        return _of_listing(source, list_images(path, group=group, multi_label=multi_label), multi_label)
+        return open_files(source, PICTURES, group=group, multi_label=multi_label)
     if group:
         raise InputError("setting data.group", "needs a CSV", source, "Give a CSV with that column.")
     if source in NAMED:
@@ -76,6 +76,14 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
     raise InputError(f"data {source}", "must be a folder, a .csv or an .npz", path.suffix or "a file", hint)
 
 
+def open_files(
+    source: str, kind: FileKind, *, group: str | None, multi_label: bool, group_pattern: str | None = None
+) -> Pool:  # fmt: skip
+    """The files of a folder or of a CSV; for Raises and the arguments see `list_files`."""
+    listing = list_files(source, kind, group=group, group_pattern=group_pattern, multi_label=multi_label)
+    return _of_listing(source, listing, multi_label)
+
+
 def _of_listing(source: str, listing: Listing, multi_label: bool) -> Pool:
     index = {label: number for number, label in enumerate(listing.labels)}
     if multi_label:
@@ -87,7 +95,7 @@ def _of_listing(source: str, listing: Listing, multi_label: bool) -> Pool:
     sides = [-1 if split is None else SIDES.index(split) for split in listing.splits]
     return Pool(
         _shown(source),
-        sha256(canonical_json([_stamp(path) for path in listing.paths])),
+        sha256(canonical_json([stamp(path) for path in listing.paths])),
         targets,
         listing.labels,
         np.array(sides, np.int8),
@@ -103,8 +111,8 @@ def _shown(source: str) -> str:
     return source.encode(errors="backslashreplace").decode()
 
 
-def _stamp(path: Path) -> list[str | int]:
-    """What changes when a file does, without reading it."""
+def stamp(path: Path) -> list[str | int]:
+    """What changes when the file at `path` does, without reading it."""
     try:
         status = os.stat(path)
     except OSError as fault:

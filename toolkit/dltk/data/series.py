@@ -139,8 +139,8 @@ def _dataset(series: _Series, data: Any, source: str) -> Dataset:
     asked = {name: getattr(data, name) for name in ("window", "horizon", "season", "transform", "validation", "test")}
     splits = {name: Split(store, found, targets[found]) for name, found in rows.items()}
     digest = sha256(canonical_json([asked, list(series.columns)]) + np.ascontiguousarray(series.values).tobytes())
-    sides = (splits[name] for name in ("train", "validation", "test"))
-    return Dataset(*sides, series.columns, digest, source, report)
+    train, validation, test = (splits[name] for name in ("train", "validation", "test"))
+    return Dataset(train, validation, test, series.columns, digest, source, report)
 
 
 def _facts(seen: NDArray[np.float32], data: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
+from dltk.edge import sound
 from dltk.edge.pictures import MAX_PIXELS, ImageSource, decode_image, resize_image, to_grey
 from dltk.edge.signature import Op
 
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 _LARGEST_EXPONENT = 88.0  # float32 ends a little above e^88
-_READING_OPS = ("decode", "resize", "window", "columns")  # they made the raw sample; nothing is left to do for a batch
+_READING_OPS = ("decode", "resize", "window", "columns", "sound")  # they made the raw sample
 
 
 def image_ops(
@@ -156,4 +157,6 @@ _BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
     "standardize": _standardize,
     "log": _log,
     "normal": _normal,
+    "peak": sound.peak,
+    "log_mel": sound.log_mel,
 }

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from dltk.recipe.groups import Augment, Calibration, Fit, ImageData, PlainImageData, PruneAndQuantize, TextData
+from dltk.recipe.groups import (
+    Augment,
+    Augmentation,
+    Calibration,
+    Fit,
+    ImageData,
+    PairData,
+    PlainImageData,
+    PruneAndQuantize,
+    SoundAugment,
+    SoundData,
+    TextData,
+)
 from dltk.recipe.recipe import Built, Contract, DataHint, Phase, Recipe
 from dltk.recipe.settings import setting
 
 __all__ = [
     "Augment",
+    "Augmentation",
     "Built",
     "Calibration",
     "Contract",
     "DataHint",
     "Fit",
     "ImageData",
+    "PairData",
     "Phase",
     "PlainImageData",
     "PruneAndQuantize",
     "Recipe",
+    "SoundAugment",
+    "SoundData",
     "TextData",
     "setting",
 ]

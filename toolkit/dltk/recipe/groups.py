@@ -7,7 +7,19 @@ from typing import Literal
 
 from dltk.recipe.settings import setting
 
-__all__ = ["Augment", "Calibration", "Fit", "ImageData", "PlainImageData", "PruneAndQuantize", "TextData"]
+__all__ = [
+    "Augment",
+    "Augmentation",
+    "Calibration",
+    "Fit",
+    "ImageData",
+    "PairData",
+    "PlainImageData",
+    "PruneAndQuantize",
+    "SoundAugment",
+    "SoundData",
+    "TextData",
+]
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,41 @@ class PlainImageData(ImageData):
     """Images for models that start from nothing, which may take grey ones as they are."""
 
     channels: Literal[1, 3] = setting(3, "3: red, green, blue; 1: grey, made so where the file is not")
+
+
+@dataclass(frozen=True)
+class PairData:
+    """Which images with texts, at which size and length, split how."""
+
+    size: int = setting(64, "side of the square the model sees, in pixels", low=8, high=1024)
+    resize: Literal["stretch", "crop", "pad"] = setting("stretch", "how an image that is not square becomes one")
+    length: int = setting(32, "tokens that the model sees; what is over is cut off", low=2, high=4096)
+    tokenizer: str = setting("train", "train (on the training texts), minilm-l6, or the path of a tokenizer.json")
+    vocabulary: int = setting(4000, "most tokens of a tokenizer that is trained", low=300, high=200_000)
+    max_bytes: int = setting(1000, "a text is cut off after so many bytes", low=16, high=100_000)
+    validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
+    test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
+    group: str | None = setting(None, "CSV column; samples of one group stay on one side of the split")
+    limit: int = setting(0, "use at most this many training samples, stratified; 0: all", low=0)
+    max_unreadable: float = setting(0.05, "stop if a larger share of the images cannot be read", low=0.0, high=1.0)
+    max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
+    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+
+
+@dataclass(frozen=True)
+class SoundData:
+    """Which recordings, at which rate and length, split how."""
+
+    rate: int = setting(16_000, "samples a second that the model hears; others are resampled", low=1_000, high=384_000)
+    seconds: float = setting(1.0, "of a recording's start that the model hears", low=0.05, high=60.0)
+    validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
+    test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
+    group: str | None = setting(None, "CSV column; samples of one group (a speaker) stay on one side of the split")
+    group_pattern: str | None = setting(None, "the same from file names: *_{group}_* of yes_ann_03.wav is ann")
+    limit: int = setting(0, "use at most this many training samples, stratified; 0: all", low=0)
+    multi_label: bool = setting(False, "several labels a sample, separated by | in the CSV")
+    max_unreadable: float = setting(0.05, "stop if a larger share of the files cannot be read", low=0.0, high=1.0)
+    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
 
 
 @dataclass(frozen=True)
@@ -77,20 +124,38 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Augment:
+class Augmentation:
     """Deterministic views: each is a function of (sample, view, seed)."""
 
     views: int = setting(1, "different views of a sample, used in turn; 0: a new one every epoch", low=0)
+    mixup: float = setting(0.0, "alpha of mixup (arXiv:1710.09412); 0: off", low=0.0)
+
+
+@dataclass(frozen=True)
+class Augment(Augmentation):
+    """Views of images."""
+
     flip: bool = setting(False, "mirror left and right, every second view")
     rotate: float = setting(0.0, "largest turn in degrees", low=0.0, high=180.0)
     translate: float = setting(0.0, "largest shift, as a share of the side", low=0.0, high=0.5)
     zoom: float = setting(0.0, "largest zoom in or out, as a share", low=0.0, high=0.9)
     contrast: float = setting(0.0, "largest change of contrast, as a share", low=0.0, high=0.9)
-    mixup: float = setting(0.0, "alpha of mixup (arXiv:1710.09412); 0: off", low=0.0)
     cutmix: float = setting(0.0, "alpha of cutmix (arXiv:1905.04899); 0: off", low=0.0)
     noise: float = setting(
         0.0, "Gaussian noise: its deviation as a share of the range of pixels, or of a column's own", low=0.0, high=2.0
     )
+
+
+@dataclass(frozen=True)
+class SoundAugment(Augmentation):
+    """Views of recordings. Those in Hz and dB stand for other microphones and rooms, `speed` for other speakers."""
+
+    shift: float = setting(0.0, "largest shift, as a share of the length", low=0.0, high=0.5)
+    speed: float = setting(0.0, "largest change of speed and pitch, as a share", low=0.0, high=0.5)
+    noise: float = setting(0.0, "loudest white noise, as a share of the peak", low=0.0, high=1.0)
+    tilt: float = setting(0.0, "largest gain of a random equalizer, in dB", low=0.0, high=40.0)
+    time_mask: float = setting(0.0, "longest silenced stretch, as a share (arXiv:1904.08779)", low=0.0, high=0.5)
+    band_mask: float = setting(0.0, "widest silenced band, as a share of the spectrum", low=0.0, high=0.5)
 
 
 @dataclass(frozen=True)

@@ -19,18 +19,18 @@ class Contract:
     Attributes:
         inputs: input name -> shape of one sample, without the batch.
         outputs: output name -> shape of one sample's output.
-        facts: what else the data says and a model may be built by, such as the season of a series.
         input_ranges: input name -> lowest and highest value, where the model must know it: of tokens, say.
         labels: one a class, in the order of the output; empty where there are none.
         assets: file name -> bytes that samples are read with, such as a tokenizer.
+        facts: what else the data says and a model may be built by, such as the season of a series.
     """
 
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[int, ...]]
-    facts: Mapping[str, Any] = field(default_factory=dict)
     input_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     assets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

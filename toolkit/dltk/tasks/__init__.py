@@ -14,7 +14,9 @@ TASKS = {  # name -> module that holds `TASK`; imported when first asked for
     "forecast": "dltk.tasks.forecast",
     "generate": "dltk.tasks.generate",
     "autoencode": "dltk.tasks.autoencode",
+    "audio-keyword": "dltk.tasks.audio_keyword",
     "text-classification": "dltk.tasks.text_classification",
+    "image-text-classification": "dltk.tasks.image_text",
 }
 
 

@@ -37,7 +37,7 @@ class _Forecast(SplitTask):
     def contract(self, settings: Any, dataset: Dataset) -> Contract:
         columns = len(dataset.report["columns"])
         inputs, outputs = {"series": (settings.data.window, columns)}, {"forecast": (settings.data.horizon, columns)}
-        return Contract(inputs, outputs, {"season": dataset.report["season"]})
+        return Contract(inputs, outputs, facts={"season": dataset.report["season"]})
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
         report, axes = dataset.report, ("batch", "time", "column")

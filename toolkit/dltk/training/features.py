@@ -109,7 +109,7 @@ def cached_outputs(
     """
     shape = (len(split), *(int(size) for size in frozen.model.outputs[0].shape[1:]))
     kind = np.dtype(np.float16 if math.prod(shape) * 4 > _FLOAT16_OVER else np.float32)
-    shown = (views or Views(split, None, seed=0)).key(view)
+    shown = (views or Views(split, seed=0)).key(view)
     facts = {
         "version": _VERSION, "model": frozen.digest, "source": source, "ids": sha256(split.ids.tobytes()),
         "shown": shown, "preprocess": [dict(op) for op in signature.preprocess], "family": signature.family,

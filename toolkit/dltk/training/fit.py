@@ -15,7 +15,7 @@ from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.signature import Signature
-from dltk.recipe.groups import Augment, Fit
+from dltk.recipe.groups import Augmentation, Fit
 from dltk.recipe.recipe import Built
 from dltk.training.backend import tf
 from dltk.training.counter import derive
@@ -25,13 +25,13 @@ from dltk.training.feed import Batch, Feed
 from dltk.training.hazards import odd_batches_crash
 from dltk.training.hints import Hints
 from dltk.training.losses import objective
-from dltk.training.noise import views_of
 from dltk.training.optimizers import is_keras3, optimizer
 from dltk.training.schedules import rate
 from dltk.training.selection import Selection
 from dltk.training.step import Step
 from dltk.training.teacher import Teacher
 from dltk.training.trainer import Row
+from dltk.training.views import views_of
 from dltk.training.weights import Average, pack, put, seed_dropout, snapshot, unpack
 
 __all__ = ["FitTrainer", "phases"]
@@ -58,7 +58,7 @@ class FitTrainer:
         fit: settings of the phase.
         seed: order, views and dropout are functions of it.
         name: of the phase.
-        augment: views of the training samples, where they are images.
+        augment: views of the training samples.
         frozen_through: layer up to which nothing is trained; batch norms behind it run in inference mode.
         teacher: answers to learn from besides the targets; made with the same `seed` and `augment`.
         before_step: called with the number of each step before it is taken; steps then run one by one.
@@ -71,7 +71,7 @@ class FitTrainer:
 
     def __init__(
         self, model: Any, dataset: Dataset, signature: Signature, fit: Fit, *, seed: int, name: str = "fit",
-        augment: Augment | None = None, frozen_through: str | None = None, teacher: Teacher | None = None,
+        augment: Augmentation | None = None, frozen_through: str | None = None, teacher: Teacher | None = None,
         before_step: Callable[[int], None] | None = None, first_kept: int = 0, hints: Hints | None = None,
         progress: Progress = SILENT
     ) -> None:  # fmt: skip

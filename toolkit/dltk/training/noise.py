@@ -13,13 +13,7 @@ from dltk.recipe.groups import Augment
 from dltk.training.counter import derive
 from dltk.training.views import PLAIN, Views
 
-__all__ = ["NoisyViews", "views_of"]
-
-
-def views_of(split: Split, augment: Augment | None, *, seed: int, classes: int = 0) -> Views:
-    """The views that `augment` asks for; see `Views` for the arguments."""
-    plain = Views(split, augment, seed=seed, classes=classes)
-    return NoisyViews(plain, split, augment, seed=seed) if augment is not None and augment.noise else plain
+__all__ = ["NoisyViews"]
 
 
 class NoisyViews(Views):

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.signature import Signature
-from dltk.recipe.groups import Augment
+from dltk.recipe.groups import Augmentation
 from dltk.training.features import Frozen, cached_outputs
-from dltk.training.noise import views_of
+from dltk.training.views import views_of
 
 __all__ = ["Teacher", "cached_teacher"]
 
@@ -35,7 +35,7 @@ class Teacher:
 
 
 def cached_teacher(
-    model: Any, dataset: Dataset, signature: Signature, *, seed: int, augment: Augment | None = None,
+    model: Any, dataset: Dataset, signature: Signature, *, seed: int, augment: Augmentation | None = None,
     temperature: float = 2.0, weight: float = 0.5, progress: Progress = SILENT
 ) -> Teacher:  # fmt: skip
     """A teacher out of `model` (Keras 3 or tf_keras), whose outputs are of the same kind as the student's.

@@ -1,8 +1,9 @@
 """Augmentation: each view of a sample is a pure function of (sample, view, seed).
 
-Views are made from the cached uint8 images and are uint8 again, before the family turns them into tensors: what a
+Views are made from the cached raw samples and are raw samples again, before the family turns them into tensors: what a
 device will see is what the model was shown. Because a view can be named, whatever a frozen model says about it
-(features, a teacher's logits) can be cached.
+(features, a teacher's logits) can be cached. Those of images stand here, others in
+`dltk.training.sound_views` and `dltk.training.pair_views`.
 """
 
 from __future__ import annotations
@@ -13,41 +14,51 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.errors import InputError
 from dltk.data.dataset import Split
-from dltk.recipe.groups import Augment
+from dltk.recipe.groups import Augment, Augmentation, SoundAugment
 from dltk.training.backend import tf
 from dltk.training.counter import uniform
 
-__all__ = ["PLAIN", "Views"]
+__all__ = ["PARTNER", "PLAIN", "SHARE", "ImageViews", "Views", "views_of"]
 
-_FLIP, _ROTATE, _RIGHT, _DOWN, _ZOOM, _CONTRAST, _MIX, _PARTNER, _SHARE, _BOX_X, _BOX_Y = range(11)  # slots
+_FLIP, _ROTATE, _RIGHT, _DOWN, _ZOOM, _CONTRAST, _MIX, PARTNER, SHARE, _BOX_X, _BOX_Y = range(11)  # slots
 PLAIN = -1  # the view that is the sample itself
 
 
 class Views:
-    """The views of one split.
+    """The views of one split; this class shows every sample as it is.
 
     Args:
         split: whose samples are shown; its `ids` name them.
-        augment: what may be changed; None: every view is the sample itself.
+        augment: what may be changed; None: nothing.
         seed: of the run.
-        classes: width of one-hot targets, needed where mixup or cutmix blends labels.
+        classes: width of one-hot targets, needed where samples are blended and their labels with them.
     """
 
-    def __init__(self, split: Split, augment: Augment | None, *, seed: int, classes: int = 0) -> None:
-        self._split, self._augment, self._seed, self._classes = split, augment, seed, classes
-        self._changes = augment is not None and split.store.ndim == 4 and _changes(augment)
+    def __init__(self, split: Split, augment: Augmentation | None = None, *, seed: int, classes: int = 0) -> None:
+        self._split, self._settings, self._seed, self._classes = split, augment, seed, classes
+
+    @property
+    def changes(self) -> bool:
+        """Whether any view is another than the sample itself."""
+        return False
+
+    @property
+    def mixes(self) -> bool:
+        """Whether views blend two samples, and their targets."""
+        return self.changes and self._settings is not None and self._settings.mixup > 0
 
     def of_epoch(self, epoch: int) -> int:
         """The view that `epoch` shows: `epoch` itself, or in turn the few that there are."""
-        if not self._changes or self._augment is None:
+        if not self.changes or self._settings is None:
             return PLAIN
-        return epoch % self._augment.views if self._augment.views else epoch
+        return epoch % self._settings.views if self._settings.views else epoch
 
     @property
     def count(self) -> int:
         """How many views there are; 0: a new one every epoch."""
-        return self._augment.views if self._changes and self._augment is not None else 1
+        return self._settings.views if self.changes and self._settings is not None else 1
 
     @property
     def countable(self) -> bool:
@@ -56,21 +67,13 @@ class Views:
 
     def key(self, view: int) -> dict[str, Any]:
         """What the view depends on, besides the samples."""
-        if view == PLAIN or self._augment is None:
+        if view == PLAIN or self._settings is None:
             return {"view": PLAIN}
-        return {"view": view, "seed": self._seed, "augment": asdict(self._augment)}
+        return {"view": view, "seed": self._seed, "augment": asdict(self._settings)}
 
     def take(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
         """Raw samples (n, ...) at `positions` of the split, as `view` shows them."""
-        raws = self._warped(positions, view)
-        if view == PLAIN or self._augment is None or not self._mixes:
-            return raws
-        partners, shares, boxes = self._mixing(positions, view)
-        others = self._warped(partners, view)
-        if boxes is not None:
-            return np.where(boxes, others, raws)
-        weights = shares.reshape(-1, 1, 1, 1).astype(np.float32)
-        return _to_uint8(raws * weights + others * (1 - weights))
+        return self._split.take(positions)
 
     def clean(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
         """Raw samples as `view` shows them, but for noise."""
@@ -79,16 +82,12 @@ class Views:
     def targets(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
         """Targets at `positions`: as they are, or float32 (n, classes) where views are blended."""
         targets = self._split.targets[positions]
-        if view == PLAIN or not self._mixes:
+        if view == PLAIN or not self.mixes:
             return np.asarray(targets)
         partners, shares, _ = self._mixing(positions, view)
         ours, theirs = self._soft(targets), self._soft(self._split.targets[partners])
         weights = shares.reshape(-1, 1).astype(np.float32)
         return np.asarray(ours * weights + theirs * (1 - weights))
-
-    @property
-    def _mixes(self) -> bool:
-        return self._changes and self._augment is not None and bool(self._augment.mixup or self._augment.cutmix)
 
     def _soft(self, targets: NDArray[Any]) -> NDArray[np.float32]:
         if targets.ndim > 1:
@@ -98,9 +97,44 @@ class Views:
     def _draw(self, ids: NDArray[np.int64], view: int, slot: int) -> NDArray[np.float64]:
         return uniform(self._seed, ids, view, slot)
 
+    def _mixing(
+        self, positions: NDArray[np.int64], view: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_] | None]:
+        """Partners' positions, the share that stays of each sample, and the boxes of cutmix (None: mixup)."""
+        ids, alpha = self._split.ids[positions], 0.0 if self._settings is None else self._settings.mixup
+        partners = (self._draw(ids, view, PARTNER) * len(self._split)).astype(np.int64)
+        return partners, _beta(self._draw(ids, view, SHARE), alpha), None
+
+
+class ImageViews(Views):
+    """Views of uint8 images (n, height, width, channels); other samples stay as they are."""
+
+    def __init__(self, split: Split, augment: Augment, *, seed: int, classes: int = 0) -> None:
+        super().__init__(split, augment, seed=seed, classes=classes)
+        self._augment = augment
+
+    @property
+    def changes(self) -> bool:
+        return self._split.store.ndim == 4 and _changes(self._augment)
+
+    @property
+    def mixes(self) -> bool:
+        return self.changes and bool(self._augment.mixup or self._augment.cutmix)
+
+    def take(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
+        raws = self._warped(positions, view)
+        if view == PLAIN or not self.mixes:
+            return raws
+        partners, shares, boxes = self._mixing(positions, view)
+        others = self._warped(partners, view)
+        if boxes is not None:
+            return np.where(boxes, others, raws)
+        weights = shares.reshape(-1, 1, 1, 1).astype(np.float32)
+        return _to_uint8(raws * weights + others * (1 - weights))
+
     def _warped(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
         raws, augment = self._split.take(positions), self._augment
-        if view == PLAIN or augment is None:
+        if view == PLAIN or not self.changes:
             return raws
         ids = self._split.ids[positions]
         if augment.rotate or augment.translate or augment.zoom:
@@ -120,7 +154,7 @@ class Views:
 
     def _transforms(self, ids: NDArray[np.int64], view: int, height: int, width: int) -> NDArray[np.float32]:
         """Rows (n, 8) that map a pixel of the view to one of the sample: about the middle, then shifted."""
-        augment = self._augment or Augment()
+        augment = self._augment
         signed = {slot: 2 * self._draw(ids, view, slot) - 1 for slot in (_ROTATE, _RIGHT, _DOWN, _ZOOM)}
         angle = np.radians(augment.rotate) * signed[_ROTATE]
         scale = 1 / (1 + augment.zoom * signed[_ZOOM])
@@ -138,18 +172,39 @@ class Views:
     def _mixing(
         self, positions: NDArray[np.int64], view: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_] | None]:
-        """Partners' positions, the share that stays of each sample, and cutmix' boxes (None: mixup)."""
-        augment, ids = self._augment or Augment(), self._split.ids[positions]
-        partners = (self._draw(ids, view, _PARTNER) * len(self._split)).astype(np.int64)
+        augment, ids = self._augment, self._split.ids[positions]
+        partners = (self._draw(ids, view, PARTNER) * len(self._split)).astype(np.int64)
         # With both on, a view of the whole split is one or the other, so that a batch takes one path.
         cuts = bool(augment.cutmix) and (not augment.mixup or view % 2 == 1)
-        shares = _beta(self._draw(ids, view, _SHARE), augment.cutmix if cuts else augment.mixup)
+        shares = _beta(self._draw(ids, view, SHARE), augment.cutmix if cuts else augment.mixup)
         if not cuts:
             return partners, shares, None
         height, width = self._split.store.shape[1:3]
         middles = self._draw(ids, view, _BOX_X), self._draw(ids, view, _BOX_Y)
         boxes = _boxes(shares, *middles, height, width)
         return partners, 1 - boxes.mean((1, 2, 3)), boxes
+
+
+def views_of(split: Split, augment: Augmentation | None, *, seed: int, classes: int = 0) -> Views:
+    """The views that `augment` asks for; see `Views` for the arguments.
+
+    Raises:
+        InputError: if samples of this kind cannot be changed so.
+    """
+    from dltk.training.noise import NoisyViews
+    from dltk.training.pair_views import PairViews
+    from dltk.training.sound_views import SoundViews
+
+    if augment is None:
+        return Views(split, seed=seed, classes=classes)
+    if isinstance(augment, Augment) and split.store.dtype.names:
+        return PairViews(split, augment, seed=seed, classes=classes)
+    if isinstance(augment, Augment):
+        shown = ImageViews(split, augment, seed=seed, classes=classes)
+        return NoisyViews(shown, split, augment, seed=seed) if augment.noise else shown
+    if isinstance(augment, SoundAugment):
+        return SoundViews(split, augment, seed=seed, classes=classes)
+    raise InputError("settings augment", "must be a group that dltk knows", type(augment).__name__)
 
 
 def _changes(augment: Augment) -> bool:

@@ -19,7 +19,7 @@ from dltk.data.dataset import Dataset
 from dltk.edge.families import family
 from dltk.edge.signature import Signature
 from dltk.recipe import Built
-from dltk.recipe.groups import Augment
+from dltk.recipe.groups import Augmentation
 from dltk.recipe.load import read, resolve
 from dltk.recipe.settings import apply, as_dict, assign
 from dltk.run import Run
@@ -106,7 +106,9 @@ def _without_views(settings: Any) -> Any:
     What a recipe does to pictures was chosen for its own data: mirrored, a digit is no digit.
     """
     augment = getattr(settings, "augment", None)
-    return replace(settings, augment=Augment(views=augment.views)) if isinstance(augment, Augment) else settings
+    if not isinstance(augment, Augmentation):
+        return settings
+    return replace(settings, augment=type(augment)(views=augment.views))
 
 
 def _sized(settings: Any, model: Any, pairs: list[str]) -> Any:

@@ -30,7 +30,9 @@ FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked fo
     "anomaly": "dltk.edge.families.anomaly",
     "restore": "dltk.edge.families.restore",
     "embedding": "dltk.edge.families.embedding",
+    "audio": "dltk.edge.families.audio",
     "text": "dltk.edge.families.text",
+    "image-text": "dltk.edge.families.image_text",
 }
 
 

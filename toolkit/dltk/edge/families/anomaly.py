@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.edge.families.base import Family, Kind, Labelled, Metric
-from dltk.edge.families.classification import read_listing
+from dltk.edge.families.files import read_listing
 from dltk.edge.families.samples import Samples, columns_of, error, is_table, number, step
 from dltk.edge.signature import Signature
-from dltk.edge.sources import list_images, read_table
+from dltk.edge.sources import PICTURES, list_files, read_table
 
 __all__ = ["FAMILY", "VERDICTS", "Answer", "Anomaly", "anomaly_scores"]
 
@@ -81,7 +81,7 @@ class Anomaly(Samples):
             table = read_table(data, required=(op["label"],))
             raws, given = table.numbers(columns_of(signature)), table.column(op["label"])
             return Labelled(raws, _targets(given, op["normal"]))
-        listing = list_images(data, least_classes=1)
+        listing = list_files(data, PICTURES, least_classes=1)
         raws, rows, skipped, notes = read_listing(listing, signature, self.read, data)
         targets = _targets([listing.classes[row][0] for row in rows], op["normal"])
         return Labelled(raws, targets, skipped, notes)

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.edge.families.base import Family, Kind, Labelled, Metric
-from dltk.edge.families.classification import read_listing
+from dltk.edge.families.files import read_listing
 from dltk.edge.families.samples import Samples, columns_of, error, is_table, moments, number, scale_of, step
 from dltk.edge.noise import add_noise
 from dltk.edge.pictures import as_png_grid
 from dltk.edge.signature import Signature
-from dltk.edge.sources import list_images, read_table
+from dltk.edge.sources import PICTURES, list_files, read_table
 
 __all__ = ["FAMILY", "Restore"]
 
@@ -79,7 +79,9 @@ class Restore(Samples):
         if is_table(signature):
             clean: NDArray[Any] = read_table(data).numbers(columns_of(signature))
         else:
-            clean, _, skipped, notes = read_listing(list_images(data, least_classes=1), signature, self.read, data)
+            clean, _, skipped, notes = read_listing(
+                list_files(data, PICTURES, least_classes=1), signature, self.read, data
+            )
         deviation = number(step(signature.postprocess, "noise"), "deviation")
         numbers, said = np.arange(len(clean)), f"noise of deviation {deviation:g} was added to the samples"
         noisy = add_noise(clean, numbers, deviation=deviation, seed=0, scale=scale_of(signature))

@@ -1,23 +1,30 @@
-"""Readers of what people keep data in: folders of images, CSV tables, npz archives. They know nothing of models."""
+"""Readers of what people keep data in: folders of files, CSV tables, WAV, npz archives. They know nothing of models."""
 
 from __future__ import annotations
 
 from dltk.edge.sources.arrays import ImageArrays, read_arrays, read_image_arrays
-from dltk.edge.sources.images import Listing, list_images
+from dltk.edge.sources.kinds import PICTURES, SOUNDS, FileKind
 from dltk.edge.sources.labels import check_labels
+from dltk.edge.sources.listing import Listing, list_files
 from dltk.edge.sources.table import Table, read_table
 from dltk.edge.sources.times import Step, require_regular, step_of
+from dltk.edge.sources.wav import Sound, read_wav
 
 __all__ = [
+    "PICTURES",
+    "SOUNDS",
+    "FileKind",
     "ImageArrays",
     "Listing",
     "Step",
+    "Sound",
     "Table",
     "check_labels",
-    "list_images",
+    "list_files",
     "read_arrays",
     "read_image_arrays",
     "read_table",
     "require_regular",
     "step_of",
+    "read_wav",
 ]

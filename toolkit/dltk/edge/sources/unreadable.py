@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from dltk.base.errors import InputError, shorten
 
-__all__ = ["MAX_UNREADABLE", "NOT_A_PICTURE", "ignored", "reason_of", "require_few_unreadable"]
+__all__ = ["MAX_UNREADABLE", "ignored", "is_ignored", "reason_of", "require_few_unreadable"]
 
 MAX_UNREADABLE = 0.05  # share of the files; more says that something is wrong with all of them
-NOT_A_PICTURE = "ignored, not a picture"
 
 _SHOWN = 5  # names in one message; reports have them all
 
@@ -40,10 +39,15 @@ def reason_of(fault: InputError) -> str:
     return fault.rule if fault.received is None else f"{fault.rule}; received {shorten(fault.received)}"
 
 
+def is_ignored(reason: str) -> bool:
+    """Whether `reason` says that a file is of another kind, and not meant as a sample."""
+    return reason.startswith("ignored, ")
+
+
 def ignored(skipped: Sequence[Skipped]) -> str:
-    """One line about the files in `skipped` that are no pictures; nothing where there are none."""
-    names = [name for name, reason in skipped if reason == NOT_A_PICTURE]
-    if not names:
+    """One line about the files in `skipped` that are of another kind; nothing where there are none."""
+    found = [(name, reason) for name, reason in skipped if is_ignored(reason)]
+    if not found:
         return ""
-    more = " ..." if len(names) > _SHOWN else ""
-    return f"{NOT_A_PICTURE}: {len(names)} {'file' if len(names) == 1 else 'files'}: {'; '.join(names[:_SHOWN])}{more}"
+    names, more = [name for name, _ in found], " ..." if len(found) > _SHOWN else ""
+    return f"{found[0][1]}: {len(names)} {'file' if len(names) == 1 else 'files'}: {'; '.join(names[:_SHOWN])}{more}"

@@ -1,35 +1,29 @@
-"""Lists labelled image files, from a folder a class or from a CSV; decodes none of them, writes nothing."""
+"""Lists labelled files, from a folder a class or from a CSV; decodes none of them, writes nothing."""
 
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dltk.base.errors import InputError
+from dltk.edge.sources.kinds import PICTURES, FileKind
 from dltk.edge.sources.labels import check_labels, split_name
 from dltk.edge.sources.table import Table, read_table
-from dltk.edge.sources.unreadable import NOT_A_PICTURE
 
-__all__ = ["Listing", "list_images"]
+__all__ = ["Listing", "inside", "list_files", "nfc", "side_of"]
 
 _NO_SAMPLES = ("thumbs.db", "desktop.ini")  # what file managers leave behind; hidden files are passed over too
-# What pictures are called, of the formats that are read and of others: these are meant as samples, too.
-_SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".webp", ".gif",
-    ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jpf", ".jxl", ".ico", ".svg", ".psd", ".xcf", ".tga",
-    ".pcx", ".dds", ".exr", ".hdr", ".ppm", ".pgm", ".pbm", ".pnm",
-    ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".dcm",
-)  # fmt: skip
-# How the formats that are read begin, for files whose name has no suffix.
-_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF", b"BM")
+_GROUP = "{group}"  # stands in `group_pattern` for the part that names the group
+_MAX_STARS = 4  # more would let a pattern take long on a long name
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Image files with their labels, sorted by name.
+    """Files with their labels, sorted by name.
 
     Attributes:
         names: how messages call each file: its path inside the folder, or as the CSV has it.
@@ -37,8 +31,8 @@ class Listing:
         classes: the labels of each file as NFC text; one, unless several a sample were asked for.
         labels: all labels, sorted.
         splits: "train", "validation", "test", or None where the source does not say, a file.
-        groups: the group of each file; None where no group column was asked for.
-        skipped: (name, reason) of files that lie where no sample can lie, or are `NOT_A_PICTURE`.
+        groups: the group of each file; None where none were asked for.
+        skipped: (name, reason) of files that lie where no sample can lie, or are of another kind.
     """
 
     names: tuple[str, ...]
@@ -50,57 +44,83 @@ class Listing:
     skipped: tuple[tuple[str, str], ...] = ()
 
 
-def list_images(
-    source: str | Path, *, group: str | None = None, multi_label: bool = False, least_classes: int = 2
-) -> Listing:
-    """The images of `source`: a folder with one subfolder a class (also inside train/ val/ test/), or a CSV.
+def list_files(
+    source: str | Path, kind: FileKind = PICTURES, *, group: str | None = None, group_pattern: str | None = None,
+    multi_label: bool = False, least_classes: int = 2
+) -> Listing:  # fmt: skip
+    """The files of `source`: a folder with one subfolder a class (also inside train/ val/ test/), or a CSV.
 
-    In a folder, a file whose suffix is no picture's is passed over and named; so is one without a suffix that does not
-    begin like a picture. With fewer than two `least_classes`, class folders may be empty: a finished model is scored.
+    In a folder, a file whose suffix is not one of `kind` is passed over and named; so is one without a suffix that does
+    not begin like one. With fewer than two `least_classes`, class folders may be empty: a finished model is scored.
 
     The CSV has columns `path` and `label`, may have `split`, and a column called `group` if that is given. Its relative
     paths start at the CSV's folder and stay inside it; a file elsewhere is named by its absolute path. With
     `multi_label` a cell holds labels separated by `|`, or nothing.
 
+    `group_pattern` takes a file's group from its name without the suffix: `{group}` stands for the group, `*` for
+    anything, as little as possible: `*_{group}_*` finds "ann" in `yes_ann_03.wav`.
+
     Raises:
-        InputError: if `source` has another layout, or labels that cannot be; see `check_labels`.
+        InputError: if `source` has another layout, labels that cannot be (see `check_labels`), or a name that
+            `group_pattern` does not fit.
     """
-    path = Path(source)
+    path, names = Path(source), _group_names(group_pattern)
+    if group and group_pattern:
+        raise InputError("data.group", "must be none where data.group_pattern is given", group)
     if path.is_dir():
         for wish, name in ((group, "data.group"), (multi_label, "data.multi_label")):
             if wish:
                 raise InputError(name, "needs a CSV", f"the folder {path}", "Give a CSV with columns path,label.")
         try:
-            return _list_folder(path, least_classes)
+            found = _list_folder(path, kind, least_classes)
         except OSError as fault:
             raise InputError(fault.filename or path, "must be a readable folder", fault.strerror) from fault
-    if not path.exists():
+    elif not path.exists():
         raise InputError(path, "must exist", hint="Check the path.")
-    return _list_csv(read_table(path, required=("path", "label")), group, multi_label, least_classes)
+    else:
+        found = _list_csv(read_table(path, required=("path", "label")), group, multi_label, least_classes)
+    return found if names is None else replace(found, groups=tuple(_group(name, names) for name in found.names))
 
 
-def _list_folder(root: Path, least_classes: int) -> Listing:
+def _group_names(pattern: str | None) -> re.Pattern[str] | None:
+    if not pattern:
+        return None
+    if pattern.count(_GROUP) != 1 or pattern.count("*") > _MAX_STARS:
+        rule = f"must hold {_GROUP} once and at most {_MAX_STARS} *"
+        raise InputError("setting data.group_pattern", rule, pattern, "For example *_{group}_* of yes_ann_03.wav.")
+    words = (re.escape(word).replace(re.escape("*"), ".*?") for word in pattern.split(_GROUP))
+    return re.compile("(.+?)".join(words), re.DOTALL)
+
+
+def _group(name: str, names: re.Pattern[str]) -> str:
+    found = names.fullmatch(Path(name).stem)
+    if found is None:
+        raise InputError(name, "its name must fit data.group_pattern", hint="Rename it, or change the pattern.")
+    return found[1]
+
+
+def _list_folder(root: Path, kind: FileKind, least_classes: int) -> Listing:
     found: list[tuple[str, Path, str, str | None]] = []  # name, path, class, split
     ignored: list[Path] = []
     for split, folder in _split_folders(root):
         for class_folder in _subfolders(folder):
             files = sorted(_files(class_folder))
-            pictures = [path for path in files if _may_be_picture(path)]
-            if not pictures and least_classes > 1:
-                received = "no picture among its files" if files else "an empty folder"
-                raise InputError(class_folder, "a class needs at least one image", received)
-            ignored += sorted(set(files).difference(pictures))
-            found += [(_shown(path, root), path, class_folder.name, split) for path in pictures]
+            samples = [path for path in files if kind.may_be(path)]
+            if not samples and least_classes > 1:
+                received = f"no {kind.noun} among its files" if files else "an empty folder"
+                raise InputError(class_folder, f"a class needs at least one {kind.noun}", received)
+            ignored += sorted(set(files).difference(samples))
+            found += [(_shown(path, root), path, class_folder.name, split) for path in samples]
     found.sort(key=lambda entry: entry[0])
     labels = check_labels((entry[2] for entry in found), root, least=least_classes)
-    skipped = [(_shown(path, root), "outside every class folder") for path in _loose(root)]
+    skipped = [(_shown(path, root), "outside every class folder") for path in _loose(root, kind)]
     return Listing(
         tuple(entry[0] for entry in found),
         tuple(entry[1] for entry in found),
-        tuple((_nfc(entry[2]),) for entry in found),
+        tuple((nfc(entry[2]),) for entry in found),
         labels,
         tuple(entry[3] for entry in found),
-        skipped=(*skipped, *((_shown(path, root), NOT_A_PICTURE) for path in ignored)),
+        skipped=(*skipped, *((_shown(path, root), kind.ignored) for path in ignored)),
     )
 
 
@@ -138,25 +158,13 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield Path(base, name)
 
 
-def _may_be_picture(path: Path) -> bool:
-    """By its suffix; without one, by how it begins: downloaded pictures often have none, and neither has a LICENSE."""
-    suffix = path.suffix.lower()
-    if suffix or not path.is_file():
-        return suffix in _SUFFIXES
-    try:
-        with path.open("rb") as stream:
-            return stream.read(8).startswith(_BEGINNINGS)
-    except PermissionError:
-        return True  # for the decoder to say so
-
-
-def _loose(root: Path) -> list[Path]:
+def _loose(root: Path, kind: FileKind) -> list[Path]:
     folders = {root, *(folder for _, folder in _split_folders(root))}
     return sorted(
         entry
         for folder in folders
         for entry in folder.iterdir()
-        if entry.suffix.lower() in _SUFFIXES and entry.is_file()
+        if entry.suffix.lower() in kind.suffixes and entry.is_file()
     )
 
 
@@ -170,15 +178,15 @@ def _list_csv(table: Table, group: str | None, multi_label: bool, least_classes:
     names = table.column("path")
     classes = [_classes(cell, multi_label, table.where(row)) for row, cell in enumerate(table.column("label"))]
     order = sorted(range(len(names)), key=lambda row: (names[row], row))
-    paths = [_inside(base, name, table.where(row)) for row, name in enumerate(names)]
+    paths = [inside(base, name, table.where(row)) for row, name in enumerate(names)]
     splits: list[str | None] = [None] * len(names)
     if "split" in table.header:
-        splits = [_split(cell, table.where(row)) for row, cell in enumerate(table.column("split"))]
+        splits = [side_of(cell, table.where(row)) for row, cell in enumerate(table.column("split"))]
     groups = table.column(group) if group else None
     return Listing(
         tuple(names[row] for row in order),
         tuple(paths[row] for row in order),
-        tuple(tuple(_nfc(name) for name in classes[row]) for row in order),
+        tuple(tuple(nfc(name) for name in classes[row]) for row in order),
         check_labels((name for row in classes for name in row), table.path, least=least_classes),
         tuple(splits[row] for row in order),
         None if groups is None else tuple(groups[row] for row in order),
@@ -194,7 +202,12 @@ def _classes(cell: str, multi_label: bool, where: str) -> tuple[str, ...]:
     return names
 
 
-def _inside(base: Path, name: str, where: str) -> Path:
+def inside(base: Path, name: str, where: str) -> Path:
+    """The file that a CSV in folder `base` calls `name`.
+
+    Raises:
+        InputError: naming `where`, if it is empty, or relative and outside `base`.
+    """
     if not name.strip():
         raise InputError(where, "path must not be empty")
     path = Path(name)
@@ -205,7 +218,8 @@ def _inside(base: Path, name: str, where: str) -> Path:
     return base / path
 
 
-def _split(cell: str, where: str) -> str:
+def side_of(cell: str, where: str) -> str:
+    """ "train", "validation" or "test" that a cell of the column `split` means; InputError names `where`."""
     split = split_name(cell)
     if split is None:
         raise InputError(where, "split must be train, validation or test", cell)
@@ -217,5 +231,6 @@ def _shown(path: Path, root: Path) -> str:
     return os.fsencode(path.relative_to(root)).decode(errors="backslashreplace")
 
 
-def _nfc(text: str) -> str:
+def nfc(text: str) -> str:
+    """`text` in Unicode NFC."""
     return unicodedata.normalize("NFC", text)

@@ -1,0 +1,82 @@
+"""Images with texts out of a CSV: `image,text`, and `label` where there are labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dltk.base.errors import InputError
+from dltk.edge.sources.labels import check_labels
+from dltk.edge.sources.listing import inside, nfc, side_of
+from dltk.edge.sources.table import Table, read_table
+from dltk.edge.sources.texts import check_text
+
+__all__ = ["Pairs", "list_pairs", "read_pairs"]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Labelled images with texts, in the order of the file.
+
+    Attributes:
+        places: "FILE, line N" of each.
+        paths: where each image lies.
+        texts: none of them empty.
+        classes: the label of each, in Unicode NFC.
+        labels: all labels, sorted.
+        splits: "train", "validation", "test", or None where the file does not say.
+        groups: the group of each; None where no column was asked for.
+    """
+
+    places: tuple[str, ...]
+    paths: tuple[Path, ...]
+    texts: tuple[str, ...]
+    classes: tuple[str, ...]
+    labels: tuple[str, ...]
+    splits: tuple[str | None, ...]
+    groups: tuple[str, ...] | None = None
+
+
+def list_pairs(source: str | Path, *, group: str | None = None, least_classes: int = 2) -> Pairs:
+    """The rows of the CSV at `source`, with columns `image`, `text` and `label`, maybe `split` and `group`.
+
+    Relative paths of images start at the CSV's folder and stay inside it.
+
+    Raises:
+        InputError: naming file and line of what cannot be used.
+    """
+    table = _table(source, ("image", "text", "label"))
+    found = _pairs(table)
+    classes = tuple(nfc(label) for label in table.column("label"))
+    splits: tuple[str | None, ...] = (None,) * len(found)
+    if "split" in table.header:
+        splits = tuple(side_of(cell, table.where(row)) for row, cell in enumerate(table.column("split")))
+    return Pairs(
+        tuple(table.where(row) for row in range(len(found))),
+        tuple(path for path, _ in found),
+        tuple(text for _, text in found),
+        classes,
+        check_labels(table.column("label"), table.path, least=least_classes),
+        splits,
+        table.column(group) if group else None,
+    )
+
+
+def read_pairs(source: str | Path) -> list[tuple[Path, str]]:
+    """(image, text) of every row of the CSV at `source`, with or without labels; for Raises see `list_pairs`."""
+    return _pairs(_table(source, ("image", "text")))
+
+
+def _table(source: str | Path, required: tuple[str, ...]) -> Table:
+    path = Path(source)
+    if path.is_dir():
+        raise InputError(f"data {source}", "must be a CSV", "a folder", f"Give one with {', '.join(required)}.")
+    return read_table(path, required=required, breaks=True)
+
+
+def _pairs(table: Table) -> list[tuple[Path, str]]:
+    base = table.path.absolute().parent
+    return [
+        (inside(base, image, table.where(row)), check_text(text, f"{table.where(row)}, column 'text'"))
+        for row, (image, text) in enumerate(zip(table.column("image"), table.column("text"), strict=True))
+    ]

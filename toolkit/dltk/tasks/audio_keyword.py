@@ -1,0 +1,105 @@
+"""Which of a set of words, or which several of a set of sounds, a recording holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dltk.base.errors import InputError
+from dltk.base.progress import Progress
+from dltk.data.dataset import Dataset
+from dltk.data.sounds import prepare_sounds
+from dltk.edge import preprocess
+from dltk.edge.signature import Op, Signature, TensorSpec
+from dltk.edge.sound import frames_of
+from dltk.recipe import Built, Contract
+from dltk.tasks.base import SplitTask, spread
+
+__all__ = ["TASK"]
+
+_THRESHOLD = 0.5  # of a sigmoid: where the odds are even
+_MEASURED = 2000  # training samples that mean and deviation of a band are taken from
+_QUIETEST = 0.05  # deviation, in log energy, of a band that hardly changes: it stays quiet
+
+
+class _AudioKeyword(SplitTask):
+    """A sample is int16 (samples,) at `data.rate`; the model hears it as a spectrogram (frames, bands, 1)."""
+
+    name = "audio-keyword"
+    family = "audio"
+    trainer = "fit"
+
+    def prepare(self, settings: Any, data: str | None, *, progress: Progress) -> Dataset:
+        if data is None:
+            raise InputError("--data", "must be given", hint="A folder with a subfolder of WAV files a word.")
+        ops = _ops(settings)
+        _shape(settings)  # before anything is read
+        dataset = prepare_sounds(data, settings.data, ops[0], seed=settings.seed, progress=progress)
+        mean, deviation = _moments(dataset, ops, settings.seed)
+        return replace(dataset, report={**dataset.report, "mean": mean, "std": deviation})
+
+    def contract(self, settings: Any, dataset: Dataset) -> Contract:
+        return Contract({"sound": _shape(settings)}, {"logits": (len(dataset.labels),)})
+
+    def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
+        last = {"op": "softmax", "temperature": 1.0}
+        if settings.data.multi_label:
+            last = {"op": "sigmoid", "threshold": _THRESHOLD}
+        moments = {"mean": _columns(dataset.report["mean"]), "std": _columns(dataset.report["std"])}
+        axes = ("batch", "time", "band", "channel")
+        return Signature(
+            task=self.name,
+            family=self.family,
+            inputs=(TensorSpec("sound", "float32", (None, *_shape(settings)), axes),),
+            outputs=(TensorSpec("logits", "float32", (None, len(dataset.labels)), ("batch", "class")),),
+            preprocess=(*_ops(settings), {"op": "standardize", **moments}, *built.preprocess),
+            postprocess=(last,),
+            labels=dataset.labels,
+        )
+
+
+TASK = _AudioKeyword()
+
+
+def _ops(settings: Any) -> tuple[Op, ...]:
+    """File -> log-mel spectrogram, as the groups `data` and `spectrum` say."""
+    data, spectrum = settings.data, settings.spectrum
+    sound: Op = {"op": "sound", "rate": data.rate, "samples": round(data.rate * data.seconds)}
+    frame = round(data.rate * spectrum.frame_ms / 1000)
+    mel: Op = {
+        "op": "log_mel",
+        "rate": data.rate,
+        "frame": frame,
+        "hop": max(1, round(data.rate * spectrum.hop_ms / 1000)),
+        "fft": 1 << max(1, frame - 1).bit_length(),
+        "bands": spectrum.bands,
+        "low": spectrum.low,
+        "high": min(spectrum.high, data.rate / 2),
+        "floor": spectrum.floor,
+    }
+    return (sound, {"op": "peak"}, mel) if spectrum.peak else (sound, mel)
+
+
+def _shape(settings: Any) -> tuple[int, int, int]:
+    sound, *_, mel = _ops(settings)
+    try:
+        return frames_of(sound["samples"], mel), int(mel["bands"]), 1
+    except ValueError as fault:
+        rule = "must give frames that fit into data.seconds, and bands below half of data.rate"
+        raise InputError("settings spectrum", rule, str(fault)) from fault
+
+
+def _moments(dataset: Dataset, ops: tuple[Op, ...], seed: int) -> tuple[list[float], list[float]]:
+    """Mean and deviation of each band over training samples."""
+    drawn = dataset.train.take(spread(dataset.train, count=_MEASURED, seed=seed))
+    chunks = [preprocess.apply_ops(drawn[start : start + 64], ops) for start in range(0, len(drawn), 64)]
+    found = np.concatenate(chunks).astype(np.float64)
+    deviation = np.maximum(found.std(axis=(0, 1, 3)), _QUIETEST)
+    return found.mean(axis=(0, 1, 3)).tolist(), deviation.tolist()
+
+
+def _columns(values: list[float]) -> list[list[float]]:
+    """(bands, 1), as the spectrogram's last two axes."""
+    return [[value] for value in values]
