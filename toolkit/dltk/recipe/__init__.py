@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dltk.recipe.groups import Augment, Calibration, Fit, ImageData, PruneAndQuantize
+from dltk.recipe.groups import Augment, Calibration, Dqn, Fit, ImageData, PruneAndQuantize
 from dltk.recipe.recipe import Built, Contract, DataHint, Phase, Recipe
 from dltk.recipe.settings import setting
 
@@ -12,6 +12,7 @@ __all__ = [
     "Calibration",
     "Contract",
     "DataHint",
+    "Dqn",
     "Fit",
     "ImageData",
     "Phase",

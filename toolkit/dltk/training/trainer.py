@@ -62,6 +62,7 @@ Factory = Callable[..., Iterator[Trainer]]  # (built, dataset, signature, settin
 TRAINERS = {  # name -> module with `phases`; imported when first asked for
     "fit": "dltk.training.fit",
     "gan": "dltk.training.gan",
+    "dqn": "dltk.training.dqn",
 }
 
 

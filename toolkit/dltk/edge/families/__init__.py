@@ -5,14 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 
 from dltk.base.errors import InputError, did_you_mean
-from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors
+from dltk.edge.families.base import Acting, Family, Kind, Labelled, Metric, Tensors
 
-__all__ = ["FAMILIES", "Family", "Kind", "Labelled", "Metric", "Tensors", "family"]
+__all__ = ["FAMILIES", "Acting", "Family", "Kind", "Labelled", "Metric", "Tensors", "family"]
 
 FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked for
     "classification": "dltk.edge.families.classification",
     "series": "dltk.edge.families.series",
     "generator": "dltk.edge.families.generator",
+    "policy": "dltk.edge.families.policy",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dltk.edge.sources.arrays import ImageArrays, read_arrays, read_image_arrays
+from dltk.edge.sources.arrays import ImageArrays, read_array, read_arrays, read_image_arrays
 from dltk.edge.sources.images import Listing, list_images
 from dltk.edge.sources.labels import check_labels
 from dltk.edge.sources.table import Table, read_table
@@ -13,6 +13,7 @@ __all__ = [
     "Table",
     "check_labels",
     "list_images",
+    "read_array",
     "read_arrays",
     "read_image_arrays",
     "read_table",
