@@ -43,7 +43,10 @@ class Settings:
     fit: Fit = field(default_factory=lambda: Fit(epochs=20, learning_rate=1e-3, clip_norm=10.0))
     dqn: Dqn = field(default_factory=Dqn)
     calibration: Calibration = field(default_factory=Calibration)
-    compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
+    # Values of different actions lie close together, far from zero: on one 8-bit grid many would be equal.
+    compress: PruneAndQuantize = field(
+        default_factory=lambda: PruneAndQuantize(steps=("quantize:precision=int8,keep=values",))
+    )
 
 
 def build(settings: Settings, contract: Contract) -> Built:
@@ -67,17 +70,19 @@ def _plain(x: Any, actions: int) -> Any:
 
 
 def _dueling(x: Any, actions: int) -> Any:
-    """The state's value and each action's advantage over the mean of all: two Dense layers with fixed weights."""
+    """The state's value and each action's advantage side by side; a fixed layer adds what is over the mean advantage.
+
+    Named so that `keep=values` means both layers.
+    """
     import numpy as np
     from keras import layers
 
-    advantages = layers.Dense(actions, name="advantages")(x)
-    centred = layers.Dense(actions, use_bias=False, trainable=False, name="centred")
-    spread = layers.Dense(actions, use_bias=False, trainable=False, name="spread")
-    found = layers.Add(name="values")([spread(layers.Dense(1, name="state")(x)), centred(advantages)])
-    centred.set_weights([np.eye(actions, dtype=np.float32) - np.float32(1 / actions)])
-    spread.set_weights([np.ones((1, actions), np.float32)])
-    return found
+    streams = layers.Dense(1 + actions, name="values.streams")(x)
+    both = layers.Dense(actions, use_bias=False, trainable=False, name="values")
+    values = both(streams)
+    centred = np.eye(actions, dtype=np.float32) - np.float32(1 / actions)
+    both.set_weights([np.concatenate([np.ones((1, actions), np.float32), centred])])
+    return values
 
 
 recipe = Recipe(

@@ -17,6 +17,7 @@ from dltk.edge.signature import Signature
 from dltk.recipe import Built
 from dltk.recipe.load import load, resolve
 from dltk.tasks.base import spread
+from dltk.training.trainer import TRAINERS
 
 SCALE = {"op": "scale", "multiply": [1 / 127.5] * 3, "add": [-1.0] * 3}
 
@@ -51,10 +52,12 @@ def test_a_task_names_its_family_and_trainer(name):
     task = tasks.task(name)
     assert task.name == name
     assert family(task.family).name == task.family
-    assert task.trainer in ("fit", "gan")
+    assert task.trainer in TRAINERS
 
 
-@pytest.mark.parametrize(("recipe", "data"), [("cnn", "digits"), ("forecast", None), ("gan", "digits")])
+@pytest.mark.parametrize(
+    ("recipe", "data"), [("cnn", "digits"), ("forecast", None), ("gan", "digits"), ("control", None)]
+)
 def test_signature_fits_contract_and_family(recipe, data):
     task, settings, dataset = prepared(recipe, data)
     contract = task.contract(settings, dataset)

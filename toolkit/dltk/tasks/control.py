@@ -41,8 +41,7 @@ class _Control(SplitTask):
         seen = {}
         with progress.bar(f"playing {name} at random", len(_SIDES)) as bar:
             for side in _SIDES:
-                rng = np.random.Generator(np.random.Philox(_seed(settings.seed, side, "actions")))
-                random: Choose = lambda raws, rng=rng: rng.integers(0, actions, len(raws))  # type: ignore[misc]  # noqa: E731
+                random = _at_random(actions, _seed(settings.seed, side, "actions"))
                 seen[side] = _watched(random, name, settings.data.samples, _seed(settings.seed, side, "random"))
                 bar.advance(1)
         mean, deviation = _moments(seen["train"])
@@ -74,7 +73,10 @@ class _Control(SplitTask):
         tell what it gains.
         """
         name, count = str(dataset.report["environment"]), settings.data.samples
-        choose: Choose = lambda raws: answer(raws).argmax(axis=-1)  # noqa: E731
+
+        def choose(raws: NDArray[np.float32]) -> NDArray[Any]:
+            return answer(raws).argmax(axis=-1)
+
         judged = play(choose, name, episodes=settings.data.episodes, seed=_seed(settings.seed, "test", "trained"))
         seen = {}
         for side in _SIDES:
@@ -105,6 +107,11 @@ def _seed(seed: int, *purpose: str) -> int:
     """A seed of its own for each purpose, below 2**31 so that episodes can count up from it."""
     words = [int.from_bytes(word.encode(), "little") for word in purpose]
     return int(np.random.SeedSequence([seed, *words]).generate_state(1)[0]) // 2
+
+
+def _at_random(actions: int, seed: int) -> Choose:
+    rng = np.random.Generator(np.random.Philox(seed))
+    return lambda raws: rng.integers(0, actions, len(raws))
 
 
 def _watched(choose: Choose, name: str, count: int, seed: int) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,14 +86,14 @@ class Memory:
         if self._priority:
             self._priorities[places.reshape(-1)] = np.abs(errors.reshape(-1))
 
-    def state(self) -> dict[str, NDArray[np.generic]]:
+    def state(self) -> dict[str, NDArray[Any]]:
         """Copies of what is remembered."""
         kept = {part.name: getattr(self._kept, part.name) for part in fields(Transitions)}
         kept["priorities"] = self._priorities
-        found: dict[str, NDArray[np.generic]] = {name: array[: self._size].copy() for name, array in kept.items()}
+        found: dict[str, NDArray[Any]] = {name: array[: self._size].copy() for name, array in kept.items()}
         return found | {"next": np.array(self._next)}
 
-    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take back what `state` gave.
 
         Raises:
