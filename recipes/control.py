@@ -43,14 +43,15 @@ class Settings:
     fit: Fit = field(default_factory=lambda: Fit(epochs=20, learning_rate=1e-3, clip_norm=10.0))
     dqn: Dqn = field(default_factory=Dqn)
     calibration: Calibration = field(default_factory=Calibration)
-    # Values of different actions lie close together, far from zero: on one 8-bit grid many would be equal.
-    compress: PruneAndQuantize = field(
-        default_factory=lambda: PruneAndQuantize(steps=("quantize:precision=int8,keep=values",))
-    )
+    compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
 
 
 def build(settings: Settings, contract: Contract) -> Built:
-    """Dense layers with ReLU, then the values of all actions."""
+    """Dense layers with ReLU, then the values of all actions.
+
+    With dueling streams the device gets the advantages alone: the value of the state, which is the same for all
+    actions, only trains. It is large, and on one 8-bit grid with it the small differences that decide would drown.
+    """
     import keras
     from keras import layers
 
@@ -59,29 +60,23 @@ def build(settings: Settings, contract: Contract) -> Built:
     x: Any = observation
     for number, units in enumerate(settings.model.units, start=1):
         x = layers.Dense(units, activation="relu", name=f"hidden_{number}")(x)
-    values = (_dueling if settings.model.dueling else _plain)(x, contract.output_size)
-    return Built(keras.Model(observation, values, name="control"), (Phase("fit", settings.fit),))
+    advantages = layers.Dense(contract.output_size, name="advantages" if settings.model.dueling else "values")(x)
+    phases = (Phase("fit", settings.fit),)
+    if not settings.model.dueling:
+        return Built(keras.Model(observation, advantages, name="control"), phases)
+    policy = keras.Model(observation, _centred(advantages, contract.output_size), name="control")
+    state = keras.Model(observation, layers.Dense(1, name="state")(x), name="state")
+    return Built(policy, phases, parts={"state": state})
 
 
-def _plain(x: Any, actions: int) -> Any:
-    from keras import layers
-
-    return layers.Dense(actions, name="values")(x)
-
-
-def _dueling(x: Any, actions: int) -> Any:
-    """The state's value and each action's advantage side by side; a fixed layer adds what is over the mean advantage.
-
-    Named so that `keep=values` means both layers.
-    """
+def _centred(advantages: Any, actions: int) -> Any:
+    """How much better than the mean of all each action is: a Dense layer with fixed weights."""
     import numpy as np
     from keras import layers
 
-    streams = layers.Dense(1 + actions, name="values.streams")(x)
-    both = layers.Dense(actions, use_bias=False, trainable=False, name="values")
-    values = both(streams)
-    centred = np.eye(actions, dtype=np.float32) - np.float32(1 / actions)
-    both.set_weights([np.concatenate([np.ones((1, actions), np.float32), centred])])
+    layer = layers.Dense(actions, use_bias=False, trainable=False, name="values")
+    values = layer(advantages)
+    layer.set_weights([np.eye(actions, dtype=np.float32) - np.float32(1 / actions)])
     return values
 
 

@@ -1,8 +1,8 @@
 """The trainer of a network that learns what actions are worth: deep Q-learning (Mnih et al. 2015).
 
 With double estimation (van Hasselt et al. 2016, arXiv:1509.06461), sums of several rewards (Sutton 1988) and
-prioritized replay (Schaul et al. 2016, arXiv:1511.05952) as settings; dueling streams (Wang et al. 2016,
-arXiv:1511.06581) are a matter of the recipe's network.
+prioritized replay (Schaul et al. 2016, arXiv:1511.05952) as settings. Of dueling streams (Wang et al. 2016,
+arXiv:1511.06581) the model gives the advantages, and a part "state" of the recipe the value that is added to them.
 
 Playing and learning take turns: a round plays some steps, then takes all its optimizer steps in one compiled loop.
 Within a round priorities are those from before it.
@@ -51,7 +51,8 @@ def phases(
         if phase.frozen_through is not None:
             raise InputError(f"phase {phase.name}", "of dqn trains the whole network", phase.frozen_through)
         yield DqnTrainer(
-            built.model, dataset, signature, phase.fit, settings.dqn, seed=settings.seed, name=phase.name
+            built.model, dataset, signature, phase.fit, settings.dqn, seed=settings.seed, name=phase.name,
+            state=built.parts.get("state")
         )  # fmt: skip
 
 
@@ -69,13 +70,15 @@ class DqnTrainer:
         dataset: names the environment.
         fit: `batch_size` transitions an optimizer step; `schedule` and `warmup` go by rounds.
         dqn: how it plays, and what a value is.
+        state: Keras 3, from the very input of `model` to a number (n, 1) that is added to the values of all actions.
 
     Raises:
         InputError: if a setting of `fit` is set that has no meaning here.
     """
 
     def __init__(
-        self, model: Any, dataset: Dataset, signature: Signature, fit: Fit, dqn: Dqn, *, seed: int, name: str = "fit"
+        self, model: Any, dataset: Dataset, signature: Signature, fit: Fit, dqn: Dqn, *, seed: int, name: str = "fit",
+        state: Any = None
     ) -> None:  # fmt: skip
         _require_meaning(fit)
         self.name, self.epochs, self.steps = name, fit.epochs, dqn.rounds
@@ -85,12 +88,13 @@ class DqnTrainer:
             self._environment, dqn.side_by_side, self._inputs, steps=dqn.n_step, discount=dqn.discount
         )  # fmt: skip
         self._memory = Memory(dqn.memory, signature.inputs[0].sample_shape[0], priority=dqn.priority)
-        self._target = keras.models.clone_model(model)
-        put(self._target.variables, snapshot(model.variables))
-        self._optimizer = optimizer(fit, model)
-        self._optimizer.build(model.trainable_variables)
+        self._learner = model if state is None else _with_state(model, state)
+        self._target = keras.models.clone_model(self._learner)
+        put(self._target.variables, snapshot(self._learner.variables))
+        self._optimizer = optimizer(fit, self._learner)
+        self._optimizer.build(self._learner.trainable_variables)
         self._selection = Selection(fit)
-        seed_dropout(model, seed, name, "dropout")
+        seed_dropout(self._learner, seed, name, "dropout")
 
     def batches(self, epoch: int) -> Iterator[_Round]:
         """The rounds of `epoch`: what is played in them follows from the state."""
@@ -118,7 +122,7 @@ class DqnTrainer:
         """Returns of greedy episodes, the same starts at every call; the best weights are kept."""
         found = play(self._best_of_raws, self._environment, episodes=self._dqn.episodes, seed=self._start_seed)
         # Of equal means the steadier one.
-        self._selection.take(epoch, (found.mean, -found.spread), snapshot(self._model.variables))
+        self._selection.take(epoch, (found.mean, -found.spread), snapshot(self._learner.variables))
         return {"validation_return": found.mean, "validation_return_spread": found.spread}
 
     def done(self, history: Sequence[Row]) -> bool:
@@ -127,7 +131,8 @@ class DqnTrainer:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Both networks, optimizer, memory, best weights. Each epoch begins new episodes: they need none."""
-        state = {"facts": np.frombuffer(self._facts.encode(), np.uint8), "selection": self._selection.numbers()}
+        facts: NDArray[Any] = np.frombuffer(self._facts.encode(), np.uint8)
+        state: dict[str, NDArray[Any]] = {"facts": facts, "selection": self._selection.numbers()}
         for group, variables in self._groups.items():
             state |= pack(group, variables)
         state |= pack("best", self._selection.values)
@@ -139,7 +144,7 @@ class DqnTrainer:
             rule = "must come from the same data and settings"
             raise InputError(f"checkpoint of phase {self.name}", rule, hint="Start again without --resume.")
         found = {group: unpack(group, state, variables) for group, variables in self._groups.items()}
-        best = unpack("best", state, self._model.variables)
+        best = unpack("best", state, self._learner.variables)
         self._memory.restore({name[7:]: array for name, array in state.items() if name.startswith("memory/")})
         for group, variables in self._groups.items():
             put(variables, found[group])
@@ -148,7 +153,7 @@ class DqnTrainer:
     def finish(self) -> None:
         """The weights that gained most."""
         if self._selection.values:
-            put(self._model.variables, self._selection.values)
+            put(self._learner.variables, self._selection.values)
 
     def explain(self, epoch: int, step: int) -> str:
         """The environment, else the learning rate."""
@@ -167,7 +172,7 @@ class DqnTrainer:
 
     @property
     def _groups(self) -> dict[str, list[Any]]:
-        groups = {"online": self._model, "target": self._target, "optimizer": self._optimizer}
+        groups = {"online": self._learner, "target": self._target, "optimizer": self._optimizer}
         return {name: list(owner.variables) for name, owner in groups.items()}
 
     @cached_property
@@ -222,12 +227,12 @@ class DqnTrainer:
     def _update(self, before: Any, actions: Any, rewards: Any, discounts: Any, after: Any, weights: Any) -> Any:
         """One optimizer step on a batch, by the Huber loss."""
         later = self._target(after, training=False)
-        judged = self._model(after, training=False) if self._dqn.double else later
+        judged = self._learner(after, training=False) if self._dqn.double else later
         best = tf.gather(later, tf.argmax(judged, axis=-1), axis=1, batch_dims=1)
         wanted = tf.stop_gradient(rewards + discounts * best)
-        variables = self._model.trainable_variables
+        variables = self._learner.trainable_variables
         with tf.GradientTape() as tape:
-            values = tf.gather(self._model(before, training=True), actions, axis=1, batch_dims=1)
+            values = tf.gather(self._learner(before, training=True), actions, axis=1, batch_dims=1)
             errors = wanted - values
             size = tf.abs(errors)
             huber = tf.where(size <= 1.0, 0.5 * tf.square(errors), size - 0.5)
@@ -239,9 +244,20 @@ class DqnTrainer:
         return {"loss": loss, "value": tf.reduce_mean(values), "errors": errors}
 
     def _copy(self) -> Any:
-        for target, source in zip(self._target.variables, self._model.variables, strict=True):
+        for target, source in zip(self._target.variables, self._learner.variables, strict=True):
             target.assign(source)
         return tf.constant(0)
+
+
+def _with_state(model: Any, state: Any) -> Any:
+    """A model of both streams that shares their layers: the values of all actions.
+
+    Raises:
+        InputError: if the streams do not begin at the same input.
+    """
+    if [id(tensor) for tensor in state.inputs] != [id(tensor) for tensor in model.inputs]:
+        raise InputError("recipe: part 'state'", "must begin at the very input of the model")
+    return keras.Model(model.inputs, keras.layers.Add(name="both")([model.outputs[0], state.outputs[0]]))
 
 
 def _constants(found: Transitions) -> list[Any]:
