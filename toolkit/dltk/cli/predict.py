@@ -13,11 +13,14 @@ __all__ = ["predict"]
 
 @click.command()
 @click.argument("bundle", type=options.PATH)
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1)
 @click.option("--runtime", metavar="NAME", help="tflite or onnx; the first that is installed if not given.")
 @click.option("--artifact", metavar="FILE", help="The model file of the bundle to run.")
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Labels a sample.")
 @click.option("--out", type=options.PATH, metavar="FILE", help="Write what the model made, e.g. pictures as a PNG.")
+@click.option("--env", metavar="NAME", help="Let a policy play in this gymnasium environment; no INPUT then.")
+@click.option("--episodes", type=click.IntRange(min=1), default=10, show_default=True, help="With --env: how many.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="With --env: of the first one.")
 @options.as_json
 def predict(
     bundle: Path,
@@ -26,6 +29,9 @@ def predict(
     artifact: str | None,
     top: int,
     out: Path | None,
+    env: str | None,
+    episodes: int,
+    seed: int,
     as_json: bool,
 ) -> None:
     """Run the model in BUNDLE on each INPUT: pictures, CSV files, or seed numbers, as the model takes them.
@@ -33,12 +39,22 @@ def predict(
     \b
     Example:
         dltk predict exported/flowers rose.jpg --top 3
+        dltk predict exported/control --env CartPole-v1 --episodes 100
     """
     from dltk.base.errors import UsageError
     from dltk.edge.families import family
     from dltk.edge.load import load
 
+    if bool(inputs) == (env is not None):
+        raise UsageError("INPUT", "give what to run the model on, or --env to let a policy play", len(inputs))
     model = load(bundle, runtime=runtime, artifact=artifact)
+    told = {"bundle": str(bundle), "artifact": model.artifact.file}
+    if env is not None:
+        from dltk.edge.play import play_bundle
+
+        played = play_bundle(model, env, episodes=episodes, seed=seed)
+        options.show(told | played.as_dict(), played.as_text(), as_json)
+        return
     kind = family(model.signature.family)
     sources = [(name, source) for name in inputs for source in kind.expand(name, model.signature)]
     answers = model.predict_many([source for _, source in sources], top=top)
@@ -50,9 +66,7 @@ def predict(
             rule = "this model's answers are text" if made is None else f"must end in {made[0]}"
             raise UsageError("--out", rule, str(out))
         write_atomic(out, made[1])
-    result = {
-        "bundle": str(bundle),
-        "artifact": model.artifact.file,
+    result = told | {
         "answers": [{"input": n, "answer": kind.as_json(a)} for (n, _), a in zip(sources, answers, strict=True)],
     }
     texts = (f"{name}\n{kind.as_text(answer)}" for (name, _), answer in zip(sources, answers, strict=True))

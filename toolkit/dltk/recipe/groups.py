@@ -11,6 +11,7 @@ __all__ = [
     "Augment",
     "Augmentation",
     "Calibration",
+    "Dqn",
     "Fit",
     "ImageData",
     "PairData",
@@ -121,6 +122,27 @@ class Fit:
     average: float = setting(0.0, "decay of the moving average of the weights; 0: off", low=0.0, high=0.99999)
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: off", low=0.0)
     precision: Literal["float32", "mixed_bfloat16"] = setting("float32", "compute precision of training")
+
+
+@dataclass(frozen=True)
+class Dqn:
+    """How a network learns what actions are worth, from playing; an epoch is `rounds` of playing and learning."""
+
+    discount: float = setting(0.99, "what a reward is worth one step later", low=0.0, high=1.0)
+    double: bool = setting(True, "the online network chooses the action that the target network values")
+    n_step: int = setting(1, "rewards that are summed before the rest is estimated", low=1, high=100)
+    priority: float = setting(0.0, "exponent of prioritized replay; 0: all transitions alike", low=0.0, high=1.0)
+    importance: float = setting(0.4, "exponent of its correction at the start; 1 at the end", low=0.0, high=1.0)
+    memory: int = setting(50_000, "transitions that are remembered", low=1, high=100_000_000)
+    warm_up: int = setting(1_000, "random steps before the first update", low=1)
+    side_by_side: int = setting(8, "environments that are played at once", low=1, high=1024)
+    rounds: int = setting(10, "rounds an epoch; the network is judged after each epoch", low=1)
+    play: int = setting(256, "steps that are played in a round, in all environments together", low=1)
+    updates: int = setting(128, "optimizer steps in a round, after its playing", low=1)
+    target_every: int = setting(128, "optimizer steps between copies into the target network", low=1)
+    explore: float = setting(0.2, "share of the training until exploration is down", low=0.0, high=1.0)
+    epsilon: float = setting(0.04, "share of random actions from then on", low=0.0, high=1.0)
+    episodes: int = setting(20, "greedy episodes that judge an epoch", low=1, high=10_000)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ TASKS = {  # name -> module that holds `TASK`; imported when first asked for
     "audio-keyword": "dltk.tasks.audio_keyword",
     "text-classification": "dltk.tasks.text_classification",
     "image-text-classification": "dltk.tasks.image_text",
+    "control": "dltk.tasks.control",
 }
 
 

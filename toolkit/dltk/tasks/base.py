@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,8 +14,9 @@ from dltk.data.dataset import Dataset, Split
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 
-__all__ = ["Samples", "SplitTask", "Task", "check_tensors", "share", "spread", "take"]
+__all__ = ["Answer", "Samples", "SplitTask", "Task", "check_tensors", "share", "spread", "take"]
 
+Answer = Callable[[NDArray[Any]], NDArray[Any]]
 Samples = tuple[NDArray[Any], NDArray[Any]]  # raw samples (n, ...) and their targets (n, ...)
 
 
@@ -46,6 +47,13 @@ class Task(Protocol):
             InputError: naming the input or output that does not fit.
         """
 
+    def refresh(self, dataset: Dataset, settings: Any, answer: Answer) -> Dataset:
+        """The samples again, now that there is a model: others where the model itself decides what it will be given.
+
+        Args:
+            answer: raw samples (n, ...) -> the model's output (n, ...).
+        """
+
     def calibration(self, dataset: Dataset, *, count: int, seed: int) -> NDArray[Any]:
         """Raw training samples (count, ...) that stand for all of them, drawn by `seed`; never a test sample."""
 
@@ -70,7 +78,7 @@ class Task(Protocol):
         """Figures of this task alone, as JSON values, beside those that `dltk.training.report` gives of its kind.
 
         Args:
-            outputs: (n, ...), what the model answers to the test split.
+            outputs: (n, ...), what the model answers to the test split; none where no answer is right or wrong.
             signature: as `settle` left it.
         """
 
@@ -81,6 +89,10 @@ class SplitTask:
     def check(self, model: Any, signature: Signature) -> None:
         """Every input and output, in order."""
         check_tensors(model, signature)
+
+    def refresh(self, dataset: Dataset, settings: Any, answer: Answer) -> Dataset:
+        """`dataset`: what a device will be given does not hang on the model."""
+        return dataset
 
     def calibration(self, dataset: Dataset, *, count: int, seed: int) -> NDArray[Any]:
         """Training samples, every class with its share."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dltk.training.backend import require_tensorflow
+    from dltk.training.dqn import DqnTrainer
     from dltk.training.evaluation import evaluate, inputs_of, predict_outputs, report
     from dltk.training.fit import FitTrainer
     from dltk.training.gan import GanTrainer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from dltk.training.trainer import TRAINERS, Trainer, trainers
 
 _HOMES = {  # name -> module; imported when first asked for, since most of them load TensorFlow
+    "DqnTrainer": "dqn",
     "FitTrainer": "fit",
     "GanTrainer": "gan",
     "TRAINERS": "trainer",
@@ -40,6 +42,7 @@ _HOMES = {  # name -> module; imported when first asked for, since most of them 
 
 __all__ = [
     "TRAINERS",
+    "DqnTrainer",
     "FitTrainer",
     "GanTrainer",
     "Teacher",

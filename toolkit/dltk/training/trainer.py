@@ -63,6 +63,7 @@ TRAINERS = {  # name -> module with `phases`; imported when first asked for
     "fit": "dltk.training.fit",
     "gan": "dltk.training.gan",
     "autoencoder": "dltk.training.autoencoder",
+    "dqn": "dltk.training.dqn",
 }
 
 

@@ -25,7 +25,7 @@ from dltk.search.limits import Limits
 from dltk.validate import Gate
 from dltk.workflows.chain import Chain
 from dltk.workflows.findings import findings
-from dltk.workflows.finish import finish_run
+from dltk.workflows.finish import finish_run, refreshed
 from dltk.workflows.keras_file import open_keras
 from dltk.workflows.measure import evaluation, measure, planned_files, reference_outputs
 from dltk.workflows.search import Search, misses_on_test, require_decidable, require_met
@@ -110,7 +110,8 @@ def compress(
 
 
 def _workbench(source: Run, task: tasks.Task, made: Run, settings: Any, resume: bool, progress: Progress) -> Workbench:
-    dataset, model = _dataset(source, task, settings, progress), open_keras(source.model_path)
+    model = open_keras(source.model_path)
+    dataset = refreshed(task, model, _dataset(source, task, settings, progress), source.signature, settings)
     return Workbench(
         source=model,
         dataset=dataset,

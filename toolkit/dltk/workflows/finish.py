@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dltk.base.errors import InputError
 from dltk.base.files import write_atomic
 from dltk.base.progress import Progress
@@ -19,7 +21,7 @@ from dltk.models.save import keras_bytes
 from dltk.run import Run
 from dltk.tasks import Task
 
-__all__ = ["finish_run", "require_test_samples", "write_history"]
+__all__ = ["finish_run", "refreshed", "require_test_samples", "write_history"]
 
 _PHASE = ("phase", "epoch", "seconds")  # of a history row; the rest are figures
 
@@ -42,6 +44,7 @@ def finish_run(
     progress: Progress,
 ) -> None:
     """Write signature, test samples, model and metrics; the metrics last: with them the run is finished."""
+    dataset = refreshed(task, model, dataset, signature, settings)
     metrics, settled = _judged(task, model, dataset, signature, settings, history, progress)
     raws, targets = task.evaluation(dataset, limit_bytes=settings.data.evaluation_mb * 1_000_000, seed=settings.seed)
     if history:
@@ -50,6 +53,14 @@ def finish_run(
     save_npz(run.evaluation_path, {"raws": raws, "targets": targets})
     write_atomic(run.model_path, keras_bytes(model))
     run.write_json("metrics", metrics)
+
+
+def refreshed(task: Task, model: Any, dataset: Dataset, signature: Signature, settings: Any) -> Dataset:
+    """`dataset` as `task` has it now that there is a Keras `model`."""
+    from dltk.training.features import Frozen
+
+    frozen = Frozen(model)
+    return task.refresh(dataset, settings, lambda raws: frozen.run(raws, signature))
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
@@ -80,7 +91,9 @@ def _judged(
     if not family(signature.family).metrics:
         last = history[-1] if history else {}
         kept = {name: last[name] for name in last if name not in _PHASE}
-        return {"kind": signature.family, "training": kept}, signature
+        none = np.zeros((0, *signature.outputs[0].sample_shape), np.float32)
+        own = task.figures(none, dataset, signature, settings)
+        return {"kind": signature.family, "training": kept, **own}, signature
     held_out, outputs = (
         training.predict_outputs(model, split, signature, progress=progress)
         for split in (dataset.validation, dataset.test)

@@ -8,11 +8,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
-from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors
+from dltk.edge.families.base import Acting, Family, Kind, Labelled, Metric, Tensors
 from dltk.edge.signature import Signature
 
 __all__ = [
     "FAMILIES",
+    "Acting",
     "Family",
     "Kind",
     "Labelled",
@@ -33,6 +34,7 @@ FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked fo
     "audio": "dltk.edge.families.audio",
     "text": "dltk.edge.families.text",
     "image-text": "dltk.edge.families.image_text",
+    "policy": "dltk.edge.families.policy",
 }
 
 

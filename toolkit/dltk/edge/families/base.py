@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.edge.signature import Signature
 
-__all__ = ["Family", "Kind", "Labelled", "Metric", "Tensors", "Whole"]
+__all__ = ["Acting", "Family", "Kind", "Labelled", "Metric", "Tensors", "Whole"]
 
 Tensors = dict[str, NDArray[Any]]  # tensor name -> array, batch first
 
@@ -121,6 +121,14 @@ class Family(Protocol):
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[Any]:
         """Raw samples (count, ...) made up from `seed`, for a bundle that may carry nobody's data."""
+
+
+@runtime_checkable
+class Acting(Protocol):
+    """What a family answers besides whose models can play: `dltk.edge.play`."""
+
+    def actions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature) -> NDArray[np.int64]:
+        """The number (n,) of the action that the model chooses for each sample."""
 
 
 class Whole:

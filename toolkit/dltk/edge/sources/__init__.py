@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dltk.edge.sources.arrays import ImageArrays, read_arrays, read_image_arrays
+from dltk.edge.sources.arrays import ImageArrays, read_array, read_arrays, read_image_arrays
 from dltk.edge.sources.kinds import PICTURES, SOUNDS, FileKind
 from dltk.edge.sources.labels import check_labels
 from dltk.edge.sources.listing import Listing, list_files
@@ -21,6 +21,7 @@ __all__ = [
     "Table",
     "check_labels",
     "list_files",
+    "read_array",
     "read_arrays",
     "read_image_arrays",
     "read_table",

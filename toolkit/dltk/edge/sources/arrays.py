@@ -1,4 +1,4 @@
-"""Reads npz archives without pickles, and without believing what their headers claim."""
+"""Reads npz archives and npy files without pickles, and without believing what their headers claim."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.edge.sources.labels import check_labels
 
-__all__ = ["ImageArrays", "read_arrays", "read_image_arrays"]
+__all__ = ["ImageArrays", "read_array", "read_arrays", "read_image_arrays"]
 
 _MAX_BYTES = 16_000_000_000
 _MAX_CLASSES = 100_000
@@ -56,6 +56,19 @@ def read_arrays(path: str | Path, *, limit: int = _MAX_BYTES) -> dict[str, NDArr
                 return {_key(entry): _array(archive, entry, path) for entry in archive.infolist()}
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as fault:
             raise InputError(path, "must be an undamaged npz archive", str(fault)) from fault
+
+
+def read_array(path: str | Path, *, limit: int = _MAX_BYTES) -> NDArray[Any]:
+    """The array in the .npy file at `path`.
+
+    Raises:
+        InputError: on objects (pickles), a header that does not fit its data, or more than `limit` bytes.
+    """
+    with _open(Path(path)) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > limit:
+            raise InputError(path, f"must hold at most {limit} bytes", size)
+        return _parsed(stream, size, path)
 
 
 def read_image_arrays(path: str | Path) -> ImageArrays:
@@ -104,19 +117,25 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: str | Path) -
     where = f"{path}: {_key(entry)}"
     try:
         with archive.open(entry) as stream:
-            shape, fortran, dtype = _header(stream)
-            if dtype.hasobject:
-                raise InputError(where, "must not hold Python objects", str(dtype))
-            # The header alone decides how much memory NumPy would take: it must agree with the archive's own count.
-            start = stream.tell()
-            if entry.file_size - start != int(np.prod(shape, dtype=object)) * dtype.itemsize:
-                raise InputError(where, "its header must fit its data", f"{dtype} {shape}")
-            array = np.frombuffer(stream.read(), dtype).reshape(shape, order="F" if fortran else "C")
-    except (ValueError, RuntimeError) as fault:
+            array = _parsed(stream, entry.file_size, where)
+    except RuntimeError as fault:  # an encrypted member
         raise InputError(where, "must be a NumPy array", str(fault)) from fault
-    if dtype.kind in "fc" and not np.isfinite(array).all():
+    if array.dtype.kind in "fc" and not np.isfinite(array).all():
         raise InputError(where, "must hold finite numbers", "NaN or infinity")
     return array
+
+
+def _parsed(stream: IO[bytes], size: int, where: object) -> NDArray[Any]:
+    try:
+        shape, fortran, dtype = _header(stream)
+        if dtype.hasobject:
+            raise InputError(where, "must not hold Python objects", str(dtype))
+        # The header alone decides how much memory NumPy would take: it must agree with the file's own size.
+        if size - stream.tell() != int(np.prod(shape, dtype=object)) * dtype.itemsize:
+            raise InputError(where, "its header must fit its data", f"{dtype} {shape}")
+        return np.frombuffer(stream.read(), dtype).reshape(shape, order="F" if fortran else "C")
+    except ValueError as fault:
+        raise InputError(where, "must be a NumPy array", str(fault)) from fault
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
