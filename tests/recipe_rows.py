@@ -51,8 +51,21 @@ def _load_csv(folder: Path) -> list[str]:
     return [str(folder / "load.csv")]
 
 
+def _people_csv(folder: Path) -> str:
+    rows = "\n".join(f"{20 + row % 50},{'Graz' if row % 3 else 'Linz'},{'high' if row % 50 > 25 else 'low'}"
+                     for row in range(300))  # fmt: skip
+    (folder / "people.csv").write_text(f"age,city,income\n{rows}\n")
+    return str(folder / "people.csv")
+
+
+def _people(folder: Path) -> list[str]:
+    (folder / "new.csv").write_text("city,age\nLinz,31\nWien,64\n")
+    return [str(folder / "new.csv"), '{"age": 41, "city": "Graz"}']
+
+
 ROWS: dict[str, Row] = {
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "gan": Row(_digits, lambda folder: ["3", "4"]),
+    "tabular": Row(_people_csv, _people),
 }

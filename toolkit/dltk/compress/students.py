@@ -147,7 +147,8 @@ def _recipe(text: str, teacher: Graph, bench: Workbench) -> Graph:
     (answer,) = bench.signature.outputs
     first, *others = bench.signature.inputs
     inputs = {first.name: shape} | {spec.name: spec.sample_shape for spec in others}
-    built = recipe.build(settings, Contract(inputs, {answer.name: answer.sample_shape}))
+    ranges = {spec.name: spec.value_range for spec in bench.signature.inputs if spec.value_range is not None}
+    built = recipe.build(settings, Contract(inputs, {answer.name: answer.sample_shape}, ranges))
     if not isinstance(built, Built):
         raise InputError(f"recipe {recipe.name}", "`build` must return a Built", type(built).__name__)
     own = tasks.task(recipe.task).signature(settings, bench.dataset, built).preprocess

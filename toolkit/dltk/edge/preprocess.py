@@ -87,6 +87,10 @@ def _standardize(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
     return centred
 
 
+def _clip(batch: NDArray[Any], op: Op) -> NDArray[Any]:
+    return np.clip(batch, np.float32(op["low"]), np.float32(op["high"]))
+
+
 def _normal(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
     """A standard normal sample a seed number: NumPy's Philox, which gives the same numbers on every machine."""
     shape = tuple(int(size) for size in op["shape"])
@@ -100,5 +104,6 @@ _BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
     "scale": _scale,
     "reverse_channels": _reverse_channels,
     "standardize": _standardize,
+    "clip": _clip,
     "normal": _normal,
 }

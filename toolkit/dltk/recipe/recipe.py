@@ -19,11 +19,12 @@ class Contract:
     Attributes:
         inputs: input name -> shape of one sample, without the batch.
         outputs: output name -> shape of one sample's output.
-        input_ranges: input name -> lowest and highest value of the raw sample.
+        input_ranges: input name -> lowest and highest value, where the model must know it: of tokens, say.
     """
 
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[int, ...]]
+    input_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
