@@ -63,9 +63,19 @@ def _people(folder: Path) -> list[str]:
     return [str(folder / "new.csv"), '{"age": 41, "city": "Graz"}']
 
 
+def _ratings_csv(folder: Path) -> str:
+    rows = "\n".join(f"u{user},i{(user + 3 * step) % 17},{1 + (user + step) % 5},{step}"
+                     for user in range(30) for step in range(6))  # fmt: skip
+    (folder / "ratings.csv").write_text(f"user,item,rating,timestamp\n{rows}\n")
+    return str(folder / "ratings.csv")
+
+
 ROWS: dict[str, Row] = {
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "gan": Row(_digits, lambda folder: ["3", "4"]),
+    "recommender": Row(
+        _ratings_csv, lambda folder: ["u3", '{"history": ["i1", "i99"]}'], steps=("quantize:precision=float16",)
+    ),
     "tabular": Row(_people_csv, _people),
 }

@@ -12,6 +12,7 @@ import tiny
 from dltk.base.errors import InputError
 from dltk.edge.families import FAMILIES, family
 from dltk.edge.signature import Signature, TensorSpec
+from table_rows import LABELS, VALUES
 
 SERIES = Signature(
     task="forecast",
@@ -33,7 +34,13 @@ GENERATOR = Signature(
     preprocess=({"op": "normal", "shape": [5]},),
     postprocess=({"op": "to_uint8", "multiply": 127.5, "add": 127.5},),
 )
-SIGNATURES = {"classification": tiny.SIGNATURE, "series": SERIES, "generator": GENERATOR}
+SIGNATURES = {
+    "classification": tiny.SIGNATURE,
+    "series": SERIES,
+    "generator": GENERATOR,
+    "tabular": LABELS,
+    "tabular-values": VALUES,
+}
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -46,8 +53,8 @@ def test_every_family_keeps_the_rules(name):
     for spec in signature.inputs:
         assert tensors[spec.name].dtype == spec.dtype
         assert tensors[spec.name].shape == (4, *spec.sample_shape)
-    alone = np.concatenate([kind.tensors(made[i : i + 1], signature)[spec.name] for i in range(4)])
-    assert np.array_equal(tensors[signature.inputs[0].name], alone)
+        alone = np.concatenate([kind.tensors(made[i : i + 1], signature)[spec.name] for i in range(4)])
+        assert np.array_equal(tensors[spec.name], alone)
     outputs = {spec.name: np.zeros((4, *spec.sample_shape), np.float32) for spec in signature.outputs}
     answers = kind.answers(outputs, signature, top=2)
     assert len(answers) == 4

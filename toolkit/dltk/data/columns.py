@@ -31,6 +31,7 @@ def columns_of_table(table: Table, settings: Any, progress: Progress) -> Columns
         InputError: if a setting names a column that is not there, or twice, or a column of numbers holds a text.
     """
     targets = settings.target or table.header[-1:]
+    left_out = {*targets, *settings.ignore, settings.group}
     said = [*settings.numbers, *settings.categories, *settings.ignore, *targets]
     for name in said:
         table.column(name)
@@ -39,7 +40,7 @@ def columns_of_table(table: Table, settings: Any, progress: Progress) -> Columns
     bare = Columns((), (), targets, settings.empty, settings.missing)
     numbers, categories = [], []
     for name in table.header:
-        if name in targets or name in settings.ignore:
+        if name in left_out:
             continue
         if name in settings.numbers or (name not in settings.categories and _holds_numbers(table, name, bare)):
             numbers.append(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,7 @@ class Dataset:
         digest: SHA-256 of the decoded pixels, the targets and the split: two equal digests are the same data.
         source: what the user gave.
         report: JSON values: samples a class and side, files skipped with reasons, duplicates, conflicting labels.
+        assets: file name -> bytes of what was learnt from the data and travels with the model, such as a tokenizer.
     """
 
     train: Split
@@ -58,3 +59,4 @@ class Dataset:
     digest: str
     source: str
     report: Mapping[str, Any]
+    assets: Mapping[str, bytes] = field(default_factory=dict, repr=False)

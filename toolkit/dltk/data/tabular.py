@@ -17,7 +17,7 @@ from dltk.data.split import SIDES, assign_sides, stratified
 from dltk.edge.families.rows import Columns, encode
 from dltk.edge.families.tabular import labels_of_rows
 from dltk.edge.sources import Table, check_labels, read_table
-from dltk.edge.vocabulary import Vocabulary
+from dltk.edge.vocabulary import VOCABULARY, Vocabulary
 
 __all__ = ["prepare_table"]
 
@@ -27,8 +27,8 @@ _STRATA = 10  # ranges of a value that each side has its share of
 def prepare_table(source: str, settings: Any, *, seed: int, progress: Progress) -> Dataset:
     """The rows of the CSV file `source`; see `TabularData` in the recipe for `settings`.
 
-    The report has what the signature needs: "columns", "vocabulary", "mean" and "std" of the numbers, "kind" of the
-    target, "target_mean" and "target_std" where it is values. All of them come from the training rows alone.
+    The report has what the signature needs: "columns", "mean" and "std" of the numbers, "kind" of the target,
+    "target_mean" and "target_std" where it is values; the categories are an asset. All come from the training rows.
 
     Raises:
         InputError: naming line and column of what cannot be used.
@@ -48,14 +48,16 @@ def prepare_table(source: str, settings: Any, *, seed: int, progress: Progress) 
          for name in columns.categories}
     )  # fmt: skip
     raws = encode(cells, columns, known, table.where)
-    report = _report(columns, known, raws, by_side, kind)
+    report = _report(columns, raws, by_side, kind)
+    assets = {VOCABULARY: known.to_bytes()} if columns.categories else {}
     if kind == "values":
         targets, moments = _standardized(targets, train)
         report |= moments
     if report["copies"]:
         progress.say(f"{report['copies']} rows are copies of another one, target aside")
     splits = {side: Split(raws, rows, targets[rows]) for side, rows in zip(SIDES, by_side, strict=True)}
-    return Dataset(**splits, labels=labels, digest=_digest(splits, report), source=source, report=report)
+    digest = _digest(splits, [report, *map(sha256, assets.values())])
+    return Dataset(**splits, labels=labels, digest=digest, source=source, report=report, assets=assets)
 
 
 def _targets(table: Table, names: tuple[str, ...], kind: TargetKind) -> tuple[NDArray[Any], tuple[str, ...]]:
@@ -85,15 +87,12 @@ def _by_side(
     return by_side
 
 
-def _report(
-    columns: Columns, known: Vocabulary, raws: NDArray[Any], by_side: list[NDArray[np.int64]], kind: TargetKind
-) -> dict[str, Any]:
+def _report(columns: Columns, raws: NDArray[Any], by_side: list[NDArray[np.int64]], kind: TargetKind) -> dict[str, Any]:
     seen = raws[by_side[0]]
     report: dict[str, Any] = {
         "samples": {side: len(rows) for side, rows in zip(SIDES, by_side, strict=True)},
         "columns": columns.op(),
         "kind": kind,
-        "vocabulary": [[name, list(texts)] for name, texts in known.texts.items()],
         "copies": len(raws) - len(np.unique(raws.view((np.void, raws.dtype.itemsize)))),
     }
     if columns.numbers:
@@ -116,8 +115,8 @@ def _standardized(targets: NDArray[Any], train: NDArray[np.int64]) -> tuple[NDAr
     return ((targets - mean) / deviation).astype(np.float32), moments
 
 
-def _digest(splits: dict[str, Split], report: dict[str, Any]) -> str:
-    parts = [canonical_json(report)]
+def _digest(splits: dict[str, Split], facts: list[Any]) -> str:
+    parts = [canonical_json(facts)]
     for split in splits.values():
         parts += [
             split.rows.tobytes(),

@@ -15,7 +15,7 @@ from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, sha256
 from dltk.edge.signature import Op, Signature
 
-__all__ = ["VOCABULARY", "Vocabulary", "vocabulary_of"]
+__all__ = ["VOCABULARY", "Vocabulary", "parse_vocabulary", "vocabulary_of"]
 
 VOCABULARY = "vocabulary.json"
 _MAX_BYTES = 200_000_000
@@ -67,13 +67,17 @@ def vocabulary_of(signature: Signature) -> Vocabulary:
             name = op.get("file")
             if name not in signature.assets:
                 raise InputError("preprocess: vocabulary", "needs its file", name)
-            return _parsed(signature.assets[str(name)], str(name))
+            return parse_vocabulary(signature.assets[str(name)], str(name))
     return Vocabulary.of({})
 
 
 @lru_cache(maxsize=16)
-def _parsed(data: bytes, where: str) -> Vocabulary:
-    """Read once: `read` is called for every sample."""
+def parse_vocabulary(data: bytes, where: str = VOCABULARY) -> Vocabulary:
+    """The vocabulary in `data`, parsed once: `read` asks for it at every sample.
+
+    Raises:
+        InputError: if it is none.
+    """
     if len(data) > _MAX_BYTES:
         raise InputError(where, f"must be at most {_MAX_BYTES} bytes", len(data))
     found = parse_json(data, where)

@@ -12,7 +12,7 @@ from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
 from dltk.data.tabular import prepare_table
 from dltk.edge.signature import Op, Signature, TensorSpec
-from dltk.edge.vocabulary import VOCABULARY, Vocabulary
+from dltk.edge.vocabulary import VOCABULARY, parse_vocabulary
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
 
@@ -37,20 +37,21 @@ class _Tabular(SplitTask):
         columns, inputs = dataset.report["columns"], {}
         if columns["numbers"]:
             inputs["numbers"] = (len(columns["numbers"]),)
+        ranges = {}
         if columns["categories"]:
             inputs["categories"] = (len(columns["categories"]),)
-        ranges = {"categories": (0.0, float(_known(dataset).size - 1))} if columns["categories"] else {}
+            ranges["categories"] = (0.0, parse_vocabulary(dataset.assets[VOCABULARY]).size - 1.0)
         name, size = _output(dataset)
         return Contract(inputs, {name: (size,)}, ranges)
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
-        report, contract, known = dataset.report, self.contract(settings, dataset), _known(dataset)
+        report, contract = dataset.report, self.contract(settings, dataset)
         steps: list[Op] = [report["columns"]]
         if "mean" in report:
             steps.append({"op": "standardize", "mean": report["mean"], "std": report["std"]})
             if settings.data.clip:
                 steps.append({"op": "clip", "low": -settings.data.clip, "high": settings.data.clip})
-        steps += [known.op()] if known.size else []
+        steps += [parse_vocabulary(data).op() for data in dataset.assets.values()]
         kinds, axes = {"numbers": "float32", "categories": "int32"}, ("batch", "column")
         values = report["kind"] == "values"
         name, size = _output(dataset)
@@ -65,7 +66,7 @@ class _Tabular(SplitTask):
             preprocess=(*steps, *built.preprocess),
             postprocess=(_last(report),),
             labels=dataset.labels,
-            assets={VOCABULARY: known.to_bytes()} if known.size else {},
+            assets=dataset.assets,
         )
 
     def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
@@ -80,10 +81,6 @@ class _Tabular(SplitTask):
 
 
 TASK = _Tabular()
-
-
-def _known(dataset: Dataset) -> Vocabulary:
-    return Vocabulary.of({name: tuple(texts) for name, texts in dataset.report["vocabulary"]})
 
 
 def _output(dataset: Dataset) -> tuple[str, int]:
