@@ -1,11 +1,12 @@
-"""Signatures of models that take rows of a table, for tests of families."""
+"""Signatures of models that learnt from tables and ratings, for tests of families."""
 
 from __future__ import annotations
 
+from dltk.edge.catalogue import CATALOGUE, Catalogue
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.edge.vocabulary import VOCABULARY, Vocabulary
 
-__all__ = ["KNOWN", "LABELS", "VALUES"]
+__all__ = ["KNOWN", "LABELS", "RECOMMENDATION", "SHOP", "VALUES"]
 
 KNOWN = Vocabulary.of({"city": ["", "Graz", "Linz"], "sex": ["f", "m"]})
 _AXES = ("batch", "column")
@@ -38,3 +39,22 @@ VALUES = Signature(
     postprocess=({"op": "unstandardize", "mean": [1000.0, 0.0], "std": [200.0, 1.0]},),
     assets={VOCABULARY: KNOWN.to_bytes()},
 )
+SHOP = Catalogue.of(("ann", "bob"), ("ale", "bun", "cod", "dip"), ((0, 1), (3,)))
+RECOMMENDATION = Signature(
+    task="recommend",
+    family="recommendation",
+    inputs=(
+        TensorSpec("user", "int32", (None, 1), ("batch", "one"), (0.0, 2.0)),
+        TensorSpec("history", "int32", (None, 2), ("batch", "place"), (0.0, 5.0)),
+        TensorSpec("weights", "float32", (None, 2, 1), ("batch", "place", "one"), (0.0, 1.0)),
+    ),
+    outputs=(TensorSpec("scores", "float32", (None, 4), ("batch", "item")),),
+    preprocess=(
+        {"op": "ratings", "user": "user", "item": "item", "rating": "rating", "time": "time", "lowest": 1.0,
+         "highest": 5.0, "liked": 2.0},
+        {"op": "history", "length": 2, "kept": 3},
+        SHOP.op(),
+    ),
+    postprocess=({"op": "softmax"},),
+    assets={CATALOGUE: SHOP.to_bytes()},
+)  # fmt: skip

@@ -12,7 +12,7 @@ import tiny
 from dltk.base.errors import InputError
 from dltk.edge.families import FAMILIES, family
 from dltk.edge.signature import Signature, TensorSpec
-from table_rows import LABELS, VALUES
+from table_rows import LABELS, RECOMMENDATION, VALUES
 
 SERIES = Signature(
     task="forecast",
@@ -38,6 +38,7 @@ SIGNATURES = {
     "classification": tiny.SIGNATURE,
     "series": SERIES,
     "generator": GENERATOR,
+    "recommendation": RECOMMENDATION,
     "tabular": LABELS,
     "tabular-values": VALUES,
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError, did_you_mean
+from dltk.base.errors import InputError
 from dltk.base.files import parse_json
 from dltk.edge.catalogue import FIRST_ITEM, STRANGE, Catalogue, catalogue_of
 from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
@@ -61,8 +62,7 @@ class Recommendation(Whole):
         user, history = _asked(source)
         number = 0 if user is None else known.user_numbers.get(user, 0)
         if not number and history is None:
-            hint = did_you_mean(str(user), known.users) or 'Give what the user has: {"history": ["ITEM", ...]}.'
-            raise InputError(f"user {user!r}", "is not known to this model", hint=hint)
+            raise _unknown_user(user, known)
         if history is None:
             ids = [] if known.histories is None else [item + FIRST_ITEM for item in known.histories[number - 1]]
         else:
@@ -166,6 +166,13 @@ def targets_of(history: NDArray[np.int32], items: Sequence[int]) -> NDArray[np.i
 
 def _ids(items: Sequence[str], known: Catalogue) -> list[int]:
     return [known.item_numbers[item] + FIRST_ITEM if item in known.item_numbers else STRANGE for item in items]
+
+
+def _unknown_user(user: str | None, known: Catalogue) -> InputError:
+    near = get_close_matches(str(user), known.users, n=1)  # never all names: there may be a million
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    hint += 'Somebody new is answered by what they have: {"history": ["ITEM", ...]}.'
+    return InputError(f"user {user!r}", "is not known to this model", hint=hint)
 
 
 def _step(signature: Signature, name: str) -> Op:
