@@ -91,6 +91,25 @@ def _pairs(folder: Path) -> str:
     return str(pairs.write(folder, 90))
 
 
+def _people_csv(folder: Path) -> str:
+    rows = "\n".join(f"{20 + row % 50},{'Graz' if row % 3 else 'Linz'},{'high' if row % 50 > 25 else 'low'}"
+                     for row in range(300))  # fmt: skip
+    (folder / "people.csv").write_text(f"age,city,income\n{rows}\n")
+    return str(folder / "people.csv")
+
+
+def _people(folder: Path) -> list[str]:
+    (folder / "new.csv").write_text("city,age\nLinz,31\nWien,64\n")
+    return [str(folder / "new.csv"), '{"age": 41, "city": "Graz"}']
+
+
+def _ratings_csv(folder: Path) -> str:
+    rows = "\n".join(f"u{user},i{(user + 3 * step) % 17},{1 + (user + step) % 5},{step}"
+                     for user in range(30) for step in range(6))  # fmt: skip
+    (folder / "ratings.csv").write_text(f"user,item,rating,timestamp\n{rows}\n")
+    return str(folder / "ratings.csv")
+
+
 ROWS: dict[str, Row] = {
     "autoencoder": Row(lambda folder: _rows_csv(folder)[0], lambda folder: ["5,100,-1"], set=("data.normal=ok",)),
     "autoencoder denoise": Row(_digits, _picture, set=("use=denoise", "augment.noise=0.1", "model.filters=4")),
@@ -103,4 +122,8 @@ ROWS: dict[str, Row] = {
     "multimodal": Row(_pairs, lambda folder: [f'{{"image": "{folder}/pictures/0000.png", "text": "fits nicely"}}']),
     "text-classification": Row(_intents, _messages),
     "text-transfer": Row(_intents, _messages, steps=("quantize:precision=dynamic",)),
+    "recommender": Row(
+        _ratings_csv, lambda folder: ["u3", '{"history": ["i1", "i99"]}'], steps=("quantize:precision=float16",)
+    ),
+    "tabular": Row(_people_csv, _people),
 }

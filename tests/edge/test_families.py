@@ -15,6 +15,7 @@ from dltk.base.files import sha256
 from dltk.edge.families import FAMILIES, family
 from dltk.edge.signature import Signature, TensorSpec
 from edge import samples
+from table_rows import LABELS, RECOMMENDATION, VALUES
 
 SERIES = Signature(
     task="forecast",
@@ -86,6 +87,9 @@ SIGNATURES = {
     "text": TEXT,
     "audio": AUDIO,
     "policy": POLICY,
+    "recommendation": RECOMMENDATION,
+    "tabular": LABELS,
+    "tabular-values": VALUES,
 } | samples.SIGNATURES
 
 
@@ -99,9 +103,8 @@ def test_every_family_keeps_the_rules(name):
     for spec in signature.inputs:
         assert tensors[spec.name].dtype == spec.dtype
         assert tensors[spec.name].shape == (4, *spec.sample_shape)
-    first = signature.inputs[0].name
-    alone = np.concatenate([kind.tensors(made[i : i + 1], signature)[first] for i in range(4)])
-    assert np.array_equal(tensors[first], alone)
+        alone = np.concatenate([kind.tensors(made[i : i + 1], signature)[spec.name] for i in range(4)])
+        assert np.array_equal(tensors[spec.name], alone)
     outputs = {spec.name: np.zeros((4, *spec.sample_shape), np.float32) for spec in signature.outputs}
     answers = kind.answers({**tensors, **outputs}, signature, top=2)
     assert len(answers) == 4

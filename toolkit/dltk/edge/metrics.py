@@ -14,6 +14,7 @@ __all__ = [
     "max_abs_difference",
     "mean_cosine",
     "paired_bootstrap",
+    "ranks",
     "reliability",
     "softmax",
     "top1_agreement",
@@ -67,6 +68,21 @@ def max_abs_difference(reference: Floats, found: Floats) -> float:
 def top1_agreement(reference: Floats, found: Floats) -> float:
     """Share of samples for which two arrays (n, classes) have their highest score at the same class."""
     return float((reference.argmax(axis=-1) == found.argmax(axis=-1)).mean())
+
+
+def ranks(scores: Floats, targets: Ints) -> NDArray[np.int64]:
+    """The place (n,), from 1, of an item among all items by `scores` (n, items); ties count against it.
+
+    Args:
+        targets: the number of the item (n,); or (n, 1 + k): that, and behind it items that are no candidates, such as
+            those a user has already, with -1 where there are none.
+    """
+    wanted = np.asarray(targets, np.int64).reshape(len(scores), -1)
+    before = scores >= np.take_along_axis(scores, wanted[:, :1], axis=-1)
+    rows, columns = np.nonzero(wanted[:, 1:] >= 0)
+    before[rows, wanted[rows, 1 + columns]] = False
+    before[np.arange(len(wanted)), wanted[:, 0]] = True  # itself
+    return before.sum(axis=-1).astype(np.int64)
 
 
 def expected_calibration_error(probabilities: Floats, targets: Ints, *, bins: int = 15) -> float:

@@ -142,6 +142,10 @@ def _log(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
     return np.log(np.asarray(batch, np.float64)).astype(np.float32)
 
 
+def _clip(batch: NDArray[Any], op: Op) -> NDArray[Any]:
+    return np.clip(batch, np.float32(op["low"]), np.float32(op["high"]))
+
+
 def _normal(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
     """A standard normal sample a seed number: NumPy's Philox, which gives the same numbers on every machine."""
     shape = tuple(int(size) for size in op["shape"])
@@ -156,6 +160,7 @@ _BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
     "reverse_channels": _reverse_channels,
     "standardize": _standardize,
     "log": _log,
+    "clip": _clip,
     "normal": _normal,
     "peak": sound.peak,
     "log_mel": sound.log_mel,

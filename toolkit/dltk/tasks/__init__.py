@@ -18,6 +18,8 @@ TASKS = {  # name -> module that holds `TASK`; imported when first asked for
     "text-classification": "dltk.tasks.text_classification",
     "image-text-classification": "dltk.tasks.image_text",
     "control": "dltk.tasks.control",
+    "recommend": "dltk.tasks.recommend",
+    "tabular": "dltk.tasks.tabular",
 }
 
 

@@ -141,4 +141,5 @@ def _dataset(seen: Mapping[str, NDArray[np.float32]], source: str, report: Mappi
         splits[side] = Split(store, rows, np.zeros(len(rows), np.int64))  # no action is right or wrong
         start += len(rows)
     digest = sha256(canonical_json(dict(report)) + store.tobytes())
-    return Dataset(**splits, labels=(), digest=digest, source=source, report=report)
+    train, validation, test = (splits[side] for side in _SIDES)
+    return Dataset(train, validation, test, (), digest, source, report)

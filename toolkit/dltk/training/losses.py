@@ -43,8 +43,11 @@ class Objective:
 
     @property
     def has_classes(self) -> bool:
-        """Whether exactly one class is right, of a sample or of each of its pixels."""
-        return self.kind in ("single-label", "ranking", "pixels")
+        """Whether exactly one class is right, of a sample or of each of its pixels.
+
+        Not so for a ranking: how often the first of thousands is right is too coarse to choose weights by.
+        """
+        return self.kind in ("single-label", "pixels")
 
 
 def objective(signature: Signature, targets: NDArray[Any], fit: Fit) -> Objective:
@@ -64,7 +67,8 @@ def objective(signature: Signature, targets: NDArray[Any], fit: Fit) -> Objectiv
         _require_labels(targets, classes)
         weights = tf.constant(_class_weights(targets, classes, fit))
         logits = _log_of_softmax if ends_inside else _float
-        return Objective(kind, logits, _one_hot(classes), _cross_entropy(weights, fit.label_smoothing), _softmax_distil)
+        encode = _first_hot(classes) if kind == "ranking" else _one_hot(classes)
+        return Objective(kind, logits, encode, _cross_entropy(weights, fit.label_smoothing), _softmax_distil)
     positive = tf.constant(_positive_weights(targets, fit))
     logits = _logit_of_sigmoid if ends_inside else _float
     return Objective(kind, logits, _float, _binary(positive, fit.label_smoothing), _sigmoid_distil)
@@ -107,6 +111,15 @@ def _logit_of_sigmoid(outputs: Any) -> Any:
 def _one_hot(classes: int) -> Callable[[Any], Any]:
     def encode(targets: Any) -> Any:
         return tf.one_hot(targets, classes) if targets.dtype.is_integer else _float(targets)  # mixed ones are soft
+
+    return encode
+
+
+def _first_hot(classes: int) -> Callable[[Any], Any]:
+    """Of targets (n,), or (n, 1 + k) where the item to be found stands before those that are no candidates."""
+
+    def encode(targets: Any) -> Any:
+        return tf.one_hot(targets if len(targets.shape) == 1 else targets[:, 0], classes)
 
     return encode
 

@@ -7,23 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.edge.metrics import ranks
 from dltk.edge.signature import Signature
 
-__all__ = ["ranking_report", "ranks"]
+__all__ = ["ranking_report"]
 
 _DEPTHS = (1, 5, 10, 20)
-
-
-def ranks(scores: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.int64]:
-    """The place (n,), from 1, of item `targets` (n,) among all items by `scores` (n, items); ties count against it."""
-    own = np.take_along_axis(scores, np.asarray(targets, np.int64)[:, None], axis=-1)
-    return np.asarray((scores >= own).sum(axis=-1), np.int64)
 
 
 def ranking_report(outputs: NDArray[Any], targets: NDArray[Any], signature: Signature) -> dict[str, Any]:
     """Hit rate and normalized discounted cumulative gain at 1, 5, 10 and 20, and the mean reciprocal rank.
 
-    The ranking is over all items, none sampled: sampled metrics mislead (Krichene and Rendle 2020, KDD).
+    The ranking is over all items that `dltk.edge.metrics.ranks` leaves in the running. None are sampled: sampled
+    metrics mislead (Krichene and Rendle 2020, KDD).
     """
     places = ranks(outputs, targets)
     found: dict[str, Any] = {"kind": "ranking", "samples": len(targets)}

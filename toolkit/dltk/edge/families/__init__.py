@@ -35,6 +35,9 @@ FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked fo
     "text": "dltk.edge.families.text",
     "image-text": "dltk.edge.families.image_text",
     "policy": "dltk.edge.families.policy",
+    "recommendation": "dltk.edge.families.recommendation",
+    "tabular": "dltk.edge.families.tabular",
+    "tabular-values": "dltk.edge.families.tabular_values",
 }
 
 

@@ -17,8 +17,9 @@ __all__ = ["Acting", "Family", "Kind", "Labelled", "Metric", "Tensors", "Whole"]
 Tensors = dict[str, NDArray[Any]]  # tensor name -> array, batch first
 
 # What the targets are: a class number (n,); 0 and 1 a label (n, labels); a class number a pixel (n, height, width); the
-# number (n,) of the one item among many that is to be ranked first; numbers shaped like the output. "reconstruction":
-# the input tensor is to come back, as it is without noise; targets are what the family's metrics look at, and no more.
+# number (n,) of the one item among many that is to be ranked first, or (n, 1 + k): that, and items that are no
+# candidates, -1 for none; numbers shaped like the output. "reconstruction": the input tensor is to come back, as it is
+# without noise; targets are what the family's metrics look at, and no more.
 Kind = Literal["single-label", "multi-label", "pixels", "ranking", "regression", "reconstruction"]
 
 
@@ -93,6 +94,11 @@ class Family(Protocol):
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
         """Input tensors of a batch of raw samples (n, ...). The very same function feeds training."""
 
+    def narrow(
+        self, outputs: Mapping[str, NDArray[Any]], raws: NDArray[Any], signature: Signature
+    ) -> Mapping[str, NDArray[Any]]:
+        """`outputs` without what the samples themselves rule out, such as the items that a user has already."""
+
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Any]:
         """One answer a sample out of the model's output tensors, decoded by `signature.postprocess`.
 
@@ -137,6 +143,12 @@ class Whole:
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """`source` itself."""
         return [source]
+
+    def narrow(
+        self, outputs: Mapping[str, NDArray[Any]], raws: NDArray[Any], signature: Signature
+    ) -> Mapping[str, NDArray[Any]]:
+        """`outputs` themselves: no sample rules an answer out."""
+        return outputs
 
     def as_file(self, answers: list[Any]) -> tuple[str, bytes] | None:
         """None: text says it all."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.edge import preprocess
-from dltk.edge.families.base import Tensors
+from dltk.edge.families.base import Tensors, Whole
 from dltk.edge.families.classification import FAMILY as IMAGES
 from dltk.edge.noise import PIXELS
 from dltk.edge.signature import Op, Signature
@@ -91,7 +91,7 @@ def error(outputs: Mapping[str, NDArray[Any]], wanted: NDArray[Any], signature: 
     return np.asarray(squares.reshape(len(found), -1).mean(axis=1))
 
 
-class Samples:
+class Samples(Whole):
     """Raw sample: uint8 (height, width, channels), or float32 (columns,) in the data's own units."""
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
@@ -110,10 +110,6 @@ class Samples:
         """float32 (n, ...): scaled or standardized as the signature says."""
         ops = [op for op in signature.preprocess if op["op"] not in _REST]
         return {signature.inputs[0].name: preprocess.apply_ops(raws, ops)}
-
-    def as_file(self, answers: list[Any]) -> tuple[str, bytes] | None:
-        """None: text says it all."""
-        return None
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[Any]:
         """Coloured patches with noise, or rows around the mean that the signature standardizes by."""

@@ -1,0 +1,100 @@
+"""Two towers that say which item comes next for a user, ranked over all items in one pass.
+
+    dltk finetune recommender --data movielens-small
+
+The user's tower takes the user's own embedding and the mean of those of the items the user had (Covington et al. 2016,
+doi:10.1145/2959100.2959190); the items' tower is one vector and one bias an item. Their products are one dense layer
+over the whole catalogue, so retrieval and ranking are a single pass: up to some hundred thousand items that costs less
+than an index that picks candidates, and a static graph of plain layers cannot look up what it has only just picked.
+The loss is a softmax over all items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dltk.recipe import Built, Calibration, Contract, DataHint, Fit, Phase, PruneAndQuantize, Recipe, setting
+
+__all__ = ["recipe"]
+
+
+@dataclass(frozen=True)
+class RatingsData:
+    """Which columns, and what of them counts."""
+
+    user: str | None = setting(None, "column of the user; none: user, userId, user_id")
+    item: str | None = setting(None, "column of the item; none: item, itemId, item_id, movieId, movie_id")
+    rating: str | None = setting(None, "column of the rating; none: rating, score, stars, or every row counts")
+    time: str | None = setting(None, "column of the time; none: timestamp, time, date, or the order of the rows")
+    lowest: float = setting(0.5, "lowest rating there can be; one below is an error")
+    highest: float = setting(5.0, "highest rating there can be; one above is an error")
+    liked: float = setting(0.0, "ratings below do not count as liked")
+    length: int = setting(50, "newest items of a history that the model sees", low=1, high=10_000)
+    kept: int = setting(0, "newest items that are not recommended again; 0: all of the longest history", low=0)
+    histories: bool = setting(True, "the bundle knows what each user had: a user's id is enough to be answered")
+    anonymous: float = setting(
+        0.2, "share of training samples shown as nobody's, so that new users are served", low=0.0
+    )
+    test_users: int = setting(2000, "ask at most this many users in the end, drawn by the seed", low=1)
+    limit: int = setting(0, "use at most this many training samples; 0: all", low=0)
+    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network."""
+
+    embedding: int = setting(64, "numbers that stand for a user or an item", low=1, high=4096)
+    units: int = setting(128, "units of the user tower's hidden layer", low=1, high=8192)
+    dropout: float = setting(0.3, "share of features dropped in the user's tower", low=0.0, high=0.9)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Defaults are meant for data of the size of MovieLens small: some hundred users, some thousand items."""
+
+    seed: int = setting(0, "of the first weights, the order and who is anonymous", low=0)
+    data: RatingsData = field(default_factory=RatingsData)
+    model: Model = field(default_factory=Model)
+    fit: Fit = field(default_factory=lambda: Fit(epochs=12, batch_size=256, learning_rate=2e-3))
+    calibration: Calibration = field(default_factory=Calibration)
+    # An int8 output has 256 levels for thousands of items: many tie. Half precision keeps the order.
+    compress: PruneAndQuantize = field(default_factory=lambda: PruneAndQuantize(("quantize:precision=float16",)))
+
+
+def build(settings: Settings, contract: Contract) -> Built:
+    """User's embedding, mean of the history's, dense layers, a score an item."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(settings.seed)
+    user = keras.Input(contract.inputs["user"], dtype="int32", name="user")
+    history = keras.Input(contract.inputs["history"], dtype="int32", name="history")
+    weights = keras.Input(contract.inputs["weights"], name="weights")
+    size, (length,) = settings.model.embedding, contract.inputs["history"]
+    users, ids = (int(contract.input_ranges[name][1]) + 1 for name in ("user", "history"))
+    own = layers.Flatten(name="own")(layers.Embedding(users, size, name="users")(user))
+    had = layers.Multiply(name="weighted")([layers.Embedding(ids, size, name="items")(history), weights])
+    # Weights add up to 1: the mean over all places, padding included, times their number is the mean of the items.
+    had = layers.Rescaling(float(length), name="had")(layers.GlobalAveragePooling1D(name="pooled")(had))
+    x = layers.Concatenate(name="features")([own, had])
+    x = layers.Dropout(settings.model.dropout, seed=settings.seed)(x)
+    x = layers.Dense(settings.model.units, activation="relu", name="hidden")(x)
+    x = layers.Dropout(settings.model.dropout, seed=settings.seed + 1)(x)
+    x = layers.Dense(size, name="user_tower")(x)
+    scores = layers.Dense(contract.outputs["scores"][0], name="scores")(x)
+    return Built(keras.Model([user, history, weights], scores, name="recommender"), (Phase("fit", settings.fit),))
+
+
+recipe = Recipe(
+    name="recommender",
+    summary="Two towers: which item comes next for a user, ranked over all items.",
+    task="recommend",
+    settings=Settings(),
+    build=build,
+    smoke={"model.embedding": 8, "model.units": 16, "data.length": 8, "fit.epochs": 2, "data.limit": 2000},
+    data=DataHint(
+        layout="a CSV with a header: user, item, and maybe a rating and a time; or movielens-small",
+        sample="userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n1,1029,3.0,1260759179",
+    ),
+)

@@ -1,0 +1,101 @@
+"""Embeddings for categories, standardized numbers, dense layers: labels or values from the columns of a table.
+
+    dltk finetune tabular --data people.csv --set data.target=income
+
+Entity embeddings (Guo and Berkhahn 2016, arXiv:1604.06737) with one table for all columns: one look-up on the device.
+Trees are hard to beat on tables (Grinsztajn et al. 2022, arXiv:2207.08815); a network is one small file of plain layers
+that a microcontroller runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dltk.recipe import Built, Calibration, Contract, DataHint, Fit, Phase, PruneAndQuantize, Recipe, setting
+
+__all__ = ["recipe"]
+
+
+@dataclass(frozen=True)
+class TabularData:
+    """Which columns, taken as what, split how."""
+
+    target: tuple[str, ...] = setting((), "columns to learn; none: the last. Several: labels of 0 and 1, or values")
+    kind: Literal["auto", "classify", "regress"] = setting("auto", "labels or values; auto: by what the target holds")
+    numbers: tuple[str, ...] = setting((), "columns that are numbers; the others: by what they hold")
+    categories: tuple[str, ...] = setting((), "columns that are categories, also where they hold numbers")
+    ignore: tuple[str, ...] = setting((), "columns to leave out: names, and what is not known yet on the device")
+    group: str | None = setting(None, "column; rows of one group stay on one side of the split")
+    missing: Literal["error", "mean"] = setting("error", "an empty number: an error, or the training rows' mean")
+    empty: tuple[str, ...] = setting((), "cells that mean an empty one, such as NA,?")
+    rarest: int = setting(2, "categories in fewer training rows share a row with those never seen", low=1)
+    clip: float = setting(5.0, "standardized numbers end here: outliers would coarsen int8; 0: nowhere", low=0.0)
+    validation: float = setting(0.1, "share kept for decisions", low=0.0, high=0.8)
+    test: float = setting(0.2, "share kept for the final figure", low=0.0, high=0.8)
+    limit: int = setting(0, "use at most this many training rows, stratified; 0: all", low=0)
+    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network."""
+
+    embedding: int = setting(8, "numbers that stand for a category", low=1, high=512)
+    units: tuple[int, ...] = setting((64, 64), "units of each dense layer", low=1)
+    dropout: float = setting(0.1, "share of features dropped behind each dense layer", low=0.0, high=0.9)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Defaults are meant for some hundreds to some hundred thousand rows."""
+
+    seed: int = setting(0, "of the split, the first weights and the order", low=0)
+    data: TabularData = field(default_factory=TabularData)
+    model: Model = field(default_factory=Model)
+    fit: Fit = field(
+        default_factory=lambda: Fit(epochs=60, batch_size=32, optimizer="adamw", learning_rate=2e-3, weight_decay=1e-2)
+    )
+    calibration: Calibration = field(default_factory=Calibration)
+    compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
+
+
+def build(settings: Settings, contract: Contract) -> Built:
+    """Embedding, concatenate, dense layers, logits or values."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(settings.seed)
+    inputs, features = [], []
+    if "numbers" in contract.inputs:
+        numbers = keras.Input(contract.inputs["numbers"], name="numbers")
+        inputs.append(numbers)
+        features.append(numbers)
+    if "categories" in contract.inputs:
+        categories = keras.Input(contract.inputs["categories"], dtype="int32", name="categories")
+        rows = int(contract.input_ranges["categories"][1]) + 1
+        embedded = layers.Embedding(rows, settings.model.embedding, name="embedding")(categories)
+        inputs.append(categories)
+        features.append(layers.Flatten(name="embedded")(embedded))
+    x = features[0] if len(features) == 1 else layers.Concatenate(name="features")(features)
+    for number, units in enumerate(settings.model.units, start=1):
+        x = layers.Dense(units, activation="relu", name=f"dense_{number}")(x)
+        if settings.model.dropout:
+            x = layers.Dropout(settings.model.dropout, seed=settings.seed + number)(x)
+    ((name, shape),) = contract.outputs.items()
+    answer = layers.Dense(shape[-1], name=name)(x)
+    return Built(keras.Model(inputs, answer, name="tabular"), (Phase("fit", settings.fit),))
+
+
+recipe = Recipe(
+    name="tabular",
+    summary="Labels or values from the columns of a table: embeddings for categories, dense layers.",
+    task="tabular",
+    settings=Settings(),
+    build=build,
+    smoke={"model.units": (16, 16), "fit.epochs": 3, "data.limit": 500},
+    data=DataHint(
+        layout="a CSV with a header: columns of numbers and of categories, and the target, the last if not said",
+        sample="age,city,income\n31,Graz,low\n58,Linz,high",
+    ),
+)

@@ -1,0 +1,67 @@
+"""A row of a table to numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.edge.families.base import Family, Kind, Labelled, Metric
+from dltk.edge.families.rows import Rows, columns_of
+from dltk.edge.preprocess import from_units, in_units
+from dltk.edge.signature import Signature
+from dltk.edge.sources.table import read_table
+
+__all__ = ["FAMILY", "TabularValues"]
+
+Answer = dict[str, float]  # target column -> value
+
+
+def _mean_absolute_error(
+    outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature
+) -> NDArray[np.float64]:
+    found = in_units(outputs[signature.outputs[0].name], signature.postprocess)
+    errors = np.abs(found - in_units(targets, signature.postprocess))
+    return np.asarray(errors.mean(axis=1), np.float64)
+
+
+class TabularValues(Rows):
+    """Output and targets: (n, target columns), standardized; metrics bring both back to the data's unit."""
+
+    name = "tabular-values"
+    metrics: tuple[Metric, ...] = (Metric("mean_absolute_error", False, False, _mean_absolute_error),)
+
+    def kind(self, signature: Signature) -> Kind:
+        """Numbers."""
+        return "regression"
+
+    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+        """A sample: the value of each target column, in the data's unit. `top` has no meaning here."""
+        values, names = (
+            in_units(outputs[signature.outputs[0].name], signature.postprocess),
+            columns_of(signature).targets,
+        )
+        if values.shape[1] != len(names):
+            raise InputError("preprocess: columns", f"must name {values.shape[1]} targets, one an output", len(names))
+        return [dict(zip(names, map(float, row), strict=True)) for row in values]
+
+    def as_json(self, answer: Answer) -> Answer:
+        """{column: value, ...}."""
+        return answer
+
+    def as_text(self, answer: Answer) -> str:
+        """A line a target column."""
+        return "\n".join(f"{name}={value:.6g}" for name, value in answer.items())
+
+    def labelled(self, data: str | Path, signature: Signature) -> Labelled:
+        """Every row of a CSV that has the target columns, too."""
+        table = read_table(data)
+        wanted = from_units(table.numbers(columns_of(signature).targets), signature.postprocess)
+        return Labelled(self.raws(table, signature), wanted.astype(np.float32))
+
+
+FAMILY: Family = TabularValues()
