@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,8 +31,10 @@ def write(folder, text):
     return path
 
 
-def test_the_four_recipes_are_registered_and_load():
-    assert list(registered()) == ["cnn", "forecast", "gan", "image-classification"]
+def test_dltks_own_recipes_are_registered_and_load():
+    own = (Path(__file__).parents[2] / "recipes").glob("*.py")
+    assert set(registered()) >= {path.stem.replace("_", "-") for path in own} - {"--init--"}
+    assert list(registered()) == sorted(registered())
     for name in registered():
         recipe = load(name)
         assert recipe.name == name

@@ -74,6 +74,43 @@ def test_a_softmax_is_settled_at_the_temperature_that_was_fitted(digits):
     assert task.settle(settled, np.zeros((0, 10)), dataset, {}) == settled  # nothing was fitted: as it was
 
 
+@pytest.fixture
+def intents(tmp_path):
+    path = tmp_path / "intents.csv"
+    rows = "\n".join(f"where is my {what} {number},{what}" for what in ("card", "pin") for number in range(20))
+    path.write_text(f"text,label\n{rows}\n")
+    return path
+
+
+def test_a_text_model_may_ask_for_positions_and_for_nothing_else(intents):
+    task, settings, dataset = prepared("text-classification", str(intents), "data.length=7")
+    contract = task.contract(settings, dataset)
+    assert contract.labels == ("card", "pin")
+    assert dict(contract.inputs) == {"tokens": (7,)}
+    highest = contract.input_ranges["tokens"][1]
+
+    def signature(*names):
+        model = SimpleNamespace(inputs=[SimpleNamespace(name=name) for name in names])
+        return task.signature(settings, dataset, Built(model, ()))
+
+    both = signature("positions", "tokens")
+    assert [(spec.name, spec.value_range) for spec in both.inputs] == [("positions", (0, 7)), ("tokens", (0, highest))]
+    raws = task.calibration(dataset, count=5, seed=0)
+    tensors = family("text").tensors(raws, both)
+    assert list(tensors) == ["positions", "tokens"]
+    assert 0 < tensors["tokens"].max() <= highest
+    bare = Signature.from_dict(parse_json(canonical_json(both.as_dict()), "here"), "here")
+    again = bare.with_assets(dataset.assets.__getitem__)
+    assert (family("text").tensors(raws, again)["tokens"] == tensors["tokens"]).all()
+    with pytest.raises(InputError, match="must be tokens, and positions or nothing; received tokens, mask"):
+        signature("tokens", "mask")
+
+
+def test_texts_need_data():
+    with pytest.raises(InputError, match="--data: must be given"):
+        prepared("text-classification", None)
+
+
 def test_check_names_what_does_not_fit(digits):
     task, settings, dataset = digits
     signature = task.signature(settings, dataset, Built(None, (), (SCALE,)))
