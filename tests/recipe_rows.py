@@ -86,4 +86,5 @@ ROWS: dict[str, Row] = {
     "gan": Row(_digits, lambda folder: ["3", "4"]),
     "multimodal": Row(_pairs, lambda folder: [f'{{"image": "{folder}/pictures/0000.png", "text": "fits nicely"}}']),
     "text-classification": Row(_intents, _messages),
+    "text-transfer": Row(_intents, _messages, steps=("quantize:precision=dynamic",)),
 }

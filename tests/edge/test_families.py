@@ -11,6 +11,7 @@ import pytest
 import sounds
 import tiny
 from dltk.base.errors import InputError
+from dltk.base.files import sha256
 from dltk.edge.families import FAMILIES, family
 from dltk.edge.signature import Signature, TensorSpec
 
@@ -51,7 +52,43 @@ AUDIO = Signature(
     postprocess=({"op": "softmax", "temperature": 1.0},),
     labels=("high", "low"),
 )  # fmt: skip
-SIGNATURES = {"classification": tiny.SIGNATURE, "series": SERIES, "generator": GENERATOR, "audio": AUDIO}
+TOKENIZER = b"""{"version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null,
+    "added_tokens": [], "decoder": null, "pre_tokenizer": {"type": "Whitespace"}, "model": {"type": "WordLevel",
+    "unk_token": "[UNK]", "vocab": {"[PAD]": 0, "[UNK]": 1, "card": 2, "pin": 3, "lost": 4, "where": 5}}}"""
+TEXT = Signature(
+    task="text-classification",
+    family="text",
+    inputs=(
+        TensorSpec("tokens", "int32", (None, 6), ("batch", "token"), (0, 5)),
+        TensorSpec("positions", "int32", (None, 6), ("batch", "token"), (0, 6)),
+    ),
+    outputs=(TensorSpec("logits", "float32", (None, 2), ("batch", "class")),),
+    preprocess=(
+        {"op": "text", "column": "text", "label": "label", "max_bytes": 100},
+        {"op": "tokenize", "file": "tokenizer.json", "sha256": sha256(TOKENIZER)},
+    ),
+    postprocess=({"op": "softmax"},),
+    labels=("card", "pin"),
+    assets={"tokenizer.json": TOKENIZER},
+)
+IMAGE_TEXT = Signature(
+    task="image-text-classification",
+    family="image-text",
+    inputs=(TensorSpec("image", "float32", (None, 4, 5, 3), tiny.IMAGE_AXES), TEXT.inputs[0]),
+    outputs=TEXT.outputs,
+    preprocess=({"op": "decode", "mode": "RGB"}, {"op": "resize", "height": 4, "width": 5}, *TEXT.preprocess),
+    postprocess=TEXT.postprocess,
+    labels=TEXT.labels,
+    assets=TEXT.assets,
+)
+SIGNATURES = {
+    "classification": tiny.SIGNATURE,
+    "series": SERIES,
+    "generator": GENERATOR,
+    "audio": AUDIO,
+    "text": TEXT,
+    "image-text": IMAGE_TEXT,
+}
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -64,8 +101,9 @@ def test_every_family_keeps_the_rules(name):
     for spec in signature.inputs:
         assert tensors[spec.name].dtype == spec.dtype
         assert tensors[spec.name].shape == (4, *spec.sample_shape)
-    alone = np.concatenate([kind.tensors(made[i : i + 1], signature)[spec.name] for i in range(4)])
-    assert np.array_equal(tensors[signature.inputs[0].name], alone)
+    first = signature.inputs[0].name
+    alone = np.concatenate([kind.tensors(made[i : i + 1], signature)[first] for i in range(4)])
+    assert np.array_equal(tensors[first], alone)
     outputs = {spec.name: np.zeros((4, *spec.sample_shape), np.float32) for spec in signature.outputs}
     answers = kind.answers(outputs, signature, top=2)
     assert len(answers) == 4

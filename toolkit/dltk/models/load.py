@@ -17,10 +17,10 @@ from dltk.models.convert import Tensors
 from dltk.models.names import Names
 from dltk.models.weights import read_npz
 
-__all__ = ["assign_named", "is_named", "load_stock"]
+__all__ = ["assign_named", "is_named", "load_stock", "read_safetensors"]
 
 _LIMIT = 2_000_000_000
-_SAFETENSORS_DTYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8"}
+_SAFETENSORS_DTYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8", "I64": "<i8"}
 
 
 def is_named(path: Path) -> bool:
@@ -88,8 +88,12 @@ def _flat(model: Any) -> Iterator[Any]:
             yield layer
 
 
-def _safetensors(path: Path) -> Tensors:
-    """The format: length of a JSON header (8 bytes), the header, one row of bytes."""
+def read_safetensors(path: Path) -> Tensors:
+    """The tensors of a .safetensors as float32: length of a JSON header (8 bytes), the header, one row of bytes.
+
+    Raises:
+        InputError: if it is damaged, or holds another kind of number.
+    """
     data = read_capped(path, _LIMIT)
     try:
         (length,) = struct.unpack_from("<Q", data)
@@ -97,7 +101,7 @@ def _safetensors(path: Path) -> Tensors:
         row = memoryview(data)[8 + length :]
         return {name: _tensor(entry, row) for name, entry in header.items() if name != "__metadata__"}
     except (struct.error, KeyError, TypeError, ValueError, AttributeError) as fault:
-        raise InputError(path, "must be an undamaged .safetensors of floats", str(fault)) from fault
+        raise InputError(path, "must be an undamaged .safetensors of plain numbers", str(fault)) from fault
 
 
 def _tensor(entry: dict[str, Any], row: memoryview) -> np.ndarray:
@@ -109,5 +113,5 @@ def _tensor(entry: dict[str, Any], row: memoryview) -> np.ndarray:
 
 
 _READERS: Mapping[str, Callable[[Path], Tensors]] = MappingProxyType(
-    {".npz": read_npz, ".safetensors": _safetensors, ".keras": _of_model}
+    {".npz": read_npz, ".safetensors": read_safetensors, ".keras": _of_model}
 )

@@ -21,12 +21,14 @@ class Contract:
         outputs: output name -> shape of one sample's output.
         input_ranges: input name -> lowest and highest value, where the model must know it: of tokens, say.
         labels: one a class, in the order of the output; empty where there are none.
+        assets: file name -> bytes that samples are read with, such as a tokenizer.
     """
 
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[int, ...]]
     input_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    assets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -36,6 +36,7 @@ class _TextClassification(SplitTask):
             {"logits": (len(dataset.labels),)},
             {"tokens": (0, vocabulary(dataset.assets[TOKENIZER]) - 1)},
             dataset.labels,
+            dataset.assets,
         )
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
