@@ -80,6 +80,16 @@ TEXT = Signature(
     labels=("card", "pin"),
     assets={"tokenizer.json": TOKENIZER},
 )
+IMAGE_TEXT = Signature(
+    task="image-text-classification",
+    family="image-text",
+    inputs=(TensorSpec("image", "float32", (None, 4, 5, 3), tiny.IMAGE_AXES), TEXT.inputs[0]),
+    outputs=TEXT.outputs,
+    preprocess=({"op": "decode", "mode": "RGB"}, {"op": "resize", "height": 4, "width": 5}, *TEXT.preprocess),
+    postprocess=TEXT.postprocess,
+    labels=TEXT.labels,
+    assets=TEXT.assets,
+)
 SIGNATURES = {
     "classification": tiny.SIGNATURE,
     "series": SERIES,

@@ -102,6 +102,18 @@ def test_tilt_stays_within_its_decibels():
     assert np.ptp(gains) > 1
 
 
+def test_what_grows_louder_than_full_scale_is_made_softer_not_clipped():
+    """A clipped sine holds overtones; this one must not."""
+    tone = np.sin(2 * np.pi * 400 * np.arange(LENGTH) / 8000) * (2**15 - 1)
+    part = Split(np.rint(np.tile(tone, (COUNT, 1))).astype(np.int16), np.arange(COUNT), np.zeros(COUNT, np.int64))
+    shown = views_of(part, SoundAugment(views=0, tilt=12.0), seed=0).take(np.arange(COUNT), 0)
+    spectra = np.abs(np.fft.rfft(shown, axis=1))
+    pitch = LENGTH * 400 // 8000
+    overtones = np.delete(spectra, pitch, axis=1).max(axis=1) / spectra[:, pitch]
+    assert np.abs(shown.astype(int)).max(axis=1).max() == 2**15 - 1
+    assert overtones.max() < 1e-3  # rounding to whole steps; clipped at 12 dB it would be 0.3
+
+
 def test_noise_is_no_louder_than_its_share():
     plain = split().store.astype(np.float64)
     noise = views(SoundAugment(views=0, noise=0.1)).take(np.arange(COUNT), 0) - plain

@@ -20,7 +20,7 @@ __all__ = ["SoundViews"]
 
 _SHIFT, _SPEED, _LOUD, _TIME, _TIME_WIDTH, _BAND, _BAND_WIDTH, _TILT = range(20, 28)  # slots
 _WAVES = 4  # of the equalizer's curve: half waves over the spectrum, each with a gain of its own
-_LOWEST, _HIGHEST = -(2**15), 2**15 - 1
+_LOUDEST = 2**15 - 1
 
 
 class SoundViews(Views):
@@ -45,20 +45,23 @@ class SoundViews(Views):
             partners, shares, _ = self._mixing(positions, view)
             weights = shares[:, None].astype(np.float32)
             found = found * weights + self._heard(partners, view) * (1 - weights)
-        return np.asarray(np.clip(np.rint(found), _LOWEST, _HIGHEST), np.int16)
+        # Softer as a whole rather than clipped: a clipped recording sounds like no microphone's.
+        found *= np.minimum(1, _LOUDEST / np.maximum(np.abs(found).max(axis=1, keepdims=True), 1)).astype(np.float32)
+        return np.asarray(np.rint(found), np.int16)
 
     def _heard(self, positions: NDArray[np.int64], view: int) -> NDArray[np.float32]:
         """float32 (n, samples): each sample by itself, before any blending."""
         ids, augment = self._split.ids[positions], self._augment
         found = self._moved(self._split.take(positions).astype(np.float32), ids, view)
-        if augment.tilt or augment.band_mask:
-            gains = self._gains(ids, view, found.shape[1] // 2 + 1)
-            found = np.fft.irfft(np.fft.rfft(found, axis=1) * gains, n=found.shape[1], axis=1).astype(np.float32)
         if augment.noise:
             loud = augment.noise * self._draw(ids, view, _LOUD) ** 2 * np.abs(found).max(axis=1)
             for row, number in enumerate(ids.tolist()):
                 noise = generator(self._seed, "noise", view, number).standard_normal(found.shape[1], np.float32)
                 found[row] += noise * np.float32(loud[row])
+        # Behind the noise, so that it is not always white.
+        if augment.tilt or augment.band_mask:
+            gains = self._gains(ids, view, found.shape[1] // 2 + 1)
+            found = np.fft.irfft(np.fft.rfft(found, axis=1) * gains, n=found.shape[1], axis=1).astype(np.float32)
         if augment.time_mask:
             found[self._masked(ids, view, found.shape[1], augment.time_mask, _TIME)] = 0
         return found
