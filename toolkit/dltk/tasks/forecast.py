@@ -119,4 +119,5 @@ def _dataset(series: _Series, data: Any, source: str) -> Dataset:
     asked = {"window": window, "horizon": horizon, "validation": data.validation, "test": data.test}
     splits = {name: Split(store, found, targets[found]) for name, found in rows.items()}
     digest = sha256(canonical_json([asked, list(series.columns)]) + np.ascontiguousarray(series.values).tobytes())
-    return Dataset(**splits, labels=series.columns, digest=digest, source=source, report=report)
+    sides = (splits["train"], splits["validation"], splits["test"])
+    return Dataset(*sides, labels=series.columns, digest=digest, source=source, report=report)
