@@ -2,11 +2,11 @@
 
     dltk finetune recommender --data movielens-small
 
-The user's tower takes the user's own embedding and the mean of those of the items the user had (Covington et al. 2016,
-doi:10.1145/2959100.2959190); the items' tower is one vector and one bias an item. Their products are one dense layer
-over the whole catalogue, so retrieval and ranking are a single pass: up to some hundred thousand items that costs less
-than an index that picks candidates, and a static graph of plain layers cannot look up what it has only just picked.
-The loss is a softmax over all items.
+The user's tower takes the user's own embedding and a mean of those of the newest items the user had (Covington et al.
+2016, doi:10.1145/2959100.2959190); the items' tower is one vector and one bias an item. Their products are one dense
+layer over the whole catalogue: retrieval and ranking in a single exact pass, trained with a softmax over all items. A
+second network for a few candidates is left out: a static graph of plain layers cannot look up what it has only just
+picked.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class RatingsData:
     lowest: float = setting(0.5, "lowest rating there can be; one below is an error")
     highest: float = setting(5.0, "highest rating there can be; one above is an error")
     liked: float = setting(0.0, "ratings below do not count as liked")
-    length: int = setting(50, "newest items of a history that the model sees", low=1, high=10_000)
+    length: int = setting(20, "newest items of a history that the model sees", low=1, high=10_000)
+    half_life: float = setting(5.0, "places back in the history where an item counts half; 0: all alike", low=0.0)
     kept: int = setting(0, "newest items that are not recommended again; 0: all of the longest history", low=0)
     histories: bool = setting(True, "the bundle knows what each user had: a user's id is enough to be answered")
     anonymous: float = setting(
@@ -44,8 +45,8 @@ class RatingsData:
 class Model:
     """The network."""
 
-    embedding: int = setting(64, "numbers that stand for a user or an item", low=1, high=4096)
-    units: int = setting(128, "units of the user tower's hidden layer", low=1, high=8192)
+    embedding: int = setting(32, "numbers that stand for a user or an item", low=1, high=4096)
+    units: int = setting(64, "units of the user tower's hidden layer", low=1, high=8192)
     dropout: float = setting(0.3, "share of features dropped in the user's tower", low=0.0, high=0.9)
 
 
@@ -56,7 +57,7 @@ class Settings:
     seed: int = setting(0, "of the first weights, the order and who is anonymous", low=0)
     data: RatingsData = field(default_factory=RatingsData)
     model: Model = field(default_factory=Model)
-    fit: Fit = field(default_factory=lambda: Fit(epochs=12, batch_size=256, learning_rate=2e-3))
+    fit: Fit = field(default_factory=lambda: Fit(epochs=12, batch_size=512, learning_rate=4e-3))
     calibration: Calibration = field(default_factory=Calibration)
     # An int8 output has 256 levels for thousands of items: many tie. Half precision keeps the order.
     compress: PruneAndQuantize = field(default_factory=lambda: PruneAndQuantize(("quantize:precision=float16",)))

@@ -52,7 +52,7 @@ RECOMMENDATION = Signature(
     preprocess=(
         {"op": "ratings", "user": "user", "item": "item", "rating": "rating", "time": "time", "lowest": 1.0,
          "highest": 5.0, "liked": 2.0},
-        {"op": "history", "length": 2, "kept": 3},
+        {"op": "history", "length": 2, "half_life": 0, "kept": 3},
         SHOP.op(),
     ),
     postprocess=({"op": "softmax"},),

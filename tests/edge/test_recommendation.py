@@ -41,6 +41,10 @@ def test_a_known_user_needs_no_history():
     tensors = KIND.tensors(raw[None], RECOMMENDATION)
     assert (tensors["user"].tolist(), tensors["history"].tolist()) == ([[1]], [[2, 3]])
     assert tensors["weights"].tolist() == [[[0.5], [0.5]]]
+    history = {**RECOMMENDATION.preprocess[1], "half_life": 0.5}
+    steps = (RECOMMENDATION.preprocess[0], history, RECOMMENDATION.preprocess[2])
+    newer = KIND.tensors(raw[None], replace(RECOMMENDATION, preprocess=steps))["weights"].ravel()
+    assert newer.tolist() == pytest.approx([0.2, 0.8])  # float32; one place back is two half-lives
 
 
 def test_an_unknown_user_needs_one():

@@ -58,7 +58,7 @@ class _Recommend(SplitTask):
             outputs=(TensorSpec("scores", "float32", (None, *contract.outputs["scores"]), ("batch", "item")),),
             preprocess=(
                 dataset.report["ratings"],
-                {"op": "history", "length": settings.data.length, "kept": dataset.report["kept"]},
+                _history(settings.data, dataset),
                 catalogue.op(),
                 *built.preprocess,
             ),
@@ -83,3 +83,7 @@ class _Recommend(SplitTask):
 
 
 TASK = _Recommend()
+
+
+def _history(data: Any, dataset: Dataset) -> dict[str, Any]:
+    return {"op": "history", "length": data.length, "half_life": data.half_life, "kept": dataset.report["kept"]}

@@ -74,12 +74,17 @@ class Recommendation(Whole):
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
         """int32 "user" (n, 1) and "history" (n, length), float32 "weights" (n, length, 1).
 
-        The weights of the items that are known add up to 1, so that a sum over them is a mean; padding has none.
+        The weights of the items that are known add up to 1, so that a sum over them is a mean; padding has none. An
+        item counts half as much as one that is "half_life" places newer, where that is not 0.
         """
-        length = int(_step(signature, "history")["length"])
+        step = _step(signature, "history")
+        length, half_life = int(step["length"]), float(step["half_life"])
         history = np.ascontiguousarray(raws["history"][:, -length:], np.int32)
-        counts = history >= FIRST_ITEM
-        weights = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        ages = np.arange(length)[::-1] / half_life if half_life else np.zeros(length)
+        # In float64: machines differ in the last bit of a power, and rounding to float32 hides it.
+        counts = (history >= FIRST_ITEM) * np.exp2(-ages)
+        sums = counts.sum(axis=1, keepdims=True)
+        weights = counts / np.where(sums > 0, sums, 1.0)
         users = np.ascontiguousarray(raws["user"], np.int32)[:, None]
         return {"user": users, "history": history, "weights": weights[..., None].astype(np.float32)}
 
