@@ -96,6 +96,7 @@ SIGNATURES = {
     "generator": GENERATOR,
     "text": TEXT,
     "audio": AUDIO,
+    "image-text": IMAGE_TEXT,
     "policy": POLICY,
     "recommendation": RECOMMENDATION,
     "tabular": LABELS,
