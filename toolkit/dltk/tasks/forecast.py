@@ -117,6 +117,6 @@ def _dataset(series: _Series, data: Any, source: str) -> Dataset:
     standardized = ((series.values - mean) / deviation).astype(np.float32)
     targets = np.moveaxis(sliding_window_view(standardized[window:], horizon, axis=0), -1, 1)
     asked = {"window": window, "horizon": horizon, "validation": data.validation, "test": data.test}
-    sides = [Split(store, rows[name], targets[rows[name]]) for name in ("train", "validation", "test")]
+    train, validation, test = (Split(store, found, targets[found]) for found in rows.values())
     digest = sha256(canonical_json([asked, list(series.columns)]) + np.ascontiguousarray(series.values).tobytes())
-    return Dataset(*sides, labels=series.columns, digest=digest, source=source, report=report)
+    return Dataset(train, validation, test, series.columns, digest, source, report)
