@@ -58,14 +58,12 @@ class Settings:
     spectrum: Spectrum = field(default_factory=Spectrum)
     model: Model = field(default_factory=Model)
     fit: Fit = field(
-        default_factory=lambda: Fit(
-            epochs=40, batch_size=32, learning_rate=5e-3, warmup=1.0, label_smoothing=0.1, average=0.99
-        )
+        default_factory=lambda: Fit(epochs=40, batch_size=32, learning_rate=5e-3, warmup=1.0, label_smoothing=0.1)
     )
     # views=0: a new view every epoch. They stand for the speakers and microphones that are not in the data.
     augment: SoundAugment = field(
         default_factory=lambda: SoundAugment(
-            views=0, shift=0.1, speed=0.2, noise=0.15, tilt=12.0, time_mask=0.1, band_mask=0.1
+            views=0, shift=0.1, speed=0.2, noise=0.05, tilt=12.0, time_mask=0.1, band_mask=0.1
         )
     )
     calibration: Calibration = field(default_factory=Calibration)
