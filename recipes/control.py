@@ -41,9 +41,10 @@ class Settings:
     data: EnvironmentData = field(default_factory=EnvironmentData)
     model: Model = field(default_factory=Model)
     fit: Fit = field(default_factory=lambda: Fit(epochs=20, learning_rate=1e-3, clip_norm=10.0))
-    dqn: Dqn = field(default_factory=Dqn)
+    dqn: Dqn = field(default_factory=lambda: Dqn(n_step=3, episodes=50))
     calibration: Calibration = field(default_factory=Calibration)
-    compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
+    # Where all actions are worth nearly the same, a step of int8 is too coarse to tell them apart.
+    compress: PruneAndQuantize = field(default_factory=lambda: PruneAndQuantize(steps=("quantize:precision=float16",)))
 
 
 def build(settings: Settings, contract: Contract) -> Built:

