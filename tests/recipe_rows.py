@@ -75,7 +75,9 @@ ROWS: dict[str, Row] = {
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "gan": Row(_digits, lambda folder: ["3", "4"]),
     "recommender": Row(
-        _ratings_csv, lambda folder: ["u3", '{"history": ["i1", "i99"]}'], steps=("quantize:precision=float16",)
+        _ratings_csv,
+        lambda folder: ["u3", '{"history": ["i1", "i99"]}'],
+        steps=("quantize:precision=int8,keep=scores",),
     ),
     "tabular": Row(_people_csv, _people),
 }

@@ -177,11 +177,11 @@ def _ids(items: Sequence[str], known: Catalogue) -> list[int]:
 def _places(signature: Signature) -> tuple[int, float, int]:
     """Places of the model's history, after how many an item counts half, and places of a raw sample's."""
     step = _step(signature, "history")
-    length, half_life, kept = (step.get(key) for key in ("length", "half_life", "kept"))
-    fits = type(length) is int and type(kept) is int and 0 < length <= kept <= _MOST_KEPT
-    if not fits or not isinstance(half_life, int | float) or half_life < 0:
+    length, half_life, kept = (step.get(key, -1) for key in ("length", "half_life", "kept"))
+    whole = type(length) is int and type(kept) is int and isinstance(half_life, int | float)
+    if not whole or not 0 < length <= kept <= _MOST_KEPT or half_life < 0:
         raise InputError("preprocess: history", "must have a length, a half_life and a number that is kept", dict(step))
-    return int(length), float(half_life), int(kept)
+    return length, float(half_life), kept
 
 
 def _unknown_user(user: str | None, known: Catalogue) -> InputError:
