@@ -128,7 +128,9 @@ ROWS: dict[str, Row] = {
     "text-classification": Row(_intents, _messages),
     "text-transfer": Row(_intents, _messages, steps=("quantize:precision=dynamic",)),
     "recommender": Row(
-        _ratings_csv, lambda folder: ["u3", '{"history": ["i1", "i99"]}'], steps=("quantize:precision=float16",)
+        _ratings_csv,
+        lambda folder: ["u3", '{"history": ["i1", "i99"]}'],
+        steps=("quantize:precision=int8,keep=scores",),
     ),
     "tabular": Row(_people_csv, _people),
 }

@@ -12,6 +12,7 @@ from dltk.base.errors import InputError
 from dltk.edge.catalogue import CATALOGUE, catalogue_of
 from dltk.edge.families import family
 from dltk.edge.metrics import ranks
+from dltk.edge.sources import read_table
 from dltk.edge.sources.ratings import RatingColumns, read_ratings
 from table_rows import RECOMMENDATION, SHOP
 
@@ -119,13 +120,13 @@ def test_ranks_leave_out_what_is_no_candidate():
 
 def test_ratings_are_put_in_order_of_time_and_counted_once(ratings):
     path = ratings(f"{HEAD}a,x,5,30\na,y,4,2001-01-01\na,z,1,5\nb,x,3,1\na,x,2,10\n\n")
-    found = read_ratings(path, COLUMNS)
+    found = read_ratings(read_table(path), COLUMNS)
     # the rating at 30 comes later than the one at 10, though it stands first; z is not liked
     assert found.histories == {"a": ("x", "y"), "b": ("x",)}
     assert (found.rows, found.duplicates, found.disliked) == (5, 1, 1)
     assert found.first_duplicate.endswith("line 2")
     bare = replace(COLUMNS, rating=None, time=None)
-    assert read_ratings(path, bare).histories == {"a": ("y", "z", "x"), "b": ("x",)}
+    assert read_ratings(read_table(path), bare).histories == {"a": ("y", "z", "x"), "b": ("x",)}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_ratings_are_put_in_order_of_time_and_counted_once(ratings):
 )
 def test_bad_ratings_name_their_line(ratings, text, place):
     with pytest.raises(InputError, match=place):
-        read_ratings(ratings(text), COLUMNS)
+        read_ratings(read_table(ratings(text)), COLUMNS)
 
 
 def test_own_ratings_are_scored(ratings):
@@ -166,3 +167,15 @@ def test_a_damaged_catalogue_is_an_input_error(change):
     broken = replace(RECOMMENDATION, assets={CATALOGUE: json.dumps(found).encode()})
     with pytest.raises(InputError, match=r"catalogue\.json"):
         catalogue_of(broken)
+
+
+@pytest.mark.parametrize(
+    ("number", "change"),
+    [(0, {"user": None}), (0, {"liked": "2"}), (0, {"more": 1}), (1, {"kept": 1}), (1, {"length": 2.0}),
+     (1, {"half_life": None}), (1, {"kept": 10**12})],
+)  # fmt: skip
+def test_a_step_that_does_not_fit_is_an_input_error(ratings, number, change):
+    steps = [dict(op) for op in RECOMMENDATION.preprocess]
+    steps[number] |= change
+    with pytest.raises(InputError, match=f"preprocess: {steps[number]['op']}"):
+        KIND.labelled(ratings(f"{HEAD}ann,ale,5,1\n"), replace(RECOMMENDATION, preprocess=tuple(steps)))

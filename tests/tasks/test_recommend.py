@@ -13,6 +13,7 @@ from dltk.edge.families import family
 from dltk.recipe import Built
 from dltk.recipe.groups import Fit
 from dltk.recipe.load import load, resolve
+from dltk.training import report
 
 
 def prepared(path, *pairs, progress=SILENT):
@@ -81,9 +82,11 @@ def test_duplicates_and_a_missing_time_are_told(tmp_path):
 def test_few_are_asked_of_many(tmp_path):
     path = tmp_path / "ratings.csv"
     path.write_text("user,item\n" + "".join(f"u{u},i{(u + n) % 9}\n" for u in range(50) for n in range(4)))
-    _, _, some, _ = prepared(path, "data.test_users=10", "data.kept=2")
+    _, _, some, _ = prepared(path, "data.test_users=10", "data.kept=2", "data.length=2")
     assert len(some.test) == len(some.validation) == 10
-    assert some.test.take(slice(None))["history"].shape == (10, 2)  # no shorter than what is kept, all else is dropped
+    assert some.test.take(slice(None))["history"].shape == (10, 2)
+    _, _, short, _ = prepared(path, "data.kept=2", "data.length=5")
+    assert short.test.take(slice(None))["history"].shape == (50, 5)  # never shorter than what the model sees
 
 
 def test_popularity_stands_beside_the_model(films):
@@ -91,6 +94,7 @@ def test_popularity_stands_beside_the_model(films):
     items = len(catalogue_of(signature).items)
     perfect = np.zeros((len(dataset.test), items), np.float32)
     perfect[np.arange(len(perfect)), dataset.test.targets[:, 0]] = 1
+    assert report(perfect, dataset.test.targets, signature)["ndcg_1"] == 1.0
     found = task.figures(perfect, dataset, signature, settings)
     assert found["popularity_hit_rate_10"] == 1.0  # of 7 items any is among the first 10
     assert 0 < found["popularity_ndcg_10"] < 1

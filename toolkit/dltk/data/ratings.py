@@ -33,8 +33,9 @@ def prepare_ratings(source: str, settings: Any, *, seed: int, progress: Progress
         InputError: naming the line and column of what cannot be used.
     """
     path = table_path(source, progress=progress) if source in TABLES else Path(source)
-    columns = columns_of_ratings(read_table(path), settings)
-    found = read_ratings(path, columns)
+    table = read_table(path)
+    columns = columns_of_ratings(table, settings)
+    found = read_ratings(table, columns)
     _tell(found, columns.time, progress)
     items = sorted({item for known in found.histories.values() for item in known})
     numbers = {item: number for number, item in enumerate(items)}
@@ -43,8 +44,8 @@ def prepare_ratings(source: str, settings: Any, *, seed: int, progress: Progress
     asked = _asked(histories, settings.test_users, seed)
     if not asked:
         raise InputError(source, f"needs users with over {_HELD_OUT} items", len(users))
-    longest = max(settings.length, *map(len, histories))
-    kept = min(longest, settings.kept) if settings.kept else longest
+    longest = max(map(len, histories))
+    kept = max(settings.length, min(longest, settings.kept) if settings.kept else longest)
     report = {
         "rows": found.rows, "users": len(users), "items": len(items), "duplicates": found.duplicates,
         "disliked": found.disliked, "asked": len(asked), "kept": kept, "ratings": columns.op(),

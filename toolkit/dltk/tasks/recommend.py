@@ -38,7 +38,7 @@ class _Recommend(SplitTask):
         return Contract(
             {"user": (1,), "history": (length,), "weights": (length, 1)},
             {"scores": (items,)},
-            {"user": (0, users), "history": (0, items + FIRST_ITEM - 1), "weights": (0, 1)},
+            {"user": (0.0, float(users)), "history": (0.0, items + FIRST_ITEM - 1.0), "weights": (0.0, 1.0)},
         )
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:

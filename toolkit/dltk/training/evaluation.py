@@ -152,23 +152,28 @@ def _multi_label(outputs: NDArray[Any], targets: NDArray[Any], signature: Signat
 def _values(outputs: NDArray[Any], targets: NDArray[Any], signature: Signature) -> dict[str, Any]:
     found, wanted = (in_units(values, signature.postprocess) for values in (outputs, targets))
     errors = found - wanted.reshape(found.shape)
-    by_step = errors.reshape(len(errors), errors.shape[1] if errors.ndim > 1 else 1, -1)
-    kept = family(signature.family).metrics
     tensors = {signature.outputs[0].name: outputs}
-    return {
+    kept = family(signature.family).metrics
+    figures: dict[str, Any] = {
         "kind": "regression",
         "samples": len(targets),
         **{metric.name: float(metric.scores(tensors, targets, signature).mean()) for metric in kept},
         "root_mean_squared_error": float(np.sqrt(np.square(errors).mean())),
-        "horizon": [
-            {
-                "step": step + 1,
-                "mean_absolute_error": float(np.abs(by_step[:, step]).mean()),
-                "root_mean_squared_error": float(np.sqrt(np.square(by_step[:, step]).mean())),
-            }
-            for step in range(by_step.shape[1])
-        ],
     }
+    return figures | ({"horizon": _horizon(errors)} if "time" in signature.outputs[0].axes else {})
+
+
+def _horizon(errors: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Errors (n, steps, ...) a step."""
+    by_step = errors.reshape(len(errors), errors.shape[1], -1)
+    return [
+        {
+            "step": step + 1,
+            "mean_absolute_error": float(np.abs(by_step[:, step]).mean()),
+            "root_mean_squared_error": float(np.sqrt(np.square(by_step[:, step]).mean())),
+        }
+        for step in range(by_step.shape[1])
+    ]
 
 
 def _reconstruction(

@@ -17,11 +17,13 @@ from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Who
 from dltk.edge.metrics import ranks, softmax
 from dltk.edge.signature import Op, Signature
 from dltk.edge.sources.ratings import RatingColumns, read_ratings
+from dltk.edge.sources.table import read_table
 
 __all__ = ["FAMILY", "Recommendation", "padded", "record", "targets_of"]
 
 Answer = list[tuple[str, float]]  # item and score, best first
 _DEPTH = 10
+_MOST_KEPT = 10_000_000  # places of a history: 40 MB a sample
 
 
 def _hits(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
@@ -54,7 +56,7 @@ class Recommendation(Whole):
 
         With a history the user need not be known.
         """
-        known, kept = catalogue_of(signature), int(_step(signature, "history")["kept"])
+        known, kept = catalogue_of(signature), _places(signature)[2]
         if isinstance(source, np.ndarray | np.void) and source.dtype.names:
             if source.dtype != record(kept) or source.shape:
                 raise InputError("sample", f"must be one record of {record(kept)}", f"{source.dtype} {source.shape}")
@@ -77,8 +79,7 @@ class Recommendation(Whole):
         The weights of the items that are known add up to 1, so that a sum over them is a mean; padding has none. An
         item counts half as much as one that is "half_life" places newer, where that is not 0.
         """
-        step = _step(signature, "history")
-        length, half_life = int(step["length"]), float(step["half_life"])
+        length, half_life, _ = _places(signature)
         history = np.ascontiguousarray(raws["history"][:, -length:], np.int32)
         ages = np.arange(length)[::-1] / half_life if half_life else np.zeros(length)
         # In float64: machines differ in the last bit of a power, and rounding to float32 hides it.
@@ -121,8 +122,8 @@ class Recommendation(Whole):
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a CSV of ratings the last item of every user, with those before as the history."""
-        known, kept = catalogue_of(signature), int(_step(signature, "history")["kept"])
-        found = read_ratings(data, RatingColumns(**{k: v for k, v in _step(signature, "ratings").items() if k != "op"}))
+        known, kept = catalogue_of(signature), _places(signature)[2]
+        found = read_ratings(read_table(data), RatingColumns.of(_step(signature, "ratings")))
         rows, skipped = [], []
         for user, items in found.histories.items():
             if len(items) < 2:
@@ -140,7 +141,7 @@ class Recommendation(Whole):
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[Any]:
         """Users and histories drawn evenly."""
-        known, kept = catalogue_of(signature), int(_step(signature, "history")["kept"])
+        known, kept = catalogue_of(signature), _places(signature)[2]
         generator, made = np.random.Generator(np.random.PCG64(seed)), np.zeros(count, record(kept))
         made["user"] = generator.integers(0, len(known.users) + 1, count)
         for row in range(count):
@@ -171,6 +172,16 @@ def targets_of(history: NDArray[np.int32], items: Sequence[int]) -> NDArray[np.i
 
 def _ids(items: Sequence[str], known: Catalogue) -> list[int]:
     return [known.item_numbers[item] + FIRST_ITEM if item in known.item_numbers else STRANGE for item in items]
+
+
+def _places(signature: Signature) -> tuple[int, float, int]:
+    """Places of the model's history, after how many an item counts half, and places of a raw sample's."""
+    step = _step(signature, "history")
+    length, half_life, kept = (step.get(key, -1) for key in ("length", "half_life", "kept"))
+    whole = type(length) is int and type(kept) is int and isinstance(half_life, int | float)
+    if not whole or not 0 < length <= kept <= _MOST_KEPT or half_life < 0:
+        raise InputError("preprocess: history", "must have a length, a half_life and a number that is kept", dict(step))
+    return length, float(half_life), kept
 
 
 def _unknown_user(user: str | None, known: Catalogue) -> InputError:

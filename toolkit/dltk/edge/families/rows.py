@@ -143,7 +143,7 @@ class Rows(Whole):
             raws = self.raws(read_table(source), signature)
             if len(raws) != 1:
                 raise InputError(str(source), "must hold one row to be one sample", len(raws))
-            return raws.reshape(1)[:1].reshape(())
+            return raws.reshape(())
         given = source if isinstance(source, Mapping) else parse_json(str(source).encode(), "row")
         cells = {name: [_cell(given, name)] for name in (*columns.numbers, *columns.categories)}
         return encode(cells, columns, vocabulary_of(signature), lambda _: "row").reshape(())

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from dltk.base.errors import InputError
-from dltk.edge.sources.table import Table, read_table
+from dltk.edge.signature import Op
+from dltk.edge.sources.table import Table
 
 __all__ = ["RatingColumns", "Ratings", "columns_of_ratings", "read_ratings"]
 
@@ -45,6 +45,21 @@ class RatingColumns:
     def op(self) -> dict[str, Any]:
         """As a step of a signature."""
         return {"op": "ratings", **vars(self)}
+
+    @classmethod
+    def of(cls, op: Op) -> RatingColumns:
+        """Out of a step of a signature.
+
+        Raises:
+            InputError: if it does not fit.
+        """
+        found = {key: value for key, value in op.items() if key != "op"}
+        texts, scale = ("user", "item", "rating", "time"), ("lowest", "highest", "liked")
+        fits = set(found) == {*texts, *scale} and isinstance(found["user"], str) and isinstance(found["item"], str)
+        fits = fits and all(found[key] is None or isinstance(found[key], str) for key in texts)
+        if not fits or not all(isinstance(found[key], int | float) for key in scale):
+            raise InputError("preprocess: ratings", "must name columns and the scale", dict(op))
+        return cls(**found)
 
 
 @dataclass(frozen=True)
@@ -88,13 +103,12 @@ def columns_of_ratings(table: Table, settings: Any) -> RatingColumns:
     )  # fmt: skip
 
 
-def read_ratings(path: str | Path, columns: RatingColumns) -> Ratings:
-    """The file's rows, each checked.
+def read_ratings(table: Table, columns: RatingColumns) -> Ratings:
+    """The table's rows, each checked.
 
     Raises:
         InputError: naming the line of an empty cell, a rating off the scale, or a time that is none.
     """
-    table = read_table(path)
     users, items = (_names(table, name) for name in (columns.user, columns.item))
     ratings = None if columns.rating is None else _numbers(table, columns)
     times = None if columns.time is None else [_time(table, row, columns.time) for row in range(len(table.rows))]
