@@ -51,8 +51,15 @@ def _load_csv(folder: Path) -> list[str]:
     return [str(folder / "load.csv")]
 
 
+def _shapes(folder: Path) -> str:
+    import shapes
+
+    return str(shapes.write(folder, 60, side=48))
+
+
 ROWS: dict[str, Row] = {
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "gan": Row(_digits, lambda folder: ["3", "4"]),
+    "segmentation": Row(_shapes, _picture, slow=True),
 }

@@ -13,6 +13,7 @@ TASKS = {  # name -> module that holds `TASK`; imported when first asked for
     "image-classification": "dltk.tasks.image_classification",
     "forecast": "dltk.tasks.forecast",
     "generate": "dltk.tasks.generate",
+    "segmentation": "dltk.tasks.segmentation",
 }
 
 

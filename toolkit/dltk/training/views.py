@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.errors import InputError
 from dltk.data.dataset import Split
 from dltk.recipe.groups import Augment
 from dltk.training.backend import tf
@@ -32,11 +33,18 @@ class Views:
         augment: what may be changed; None: every view is the sample itself.
         seed: of the run.
         classes: width of one-hot targets, needed where mixup or cutmix blends labels.
+
+    Raises:
+        InputError: if mixup is to blend targets that are a class a pixel.
     """
 
     def __init__(self, split: Split, augment: Augment | None, *, seed: int, classes: int = 0) -> None:
         self._split, self._augment, self._seed, self._classes = split, augment, seed, classes
         self._changes = augment is not None and split.store.ndim == 4 and _changes(augment)
+        self._a_pixel = split.store.ndim == 4 and split.targets.shape[1:] == split.store.shape[1:3]
+        if self._a_pixel and augment is not None and augment.mixup:
+            hint = "Set it to 0; cutmix blends whole pixels."
+            raise InputError("setting augment.mixup", "needs a label a picture", augment.mixup, hint)
 
     def of_epoch(self, epoch: int) -> int:
         """The view that `epoch` shows: `epoch` itself, or in turn the few that there are."""
@@ -73,14 +81,28 @@ class Views:
         return _to_uint8(raws * weights + others * (1 - weights))
 
     def targets(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
-        """Targets at `positions`: as they are, or float32 (n, classes) where views are blended."""
+        """Targets at `positions`: as they are, or float32 (n, classes) where views are blended.
+
+        A class a pixel moves with its pixel: (n, height, width) of the same classes.
+        """
         targets = self._split.targets[positions]
+        if self._a_pixel and view != PLAIN and self._changes:
+            return self._moved(positions, view)
         if view == PLAIN or not self._mixes:
             return np.asarray(targets)
         partners, shares, _ = self._mixing(positions, view)
         ours, theirs = self._soft(targets), self._soft(self._split.targets[partners])
         weights = shares.reshape(-1, 1).astype(np.float32)
         return np.asarray(ours * weights + theirs * (1 - weights))
+
+    def _moved(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
+        """Targets of a class a pixel, moved as `take` moves the pictures, and cut where it cuts."""
+        targets = self._placed(self._split.targets[positions], self._split.ids[positions], view, nearest=True)
+        if not self._mixes:
+            return targets
+        partners, _, boxes = self._mixing(positions, view)
+        others = self._placed(self._split.targets[partners], self._split.ids[partners], view, nearest=True)
+        return targets if boxes is None else np.where(boxes[..., 0], others, targets)
 
     @property
     def _mixes(self) -> bool:
@@ -99,15 +121,24 @@ class Views:
         if view == PLAIN or augment is None:
             return raws
         ids = self._split.ids[positions]
-        if augment.rotate or augment.translate or augment.zoom:
-            raws = _project(raws, self._transforms(ids, view, raws.shape[1], raws.shape[2]))
-        elif augment.flip:
-            mirrored = self._mirrored(ids, view)
-            raws[mirrored] = raws[mirrored, :, ::-1]
+        raws = self._placed(raws, ids, view)
         if augment.contrast:
             factors = 1 + augment.contrast * (2 * self._draw(ids, view, _CONTRAST) - 1)
             raws = _contrast(raws, factors)
         return raws
+
+    def _placed(
+        self, values: NDArray[Any], ids: NDArray[np.int64], view: int, *, nearest: bool = False
+    ) -> NDArray[Any]:  # fmt: skip
+        """`values` (n, height, width, ...), a copy, where the view turns, shifts, zooms and mirrors them to."""
+        augment = self._augment or Augment()
+        if augment.rotate or augment.translate or augment.zoom:
+            height, width = values.shape[1:3]
+            return _project(values, self._transforms(ids, view, height, width), nearest=nearest)
+        if augment.flip:
+            mirrored = self._mirrored(ids, view)
+            values[mirrored] = values[mirrored, :, ::-1]
+        return values
 
     def _mirrored(self, ids: NDArray[np.int64], view: int) -> NDArray[np.bool_]:
         """Every second view of a sample; half of the samples start with it."""
@@ -154,16 +185,17 @@ def _changes(augment: Augment) -> bool:
     )
 
 
-def _project(raws: NDArray[Any], transforms: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _project(raws: NDArray[Any], transforms: NDArray[np.float32], *, nearest: bool) -> NDArray[np.uint8]:
+    """(n, height, width) or (n, height, width, channels)."""
     moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.constant(raws, tf.float32),
+        images=tf.constant(raws.reshape(*raws.shape[:3], -1), tf.float32),
         transforms=tf.constant(transforms),
         output_shape=tf.constant(raws.shape[1:3], tf.int32),
         fill_value=tf.constant(0.0),
-        interpolation="BILINEAR",
+        interpolation="NEAREST" if nearest else "BILINEAR",
         fill_mode="REFLECT",
     )
-    return _to_uint8(moved.numpy())
+    return _to_uint8(moved.numpy()).reshape(raws.shape)
 
 
 def _contrast(raws: NDArray[Any], factors: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked fo
     "classification": "dltk.edge.families.classification",
     "series": "dltk.edge.families.series",
     "generator": "dltk.edge.families.generator",
+    "segmentation": "dltk.edge.families.segmentation",
 }
 
 
