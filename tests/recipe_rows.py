@@ -110,6 +110,12 @@ def _ratings_csv(folder: Path) -> str:
     return str(folder / "ratings.csv")
 
 
+def _shapes(folder: Path) -> str:
+    import shapes
+
+    return str(shapes.write(folder, 60, side=48))
+
+
 ROWS: dict[str, Row] = {
     "autoencoder": Row(lambda folder: _rows_csv(folder)[0], lambda folder: ["5,100,-1"], set=("data.normal=ok",)),
     "autoencoder denoise": Row(_digits, _picture, set=("use=denoise", "augment.noise=0.1", "model.filters=4")),
@@ -133,4 +139,5 @@ ROWS: dict[str, Row] = {
         steps=("quantize:precision=int8,keep=scores",),
     ),
     "tabular": Row(_people_csv, _people),
+    "segmentation": Row(_shapes, _picture, slow=True),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dltk.base.errors import InputError
 from dltk.data.dataset import Split
 from dltk.recipe import Augment
 from dltk.training import counter
@@ -111,3 +112,37 @@ def test_counter_numbers_are_uniform_and_unrelated():
         assert np.square(counts - 1000).sum() / 1000 < 45.3  # chi-squared, 19 degrees of freedom, p = 0.0006
     # Standard error of a correlation of 20,000 pairs: 0.007; five of them.
     assert np.abs(np.corrcoef(numbers) - np.eye(4)).max() < 0.036
+
+
+def _masked(augment):
+    """Views of 60 pictures whose pixels say their class: 0 dark, 1 bright; and the split."""
+    draw = np.random.Generator(np.random.PCG64(1))
+    masks = np.repeat(np.repeat(draw.integers(0, 2, (60, 4, 4)), 4, axis=1), 4, axis=2).astype(np.uint8)
+    split = Split(np.repeat(masks[..., None] * np.uint8(200), 3, axis=3), np.arange(60), masks)
+    return views_of(split, augment, seed=3, classes=2), split
+
+
+@pytest.mark.parametrize(
+    ("augment", "share"),
+    [
+        (Augment(views=0, flip=True), 1.0),
+        (Augment(views=0, flip=True, cutmix=1.0), 1.0),
+        # Between pixels a picture is blended and a mask is not: along the edges of 4 x 4 patches they may differ.
+        (Augment(views=0, flip=True, translate=0.3, rotate=10.0, zoom=0.2), 0.9),
+    ],
+)
+def test_a_class_a_pixel_moves_with_its_pixel(augment, share):
+    views, split = _masked(augment)
+    positions = np.arange(60)
+    for view in (0, 1):
+        masks = views.targets(positions, view)
+        assert masks.dtype == np.uint8
+        assert ((views.take(positions, view)[..., 0] > 100) == masks).mean() >= share
+        assert np.array_equal(views.targets(positions[::-1], view), masks[::-1])
+    assert (masks != split.targets).any()
+    assert np.array_equal(views.targets(positions, PLAIN), split.targets)
+
+
+def test_mixup_has_no_meaning_for_a_class_a_pixel():
+    with pytest.raises(InputError, match=r"augment\.mixup: needs a label a picture"):
+        _masked(Augment(mixup=0.2))

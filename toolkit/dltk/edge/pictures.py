@@ -31,7 +31,16 @@ from dltk.edge.signature import Op
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "MAX_PIXELS", "ImageSource", "as_png_grid", "decode_image", "resize_image", "to_grey"]
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "ImageSource",
+    "as_png_grid",
+    "decode_image",
+    "picture_size",
+    "resize_image",
+    "to_grey",
+]
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")  # Pillow tries these decoders and no other
 MAX_PIXELS = 50_000_000
@@ -59,8 +68,25 @@ def decode_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, where: st
     return _decode(data, max_pixels, where or str(source))
 
 
-def resize_image(image: NDArray[np.uint8], op: Op) -> NDArray[np.uint8]:
-    """`image` (H, W, 3) at the op's height and width.
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """Height and width of the picture in a file, turned upright, by its header alone.
+
+    Raises:
+        InputError: if it is no allowed picture.
+        EnvironmentFault: if Pillow is missing.
+    """
+    try:
+        with _pillow().open(path, formats=FORMATS) as image:
+            turned = _orientation(image) in (5, 6, 7, 8)
+            return (image.width, image.height) if turned else (image.height, image.width)
+    except DltkError:
+        raise
+    except Exception as fault:  # decoders of damaged files raise many kinds
+        raise InputError(path, "must be an undamaged picture", str(fault) or type(fault).__name__) from fault
+
+
+def resize_image(image: NDArray[np.uint8], op: Op, *, nearest: bool = False) -> NDArray[np.uint8]:
+    """`image` (H, W, 3) or (H, W) at the op's height and width; class numbers ask for the `nearest` pixel's value.
 
     fit "stretch" ignores the proportions, "crop" cuts the middle out first, "pad" puts black around.
 
@@ -77,13 +103,13 @@ def resize_image(image: NDArray[np.uint8], op: Op) -> NDArray[np.uint8]:
     if fit == "crop":
         tall, wide = _inside(height, width, rows, columns)
         top, left = (rows - tall) // 2, (columns - wide) // 2
-        return _pillow_resize(image[top : top + tall, left : left + wide], height, width)
+        return _pillow_resize(image[top : top + tall, left : left + wide], height, width, nearest)
     if fit == "stretch":
-        return _pillow_resize(image, height, width)
+        return _pillow_resize(image, height, width, nearest)
     tall, wide = _inside(rows, columns, height, width)
     top, left = (height - tall) // 2, (width - wide) // 2
-    canvas = np.zeros((height, width, 3), np.uint8)
-    canvas[top : top + tall, left : left + wide] = _pillow_resize(image, tall, wide)
+    canvas = np.zeros((height, width, *image.shape[2:]), np.uint8)
+    canvas[top : top + tall, left : left + wide] = _pillow_resize(image, tall, wide, nearest)
     return canvas
 
 
@@ -193,9 +219,10 @@ def _inside(rows: int, columns: int, most_rows: int, most_columns: int) -> tuple
     return max(1, (2 * rows * most_columns + columns) // (2 * columns)), most_columns
 
 
-def _pillow_resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+def _pillow_resize(image: NDArray[np.uint8], height: int, width: int, nearest: bool) -> NDArray[np.uint8]:
     pillow = _pillow()
-    return np.asarray(pillow.fromarray(np.ascontiguousarray(image)).resize((width, height), pillow.Resampling.BILINEAR))
+    method = pillow.Resampling.NEAREST if nearest else pillow.Resampling.BILINEAR
+    return np.asarray(pillow.fromarray(np.ascontiguousarray(image)).resize((width, height), method))
 
 
 def _pillow() -> Any:

@@ -20,6 +20,7 @@ TASKS = {  # name -> module that holds `TASK`; imported when first asked for
     "control": "dltk.tasks.control",
     "recommend": "dltk.tasks.recommend",
     "tabular": "dltk.tasks.tabular",
+    "segmentation": "dltk.tasks.segmentation",
 }
 
 

@@ -16,7 +16,7 @@ from dltk.edge.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
 
-__all__ = ["TASK", "decode_ops"]
+__all__ = ["TASK", "decode_ops", "value_range"]
 
 _THRESHOLD = 0.5  # of a sigmoid: where the odds are even
 
@@ -40,14 +40,12 @@ class _ImageClassification(SplitTask):
         side = settings.data.size
         multi_label = settings.data.multi_label
         last = {"op": "sigmoid", "threshold": _THRESHOLD} if multi_label else {"op": "softmax", "temperature": 1.0}
+        axes = ("batch", "height", "width", "channel")
+        image = TensorSpec("image", "float32", (None, side, side, 3), axes, value_range(built))
         return Signature(
             task=self.name,
             family=self.family,
-            inputs=(
-                TensorSpec(
-                    "image", "float32", (None, side, side, 3), ("batch", "height", "width", "channel"), _range(built)
-                ),
-            ),
+            inputs=(image,),
             outputs=(TensorSpec("logits", "float32", (None, len(dataset.labels)), ("batch", "class")),),
             preprocess=(*decode_ops(settings.data), *built.preprocess),
             postprocess=(last,),
@@ -66,7 +64,7 @@ def decode_ops(data: Any) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _range(built: Built) -> tuple[float, float] | None:
+def value_range(built: Built) -> tuple[float, float] | None:
     """What 0 and 255 become, over all channels."""
     low, high = 0.0, 255.0
     for op in built.preprocess:

@@ -137,15 +137,24 @@ class ImageViews(Views):
         if view == PLAIN or not self.changes:
             return raws
         ids = self._split.ids[positions]
-        if augment.rotate or augment.translate or augment.zoom:
-            raws = _project(raws, self._transforms(ids, view, raws.shape[1], raws.shape[2]))
-        elif augment.flip:
-            mirrored = self._mirrored(ids, view)
-            raws[mirrored] = raws[mirrored, :, ::-1]
+        raws = self._placed(raws, ids, view)
         if augment.contrast:
             factors = 1 + augment.contrast * (2 * self._draw(ids, view, _CONTRAST) - 1)
             raws = _contrast(raws, factors)
         return raws
+
+    def _placed(
+        self, values: NDArray[Any], ids: NDArray[np.int64], view: int, *, nearest: bool = False
+    ) -> NDArray[Any]:  # fmt: skip
+        """`values` (n, height, width, ...), a copy, where the view turns, shifts, zooms and mirrors them to."""
+        augment = self._augment
+        if augment.rotate or augment.translate or augment.zoom:
+            height, width = values.shape[1:3]
+            return _project(values, self._transforms(ids, view, height, width), nearest=nearest)
+        if augment.flip:
+            mirrored = self._mirrored(ids, view)
+            values[mirrored] = values[mirrored, :, ::-1]
+        return values
 
     def _mirrored(self, ids: NDArray[np.int64], view: int) -> NDArray[np.bool_]:
         """Every second view of a sample; half of the samples start with it."""
@@ -193,6 +202,7 @@ def views_of(split: Split, augment: Augmentation | None, *, seed: int, classes: 
     """
     from dltk.training.noise import NoisyViews
     from dltk.training.pair_views import PairViews
+    from dltk.training.pixel_views import PixelViews, has_pixels
     from dltk.training.sound_views import SoundViews
 
     if augment is None:
@@ -200,7 +210,8 @@ def views_of(split: Split, augment: Augmentation | None, *, seed: int, classes: 
     if isinstance(augment, Augment) and split.store.dtype.names:
         return PairViews(split, augment, seed=seed, classes=classes)
     if isinstance(augment, Augment):
-        shown = ImageViews(split, augment, seed=seed, classes=classes)
+        kind = PixelViews if has_pixels(split) else ImageViews
+        shown = kind(split, augment, seed=seed, classes=classes)
         return NoisyViews(shown, split, augment, seed=seed) if augment.noise else shown
     if isinstance(augment, SoundAugment):
         return SoundViews(split, augment, seed=seed, classes=classes)
@@ -213,16 +224,17 @@ def _changes(augment: Augment) -> bool:
     )
 
 
-def _project(raws: NDArray[Any], transforms: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _project(raws: NDArray[Any], transforms: NDArray[np.float32], *, nearest: bool) -> NDArray[np.uint8]:
+    """(n, height, width) or (n, height, width, channels)."""
     moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.constant(raws, tf.float32),
+        images=tf.constant(raws.reshape(*raws.shape[:3], -1), tf.float32),
         transforms=tf.constant(transforms),
         output_shape=tf.constant(raws.shape[1:3], tf.int32),
         fill_value=tf.constant(0.0),
-        interpolation="BILINEAR",
+        interpolation="NEAREST" if nearest else "BILINEAR",
         fill_mode="REFLECT",
     )
-    return _to_uint8(moved.numpy())
+    return _to_uint8(moved.numpy()).reshape(raws.shape)
 
 
 def _contrast(raws: NDArray[Any], factors: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -38,6 +38,7 @@ FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked fo
     "recommendation": "dltk.edge.families.recommendation",
     "tabular": "dltk.edge.families.tabular",
     "tabular-values": "dltk.edge.families.tabular_values",
+    "segmentation": "dltk.edge.families.segmentation",
 }
 
 

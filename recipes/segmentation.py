@@ -1,0 +1,126 @@
+"""A U-Net on a pretrained backbone: a class for every pixel.
+
+    dltk finetune segmentation --data parts/
+
+Features of every resolution on the way down join those on the way up (Ronneberger et al. 2015, arXiv:1505.04597). The
+way up is plain: nearest upsampling, which every runtime has in int8, and convolutions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dltk.recipe import Augment, Built, Calibration, Contract, DataHint, Fit, Phase, PruneAndQuantize, Recipe, setting
+
+__all__ = ["recipe"]
+
+
+@dataclass(frozen=True)
+class MaskData:
+    """Which pictures, at which size, split how."""
+
+    size: int = setting(96, "side of the square the model sees, in pixels, a multiple of 32", low=32, high=1024)
+    resize: Literal["stretch", "crop", "pad"] = setting("stretch", "how an image that is not square becomes one")
+    validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
+    test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
+    limit: int = setting(0, "use at most this many training samples; 0: all", low=0)
+    max_unreadable: float = setting(0.05, "stop if a larger share of the pictures cannot be read", low=0.0, high=1.0)
+    max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
+    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network; `dltk backbones` lists what there is."""
+
+    backbone: str = setting("mobilenet-v2", "name of the backbone")
+    weights: str = setting("imagenet", "imagenet, none (random), or a file of weights")
+    alpha: float = setting(1.0, "width multiplier, where the backbone has several", low=0.1, high=2.0)
+    filters: tuple[int, ...] = setting((128, 64, 48, 32, 16), "filters on the way up, a step each", low=1)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything trains from the start: skips bypass any place where a part could be frozen."""
+
+    seed: int = setting(0, "of the split, the first weights, the order and the views", low=0)
+    data: MaskData = field(default_factory=MaskData)
+    model: Model = field(default_factory=Model)
+    fit: Fit = field(default_factory=lambda: Fit(epochs=40, batch_size=16, learning_rate=1e-3, warmup=1.0))
+    # Masks move with their pictures; a view every epoch, since nothing is cached.
+    augment: Augment = field(default_factory=lambda: Augment(views=0, flip=True))
+    calibration: Calibration = field(default_factory=Calibration)
+    compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
+
+
+def build(settings: Settings, contract: Contract) -> Built:
+    """Backbone, then five times: upsample, join, convolve; logits a pixel."""
+    import keras
+    from keras import layers
+
+    from dltk.base.errors import InputError
+    from dltk.models.build import build_backbone
+
+    keras.utils.set_random_seed(settings.seed)
+    height, width, channels = contract.input_shape
+    if height % 32:
+        raise InputError("setting data.size", "must be a multiple of 32, so that the way up meets the way down", height)
+    filters = settings.model.filters
+    if len(filters) != 5:
+        raise InputError("setting model.filters", "must be 5 numbers, one a halving of the side", len(filters))
+    backbone = build_backbone(
+        settings.model.backbone,
+        input_shape=(height, width, channels),
+        weights=settings.model.weights,
+        alpha=settings.model.alpha,
+        seed=settings.seed,
+    )
+    x = backbone.features
+    for step, count in enumerate(filters):
+        x = _convolved(x, count, 1, f"up_{step}_narrow")
+        x = layers.UpSampling2D(2, interpolation="nearest", name=f"up_{step}")(x)
+        side = height >> (4 - step)
+        if side < height and (skip := _last_of_side(backbone.model, side)) is not None:
+            x = layers.Concatenate(name=f"up_{step}_join")([x, skip])
+        x = _convolved(x, count, 3, f"up_{step}_conv")
+    logits = layers.Conv2D(contract.output_size, 1, name="logits")(x)
+    reverse = ({"op": "reverse_channels"},) if backbone.scale.reverse_channels else ()
+    scale = {"op": "scale", "multiply": list(backbone.scale.multiply), "add": list(backbone.scale.add)}
+    model = keras.Model(backbone.inputs, logits, name="unet")
+    return Built(model, (Phase("fit", settings.fit),), (*reverse, scale), notes={"weights": backbone.source})
+
+
+def _convolved(x: Any, filters: int, size: int, name: str) -> Any:
+    from keras import layers
+
+    x = layers.Conv2D(filters, size, padding="same", use_bias=False, name=name)(x)
+    x = layers.BatchNormalization(name=f"{name}_norm")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def _last_of_side(model: Any, side: int) -> Any:
+    """The last features of the backbone with this side; None where padding leaves none of it."""
+    found = [layer.output for layer in model.layers if tuple(layer.output.shape[1:3]) == (side, side)]
+    return found[-1] if found else None
+
+
+recipe = Recipe(
+    name="segmentation",
+    summary="A U-Net on a pretrained backbone: a class for every pixel.",
+    task="segmentation",
+    settings=Settings(),
+    build=build,
+    smoke={
+        "data.limit": 40,
+        "data.size": 32,
+        "model.weights": "none",
+        "model.alpha": 0.35,
+        "model.filters": (16, 16, 8, 8, 8),
+        "fit.epochs": 1,
+    },
+    data=DataHint(
+        layout="a folder with images/ and masks/, same names; a mask is a PNG of class numbers; labels.txt names them",
+        sample="parts/images/001.jpg\nparts/masks/001.png\nparts/labels.txt",
+    ),
+)

@@ -1,0 +1,133 @@
+"""From a folder of pictures and masks to a `Dataset` whose targets are a class a pixel."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.base.files import canonical_json, sha256
+from dltk.base.progress import SILENT, Progress
+from dltk.data.dataset import Dataset, Split
+from dltk.data.decoded import Decoded, decode_pool, image_decoder
+from dltk.data.duplicates import drop_duplicates
+from dltk.data.pool import Pool
+from dltk.data.split import SIDES, assign_sides, stratified
+from dltk.edge.preprocess import image_ops, resize_image
+from dltk.edge.signature import Op
+from dltk.edge.sources.masks import Masked, list_masked, read_mask
+from dltk.edge.sources.unreadable import require_few_unreadable
+
+__all__ = ["prepare_masks"]
+
+
+def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress = SILENT) -> Dataset:
+    """The pictures of `source`, decoded, resized and cached, with masks uint8 (side, side) of class numbers.
+
+    Masks are resized to the nearest pixel. Copies of a picture stay on one side. Without labels.txt the classes are
+    the numbers up to the highest in any mask.
+
+    Args:
+        settings: size, resize, validation, test, limit, max_unreadable, max_pixels.
+
+    Raises:
+        InputError: on another layout, a mask that does not fit its picture or the labels, more unreadable pictures
+            than `settings.max_unreadable` allows, or a class without a training pixel.
+        EnvironmentFault: on a full disk, or missing Pillow.
+    """
+    if settings.validation + settings.test >= 1.0:
+        received = settings.validation + settings.test
+        raise InputError("setting data.validation", "must leave samples for training beside data.test", received)
+    found = list_masked(source)
+    ops = image_ops(settings.size, settings.size, fit=settings.resize, max_pixels=settings.max_pixels)
+    pool = _pool(source, found)
+    decoded = decode_pool(pool, image_decoder(ops), progress=progress)
+    faults = _faults(pool, decoded, settings.max_unreadable, progress)
+    rows = np.setdiff1d(np.arange(len(pool)), np.array(sorted(decoded.unreadable), np.int64))
+    masks = _masks(found, rows, ops[1], settings.size, progress)
+    labels = found.labels or tuple(map(str, range(int(masks[rows].max()) + 1)))
+    sides, carved = _sides(pool, rows, settings, seed)
+    rows, sides, copies = drop_duplicates(pool, decoded.digests, rows, sides)
+    by_side = [rows[sides == side] for side in range(len(SIDES))]
+    if 0 < settings.limit < len(by_side[0]):
+        by_side[0] = by_side[0][stratified(pool.targets[by_side[0]], count=settings.limit, seed=seed)]
+    pixels = [np.bincount(masks[chosen].reshape(-1), minlength=len(labels)).tolist() for chosen in by_side]
+    _require_every_class(labels, pixels[0], pool.source)
+    report = {
+        "source": pool.source,
+        "samples": {side: len(chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
+        "pixels": dict(zip(SIDES, pixels, strict=True)),
+        "skipped": [{"name": name, "reason": reason} for name, reason in faults],
+        "unreadable": len(faults),
+        "carved_from_train": carved,
+        **copies,
+    }
+    train, validation, test = (Split(decoded.raws, chosen, masks[chosen]) for chosen in by_side)
+    digest = _digest(decoded, masks, by_side, {"ops": [dict(op) for op in ops], "labels": list(labels)})
+    return Dataset(train, validation, test, labels, digest, pool.source, report)
+
+
+def _faults(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> list[tuple[str, str]]:
+    """(name, reason) of the pictures that are left out; too many stop the work."""
+    faults = [(pool.name(row), reason) for row, reason in sorted(decoded.unreadable.items())]
+    remedy = "Repair or remove them, or raise data.max_unreadable."
+    if words := require_few_unreadable(f"data {pool.source}", faults, len(pool), most=most, remedy=remedy):
+        progress.warn(words)
+    return faults
+
+
+def _digest(decoded: Decoded, masks: NDArray[np.uint8], by_side: list[NDArray[np.int64]], asked: dict[str, Any]) -> str:
+    hashed = hashlib.sha256(canonical_json(asked))
+    for chosen in by_side:
+        hashed.update(len(chosen).to_bytes(8, "little"))
+        hashed.update(decoded.digests[chosen].tobytes())
+        hashed.update(np.ascontiguousarray(masks[chosen]).tobytes())
+    return hashed.hexdigest()
+
+
+def _pool(source: str, found: Masked) -> Pool:
+    """The pictures alone, as what decodes and caches them takes them."""
+    sides = [-1 if split is None else SIDES.index(split) for split in found.splits]
+    stamps = [[str(path.absolute()), os.stat(path).st_size, os.stat(path).st_mtime_ns] for path in found.images]
+    return Pool(
+        source.encode(errors="backslashreplace").decode(),
+        sha256(canonical_json(stamps)),
+        np.zeros(len(found.names), np.int64),
+        found.labels or (),
+        np.array(sides, np.int8),
+        found.names.__getitem__,
+        found.images.__getitem__,
+    )
+
+
+def _masks(found: Masked, rows: NDArray[np.int64], resize: Op, side: int, progress: Progress) -> NDArray[np.uint8]:
+    """uint8 (all pictures, side, side); those that are not among `rows` stay 0."""
+    masks = np.zeros((len(found.names), side, side), np.uint8)
+    with progress.bar("masks", len(rows)) as bar:
+        for row in rows:
+            mask = read_mask(found.masks[row], like=found.images[row], labels=found.labels)
+            masks[row] = resize_image(mask, resize, nearest=True)
+            bar.advance(1)
+    return masks
+
+
+def _sides(pool: Pool, rows: NDArray[np.int64], settings: Any, seed: int) -> tuple[NDArray[np.int8], list[str]]:
+    """The side of each of `rows`, and the names of the sides that had to be taken from train."""
+    sides = pool.sides[rows].copy()
+    shares = {side: getattr(settings, side) * (SIDES.index(side) not in sides) for side in ("validation", "test")}
+    free = np.flatnonzero(sides <= 0)
+    sides[free] = assign_sides(pool.targets[rows[free]], **shares, groups=None, seed=seed)
+    return sides, [side for side, share in shares.items() if share]
+
+
+def _require_every_class(labels: tuple[str, ...], pixels: list[int], source: str) -> None:
+    if len(labels) < 2:
+        raise InputError(f"data {source}", "needs masks of at least two classes", f"only {labels[0]!r}")
+    missing = [label for label, count in zip(labels, pixels, strict=True) if not count]
+    if missing:
+        hint = "Add pictures of it, or take the class out."
+        raise InputError(f"data {source}", "every class needs a training pixel", f"none of {missing[0]!r}", hint)

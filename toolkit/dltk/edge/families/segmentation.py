@@ -1,0 +1,152 @@
+"""Images to masks: a class for every pixel."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.edge import preprocess
+from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.families.classification import FAMILY as IMAGES
+from dltk.edge.signature import Signature
+from dltk.edge.sources.masks import list_masked, read_mask
+
+__all__ = ["FAMILY", "Mask", "Segmentation"]
+
+_CLASSES = 256
+
+
+@dataclass(frozen=True)
+class Mask:
+    """An answer.
+
+    Attributes:
+        classes: uint8 (height, width), class numbers.
+        labels: one a class.
+    """
+
+    classes: NDArray[np.uint8]
+    labels: tuple[str, ...]
+
+    def shares(self) -> dict[str, float]:
+        """Label -> share of the pixels, of the classes that occur; the largest first."""
+        counts = np.bincount(self.classes.reshape(-1), minlength=len(self.labels)) / self.classes.size
+        order = [number for number in np.argsort(-counts, kind="stable") if counts[number]]
+        return {self.labels[number]: float(counts[number]) for number in order}
+
+
+def _mean_iou(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
+    """Intersection over union, the mean over the classes that occur in a picture's target or answer."""
+    found, wanted = _classes(outputs, signature), np.asarray(targets)
+    scores = np.empty(len(found), np.float64)
+    for row, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
+        shares = [
+            ((ours == number) & (theirs == number)).sum() / ((ours == number) | (theirs == number)).sum()
+            for number in np.union1d(ours, theirs)
+        ]
+        scores[row] = np.mean(shares)
+    return scores
+
+
+def _right(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
+    return np.asarray((_classes(outputs, signature) == np.asarray(targets)).mean(axis=(1, 2)), np.float64)
+
+
+def _classes(outputs: Mapping[str, NDArray[Any]], signature: Signature) -> NDArray[np.uint8]:
+    """uint8 (n, height, width) of scores (n, height, width, classes)."""
+    scores = outputs[signature.outputs[0].name]
+    if scores.ndim != 4 or not 0 < scores.shape[-1] <= _CLASSES:
+        raise InputError("outputs", f"must be (n, height, width, classes) of at most {_CLASSES}", scores.shape)
+    return np.asarray(scores.argmax(axis=-1), np.uint8)
+
+
+class Segmentation(Whole):
+    """Raw sample: uint8 (height, width, 3). Output: (n, height, width, classes). Targets: int (n, height, width)."""
+
+    name = "segmentation"
+    metrics: tuple[Metric, ...] = (
+        Metric("mean_iou_per_image", True, True, _mean_iou),
+        Metric("pixel_accuracy", True, True, _right),
+    )
+
+    def kind(self, signature: Signature) -> Kind:
+        """A class a pixel."""
+        return "pixels"
+
+    def read(self, source: Any, signature: Signature) -> NDArray[np.uint8]:
+        """The image at a path, in bytes or in an array, decoded and resized."""
+        return preprocess.read_image(source, signature.preprocess)
+
+    def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
+        """float32 (n, height, width, 3), scaled as the signature says."""
+        return {signature.inputs[0].name: preprocess.apply_ops(raws, signature.preprocess)}
+
+    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Mask]:
+        """A mask a sample, of the size that the model sees. `top` has no meaning here."""
+        found, classes = _classes(outputs, signature), outputs[signature.outputs[0].name].shape[-1]
+        labels = signature.labels or tuple(map(str, range(classes)))
+        if len(labels) != classes:
+            raise InputError("labels", f"must be {classes}, one an output", len(labels))
+        return [Mask(mask, labels) for mask in found]
+
+    def as_json(self, answer: Mask) -> dict[str, Any]:
+        """{"shares": {label: share}, "labels": [...], "classes": rows of class numbers}."""
+        return {"shares": answer.shares(), "labels": list(answer.labels), "classes": answer.classes.tolist()}
+
+    def as_text(self, answer: Mask) -> str:
+        """A line a class that occurs: its share of the picture."""
+        return "\n".join(f"{share:7.2%}  {label}" for label, share in answer.shares().items())
+
+    def as_file(self, answers: list[Mask]) -> tuple[str, bytes]:
+        """A PNG of class numbers with a palette, as training takes it; several masks in a grid, row by row."""
+        from PIL import Image
+
+        height, width = answers[0].classes.shape
+        across = math.ceil(math.sqrt(len(answers)))
+        grid = np.zeros((math.ceil(len(answers) / across) * height, across * width), np.uint8)
+        for place, answer in enumerate(answers):
+            top, left = place // across * height, place % across * width
+            grid[top : top + height, left : left + width] = answer.classes
+        picture = Image.fromarray(grid)
+        picture.putpalette(_palette().tobytes())  # grey becomes a palette's indices
+        stream = io.BytesIO()
+        picture.save(stream, "PNG")
+        return ".png", stream.getvalue()
+
+    def labelled(self, data: str | Path, signature: Signature) -> Labelled:
+        """Of a folder with images/ and masks/; where it is split, all of it. Sizes and class numbers must fit."""
+        found = list_masked(data)
+        if found.labels is not None and found.labels != signature.labels:
+            rule = f"must be the model's labels in their order: {', '.join(signature.labels)}"
+            raise InputError(Path(data) / "labels.txt", rule, ", ".join(found.labels))
+        resize = next((op for op in signature.preprocess if op["op"] == "resize"), None)
+        raws, targets = [], []
+        for image, path in zip(found.images, found.masks, strict=True):
+            raws.append(self.read(image, signature))
+            mask = read_mask(path, like=image, labels=signature.labels)
+            targets.append(mask if resize is None else preprocess.resize_image(mask, resize, nearest=True))
+        return Labelled(np.stack(raws), np.stack(targets))
+
+    def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.uint8]:
+        """Coloured patches with noise, as for classifiers."""
+        return IMAGES.synthetic(signature, count=count, seed=seed)
+
+
+def _palette() -> NDArray[np.uint8]:
+    """uint8 (256, 3): the colours of PASCAL VOC (Everingham et al. 2010); class 0 is black."""
+    numbers, colours = np.arange(_CLASSES), np.zeros((_CLASSES, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            colours[:, channel] |= ((numbers >> (3 * bit + channel)) & 1).astype(np.uint8) << np.uint8(7 - bit)
+    return colours
+
+
+FAMILY: Family = Segmentation()
