@@ -95,7 +95,7 @@ def test_shown_settings_exist(page, words):
 @pytest.mark.parametrize(("page", "words"), [pair for pair in ALL if pair[1][0] == "compress"], ids=label)
 def test_shown_steps_exist(page, words):
     found = parse(words).params
-    assert parse_steps(found["steps"]) or any(found[name] for name in ("max_drop", "max_size", "max_download"))
+    parse_steps(found["steps"])  # names what does not exist; without steps the recipe's plan or limits are meant
 
 
 def test_a_wrong_command_would_be_found():

@@ -95,7 +95,9 @@ class _Autoencode(SplitTask):
     def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
         if signature.family == "anomaly":
             return _anomaly_figures(outputs, dataset, signature)
-        return {} if is_table(signature) else _image_figures(outputs, dataset, signature)
+        if signature.family != "restore" or is_table(signature):
+            return {}
+        return _image_figures(outputs, dataset, signature)
 
 
 TASK = _Autoencode()
