@@ -69,5 +69,5 @@ ROWS: dict[str, Row] = {
     "autoencoder embed": Row(_digits, _picture, set=("use=embed", "model.kind=dense")),
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
-    "gan": Row(_digits, lambda folder: ["3", "4"]),
+    "gan": Row(_digits, lambda folder: ["3", "4"], set=("data.channels=1", "data.resize=keep")),
 }

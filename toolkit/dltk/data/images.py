@@ -24,7 +24,9 @@ from dltk.recipe import ImageData, PlainImageData
 __all__ = ["channels", "prepare_images", "reading_ops"]
 
 
-def prepare_images(source: str, settings: ImageData, *, seed: int, progress: Progress = SILENT) -> Dataset:
+def prepare_images(
+    source: str, settings: ImageData, *, seed: int, progress: Progress = SILENT, least_classes: int = 2
+) -> Dataset:
     """The images of `source`, decoded, resized to `settings.size` squared, cached, and split.
 
     A split that comes with the data is kept; a side it lacks is taken from train, in the settings' shares. Of pictures
@@ -33,6 +35,7 @@ def prepare_images(source: str, settings: ImageData, *, seed: int, progress: Pro
 
     Args:
         source: "digits", "cifar10", "fashion-mnist", a folder with a subfolder a class, a CSV `path,label`, an npz.
+        least_classes: 1 where classes need not be told apart: of a folder or a CSV.
 
     Raises:
         InputError: on another layout, labels that cannot be, more unreadable files than `settings.max_unreadable`
@@ -42,7 +45,13 @@ def prepare_images(source: str, settings: ImageData, *, seed: int, progress: Pro
     if settings.validation + settings.test >= 1.0:
         received = settings.validation + settings.test
         raise InputError("setting data.validation", "must leave samples for training beside data.test", received)
-    pool = open_pool(source, group=settings.group, multi_label=settings.multi_label, progress=progress)
+    pool = open_pool(
+        source,
+        group=settings.group,
+        multi_label=settings.multi_label,
+        progress=progress,
+        least_classes=least_classes,
+    )
     ops = reading_ops(settings)
     decoded = decode_pool(pool, ops, progress=progress)
     _check_files(pool, decoded, settings.max_unreadable, progress)

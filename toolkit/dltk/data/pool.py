@@ -51,7 +51,7 @@ class Pool:
         return len(self.targets)
 
 
-def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Progress) -> Pool:
+def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Progress, least_classes: int = 2) -> Pool:
     """The samples of `source`: "digits", "cifar10", "fashion-mnist", a folder, a .csv or an .npz.
 
     A folder with the name of a known data set is meant by ./NAME.
@@ -62,7 +62,8 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
     """
     path = Path(source)
     if source not in NAMED and (path.is_dir() or path.suffix.lower() == ".csv"):
-        return _of_listing(source, list_images(path, group=group, multi_label=multi_label), multi_label)
+        listing = list_images(path, group=group, multi_label=multi_label, least_classes=least_classes)
+        return _of_listing(source, listing, multi_label)
     if group:
         raise InputError("setting data.group", "needs a CSV", source, "Give a CSV with that column.")
     if source in NAMED:

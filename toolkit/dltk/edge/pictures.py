@@ -62,15 +62,16 @@ def decode_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, where: st
 def resize_image(image: NDArray[np.uint8], op: Op) -> NDArray[np.uint8]:
     """`image` (H, W, 3) at the op's height and width.
 
-    fit "stretch" ignores the proportions, "crop" cuts the middle out first, "pad" puts black around.
+    fit "stretch" ignores the proportions, "crop" cuts the middle out first, "pad" puts black around, "keep" does so
+    without making a small picture larger.
 
     Raises:
         InputError: if the op asks for something unknown.
     """
     height, width = (_size(op, key) for key in ("height", "width"))
     fit, method = op.get("fit", "stretch"), op.get("method", "bilinear")
-    if method != "bilinear" or fit not in ("stretch", "crop", "pad"):
-        raise InputError("preprocess: resize", "must be bilinear with fit stretch, crop or pad", dict(op))
+    if method != "bilinear" or fit not in ("stretch", "crop", "pad", "keep"):
+        raise InputError("preprocess: resize", "must be bilinear with fit stretch, crop, pad or keep", dict(op))
     if image.shape[:2] == (height, width):
         return image
     rows, columns = image.shape[:2]
@@ -80,10 +81,11 @@ def resize_image(image: NDArray[np.uint8], op: Op) -> NDArray[np.uint8]:
         return _pillow_resize(image[top : top + tall, left : left + wide], height, width)
     if fit == "stretch":
         return _pillow_resize(image, height, width)
-    tall, wide = _inside(rows, columns, height, width)
+    is_small = fit == "keep" and rows <= height and columns <= width
+    tall, wide = (rows, columns) if is_small else _inside(rows, columns, height, width)
     top, left = (height - tall) // 2, (width - wide) // 2
     canvas = np.zeros((height, width, 3), np.uint8)
-    canvas[top : top + tall, left : left + wide] = _pillow_resize(image, tall, wide)
+    canvas[top : top + tall, left : left + wide] = image if is_small else _pillow_resize(image, tall, wide)
     return canvas
 
 
