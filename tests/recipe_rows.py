@@ -129,7 +129,7 @@ ROWS: dict[str, Row] = {
         gate=("drop=1", "top1_agreement=0", "cosine=-1"),  # advantages lie around zero: a cosine says little of them
         words=("--env", "CartPole-v1", "--episodes", "2"),
     ),
-    "gan": Row(_digits, lambda folder: ["3", "4"]),
+    "gan": Row(_digits, lambda folder: ["3", "4"], set=("data.channels=1", "data.resize=keep")),
     "multimodal": Row(_pairs, lambda folder: [f'{{"image": "{folder}/pictures/0000.png", "text": "fits nicely"}}']),
     "text-classification": Row(_intents, _messages),
     "text-transfer": Row(_intents, _messages, steps=("quantize:precision=dynamic",)),

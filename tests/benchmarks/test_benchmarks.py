@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 HERE = Path(__file__).parent
@@ -32,6 +33,15 @@ def test_a_table_has_a_row_an_artifact(part):
     figures = ["2,500,000", "9", "1.50", "0.9000", "+0.50", "-0.10", "..", "+1.00"]
     assert lines[2].split() == ["model.int8.tflite", *figures]
     assert lines[3].split() == ["model.onnx", "1", "2", "-", "-", "-", "-"]
+
+
+def test_a_frechet_distance_is_that_of_two_normal_distributions(part):
+    """Means 3 apart in one direction; deviations 1 and 2 in the other: 9 + (1 - 2)^2."""
+    frechet = part("recipe_gan").frechet
+    draw = np.random.default_rng(0).standard_normal((2, 200_000, 2))
+    other = draw[1] * (1.0, 2.0) + (3.0, 0.0)
+    assert frechet(draw[0], draw[0]) == pytest.approx(0, abs=1e-6)
+    assert frechet(draw[0], other) == pytest.approx(10, rel=0.02)  # 200,000 draws: a standard error of 0.3 %
 
 
 def test_figures_of_a_group_replace_the_old_ones_and_others_stay(part, tmp_path):

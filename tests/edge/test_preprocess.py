@@ -260,6 +260,17 @@ def test_a_resize_that_does_not_exist_is_refused(pixels, change):
         resize_image(pixels, {**image_ops(8, 8)[1], **change})
 
 
+def test_a_small_picture_is_kept_as_it_is_with_black_around():
+    small = np.full((4, 3, 3), 200, np.uint8)
+    kept = resize_image(small, image_ops(8, 8, fit="keep")[1])
+    assert np.array_equal(kept[2:6, 2:5], small)
+    assert kept.sum() == small.sum()
+    large = np.full((16, 8, 3), 200, np.uint8)
+    assert np.array_equal(
+        resize_image(large, image_ops(8, 8, fit="keep")[1]), resize_image(large, image_ops(8, 8, fit="pad")[1])
+    )
+
+
 def test_another_colour_mode_is_refused(pixels):
     with pytest.raises(InputError, match="mode must be RGB"):
         read_image(pixels, [{"op": "decode", "mode": "CMYK"}])

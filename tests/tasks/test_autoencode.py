@@ -88,6 +88,17 @@ def test_pictures_of_one_class_are_learnt_in_one_channel():
     assert tensors.shape == (5, 12, 12, 1)
 
 
+def test_pictures_of_one_class_alone_will_do(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "good").mkdir()
+    for number in range(12):
+        Image.fromarray(np.full((9, 9), number * 20, np.uint8)).save(tmp_path / "good" / f"{number:02d}.png")
+    _, _, dataset = prepared(str(tmp_path), "data.normal=good")
+    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (9, 1, 2)
+    assert not dataset.test.targets.any()
+
+
 def test_the_threshold_is_a_quantile_of_what_was_not_learnt(rows):
     task, settings, dataset = prepared(
         rows, "data.label=state", "data.normal=good", "quantile=0.5", "data.validation=0.3"

@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dltk.base.errors import InputError
 from dltk.edge.signature import Signature, TensorSpec
-from dltk.recipe import Built, Fit, Phase
-from dltk.training import run, trainers
-from dltk.training.backend import keras
+from dltk.recipe import Adversarial, Built, Fit, Phase
+from dltk.training import gan, run, trainers
+from dltk.training.backend import keras, tf
+from dltk.training.weights import snapshot
 from training import kit
 
 SIGNATURE = Signature(
@@ -22,19 +24,25 @@ SIGNATURE = Signature(
 FIT = Fit(epochs=4, batch_size=32, learning_rate=2e-3, schedule="constant", average=0.9, clip_norm=10.0)
 
 
-def _built(fit=FIT):
+SPECTRAL = Adversarial(samples_every=2)
+PENALTY = Adversarial(loss="wgan-gp", critic_steps=2)
+
+
+def _built(fit=FIT, spectral=False):
     keras.utils.set_random_seed(0)
     layers = keras.layers
     noise, image = keras.Input((4,), name="latent"), keras.Input((12, 12, 3), name="image")
     x = layers.BatchNormalization()(layers.Dense(3 * 3 * 8)(noise))
     x = layers.Conv2DTranspose(3, 4, strides=4, activation="tanh", name="made")(layers.Reshape((3, 3, 8))(x))
-    y = layers.Dropout(0.2)(layers.LeakyReLU(0.2)(layers.Conv2D(6, 4, strides=2)(image)))
-    judge = keras.Model(image, layers.Dense(1)(layers.Flatten()(y)))
+    kept = layers.SpectralNormalization if spectral else (lambda layer: layer)
+    y = layers.Dropout(0.2)(layers.LeakyReLU(0.2)(kept(layers.Conv2D(6, 4, strides=2))(image)))
+    judge = keras.Model(image, kept(layers.Dense(1))(layers.Flatten()(y)))
     return Built(keras.Model(noise, x), (Phase("fit", fit),), parts={"discriminator": judge})
 
 
-def _trainer(fit=FIT):
-    (made,) = trainers("gan")(_built(fit), kit.dataset(), SIGNATURE, SimpleNamespace(seed=2))
+def _trainer(fit=FIT, adversarial=None):
+    built, settings = _built(fit, adversarial == SPECTRAL), SimpleNamespace(seed=2, adversarial=adversarial)
+    (made,) = trainers("gan")(built, kit.dataset(), SIGNATURE, settings)
     return made
 
 
@@ -49,14 +57,77 @@ def test_the_generator_learns_the_brightness_of_the_images(tmp_path):
     assert all(np.isfinite(row["validation_loss"]) for row in history)
 
 
-def test_resume_is_exact(tmp_path):
-    whole, stopped, resumed = _trainer(), _trainer(), _trainer()
+@pytest.mark.parametrize("adversarial", [None, SPECTRAL, PENALTY])
+def test_resume_is_exact(tmp_path, adversarial):
+    """Spectral norms too: their vectors are variables. With a penalty the generator's turn does not start anew."""
+    whole, stopped, resumed = (_trainer(adversarial=adversarial) for _ in range(3))
     run(whole, checkpoint=tmp_path / "whole.npz")
     stopped.done = lambda history: len(history) == 2
     run(stopped, checkpoint=tmp_path / "fit.npz")
     run(resumed, checkpoint=tmp_path / "fit.npz", resume=True)
     for one, other in zip(whole._models, resumed._models, strict=True):
         assert kit.same(kit.weights(one), kit.weights(other))
+
+
+def test_a_spectral_norm_keeps_every_layer_at_slope_one(tmp_path):
+    """Power iteration has had 12 steps of one turn each when it is held against the largest singular value."""
+    made = _trainer(adversarial=SPECTRAL)
+    run(made, checkpoint=tmp_path / "fit.npz")
+    vectors = [variable for variable in made._models[1].variables if variable.path.endswith("vector_u")]
+    assert len(vectors) == 2
+    assert {name for name in made.state() if name.startswith("discriminator/")} >= {"discriminator/0000"}
+    for layer in made._models[1].layers:
+        if type(layer).__name__ == "SpectralNormalization":
+            layer(tf.zeros((1, *layer.input.shape[1:])), training=True)
+            (kernel,) = snapshot([layer.layer.kernel])
+            assert np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), 2) == pytest.approx(1, rel=0.1)
+
+
+def test_with_a_penalty_the_sides_take_turns(tmp_path):
+    made = _trainer(adversarial=PENALTY)
+    moves = [batch.moves for epoch in range(2) for batch in made.batches(epoch)]
+    assert moves == [bool(number % 2) for number in range(len(moves))]
+    before = kit.weights(made._models[0])
+    first, second = list(made.batches(0))[:2]
+    figures = made.step(first)
+    trained = len(made._models[0].trainable_variables)
+    assert kit.same(before[:2], kit.weights(made._models[0])[:2])
+    assert np.isfinite(float(figures["loss"]))
+    made.step(second)
+    assert not kit.same(before[:trained], kit.weights(made._models[0])[:trained])
+
+
+def test_a_discriminator_of_slope_one_pays_no_penalty():
+    """The mean of all values, times the root of their number, has a gradient of length 1 everywhere."""
+    noise = np.random.default_rng(0).standard_normal((2, 5, 4)).astype(np.float32)
+    reals, fakes = np.zeros((5, 2, 2, 1), np.float32), np.ones((5, 2, 2, 1), np.float32)
+
+    def judge(steepness):
+        return lambda images, training: steepness * tf.reduce_mean(images, axis=[1, 2, 3]) * 2.0
+
+    assert float(gan._steepness(judge(1.0), tf.constant(reals), fakes, noise)) == pytest.approx(0, abs=1e-6)
+    assert float(gan._steepness(judge(3.0), tf.constant(reals), fakes, noise)) == pytest.approx(4, abs=1e-4)
+
+
+def test_grids_are_shown_and_change_nothing(tmp_path):
+    shown, hidden = _trainer(adversarial=SPECTRAL), _trainer(adversarial=SPECTRAL)
+    run(shown, checkpoint=tmp_path / "shown.npz", samples=tmp_path / "samples")
+    run(hidden, checkpoint=tmp_path / "hidden.npz")
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == ["0002.png", "0004.png"]
+    with Image.open(tmp_path / "samples" / "0004.png") as picture:
+        assert picture.size == (8 * 12, 8 * 12)
+    assert kit.same(kit.weights(shown._models[0]), kit.weights(hidden._models[0]))
+
+
+def test_averaged_weights_get_statistics_of_their_own(tmp_path):
+    """Inference of the finished generator is near what its batch norm gives of a large batch, as in training."""
+    made = _trainer()
+    run(made, checkpoint=tmp_path / "fit.npz")
+    noise = np.random.default_rng(5).standard_normal((2000, 4)).astype(np.float32)
+    model = made._models[0]
+    asleep, awake = (model(noise, training=training).numpy() for training in (False, True))
+    # 32 batches of 32: a standard error of 1/32 of a deviation in each mean
+    assert np.abs(asleep - awake).mean() < 0.05
 
 
 def test_what_does_not_fit_is_refused(tmp_path):

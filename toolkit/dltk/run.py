@@ -14,6 +14,7 @@ baseline.npz     of a compressed run: what the model before compression answers 
 steps/           of a compression: the model after each step, to resume from
 candidates/      of a compression within limits: what was measured of each candidate; study.db, sensitivity.json
 checkpoints/     one file a phase, to resume from
+samples/         what a model made as it was trained, to look at
 report.json      measurements of a compression
 """
 
@@ -109,6 +110,11 @@ class Run:
     def checkpoints(self) -> Path:
         """Folder of checkpoints, one file a phase."""
         return self._file("checkpoints")
+
+    @property
+    def samples(self) -> Path:
+        """Folder of what the model made as it was trained."""
+        return self._file("samples")
 
     @property
     def history_path(self) -> Path:

@@ -14,7 +14,9 @@ from dltk.recipe import ImageData, PlainImageData
 __all__ = ["channels", "prepare_images", "reading_ops"]
 
 
-def prepare_images(source: str, settings: ImageData, *, seed: int, progress: Progress = SILENT) -> Dataset:
+def prepare_images(
+    source: str, settings: ImageData, *, seed: int, progress: Progress = SILENT, least_classes: int = 2
+) -> Dataset:
     """The images of `source`, decoded, resized to `settings.size` squared, cached, and split.
 
     A split that comes with the data is kept; a side it lacks is taken from train, in the settings' shares. Of pictures
@@ -23,6 +25,7 @@ def prepare_images(source: str, settings: ImageData, *, seed: int, progress: Pro
 
     Args:
         source: "digits", "cifar10", "fashion-mnist", a folder with a subfolder a class, a CSV `path,label`, an npz.
+        least_classes: 1 where classes need not be told apart: of a folder or a CSV.
 
     Raises:
         InputError: on another layout, labels that cannot be, more unreadable files than `settings.max_unreadable`
@@ -30,7 +33,13 @@ def prepare_images(source: str, settings: ImageData, *, seed: int, progress: Pro
         EnvironmentFault: on a full disk, missing Pillow, or a named data set that cannot be had.
     """
     require_training_share(settings)
-    pool = open_pool(source, group=settings.group, multi_label=settings.multi_label, progress=progress)
+    pool = open_pool(
+        source,
+        group=settings.group,
+        multi_label=settings.multi_label,
+        progress=progress,
+        least_classes=least_classes,
+    )
     ops = reading_ops(settings)
     decoded = decode_pool(pool, image_decoder(ops), progress=progress)
     return assemble(pool, decoded, settings, ops, noun="pictures", seed=seed, progress=progress)

@@ -51,7 +51,7 @@ class Pool:
         return len(self.targets)
 
 
-def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Progress) -> Pool:
+def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Progress, least_classes: int = 2) -> Pool:
     """The samples of `source`: "digits", "cifar10", "fashion-mnist", a folder, a .csv or an .npz.
 
     A folder with the name of a known data set is meant by ./NAME.
@@ -62,7 +62,7 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
     """
     path = Path(source)
     if source not in NAMED and (path.is_dir() or path.suffix.lower() == ".csv"):
-        return open_files(source, PICTURES, group=group, multi_label=multi_label)
+        return open_files(source, PICTURES, group=group, multi_label=multi_label, least_classes=least_classes)
     if group:
         raise InputError("setting data.group", "needs a CSV", source, "Give a CSV with that column.")
     if source in NAMED:
@@ -77,10 +77,13 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
 
 
 def open_files(
-    source: str, kind: FileKind, *, group: str | None, multi_label: bool, group_pattern: str | None = None
+    source: str, kind: FileKind, *, group: str | None, multi_label: bool, group_pattern: str | None = None,
+    least_classes: int = 2
 ) -> Pool:  # fmt: skip
     """The files of a folder or of a CSV; for Raises and the arguments see `list_files`."""
-    listing = list_files(source, kind, group=group, group_pattern=group_pattern, multi_label=multi_label)
+    listing = list_files(
+        source, kind, group=group, group_pattern=group_pattern, multi_label=multi_label, least_classes=least_classes
+    )
     return _of_listing(source, listing, multi_label)
 
 

@@ -36,7 +36,7 @@ def prepare_rows(table: Table, settings: Any, *, seed: int) -> Dataset:
     columns = settings.columns or tuple(name for name in table.header if name != settings.label)
     if not columns or settings.label in columns:
         rule = f"must have columns of numbers beside {settings.label!r}"
-        raise InputError(f"{where}, line {1}", rule, ", ".join(table.header))
+        raise InputError(f"{where}, line 1", rule, ", ".join(table.header))
     values = table.numbers(columns)
     given = table.column(settings.label) if labelled else ("",) * len(values)
     labels = check_labels(given, where, least=1) if labelled else ()

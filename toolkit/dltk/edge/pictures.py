@@ -88,15 +88,16 @@ def picture_size(path: str | Path) -> tuple[int, int]:
 def resize_image(image: NDArray[np.uint8], op: Op, *, nearest: bool = False) -> NDArray[np.uint8]:
     """`image` (H, W, 3) or (H, W) at the op's height and width; class numbers ask for the `nearest` pixel's value.
 
-    fit "stretch" ignores the proportions, "crop" cuts the middle out first, "pad" puts black around.
+    fit "stretch" ignores the proportions, "crop" cuts the middle out first, "pad" puts black around, "keep" does so
+    without making a small picture larger.
 
     Raises:
         InputError: if the op asks for something unknown.
     """
     height, width = (_size(op, key) for key in ("height", "width"))
     fit, method = op.get("fit", "stretch"), op.get("method", "bilinear")
-    if method != "bilinear" or fit not in ("stretch", "crop", "pad"):
-        raise InputError("preprocess: resize", "must be bilinear with fit stretch, crop or pad", dict(op))
+    if method != "bilinear" or fit not in ("stretch", "crop", "pad", "keep"):
+        raise InputError("preprocess: resize", "must be bilinear with fit stretch, crop, pad or keep", dict(op))
     if image.shape[:2] == (height, width):
         return image
     rows, columns = image.shape[:2]
@@ -106,10 +107,12 @@ def resize_image(image: NDArray[np.uint8], op: Op, *, nearest: bool = False) -> 
         return _pillow_resize(image[top : top + tall, left : left + wide], height, width, nearest)
     if fit == "stretch":
         return _pillow_resize(image, height, width, nearest)
-    tall, wide = _inside(rows, columns, height, width)
+    is_small = fit == "keep" and rows <= height and columns <= width
+    tall, wide = (rows, columns) if is_small else _inside(rows, columns, height, width)
     top, left = (height - tall) // 2, (width - wide) // 2
     canvas = np.zeros((height, width, *image.shape[2:]), np.uint8)
-    canvas[top : top + tall, left : left + wide] = _pillow_resize(image, tall, wide, nearest)
+    inner = image if is_small else _pillow_resize(image, tall, wide, nearest)
+    canvas[top : top + tall, left : left + wide] = inner
     return canvas
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dltk.recipe.groups import (
+    Adversarial,
     Augment,
     Augmentation,
     Calibration,
@@ -20,6 +21,7 @@ from dltk.recipe.recipe import Built, Contract, DataHint, Phase, Recipe
 from dltk.recipe.settings import setting
 
 __all__ = [
+    "Adversarial",
     "Augment",
     "Augmentation",
     "Built",

@@ -8,6 +8,7 @@ from typing import Literal
 from dltk.recipe.settings import setting
 
 __all__ = [
+    "Adversarial",
     "Augment",
     "Augmentation",
     "Calibration",
@@ -28,7 +29,9 @@ class ImageData:
     """Which images, at which size, split how."""
 
     size: int = setting(96, "side of the square the model sees, in pixels", low=8, high=1024)
-    resize: Literal["stretch", "crop", "pad"] = setting("stretch", "how an image that is not square becomes one")
+    resize: Literal["stretch", "crop", "pad", "keep"] = setting(
+        "stretch", "how an image that is not square becomes one; keep: pad, and never enlarge"
+    )
     validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
     test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
     group: str | None = setting(None, "CSV column; samples of one group stay on one side of the split")
@@ -122,6 +125,16 @@ class Fit:
     average: float = setting(0.0, "decay of the moving average of the weights; 0: off", low=0.0, high=0.99999)
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: off", low=0.0)
     precision: Literal["float32", "mixed_bfloat16"] = setting("float32", "compute precision of training")
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """How a generator and its discriminator learn from each other."""
+
+    loss: Literal["hinge", "wgan-gp"] = setting("hinge", "hinge (arXiv:1705.02894) or wgan-gp (arXiv:1704.00028)")
+    gradient_penalty: float = setting(10.0, "wgan-gp: weight of the penalty on the discriminator's slope", low=0.0)
+    critic_steps: int = setting(1, "steps of the discriminator for one of the generator; 5 with wgan-gp", low=1)
+    samples_every: int = setting(5, "epochs between grids of samples in the run's folder; 0: none", low=0)
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def _prepared(settings: Any, data: str, progress: Progress) -> Dataset:
         table = read_table(Path(data))
         if "path" not in table.header:
             return prepare_rows(table, settings.data, seed=settings.seed)
-    return prepare_images(data, settings.data, seed=settings.seed, progress=progress)
+    return prepare_images(data, settings.data, seed=settings.seed, progress=progress, least_classes=1)
 
 
 def _noisy(dataset: Dataset, settings: Any) -> Dataset:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
-from dltk.data.images import prepare_images
+from dltk.data.images import channels, prepare_images
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import Samples, SplitTask
@@ -30,17 +30,15 @@ class _Generate(SplitTask):
     def prepare(self, settings: Any, data: str | None, *, progress: Progress) -> Dataset:
         if data is None:
             raise InputError("--data", "must be given", hint="A folder of images, or the name digits.")
-        return prepare_images(data, settings.data, seed=settings.seed, progress=progress)
+        return prepare_images(data, settings.data, seed=settings.seed, progress=progress, least_classes=1)
 
     def contract(self, settings: Any, dataset: Dataset) -> Contract:
         side = settings.data.size
-        return Contract({"latent": (settings.latent,)}, {"image": (side, side, 3)})
+        return Contract({"latent": (settings.latent,)}, {"image": (side, side, channels(settings.data))})
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
-        side = settings.data.size
-        image = TensorSpec(
-            "image", "float32", (None, side, side, 3), ("batch", "height", "width", "channel"), (-1.0, 1.0)
-        )
+        shape = (None, settings.data.size, settings.data.size, channels(settings.data))
+        image = TensorSpec("image", "float32", shape, ("batch", "height", "width", "channel"), (-1.0, 1.0))
         return Signature(
             task=self.name,
             family=self.family,

@@ -1,11 +1,16 @@
-"""The trainer of a generator against a discriminator, by the hinge loss (Lim and Ye 2017, arXiv:1705.02894)."""
+"""The trainer of a generator against a discriminator.
+
+Losses: hinge (Lim and Ye 2017, arXiv:1705.02894), or Wasserstein with a gradient penalty (Gulrajani et al. 2017,
+arXiv:1704.00028). Layers with a spectral norm (Miyato et al. 2018, arXiv:1802.05957) keep theirs in the discriminator's
+variables, and so in the checkpoint.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +21,9 @@ from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.families import family
+from dltk.edge.pictures import as_png_grid
 from dltk.edge.signature import Signature
-from dltk.recipe.groups import Fit
+from dltk.recipe.groups import Adversarial, Fit
 from dltk.recipe.recipe import Built
 from dltk.training.ahead import ahead
 from dltk.training.backend import tf
@@ -30,6 +36,9 @@ from dltk.training.weights import Average, pack, put, seed_dropout, snapshot, un
 __all__ = ["GanTrainer", "phases"]
 
 _VALIDATION = 512  # images that are compared: the figure only shows that neither side has won
+_SHOWN = 64  # images of a grid of samples
+_SETTLING = 32  # batches whose mean the statistics of batch norms become under averaged weights
+_FLOOR = 1e-12  # under a root, whose slope at 0 is endless
 _BETA_1 = 0.5  # Adam's, after Radford et al. 2015 (arXiv:1511.06434): 0.9 makes the pair oscillate
 
 
@@ -48,6 +57,7 @@ def phases(
             phase.fit,
             seed=settings.seed,
             name=phase.name,
+            adversarial=getattr(settings, "adversarial", None),
         )
 
 
@@ -56,6 +66,7 @@ class _Batch:
     reals: NDArray[np.float32]
     noise: NDArray[np.float32]  # (2, n, ...): one draw for each side
     rate: float
+    moves: bool  # whether the generator learns, too
 
 
 class GanTrainer:
@@ -67,17 +78,19 @@ class GanTrainer:
         dataset: its samples are real images, uint8 (H, W, C).
         signature: of the generator: "normal" before it, "to_uint8" after it.
         fit: settings of the phase; `average` averages the generator's weights.
+        adversarial: the loss, and how the sides take turns; the hinge loss, step by step, when None.
     """
 
     def __init__(
         self, model: Any, discriminator: Any, dataset: Dataset, signature: Signature, fit: Fit, *, seed: int,
-        name: str = "fit"
+        name: str = "fit", adversarial: Adversarial | None = None
     ) -> None:  # fmt: skip
         if tuple(dataset.train.store.shape[1:]) != signature.outputs[0].sample_shape:
             rule = f"must have the generator's shape {signature.outputs[0].sample_shape}"
             raise InputError("images", rule, tuple(dataset.train.store.shape[1:]))
         self.name, self.epochs, self._seed = name, fit.epochs, seed
         self._models, self._dataset, self._signature, self._fit = (model, discriminator), dataset, signature, fit
+        self._rules = adversarial or Adversarial()
         extras = {"beta_1": _BETA_1} if fit.optimizer in ("adam", "adamw") else {}
         self._optimizers = [optimizer(fit, each, **extras) for each in self._models]
         for each, rule in zip(self._models, self._optimizers, strict=True):
@@ -99,16 +112,21 @@ class GanTrainer:
             stream = generator(self._seed, self.name, "noise", epoch, step)
             noise = stream.standard_normal((2, len(rows), *self._signature.inputs[0].sample_shape), np.float32)
             now = rate(self._fit, epoch * self.steps + step, self.steps)
-            return _Batch(self._scaled(self._dataset.train.take(rows)), noise, now)
+            moves = (epoch * self.steps + step + 1) % self._rules.critic_steps == 0
+            return _Batch(self._scaled(self._dataset.train.take(rows)), noise, now, moves)
 
         yield from ahead(make, range(self.steps))
 
     def step(self, batch: _Batch) -> Mapping[str, Any]:
-        """The discriminator learns first, then the generator against it."""
-        return dict(self._learn(*map(tf.constant, (batch.reals, batch.noise)), tf.constant(batch.rate, tf.float32)))
+        """The discriminator learns first, then the generator against it, where it is its turn."""
+        learn = self._learn if batch.moves else self._learn_critic
+        return dict(learn(*map(tf.constant, (batch.reals, batch.noise)), tf.constant(batch.rate, tf.float32)))
 
     def evaluate(self, epoch: int) -> Mapping[str, float]:
-        """The discriminator's hinge loss on validation images and on as many made ones; 2 where it cannot tell."""
+        """The discriminator's loss, without penalty, on validation images and on as many made ones.
+
+        Where it cannot tell them apart it is 2 for the hinge loss, and 0 for Wasserstein's.
+        """
         split = self._dataset.validation
         count = min(len(split), _VALIDATION)
         if not count:
@@ -138,10 +156,39 @@ class GanTrainer:
         for group, variables in self._groups.items():
             put(variables, found[group])
 
+    def shown(self, epoch: int) -> Mapping[str, bytes]:
+        """A grid of samples, always of the same noise, every few epochs and after the last."""
+        every = self._rules.samples_every
+        if not every or ((epoch + 1) % every and epoch + 1 < self.epochs):
+            return {}
+        model = self._models[0]
+        before = snapshot(model.variables)
+        self.finish()
+        kind = family(self._signature.family)
+        (noise,) = kind.tensors(np.arange(_SHOWN), self._signature).values()
+        outputs = {self._signature.outputs[0].name: model(noise, training=False).numpy()}
+        put(model.variables, before)
+        return {f"{epoch + 1:04d}.png": as_png_grid(kind.answers(outputs, self._signature, top=1))}
+
     def finish(self) -> None:
         """The generator's averaged weights, where they were asked for."""
         if self._average:
             put(self._models[0].trainable_variables, snapshot(self._average.values))
+            self._settle_norms()
+
+    def _settle_norms(self) -> None:
+        """Give batch norms the statistics of the weights they stand behind now: means over fresh noise."""
+        model = self._models[0]
+        norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
+        kept = [norm.momentum for norm in norms]
+        for number in range(_SETTLING if norms else 0):
+            for norm in norms:
+                norm.momentum = number / (number + 1)  # the mean of all batches so far
+            stream = generator(self._seed, self.name, "norms", number)
+            shape = (self._fit.batch_size, *self._signature.inputs[0].sample_shape)
+            model(stream.standard_normal(shape, np.float32), training=True)
+        for norm, momentum in zip(norms, kept, strict=True):
+            norm.momentum = momentum
 
     def explain(self, epoch: int, step: int) -> str:
         """The learning rate: images of whole numbers cannot be at fault."""
@@ -150,7 +197,8 @@ class GanTrainer:
 
     @cached_property
     def _facts(self) -> str:
-        return sha256(canonical_json([asdict(self._fit), self._seed, self.name, self._dataset.digest]))
+        parts = [asdict(self._fit), asdict(self._rules), self._seed, self.name, self._dataset.digest]
+        return sha256(canonical_json(parts))
 
     @property
     def _groups(self) -> dict[str, list[Any]]:
@@ -174,28 +222,39 @@ class GanTrainer:
         made, judged = self._models
 
         def judge(reals: Any, noise: Any) -> Any:
-            return _hinge(judged(reals, training=False), judged(made(noise, training=False), training=False))
+            return self._loss(judged(reals, training=False), judged(made(noise, training=False), training=False))
 
         return tf.function(judge, autograph=False, reduce_retracing=True)
 
+    @property
+    def _loss(self) -> Callable[[Any, Any], Any]:
+        return _hinge if self._rules.loss == "hinge" else _wasserstein
+
     @cached_property
     def _learn(self) -> Any:
-        made, judged = self._models
+        return tf.function(partial(self._take_turns, moves=True), autograph=False, reduce_retracing=True)
 
-        def learn(reals: Any, noise: Any, now: Any) -> dict[str, Any]:
-            with tf.GradientTape() as tape:
-                fakes = made(noise[0], training=True)
-                loss = _hinge(judged(reals, training=True), judged(fakes, training=True))
-            self._descend(1, tape, loss, now)
-            with tf.GradientTape() as tape:
-                other = -tf.reduce_mean(judged(made(noise[1], training=True), training=True))
+    @cached_property
+    def _learn_critic(self) -> Any:
+        return tf.function(partial(self._take_turns, moves=False), autograph=False, reduce_retracing=True)
+
+    def _take_turns(self, reals: Any, noise: Any, now: Any, *, moves: bool) -> dict[str, Any]:
+        """One step, traced; without `moves` the generator's loss is told and nothing learnt from it."""
+        made, judged = self._models
+        fakes = made(noise[0], training=True)
+        with tf.GradientTape() as tape:
+            loss = self._loss(judged(reals, training=True), judged(fakes, training=True))
+            if self._rules.loss == "wgan-gp":
+                loss += self._rules.gradient_penalty * _steepness(judged, reals, fakes, noise)
+        self._descend(1, tape, loss, now)
+        with tf.GradientTape() as tape:
+            other = -tf.reduce_mean(judged(made(noise[1], training=moves), training=moves))
+        if moves:
             self._descend(0, tape, other, now)
             if self._average:
                 self._average.update()
-            # One figure stands for both: if either side is lost, the sum is not finite.
-            return {"loss": loss + other, "discriminator_loss": loss, "generator_loss": other}
-
-        return tf.function(learn, autograph=False, reduce_retracing=True)
+        # One figure stands for both: if either side is lost, the sum is not finite.
+        return {"loss": loss + other, "discriminator_loss": loss, "generator_loss": other}
 
     def _descend(self, side: int, tape: Any, loss: Any, now: Any) -> None:
         variables = self._models[side].trainable_variables
@@ -208,3 +267,23 @@ class GanTrainer:
 
 def _hinge(real_scores: Any, fake_scores: Any) -> Any:
     return tf.reduce_mean(tf.nn.relu(1.0 - real_scores)) + tf.reduce_mean(tf.nn.relu(1.0 + fake_scores))
+
+
+def _wasserstein(real_scores: Any, fake_scores: Any) -> Any:
+    return tf.reduce_mean(fake_scores) - tf.reduce_mean(real_scores)
+
+
+def _steepness(judged: Any, reals: Any, fakes: Any, noise: Any) -> Any:
+    """How far the slope of the discriminator is from 1, between pairs of a real and a made image, squared.
+
+    The places between them come from the noise of the other side, so that a step needs no numbers of its own.
+    """
+    chosen = tf.reshape(noise[1], (tf.shape(reals)[0], -1))[:, 0]
+    shares = tf.reshape(0.5 * (1 + tf.math.erf(chosen / 2**0.5)), (-1, 1, 1, 1))  # normal -> uniform in 0..1
+    between = shares * reals + (1 - shares) * fakes
+    with tf.GradientTape() as tape:
+        tape.watch(between)
+        scores = judged(between, training=True)
+    slopes = tape.gradient(scores, between)
+    lengths = tf.sqrt(tf.reduce_sum(tf.square(slopes), axis=[1, 2, 3]) + _FLOOR)
+    return tf.reduce_mean(tf.square(lengths - 1))

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import LimitError
+from dltk.base.files import write_atomic
 from dltk.base.progress import SILENT, Progress
 from dltk.training import checkpoint as checkpoints
 from dltk.training.checkpoint import Checkpoint
-from dltk.training.trainer import Row, Trainer
+from dltk.training.trainer import Row, Shows, Trainer
 
 __all__ = ["run"]
 
@@ -22,12 +23,20 @@ _WRITE_SHARE = 0.05  # of the time may go into checkpoints; where epochs take mi
 _SYNC_EVERY = 20  # steps between looks at the loss: a look waits for the step to end
 
 
-def run(trainer: Trainer, *, checkpoint: Path, resume: bool = False, progress: Progress = SILENT) -> list[Row]:
+def run(
+    trainer: Trainer,
+    *,
+    checkpoint: Path,
+    resume: bool = False,
+    samples: Path | None = None,
+    progress: Progress = SILENT,
+) -> list[Row]:
     """Train `trainer` to its end; returns the history, one row an epoch.
 
     Args:
         checkpoint: file of this phase; replaced atomically after an epoch.
         resume: take up from `checkpoint` if it is there; to the bit what an undisturbed run gives.
+        samples: folder for the files that a trainer shows of its progress; made where there are any.
 
     Raises:
         LimitError: if the loss is no longer finite; the last good checkpoint is kept, `measured` holds the history.
@@ -43,6 +52,7 @@ def run(trainer: Trainer, *, checkpoint: Path, resume: bool = False, progress: P
     try:
         while len(history) < trainer.epochs and not trainer.done(history):
             history.append(_epoch(trainer, history, writer, progress))
+            _show(trainer, len(history) - 1, samples)  # before the checkpoint: a killed run makes them once more
             writer.offer(Checkpoint(list(history), trainer.state()))
     finally:
         writer.flush()  # also on NaN and Ctrl-C: what was reached is kept
@@ -66,6 +76,14 @@ def _epoch(trainer: Trainer, history: list[Row], writer: _Writer, progress: Prog
         row |= {name: float(value) for name, value in trainer.evaluate(epoch).items()}
     row["seconds"] = round(time.perf_counter() - started, 3)
     return row
+
+
+def _show(trainer: Trainer, epoch: int, folder: Path | None) -> None:
+    if folder is None or not isinstance(trainer, Shows):
+        return
+    for name, data in trainer.shown(epoch).items():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / name, data)
 
 
 def _values(steps: list[Mapping[str, Any]], name: str) -> NDArray[np.float64]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
 
-__all__ = ["TRAINERS", "Factory", "Row", "Trainer", "trainers"]
+__all__ = ["TRAINERS", "Factory", "Row", "Shows", "Trainer", "trainers"]
 
 Row = dict[str, Any]  # one epoch of the history: "phase", "epoch", "seconds" and the figures
 
@@ -55,6 +55,14 @@ class Trainer(Protocol):
 
     def explain(self, epoch: int, step: int) -> str:
         """The likely cause of a loss that is not finite, in a sentence."""
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """What a trainer answers besides whose progress a person wants to see, not only read in figures."""
+
+    def shown(self, epoch: int) -> Mapping[str, bytes]:
+        """Files to look at after `epoch` (from 0), name -> bytes; none after most epochs. Changes nothing."""
 
 
 Factory = Callable[..., Iterator[Trainer]]  # (built, dataset, signature, settings, *, progress) -> phases in order

@@ -149,5 +149,5 @@ def _train(
     history: list[dict[str, Any]] = []
     for trainer in training.trainers(task.trainer)(built, dataset, signature, settings, progress=progress):
         checkpoint = run.checkpoints / f"{trainer.name}.npz"
-        history += training.run(trainer, checkpoint=checkpoint, resume=resume, progress=progress)
+        history += training.run(trainer, checkpoint=checkpoint, resume=resume, samples=run.samples, progress=progress)
     return history
