@@ -20,12 +20,37 @@ from figures import Figure, merge, render
 from light_start import light_start
 from others import others
 from phase_one import phase_one
+from recipe_audio_keyword import spoken_digits
+from recipe_autoencoder import fashion_anomalies, fashion_noise, tumours
+from recipe_control import cart_pole
+from recipe_forecast import forecasts
+from recipe_gan import made_fashion
+from recipe_multimodal import images_with_texts
+from recipe_recommender import recommender_beside_factorization
+from recipe_segmentation import masks_of_shapes
+from recipe_tabular import tabular_beside_gradient_boosting
+from recipe_text import banking77
 from shell import ROOT, heading
 from whole import accuracy, int8, memory
 
 from dltk.base.files import write_atomic
 
 __all__ = ["benchmarks", "main"]
+
+_RECIPES = {  # name of the recipe -> what measures it
+    "audio-keyword": spoken_digits,
+    "autoencoder-anomalies": fashion_anomalies,
+    "autoencoder-noise": fashion_noise,
+    "autoencoder-tumours": tumours,
+    "control": cart_pole,
+    "forecast": forecasts,
+    "gan": made_fashion,
+    "multimodal": images_with_texts,
+    "recommender": recommender_beside_factorization,
+    "segmentation": masks_of_shapes,
+    "tabular": tabular_beside_gradient_boosting,
+    "text": banking77,
+}
 
 
 def benchmarks(options: argparse.Namespace) -> Mapping[str, Callable[[], list[Figure]]]:
@@ -44,6 +69,7 @@ def benchmarks(options: argparse.Namespace) -> Mapping[str, Callable[[], list[Fi
         "others-mobilenet": partial(others, "mobilenet", **trained),
         **{name: partial(compression, name, **trained) for name in ROWS},
         "memory": partial(memory, limit=options.limit),
+        **{f"recipe-{name}": partial(measure, **trained) for name, measure in _RECIPES.items()},
     }
 
 

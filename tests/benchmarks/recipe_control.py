@@ -1,0 +1,46 @@
+"""The recipe `control` on CartPole-v1: the returns of the trained network, and of the file that a device plays with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from figures import Figure, at_least, spread
+from shell import console_script, once, run_json, shown
+
+from dltk.edge.machine import machine
+from dltk.run import Run
+
+__all__ = ["cart_pole"]
+
+_SEEDS = (0, 1, 2)
+_SOLVED = 475.0  # gymnasium's own threshold for CartPole-v1
+_GATE = ("--gate", "cosine=-1")  # advantages lie around zero: a cosine says little of them
+
+
+def cart_pole(*, runs: Path, limit: int = 0) -> list[Figure]:
+    """Mean return of 100 greedy episodes, three seeds of training; and of the first seed's TFLite file."""
+    means, command = [], [console_script()]
+    for seed in _SEEDS:
+        pairs = [f"seed={seed}", *(["fit.epochs=2"] if limit else [])]
+        folder, words = runs / f"control-{seed}", [word for pair in pairs for word in ("--set", pair)]
+        command = [console_script(), "finetune", "control", "--data", "CartPole-v1", "--run", folder, *words]
+        once(folder, command)
+        means.append(float(Run.open(folder).read_json("metrics")["return_mean"]))
+    middle, words_of = spread(means, "{:.1f}")
+    lowest = min(means)
+    what = f"mean return of 100 greedy episodes on CartPole-v1, the worst of {len(_SEEDS)} seeds (median {middle:.1f})"
+    met = at_least(lowest, _SOLVED)
+    found = Figure("recipe-control", what, shown(command), f"{lowest:.1f}", words_of, "at least 475", met, machine())
+    return [found, _played(runs)]
+
+
+def _played(runs: Path) -> Figure:
+    bundle = runs / "control-0-bundle"
+    export = [console_script(), "export", runs / "control-0", "--format", "tflite", "--precision", "float32"]
+    run_json([*export, *_GATE, "--out", bundle, "--json"])
+    command = [console_script(), "predict", bundle, "--env", "CartPole-v1", "--episodes", "100", "--json"]
+    played, _ = run_json(command)
+    mean, deviation = float(played["return_mean"]), float(played["return_spread"])
+    what, words = "the same of the first seed's float32 TFLite file, without TensorFlow", f"deviation {deviation:.1f}"
+    met = at_least(mean, _SOLVED)
+    return Figure("recipe-control", what, shown(command), f"{mean:.1f}", words, "at least 475", met, machine())
