@@ -136,7 +136,7 @@ ROWS: dict[str, Row] = {
     "recommender": Row(
         _ratings_csv,
         lambda folder: ["u3", '{"history": ["i1", "i99"]}'],
-        steps=("quantize:precision=int8,keep=scores",),
+        steps=("quantize:precision=float16",),
     ),
     "tabular": Row(_people_csv, _people),
     "segmentation": Row(_shapes, _picture, slow=True),
