@@ -19,8 +19,8 @@ __all__ = ["predict"]
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Labels a sample.")
 @click.option("--out", type=options.PATH, metavar="FILE", help="Write what the model made, e.g. pictures as a PNG.")
 @click.option("--env", metavar="NAME", help="Let a policy play in this gymnasium environment; no INPUT then.")
-@click.option("--episodes", type=click.IntRange(min=1), default=10, show_default=True, help="With --env: how many.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="With --env: of the first one.")
+@click.option("--episodes", type=click.IntRange(min=1), help="With --env: how many; 10 if not given.")
+@click.option("--seed", type=click.IntRange(min=0), help="With --env: of the first episode; 0 if not given.")
 @options.as_json
 def predict(
     bundle: Path,
@@ -30,11 +30,14 @@ def predict(
     top: int,
     out: Path | None,
     env: str | None,
-    episodes: int,
-    seed: int,
+    episodes: int | None,
+    seed: int | None,
     as_json: bool,
 ) -> None:
-    """Run the model in BUNDLE on each INPUT: pictures, CSV files, or seed numbers, as the model takes them.
+    """Run the model in BUNDLE on each INPUT, which is what the model takes.
+
+    Paths of pictures, recordings, CSV or text files; texts; seed numbers; JSON such as {"user": "7"} or {"image":
+    "a.jpg", "text": "a dog"}. Of a CSV or text file each row or line is a sample where the model takes such.
 
     \b
     Example:
@@ -47,12 +50,14 @@ def predict(
 
     if bool(inputs) == (env is not None):
         raise UsageError("INPUT", "give what to run the model on, or --env to let a policy play", len(inputs))
+    if env is None and (episodes is not None or seed is not None):
+        raise UsageError("--episodes, --seed", "need --env")
     model = load(bundle, runtime=runtime, artifact=artifact)
     told = {"bundle": str(bundle), "artifact": model.artifact.file}
     if env is not None:
         from dltk.edge.play import play_bundle
 
-        played = play_bundle(model, env, episodes=episodes, seed=seed)
+        played = play_bundle(model, env, episodes=episodes or 10, seed=seed or 0)
         options.show(told | played.as_dict(), played.as_text(), as_json)
         return
     kind = family(model.signature.family)
