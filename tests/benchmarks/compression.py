@@ -27,7 +27,7 @@ SOURCES: dict[str, tuple[str, tuple[str, ...]]] = {  # name of the run -> recipe
             "augment.translate=0.08", "augment.views=0", "tune.epochs=12", "tune.learning_rate=5e-4",
         ),
     ),
-    "cnn-10k": ("cnn", ("fit.epochs=120",)),
+    "cnn-10k": ("cnn", ()),
 }  # fmt: skip
 
 
@@ -56,9 +56,9 @@ ROWS: dict[str, Row] = {
     "shared-cnn": Row(
         "cnn-10k",
         (
-            "prune:sparsity=0.6,epochs=40,batch_size=128,end=0.5,learning_rate=2e-3",
-            "cluster:clusters=16,epochs=20,batch_size=128,learning_rate=1e-3",
-            "quantize:method=qat,epochs=6,learning_rate=2e-4,batch_size=128",
+            "prune:sparsity=0.6,epochs=24,batch_size=128,end=0.5,learning_rate=2e-3",
+            "cluster:clusters=16,epochs=10,batch_size=128,learning_rate=1e-3",
+            "quantize:method=qat,epochs=4,learning_rate=2e-4,batch_size=128",
         ),
         "int8", 0.5, download=1 / 8,
     ),
