@@ -16,6 +16,7 @@ import pytest
 import small
 import tiny
 from dltk.cli.main import COMMANDS, cli
+from dltk.edge.signature import Signature, TensorSpec
 
 pytestmark = [
     *small.QUIET,
@@ -91,6 +92,32 @@ def bundle(folder):
     tiny.write_bundle(folder, {"model.float32.tflite": tiny.tflite(), "model.float32.onnx": tiny.onnx()})
 
 
+def policy(folder):
+    """Pushes the cart to the side that its pole falls to: worth is what the pole's angle and its speed say."""
+    package, _ = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    pytest.importorskip("gymnasium")
+    from onnx import TensorProto, helper, numpy_helper
+
+    kernel = np.array([[0, 0, -1, -1], [0, 0, 1, 1]], np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["observation", "kernel"], ["values"], transB=1)],
+        "policy",
+        [helper.make_tensor_value_info("observation", TensorProto.FLOAT, ["batch", 4])],
+        [helper.make_tensor_value_info("values", TensorProto.FLOAT, ["batch", 2])],
+        [numpy_helper.from_array(kernel, "kernel")],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    package.checker.check_model(made)
+    signature = Signature(
+        task="control",
+        family="policy",
+        inputs=(TensorSpec("observation", "float32", (None, 4), ("batch", "number")),),
+        outputs=(TensorSpec("values", "float32", (None, 2), ("batch", "action")),),
+    )
+    golden = {"raw": np.zeros((1, 4), np.float32)}  # predict never looks at the samples
+    tiny.write_bundle(folder, {"model.float32.onnx": made.SerializeToString()}, signature=signature, golden=golden)
+
+
 def model(path):
     """Says which colour is strongest, of pixels in 0..1: right on every one of `photos`."""
     import keras
@@ -104,6 +131,7 @@ def model(path):
 MAKERS = (
     (r"photos(/\w+)?/?", photos),
     (r"[\w-]+\.(jpg|png)", photo),
+    (r"exported/control", policy),
     (r"exported/[\w-]+", bundle),
     (r"[\w-]+\.(keras|h5)", model),
 )
