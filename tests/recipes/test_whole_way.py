@@ -14,6 +14,11 @@ from recipe_rows import ROWS
 
 pytestmark = small.QUIET
 
+# Two minutes on a quiet core; a busy machine takes many times that.
+_SLOW = [pytest.mark.slow, pytest.mark.timeout(1200)]
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),
+]  # two minutes on a quiet core; a busy machine takes many times that
 _LIGHT = f"import sys; sys.modules.update(dict.fromkeys({BLOCKED!r})); from dltk.cli.main import main; main()"
 
 
@@ -25,7 +30,7 @@ def light(*words):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * row.slow) for n, row in ROWS.items()])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=_SLOW * row.slow) for n, row in ROWS.items()])
 def test_from_data_to_answers(name, tmp_path):
     row, data = ROWS[name], tmp_path / "data"
     data.mkdir()
