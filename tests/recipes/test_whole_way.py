@@ -16,9 +16,6 @@ pytestmark = small.QUIET
 
 # Two minutes on a quiet core; a busy machine takes many times that.
 _SLOW = [pytest.mark.slow, pytest.mark.timeout(1200)]
-    pytest.mark.slow,
-    pytest.mark.timeout(1200),
-]  # two minutes on a quiet core; a busy machine takes many times that
 _LIGHT = f"import sys; sys.modules.update(dict.fromkeys({BLOCKED!r})); from dltk.cli.main import main; main()"
 
 
