@@ -56,9 +56,9 @@ ROWS: dict[str, Row] = {
     "shared-cnn": Row(
         "cnn-10k",
         (
-            "prune:sparsity=0.6,epochs=24,batch_size=128,end=0.5,learning_rate=2e-3",
-            "cluster:clusters=16,epochs=10,batch_size=128,learning_rate=1e-3",
-            "quantize:method=qat,epochs=4,learning_rate=2e-4,batch_size=128",
+            "prune:sparsity=0.7,epochs=12,batch_size=128,end=0.5,learning_rate=2e-3",
+            "cluster:clusters=16,epochs=6,batch_size=128,learning_rate=1e-3",
+            "quantize:method=qat,epochs=3,learning_rate=2e-4,batch_size=128",
         ),
         "int8", 0.5, download=1 / 8,
     ),
