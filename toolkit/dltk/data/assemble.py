@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -10,37 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import canonical_json
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
 from dltk.data.decoded import Decoded
 from dltk.data.duplicates import drop_duplicates
 from dltk.data.pool import Pool
-from dltk.data.split import SIDES, assign_sides, stratified
+from dltk.data.split import SIDES, HeldBack, complete_sides, sides_digest, stratified
 from dltk.edge.signature import Op
 from dltk.edge.sources.unreadable import ignored, is_ignored, require_few_unreadable
 
-__all__ = ["Shares", "assemble", "require_training_share"]
+__all__ = ["Shares", "assemble"]
 
 
-class Shares(Protocol):
+class Shares(HeldBack, Protocol):
     """The settings that say how samples are split; see `dltk.recipe.ImageData`."""
 
-    @property
-    def validation(self) -> float: ...
-    @property
-    def test(self) -> float: ...
     @property
     def limit(self) -> int: ...
     @property
     def max_unreadable(self) -> float: ...
-
-
-def require_training_share(settings: Shares) -> None:
-    """Raise InputError, before anything is read, if validation and test would take all samples."""
-    if settings.validation + settings.test >= 1.0:
-        received = settings.validation + settings.test
-        raise InputError("setting data.validation", "must leave samples for training beside data.test", received)
 
 
 def assemble(
@@ -60,7 +47,15 @@ def assemble(
     """
     _check_files(pool, decoded, settings.max_unreadable, progress)
     rows = np.setdiff1d(np.arange(len(pool)), np.array(sorted(decoded.unreadable), np.int64))
-    sides, carved = _sides(pool, rows, settings, seed)
+    groups = None if pool.groups is None else [pool.groups[row] for row in rows]
+    sides, carved = complete_sides(
+        pool.sides[rows],
+        pool.targets[rows],
+        validation=settings.validation,
+        test=settings.test,
+        groups=groups,
+        seed=seed,
+    )
     rows, sides, copies = drop_duplicates(pool, decoded.digests, rows, sides)
     if copies["duplicates"]:
         progress.warn(f"{len(copies['duplicates'])} {noun} were on several sides; copies stay on one, see the report")
@@ -68,7 +63,8 @@ def assemble(
     splits = [Split(decoded.raws, chosen, pool.targets[chosen]) for chosen in by_side]
     report = {**_report(pool, decoded, by_side), "carved_from_train": carved, **copies}
     train, validation, test = splits
-    digest = _digest(pool, decoded, by_side, ops)
+    facts = {"ops": [dict(op) for op in ops], "labels": list(pool.labels)}
+    digest = sides_digest(facts, by_side, decoded.digests, pool.targets)
     return Dataset(train, validation, test, pool.labels, digest, pool.source, report)
 
 
@@ -81,16 +77,6 @@ def _report(pool: Pool, decoded: Decoded, by_side: list[NDArray[np.int64]]) -> d
         "unreadable": len(decoded.unreadable),
         "ignored": sum(is_ignored(reason) for _, reason in pool.skipped),
     }
-
-
-def _sides(pool: Pool, rows: NDArray[np.int64], settings: Shares, seed: int) -> tuple[NDArray[np.int8], list[str]]:
-    """The side of each of `rows`, and the names of the sides that had to be taken from train."""
-    sides = pool.sides[rows].copy()
-    shares = {side: getattr(settings, side) * (SIDES.index(side) not in sides) for side in ("validation", "test")}
-    free = np.flatnonzero(sides <= 0)
-    groups = None if pool.groups is None else [pool.groups[row] for row in rows[free]]
-    sides[free] = assign_sides(pool.targets[rows[free]], **shares, groups=groups, seed=seed)
-    return sides, [side for side, share in shares.items() if share]
 
 
 def _rows_by_side(
@@ -131,12 +117,3 @@ def _counts(pool: Pool, rows: NDArray[np.int64]) -> dict[str, int]:
         np.bincount(targets, minlength=len(pool.labels)) if targets.ndim == 1 else targets.sum(axis=0).astype(int)
     )
     return {label: int(count) for label, count in zip(pool.labels, counts, strict=True)}
-
-
-def _digest(pool: Pool, decoded: Decoded, by_side: list[NDArray[np.int64]], ops: Sequence[Op]) -> str:
-    hashed = hashlib.sha256(canonical_json({"ops": [dict(op) for op in ops], "labels": list(pool.labels)}))
-    for rows in by_side:
-        hashed.update(len(rows).to_bytes(8, "little"))
-        hashed.update(decoded.digests[rows].tobytes())
-        hashed.update(np.ascontiguousarray(pool.targets[rows]).tobytes())
-    return hashed.hexdigest()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dltk.base.progress import SILENT, Progress
-from dltk.data.assemble import assemble, require_training_share
+from dltk.data.assemble import assemble
 from dltk.data.dataset import Dataset
 from dltk.data.decoded import decode_pool, image_decoder
 from dltk.data.pool import open_pool
+from dltk.data.split import require_training_share
 from dltk.edge.preprocess import image_ops
 from dltk.edge.signature import Op
 from dltk.recipe import ImageData, PlainImageData

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import Any
 
@@ -15,9 +14,10 @@ from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset, Split
 from dltk.data.decoded import Decoded, decode_pool, image_decoder
 from dltk.data.duplicates import drop_duplicates
+from dltk.data.images import reading_ops
 from dltk.data.pool import Pool
-from dltk.data.split import SIDES, assign_sides, stratified
-from dltk.edge.preprocess import image_ops, resize_image
+from dltk.data.split import SIDES, complete_sides, require_training_share, sides_digest, stratified
+from dltk.edge.preprocess import resize_image
 from dltk.edge.signature import Op
 from dltk.edge.sources.masks import Masked, list_masked, read_mask
 from dltk.edge.sources.unreadable import require_few_unreadable
@@ -39,18 +39,18 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
             than `settings.max_unreadable` allows, or a class without a training pixel.
         EnvironmentFault: on a full disk, or missing Pillow.
     """
-    if settings.validation + settings.test >= 1.0:
-        received = settings.validation + settings.test
-        raise InputError("setting data.validation", "must leave samples for training beside data.test", received)
+    require_training_share(settings)
     found = list_masked(source)
-    ops = image_ops(settings.size, settings.size, fit=settings.resize, max_pixels=settings.max_pixels)
+    ops = reading_ops(settings)
     pool = _pool(source, found)
     decoded = decode_pool(pool, image_decoder(ops), progress=progress)
     faults = _faults(pool, decoded, settings.max_unreadable, progress)
     rows = np.setdiff1d(np.arange(len(pool)), np.array(sorted(decoded.unreadable), np.int64))
     masks = _masks(found, rows, ops[1], settings.size, progress)
     labels = found.labels or tuple(map(str, range(int(masks[rows].max()) + 1)))
-    sides, carved = _sides(pool, rows, settings, seed)
+    sides, carved = complete_sides(
+        pool.sides[rows], pool.targets[rows], validation=settings.validation, test=settings.test, seed=seed
+    )
     rows, sides, copies = drop_duplicates(pool, decoded.digests, rows, sides)
     by_side = [rows[sides == side] for side in range(len(SIDES))]
     if 0 < settings.limit < len(by_side[0]):
@@ -67,7 +67,8 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
         **copies,
     }
     train, validation, test = (Split(decoded.raws, chosen, masks[chosen]) for chosen in by_side)
-    digest = _digest(decoded, masks, by_side, {"ops": [dict(op) for op in ops], "labels": list(labels)})
+    facts = {"ops": [dict(op) for op in ops], "labels": list(labels)}
+    digest = sides_digest(facts, by_side, decoded.digests, masks)
     return Dataset(train, validation, test, labels, digest, pool.source, report)
 
 
@@ -78,15 +79,6 @@ def _faults(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> li
     if words := require_few_unreadable(f"data {pool.source}", faults, len(pool), most=most, remedy=remedy):
         progress.warn(words)
     return faults
-
-
-def _digest(decoded: Decoded, masks: NDArray[np.uint8], by_side: list[NDArray[np.int64]], asked: dict[str, Any]) -> str:
-    hashed = hashlib.sha256(canonical_json(asked))
-    for chosen in by_side:
-        hashed.update(len(chosen).to_bytes(8, "little"))
-        hashed.update(decoded.digests[chosen].tobytes())
-        hashed.update(np.ascontiguousarray(masks[chosen]).tobytes())
-    return hashed.hexdigest()
 
 
 def _pool(source: str, found: Masked) -> Pool:
@@ -113,15 +105,6 @@ def _masks(found: Masked, rows: NDArray[np.int64], resize: Op, side: int, progre
             masks[row] = resize_image(mask, resize, nearest=True)
             bar.advance(1)
     return masks
-
-
-def _sides(pool: Pool, rows: NDArray[np.int64], settings: Any, seed: int) -> tuple[NDArray[np.int8], list[str]]:
-    """The side of each of `rows`, and the names of the sides that had to be taken from train."""
-    sides = pool.sides[rows].copy()
-    shares = {side: getattr(settings, side) * (SIDES.index(side) not in sides) for side in ("validation", "test")}
-    free = np.flatnonzero(sides <= 0)
-    sides[free] = assign_sides(pool.targets[rows[free]], **shares, groups=None, seed=seed)
-    return sides, [side for side, share in shares.items() if share]
 
 
 def _require_every_class(labels: tuple[str, ...], pixels: list[int], source: str) -> None:

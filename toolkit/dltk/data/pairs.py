@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
-from dltk.data.assemble import assemble, require_training_share
+from dltk.data.assemble import assemble
 from dltk.data.dataset import Dataset
 from dltk.data.decoded import Decoder, decode_pool, image_decoder
 from dltk.data.pool import Pool, stamp
-from dltk.data.split import SIDES
+from dltk.data.split import SIDES, require_training_share
 from dltk.data.tokenizer import find_tokenizer
 from dltk.edge.families.image_text import pair_type
 from dltk.edge.families.text import as_raw

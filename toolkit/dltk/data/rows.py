@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, sha256
 from dltk.data.dataset import Dataset, Split
-from dltk.data.split import SIDES, assign_sides
+from dltk.data.split import SIDES, assign_sides, require_training_share
 from dltk.edge.sources import Table, check_labels
 
 __all__ = ["prepare_rows"]
@@ -30,9 +30,7 @@ def prepare_rows(table: Table, settings: Any, *, seed: int) -> Dataset:
         InputError: on a cell that is no number, no column left, or too few rows.
     """
     where, labelled = str(table.path), settings.label in table.header
-    if settings.validation + settings.test >= 1.0:
-        received = settings.validation + settings.test
-        raise InputError("setting data.validation", "must leave samples for training beside data.test", received)
+    require_training_share(settings)
     columns = settings.columns or tuple(name for name in table.header if name != settings.label)
     if not columns or settings.label in columns:
         rule = f"must have columns of numbers beside {settings.label!r}"

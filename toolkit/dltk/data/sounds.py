@@ -8,10 +8,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dltk.base.progress import SILENT, Progress
-from dltk.data.assemble import assemble, require_training_share
+from dltk.data.assemble import assemble
 from dltk.data.dataset import Dataset
 from dltk.data.decoded import Decoder, decode_pool
 from dltk.data.pool import open_files
+from dltk.data.split import require_training_share
 from dltk.edge.signature import Op
 from dltk.edge.sound import read_sound, sound_op
 from dltk.edge.sources import SOUNDS

@@ -2,15 +2,77 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SIDES", "assign_sides", "stratified"]
+from dltk.base.errors import InputError
+from dltk.base.files import canonical_json
+
+__all__ = [
+    "SIDES",
+    "HeldBack",
+    "assign_sides",
+    "complete_sides",
+    "require_training_share",
+    "sides_digest",
+    "stratified",
+]
 
 SIDES = ("train", "validation", "test")
 _TRAIN, _VALIDATION, _TEST = range(3)
+
+
+class HeldBack(Protocol):
+    """The settings that say which shares are not trained on."""
+
+    @property
+    def validation(self) -> float: ...
+    @property
+    def test(self) -> float: ...
+
+
+def require_training_share(settings: HeldBack, noun: str = "samples") -> None:
+    """Raise InputError, before anything is read, if validation and test would take all samples."""
+    if settings.validation + settings.test >= 1.0:
+        received = settings.validation + settings.test
+        raise InputError("setting data.validation", f"must leave {noun} for training beside data.test", received)
+
+
+def complete_sides(
+    given: NDArray[np.int8],
+    targets: NDArray[np.generic],
+    *,
+    validation: float,
+    test: float,
+    groups: Sequence[str] | None = None,
+    seed: int,
+) -> tuple[NDArray[np.int8], list[str]]:
+    """The side of every sample (n,), and the names of the sides that had to be taken from train.
+
+    Args:
+        given: the sides that came with the data; -1: none. A side that nobody is on is taken from train, in its share.
+    """
+    wanted = {"validation": validation, "test": test}
+    shares = {side: share * (SIDES.index(side) not in given) for side, share in wanted.items()}
+    sides, free = given.copy(), np.flatnonzero(given <= _TRAIN)
+    sides[free] = assign_sides(
+        targets[free], **shares, groups=None if groups is None else [groups[int(row)] for row in free], seed=seed
+    )
+    return sides, [side for side, share in shares.items() if share]
+
+
+def sides_digest(facts: Any, by_side: Sequence[NDArray[np.int64]], *arrays: NDArray[Any]) -> str:
+    """SHA-256 of JSON values and of what `arrays` (N, ...) hold at the rows of each side."""
+    hashed = hashlib.sha256(canonical_json(facts))
+    for rows in by_side:
+        hashed.update(len(rows).to_bytes(8, "little"))
+        for array in arrays:
+            hashed.update(np.ascontiguousarray(array[rows]).tobytes())
+    return hashed.hexdigest()
 
 
 def stratified(targets: NDArray[np.generic], *, count: int, seed: int) -> NDArray[np.int64]:

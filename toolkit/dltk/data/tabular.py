@@ -13,7 +13,7 @@ from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
 from dltk.data.columns import TargetKind, columns_of_table, kind_of_target, texts_of
 from dltk.data.dataset import Dataset, Split
-from dltk.data.split import SIDES, assign_sides, stratified
+from dltk.data.split import SIDES, assign_sides, require_training_share, stratified
 from dltk.edge.families.rows import Columns, encode
 from dltk.edge.families.tabular import labels_of_rows
 from dltk.edge.sources import Table, check_labels, read_table
@@ -33,9 +33,7 @@ def prepare_table(source: str, settings: Any, *, seed: int, progress: Progress) 
     Raises:
         InputError: naming line and column of what cannot be used.
     """
-    if settings.validation + settings.test >= 1.0:
-        received = settings.validation + settings.test
-        raise InputError("setting data.validation", "must leave rows for training beside data.test", received)
+    require_training_share(settings, "rows")
     table = read_table(Path(source))
     columns = columns_of_table(table, settings, progress)
     kind = kind_of_target(table, columns.targets, settings.kind)

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import canonical_json, sha256
+from dltk.base.files import sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset, Split
 from dltk.data.duplicates import drop_duplicates
-from dltk.data.split import SIDES, assign_sides, stratified
+from dltk.data.split import SIDES, complete_sides, require_training_share, sides_digest, stratified
 from dltk.data.tokenizer import find_tokenizer
 from dltk.edge.families.text import as_raw
 from dltk.edge.sources.texts import list_texts
@@ -55,14 +55,13 @@ def prepare_texts(source: str, settings: TextData, *, seed: int, progress: Progr
         InputError: naming file, line or setting that cannot be used.
         EnvironmentFault: if the tokenizer cannot be had, or the package `tokenizers` is missing.
     """
-    if settings.validation + settings.test >= 1.0:
-        received = settings.validation + settings.test
-        raise InputError("setting data.validation", "must leave samples for training beside data.test", received)
+    require_training_share(settings)
     if settings.limit and settings.shots:
         raise InputError("setting data.shots", "must be 0 where data.limit is set", settings.shots)
     pool = _pool(source, settings)
     rows = np.arange(len(pool.targets))
-    sides, carved = _sides(pool, settings, seed)
+    decides = 0.0 if settings.shots else settings.validation
+    sides, carved = complete_sides(pool.sides, pool.targets, validation=decides, test=settings.test, seed=seed)
     digests = np.array([list(hashlib.sha256(raw).digest()) for raw in pool.raws], np.uint8)
     rows, sides, copies = drop_duplicates(pool, digests, rows, sides)
     _tell(copies, progress)
@@ -73,7 +72,8 @@ def prepare_texts(source: str, settings: TextData, *, seed: int, progress: Progr
     tokenizer = find_tokenizer(settings.tokenizer, seen, vocabulary_size=settings.vocabulary, progress=progress)
     train, validation, test = (Split(pool.raws, chosen, pool.targets[chosen]) for chosen in by_side)
     report = {**_report(pool, by_side), "carved_from_train": carved, **copies}
-    digest = _digest(pool, digests, by_side, tokenizer, settings)
+    facts = {"labels": list(pool.labels), "tokenizer": sha256(tokenizer), "length": settings.length}
+    digest = sides_digest(facts, by_side, digests, pool.targets)
     return Dataset(train, validation, test, pool.labels, digest, source, report, {TOKENIZER: tokenizer})
 
 
@@ -90,16 +90,6 @@ def _pool(source: str, settings: TextData) -> _Pool:
         found.places,
         sum(len(raw) < len(text.encode("utf-8")) for raw, text in zip(raws, found.texts, strict=True)),
     )
-
-
-def _sides(pool: _Pool, settings: TextData, seed: int) -> tuple[NDArray[np.int8], list[str]]:
-    """The side of every text, and the names of the sides that had to be taken from train."""
-    sides = pool.sides.copy()
-    wanted = {"validation": 0.0 if settings.shots else settings.validation, "test": settings.test}
-    shares = {side: share * (SIDES.index(side) not in sides) for side, share in wanted.items()}
-    free = np.flatnonzero(sides <= 0)
-    sides[free] = assign_sides(pool.targets[free], **shares, groups=None, seed=seed)
-    return sides, [side for side, share in shares.items() if share]
 
 
 def _tell(copies: dict[str, Any], progress: Progress) -> None:
@@ -143,15 +133,3 @@ def _report(pool: _Pool, by_side: list[NDArray[np.int64]]) -> dict[str, Any]:
         "classes": {side: _counts(pool, chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
         "cut_off": pool.cut,
     }
-
-
-def _digest(
-    pool: _Pool, digests: NDArray[np.uint8], by_side: list[NDArray[np.int64]], tokenizer: bytes, settings: TextData
-) -> str:
-    facts = {"labels": list(pool.labels), "tokenizer": sha256(tokenizer), "length": settings.length}
-    hashed = hashlib.sha256(canonical_json(facts))
-    for rows in by_side:
-        hashed.update(len(rows).to_bytes(8, "little"))
-        hashed.update(digests[rows].tobytes())
-        hashed.update(np.ascontiguousarray(pool.targets[rows]).tobytes())
-    return hashed.hexdigest()

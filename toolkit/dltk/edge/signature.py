@@ -102,6 +102,17 @@ class Signature:
                 raise InputError(op["file"], rule, sha256(found[op["file"]]))
         return replace(self, assets=found)
 
+    def step(self, name: str) -> Op:
+        """The step `name` before the model.
+
+        Raises:
+            InputError: if there is none.
+        """
+        for op in self.preprocess:
+            if op["op"] == name:
+                return op
+        raise InputError("preprocess", f"needs a step {name!r}", [op["op"] for op in self.preprocess])
+
     def with_postprocess(self, *ops: Op) -> Signature:
         """The same signature with other steps after the model."""
         return replace(self, postprocess=tuple(ops))

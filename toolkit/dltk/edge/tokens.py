@@ -14,12 +14,25 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.files import parse_json
+from dltk.edge.signature import Signature
 
-__all__ = ["TOKENIZER", "padded_tokens", "token_positions", "vocabulary", "words"]
+__all__ = ["TOKENIZER", "padded_tokens", "token_positions", "tokenizer_of", "vocabulary", "words"]
 
 TOKENIZER = "tokenizer.json"  # as a bundle calls it
 _MAX_BYTES = 50_000_000
 _PADDING = ("[PAD]", "<pad>", "<PAD>")  # what token 0 may be called: 0 is what models mask
+
+
+def tokenizer_of(signature: Signature) -> bytes:
+    """The tokenizer.json that the step "tokenize" names.
+
+    Raises:
+        InputError: if there is no such step, or it names no file of the bundle.
+    """
+    name = signature.step("tokenize").get("file")
+    if not isinstance(name, str) or name not in signature.assets:
+        raise InputError("preprocess: tokenize", "must name a file of the bundle", name)
+    return signature.assets[name]
 
 
 def padded_tokens(

@@ -163,12 +163,6 @@ def take(split: Split, positions: NDArray[np.int64]) -> Samples:
     return split.take(positions), split.targets[positions]
 
 
-def one_op(ops: tuple[Mapping[str, Any], ...], name: str) -> Mapping[str, Any]:
-    """The one step called `name`."""
-    (found,) = (op for op in ops if op["op"] == name)
-    return found
-
-
 def _classes(targets: NDArray[Any]) -> NDArray[np.int64]:
     if np.issubdtype(targets.dtype, np.integer) and targets.ndim == 1:
         return targets.astype(np.int64)

@@ -11,12 +11,12 @@ from dltk.base.errors import InputError
 from dltk.base.files import sha256
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
-from dltk.data.images import prepare_images
+from dltk.data.images import prepare_images, reading_ops
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
 
-__all__ = ["TASK", "decode_ops", "value_range"]
+__all__ = ["TASK", "value_range"]
 
 _THRESHOLD = 0.5  # of a sigmoid: where the odds are even
 
@@ -47,21 +47,13 @@ class _ImageClassification(SplitTask):
             family=self.family,
             inputs=(image,),
             outputs=(TensorSpec("logits", "float32", (None, len(dataset.labels)), ("batch", "class")),),
-            preprocess=(*decode_ops(settings.data), *built.preprocess),
+            preprocess=(*reading_ops(settings.data), *built.preprocess),
             postprocess=(last,),
             labels=dataset.labels,
         )
 
 
 TASK = _ImageClassification()
-
-
-def decode_ops(data: Any) -> tuple[dict[str, Any], ...]:
-    """File -> cached uint8 (side, side, 3), as `data` (an ImageData) says."""
-    return (
-        {"op": "decode", "mode": "RGB", "max_pixels": data.max_pixels},
-        {"op": "resize", "height": data.size, "width": data.size, "method": "bilinear", "fit": data.resize},
-    )
 
 
 def value_range(built: Built) -> tuple[float, float] | None:

@@ -7,11 +7,12 @@ from typing import Any
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
+from dltk.data.images import reading_ops
 from dltk.data.masks import prepare_masks
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
-from dltk.tasks.image_classification import decode_ops, value_range
+from dltk.tasks.image_classification import value_range
 
 __all__ = ["TASK"]
 
@@ -42,7 +43,7 @@ class _Segmentation(SplitTask):
             family=self.family,
             inputs=(image,),
             outputs=(TensorSpec("logits", "float32", (None, side, side, classes), (*_AXES, "class")),),
-            preprocess=(*decode_ops(settings.data), *built.preprocess),
+            preprocess=(*reading_ops(settings.data), *built.preprocess),
             postprocess=({"op": "softmax", "temperature": 1.0},),
             labels=dataset.labels,
         )

@@ -26,16 +26,13 @@ _CURVE = 101  # points a ROC curve is kept with
 
 
 def evaluate(
-    model: Any, dataset: Dataset, signature: Signature, *, outputs: NDArray[Any] | None = None, batch_size: int = 256,
-    progress: Progress = SILENT
-) -> dict[str, Any]:  # fmt: skip
+    model: Any, dataset: Dataset, signature: Signature, *, batch_size: int = 256, progress: Progress = SILENT
+) -> dict[str, Any]:
     """Figures of `model` on the test split; the temperature is fitted on the validation split.
 
-    A Keras 3 or a tf_keras model. `outputs` (n, ...) are those of the test split, where they are known already. See
-    `report` for what is in the figures.
+    A Keras 3 or a tf_keras model. See `report` for what is in them.
     """
-    if outputs is None:
-        outputs = predict_outputs(model, dataset.test, signature, batch_size=batch_size, progress=progress)
+    outputs = predict_outputs(model, dataset.test, signature, batch_size=batch_size, progress=progress)
     validation = None
     if len(dataset.validation) and family(signature.family).kind(signature) == "single-label":
         found = predict_outputs(model, dataset.validation, signature, batch_size=batch_size, progress=progress)

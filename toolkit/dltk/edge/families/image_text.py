@@ -20,7 +20,7 @@ from dltk.edge.signature import Op, Signature
 from dltk.edge.sources.pairs import list_pairs, read_pairs
 from dltk.edge.sources.texts import check_text
 from dltk.edge.sources.unreadable import reason_of, require_few_unreadable
-from dltk.edge.tokens import padded_tokens, words
+from dltk.edge.tokens import padded_tokens, tokenizer_of, words
 
 __all__ = ["FAMILY", "ImageText", "pair_type"]
 
@@ -67,7 +67,7 @@ class ImageText(Labels):
                 highest = None if spec.value_range is None else int(spec.value_range[1])
                 texts = [_decoded(bytes(text)) for text in raws["text"]]
                 length = spec.sample_shape[0]
-                made["tokens"] = padded_tokens(texts, _tokenizer(signature), length=length, highest=highest)
+                made["tokens"] = padded_tokens(texts, tokenizer_of(signature), length=length, highest=highest)
             else:
                 raise InputError("inputs", "must be image and tokens, or one of them", spec.name)
         return made
@@ -94,7 +94,7 @@ class ImageText(Labels):
         found = np.zeros(count, kind)
         height, width, channels = kind["image"].shape
         found["image"] = patches(generator, count, (height, width, channels))
-        known = np.array(words(_tokenizer(signature)))
+        known = np.array(words(tokenizer_of(signature)))
         sentences = [" ".join(generator.choice(known, generator.integers(_FEWEST, _MOST + 1))) for _ in range(count)]
         found["text"] = [as_raw(sentence, kind["text"].itemsize) for sentence in sentences]
         return found
@@ -117,13 +117,6 @@ def _number(ops: tuple[Op, ...], name: str, key: str, highest: int) -> int:
     if not isinstance(found, int) or not 1 <= found <= highest:
         raise InputError(f"preprocess: {name}: {key}", f"must be a number from 1 to {highest}", found)
     return found
-
-
-def _tokenizer(signature: Signature) -> bytes:
-    name = next((op.get("file") for op in signature.preprocess if op["op"] == "tokenize"), None)
-    if not isinstance(name, str) or name not in signature.assets:
-        raise InputError("preprocess: tokenize", "must name a file of the bundle", name)
-    return signature.assets[name]
 
 
 def _decoded(data: bytes) -> str:

@@ -15,7 +15,7 @@ from dltk.base.files import parse_json
 from dltk.edge.catalogue import FIRST_ITEM, STRANGE, Catalogue, catalogue_of
 from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
 from dltk.edge.metrics import ranks, softmax
-from dltk.edge.signature import Op, Signature
+from dltk.edge.signature import Signature
 from dltk.edge.sources.ratings import RatingColumns, read_ratings
 from dltk.edge.sources.table import read_table
 
@@ -123,7 +123,7 @@ class Recommendation(Whole):
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a CSV of ratings the last item of every user, with those before as the history."""
         known, kept = catalogue_of(signature), _places(signature)[2]
-        found = read_ratings(read_table(data), RatingColumns.of(_step(signature, "ratings")))
+        found = read_ratings(read_table(data), RatingColumns.of(signature.step("ratings")))
         rows, skipped = [], []
         for user, items in found.histories.items():
             if len(items) < 2:
@@ -176,7 +176,7 @@ def _ids(items: Sequence[str], known: Catalogue) -> list[int]:
 
 def _places(signature: Signature) -> tuple[int, float, int]:
     """Places of the model's history, after how many an item counts half, and places of a raw sample's."""
-    step = _step(signature, "history")
+    step = signature.step("history")
     length, half_life, kept = (step.get(key, -1) for key in ("length", "half_life", "kept"))
     whole = type(length) is int and type(kept) is int and isinstance(half_life, int | float)
     if not whole or not 0 < length <= kept <= _MOST_KEPT or half_life < 0:
@@ -189,13 +189,6 @@ def _unknown_user(user: str | None, known: Catalogue) -> InputError:
     hint = f"Did you mean {near[0]!r}? " if near else ""
     hint += 'Somebody new is answered by what they have: {"history": ["ITEM", ...]}.'
     return InputError(f"user {user!r}", "is not known to this model", hint=hint)
-
-
-def _step(signature: Signature, name: str) -> Op:
-    for op in signature.preprocess:
-        if op["op"] == name:
-            return op
-    raise InputError("preprocess", f"needs a step {name!r}", [op["op"] for op in signature.preprocess])
 
 
 def _asked(source: Any) -> tuple[str | None, list[str] | None]:

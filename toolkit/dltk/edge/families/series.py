@@ -133,10 +133,7 @@ def window_of(signature: Signature) -> Op:
     Raises:
         InputError: if the signature has none.
     """
-    for op in signature.preprocess:
-        if op["op"] == "window":
-            return op
-    raise InputError("preprocess", "needs a step 'window'", [op["op"] for op in signature.preprocess])
+    return signature.step("window")
 
 
 def interval_of(signature: Signature) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:

@@ -12,9 +12,9 @@ from dltk.base.errors import InputError
 from dltk.base.files import read_capped
 from dltk.edge.families.base import Family, Labelled, Tensors
 from dltk.edge.families.labels import Labels, hot, require_known
-from dltk.edge.signature import Op, Signature, TensorSpec
+from dltk.edge.signature import Signature, TensorSpec
 from dltk.edge.sources.texts import check_text, list_texts, read_column, read_lines
-from dltk.edge.tokens import padded_tokens, token_positions, words
+from dltk.edge.tokens import padded_tokens, token_positions, tokenizer_of, words
 
 __all__ = ["FAMILY", "Text", "as_raw"]
 
@@ -33,7 +33,7 @@ class Text(Labels):
         if path is None:
             return [source]
         is_table = path.suffix.lower() == ".csv"
-        found = read_column(path, str(_step(signature, "text")["column"])) if is_table else read_lines(path)
+        found = read_column(path, str(signature.step("text")["column"])) if is_table else read_lines(path)
         return [text.encode() for text in found]  # bytes: a line that looks like a path is none
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.bytes_]:
@@ -54,13 +54,13 @@ class Text(Labels):
         spec = _tokens_spec(signature)
         highest = None if spec.value_range is None else int(spec.value_range[1])
         texts = [_decoded(bytes(raw), "raw sample") for raw in raws]
-        tokens = padded_tokens(texts, _tokenizer(signature), length=spec.sample_shape[0], highest=highest)
+        tokens = padded_tokens(texts, tokenizer_of(signature), length=spec.sample_shape[0], highest=highest)
         made = {"tokens": tokens, "positions": token_positions(tokens)}
         return {each.name: made[each.name] for each in signature.inputs}
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a CSV, or the test.csv of a folder; without one there all of its files."""
-        step = _step(signature, "text")
+        step = signature.step("text")
         found = list_texts(data, text=str(step["column"]), label=str(step["label"]), least_classes=1)
         rows = [row for row, side in enumerate(found.sides) if side == "test"] or list(range(len(found.texts)))
         require_known({found.classes[row] for row in rows}, signature, data)
@@ -70,7 +70,7 @@ class Text(Labels):
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.bytes_]:
         """Sentences (count,) of words that the tokenizer knows."""
         generator = np.random.Generator(np.random.PCG64(seed))
-        known = np.array(words(_tokenizer(signature)))
+        known = np.array(words(tokenizer_of(signature)))
         lengths = generator.integers(_FEWEST, _MOST + 1, count)
         return np.array([" ".join(generator.choice(known, length)).encode() for length in lengths])
 
@@ -120,27 +120,8 @@ def _tokens_spec(signature: Signature) -> TensorSpec:
     return found
 
 
-def _step(signature: Signature, name: str) -> Op:
-    """The step called `name`.
-
-    Raises:
-        InputError: if the signature has none.
-    """
-    for op in signature.preprocess:
-        if op["op"] == name:
-            return op
-    raise InputError("preprocess", f"needs a step {name!r}", [op["op"] for op in signature.preprocess])
-
-
-def _tokenizer(signature: Signature) -> bytes:
-    name = _step(signature, "tokenize").get("file")
-    if not isinstance(name, str) or name not in signature.assets:
-        raise InputError("preprocess: tokenize", "must name a file of the bundle", name)
-    return signature.assets[name]
-
-
 def _max_bytes(signature: Signature) -> int:
-    found = _step(signature, "text").get("max_bytes")
+    found = signature.step("text").get("max_bytes")
     if not isinstance(found, int) or found < 1:
         raise InputError("preprocess: text: max_bytes", "must be a number of at least 1", found)
     return found
