@@ -52,6 +52,8 @@ def predict(
         raise UsageError("INPUT", "give what to run the model on, or --env to let a policy play", len(inputs))
     if env is None and (episodes is not None or seed is not None):
         raise UsageError("--episodes, --seed", "need --env")
+    if env is not None and out is not None:
+        raise UsageError("--out", "writes answers, and --env gives none", str(out))
     model = load(bundle, runtime=runtime, artifact=artifact)
     told = {"bundle": str(bundle), "artifact": model.artifact.file}
     if env is not None:
