@@ -12,7 +12,7 @@ import tiny
 from dltk.base.errors import EnvironmentFault, InputError, UsageError
 from dltk.edge.environments import open_environment
 from dltk.edge.play import greedy, play, play_bundle
-from edge.test_families import POLICY
+from edge.signatures import POLICY
 
 pytest.importorskip("gymnasium", reason="comes with the extra control")
 corridor = pytest.importorskip("corridor")

@@ -7,7 +7,7 @@ import pytest
 
 from dltk.base.errors import InputError
 from dltk.edge.families import family
-from edge.test_families import POLICY
+from edge.signatures import POLICY
 
 KIND = family("policy")
 
