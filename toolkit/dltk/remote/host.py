@@ -1,0 +1,91 @@
+"""A machine behind ssh, as one of those that model files are timed on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import EnvironmentFault
+from dltk.base.files import sha256
+from dltk.base.progress import SILENT, Progress
+from dltk.edge.signature import Signature
+from dltk.edge.worker import WorkerResult, run_worker
+from dltk.remote.agent import ASSET
+from dltk.remote.link import Link
+from dltk.remote.wire import pack
+
+__all__ = ["Host", "connect"]
+
+_RUNTIMES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
+
+
+class Host:
+    """A machine behind ssh, ready to measure; a `dltk.edge.device.Device`.
+
+    Attributes:
+        machine: as `dltk.edge.machine` tells it there, with "host".
+        runtimes: the formats that it has a runtime for.
+    """
+
+    def __init__(self, link: Link, progress: Progress) -> None:
+        there = link.greeting
+        self._link, self._progress = link, progress
+        self._taken: dict[tuple[str, str], dict[str, float]] = {}
+        self.machine: Mapping[str, Any] = {**there["machine"], "host": link.host}
+        if not there["numpy"]:
+            raise self._lacks("NumPy", f"Python {there['python']} without it", "'numpy>=1.24,<3' ai-edge-litert")
+        self.runtimes: tuple[str, ...] = tuple(there["runtimes"])
+
+    def require(self, *formats: str) -> None:
+        """Raise EnvironmentFault if no runtime for any of `formats` is installed there."""
+        if not set(formats) & set(self.runtimes):
+            received, packages = ", ".join(self.runtimes) or "none", " or ".join(_RUNTIMES[name] for name in formats)
+            raise self._lacks(f"a runtime for {' or '.join(formats)}", received, packages)
+
+    def ask(self, head: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> dict[str, Any]:
+        """The result of a request to `dltk.remote.agent`, with files that go along; for Raises see `Link.ask`."""
+        return self._link.ask(head, pack(files or {}), progress=self._progress if files else SILENT)
+
+    def run(self, artifact: bytes, format: str, signature: Signature, raws: NDArray[Any]) -> WorkerResult:
+        """See `Device.run`. A file is sent and measured once, however often it is asked for."""
+        self.require(format)
+        result = run_worker(artifact, format, signature, raws)
+        key = (sha256(artifact), format)
+        if key not in self._taken:
+            self._taken[key] = self._time(artifact, format, signature, raws[:1])
+        return replace(result, milliseconds=self._taken[key], memory=None)
+
+    def _time(self, artifact: bytes, format: str, signature: Signature, raws: NDArray[Any]) -> dict[str, float]:
+        stream = io.BytesIO()
+        np.save(stream, np.ascontiguousarray(raws), allow_pickle=False)
+        assets = {f"{ASSET}{name}": data for name, data in signature.assets.items()}
+        head = {"op": "time", "format": format, "signature": signature.as_dict()}
+        found = self.ask(head, {"model": artifact, "raws.npy": stream.getvalue(), **assets})
+        return {name: float(value) for name, value in found.items()}
+
+    def _lacks(self, what: str, received: str, packages: str) -> EnvironmentFault:
+        install = f"python3 -m venv env && env/bin/pip install {packages}"
+        hint = f"Run there: {install}. Then give --remote-python env/bin/python."
+        return EnvironmentFault(self._link.host, f"needs {what}", received, hint)
+
+
+@contextmanager
+def connect(host: str, *, python: str = "python3", progress: Progress = SILENT) -> Iterator[Host]:
+    """The machine that `ssh HOST` reaches, for as long as the block runs; its folder there goes at the end.
+
+    Args:
+        host: USER@HOST, or a name of the user's ssh configuration.
+        python: the program there: Python 3.11 or newer, with NumPy and a runtime.
+
+    Raises:
+        UsageError: if `host` or `python` is none.
+        EnvironmentFault: if the machine is out of reach, or lacks something; what to install is said.
+    """
+    with closing(Link(host, python)) as link:
+        yield Host(link, progress)
