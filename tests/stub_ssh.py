@@ -15,7 +15,7 @@ while [ "$1" != -- ]; do shift; done
 shift 2
 {before}
 cd {home}
-exec env -i PATH={path} TMPDIR={tmp} sh -c "$*"
+exec env -i HOME="$PWD" PATH={path} TMPDIR={tmp} sh -c "$*"
 """
 
 

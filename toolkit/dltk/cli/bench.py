@@ -31,7 +31,7 @@ def bench(
     \b
     Example:
         dltk bench exported/digits --threads 2
-        dltk bench exported/digits --host pi@raspberrypi --remote-python env/bin/python
+        dltk bench exported/digits --host pi@raspberrypi
     """
     python = options.python_of(host, remote_python)
     if host is None:

@@ -39,14 +39,14 @@ class Host:
         self._taken: dict[tuple[str, str], dict[str, float]] = {}
         self.machine: Mapping[str, Any] = {**there["machine"], "host": link.host}
         if not there["numpy"]:
-            raise self._lacks("NumPy", f"Python {there['python']} without it", "'numpy>=1.24,<3' ai-edge-litert")
+            raise self._lacks("NumPy", f"Python {there['python']} without it", _RUNTIMES["tflite"])
         self.runtimes: tuple[str, ...] = tuple(there["runtimes"])
 
     def require(self, *formats: str) -> None:
         """Raise EnvironmentFault if no runtime for any of `formats` is installed there."""
         if not set(formats) & set(self.runtimes):
-            received, packages = ", ".join(self.runtimes) or "none", " or ".join(_RUNTIMES[name] for name in formats)
-            raise self._lacks(f"a runtime for {' or '.join(formats)}", received, packages)
+            received = ", ".join(self.runtimes) or "none"
+            raise self._lacks(f"a runtime for {' or '.join(formats)}", received, _RUNTIMES[formats[0]])
 
     def ask(self, head: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> dict[str, Any]:
         """The result of a request to `dltk.remote.agent`, with files that go along; for Raises see `Link.ask`."""
@@ -69,8 +69,8 @@ class Host:
         found = self.ask(head, {"model": artifact, "raws.npy": stream.getvalue(), **assets})
         return {name: float(value) for name, value in found.items()}
 
-    def _lacks(self, what: str, received: str, packages: str) -> EnvironmentFault:
-        install = f"python3 -m venv env && env/bin/pip install {packages}"
+    def _lacks(self, what: str, received: str, runtime: str) -> EnvironmentFault:
+        install = f"python3 -m venv env && env/bin/pip install 'numpy>=1.24,<3' {runtime}"
         hint = f"Run there: {install}. Then give --remote-python env/bin/python."
         return EnvironmentFault(self._link.host, f"needs {what}", received, hint)
 
