@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -102,6 +103,9 @@ GREETING = '{"machine": {}, "numpy": true, "python": "3.11.2", "runtimes": ["tfl
         (f"echo 'dltk-light {GREETING}'; sleep 1; exit 255", "the connection must hold; received no word"),
         (f"echo 'dltk-light {GREETING}'; sleep 1; exit 139", "must not end before it has answered; received SIGSEGV"),
         (f"echo 'dltk-light {GREETING}'; echo nonsense; sleep 1; exit 1", "must not end before it has answered"),
+        ("echo 'dltk-light {\"bytes\": 0}'; sleep 1; exit 0", "must answer as dltk does"),
+        ('echo \'dltk-light {"error": {"kind": "SystemExit"}, "bytes": 0}\'', "must answer as dltk does"),
+        ("echo 'dltk-light junk'; sleep 1", "must answer as dltk does"),
         ("ulimit -f 100", "the temporary folder: must take files; received [Errno 27] File too large"),
     ],
 )
@@ -156,17 +160,35 @@ def test_no_shell_reads_the_name_of_the_python(stub, digits, tmp_path):
     assert not mark.exists()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_who_is_ended_leaves_nothing_there(way, digits, number, code):
-    command = [sys.executable, "-m", "dltk.cli.main", "bench", digits, "--host", way.host, *HERE]
+def measuring(host, folder, digits):
+    """A dltk of its own, while it measures."""
+    command = [sys.executable, "-m", "dltk.cli.main", "bench", digits, "--host", host, *HERE]
     dltk = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait(lambda: any(way.folder.glob("dltk-*/dltk-worker-*")))  # it measures
+    wait(lambda: any(folder.glob("dltk-*/dltk-worker-*")))
+    return dltk
+
+
+@pytest.mark.parametrize("name", ["stub", pytest.param("loopback", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_who_is_ended_leaves_nothing_there(request, digits, name, number, code):
+    way = request.getfixturevalue(name)
+    dltk = measuring(way.host, way.folder, digits)
     dltk.send_signal(number)
     dltk.communicate()
     assert dltk.returncode == code
     if number == signal.SIGKILL:
         wait(lambda: not way.left)  # nobody waited for the other side
     assert not way.left
+
+
+def test_a_machine_that_goes_down_leaves_nothing_and_is_told_of(tmp_path, monkeypatch, digits):
+    folder = stub_ssh.install(tmp_path, monkeypatch, before=f"echo $$ > {tmp_path}/pid")
+    dltk = measuring("pi", folder, digits)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
+    _, words = dltk.communicate()
+    assert dltk.returncode == 5
+    assert b"Error: pi: must not end before it has answered" in words
+    assert not list(folder.glob("dltk-*"))
 
 
 def wait(wanted, seconds=60):

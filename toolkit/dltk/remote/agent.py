@@ -25,6 +25,7 @@ from dltk.remote.wire import MARK, receive, send, unpack
 
 __all__ = ["ASSET", "main"]
 
+_MOST = 8_000_000_000  # bytes that come with a request
 _BUNDLE = Path("bundle")
 ASSET = "asset-"  # leads the names of a signature's files, beside "model" and "raws.npy"
 Message = tuple[dict[str, Any], bytes]
@@ -48,18 +49,18 @@ def main(folder: str) -> None:
 
 
 def _read(stream: IO[bytes], requests: queue.SimpleQueue[Message]) -> None:
-    while (message := receive(stream)) is not None:
+    while (message := receive(stream, most=_MOST)) is not None:
         requests.put(message)
     os.kill(os.getpid(), signal.SIGTERM)  # unwinds the main thread, which ends the worker that it waits for
 
 
 def _greeting() -> dict[str, Any]:
-    there = {"python": platform.python_version(), "machine": machine(), "numpy": find_spec("numpy") is not None}
-    if there["numpy"]:
+    has_numpy, runtimes = find_spec("numpy") is not None, list[str]()
+    if has_numpy:
         from dltk.edge.runtimes import available
 
-        there["runtimes"] = list(available())
-    return there
+        runtimes = list(available())
+    return {"python": platform.python_version(), "numpy": has_numpy, "machine": machine(), "runtimes": runtimes}
 
 
 def _answer(head: Mapping[str, Any], payload: bytes) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import zipfile
 __all__ = ["main"]
 
 _OLDEST = [3, 11]
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from dltk.remote.agent import main; main(sys.argv[2])"
 
 
@@ -29,21 +30,36 @@ def main() -> None:
         sys.exit(1)
     if list(sys.version_info[:2]) < _OLDEST:
         _refuse("Python", "must be 3.11 or newer", sys.version.split()[0], "Name one with --remote-python PATH.")
-    # Before the folder is there: from here on a signal unwinds the stack.
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(1))
+    for number in _SIGNALS:  # before the folder is there: from here on one of them unwinds the stack
+        signal.signal(number, _end)
     folder = None
     try:
         folder = tempfile.mkdtemp(prefix="dltk-")
         light = os.path.join(folder, "light")
         zipfile.ZipFile(io.BytesIO(sources)).extractall(light)
-        code = subprocess.call([sys.executable, "-I", "-c", _START, light, folder])
+        code = _run([sys.executable, "-I", "-c", _START, light, folder])
     except OSError as fault:
         _refuse("the temporary folder", "must take files", fault.strerror, "Free some space there, or set TMPDIR.")
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
     sys.exit(code if code >= 0 else 128 - code)
+
+
+def _run(command: "list[str]") -> int:
+    """The exit code of the light side; nobody writes into the folder any more when this ends."""
+    light = subprocess.Popen(command)
+    try:
+        return light.wait()
+    finally:
+        light.terminate()
+        light.wait()
+
+
+def _end(*_: object) -> None:
+    for number in _SIGNALS:  # a second one must not cut the clean-up short
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(1)
 
 
 def _refuse(where: str, rule: str, received: object, hint: str) -> None:

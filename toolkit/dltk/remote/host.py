@@ -22,6 +22,7 @@ from dltk.remote.wire import pack
 
 __all__ = ["Host", "connect"]
 
+_GREETING = ("python", "numpy", "machine", "runtimes")
 _RUNTIMES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
 
 
@@ -34,13 +35,16 @@ class Host:
     """
 
     def __init__(self, link: Link, progress: Progress) -> None:
-        there = link.greeting
         self._link, self._progress = link, progress
         self._taken: dict[tuple[str, str], dict[str, float]] = {}
-        self.machine: Mapping[str, Any] = {**there["machine"], "host": link.host}
-        if not there["numpy"]:
-            raise self._lacks("NumPy", f"Python {there['python']} without it", _RUNTIMES["tflite"])
-        self.runtimes: tuple[str, ...] = tuple(there["runtimes"])
+        try:
+            python, has_numpy, machine, runtimes = (link.greeting[key] for key in _GREETING)
+            self.machine: Mapping[str, Any] = {**machine, "host": link.host}
+            self.runtimes: tuple[str, ...] = tuple(runtimes)
+        except (KeyError, TypeError) as fault:
+            raise link.misfit() from fault
+        if not has_numpy:
+            raise self._lacks("NumPy", f"Python {python} without it", _RUNTIMES["tflite"])
 
     def require(self, *formats: str) -> None:
         """Raise EnvironmentFault if no runtime for any of `formats` is installed there."""
@@ -67,7 +71,10 @@ class Host:
         assets = {f"{ASSET}{name}": data for name, data in signature.assets.items()}
         head = {"op": "time", "format": format, "signature": signature.as_dict()}
         found = self.ask(head, {"model": artifact, "raws.npy": stream.getvalue(), **assets})
-        return {name: float(value) for name, value in found.items()}
+        try:
+            return {name: float(found[name]) for name in ("p50", "p90", "p99", "runs")}
+        except (KeyError, TypeError, ValueError) as fault:
+            raise self._link.misfit() from fault
 
     def _lacks(self, what: str, received: str, runtime: str) -> EnvironmentFault:
         install = f"python3 -m venv env && env/bin/pip install 'numpy>=1.24,<3' {runtime}"

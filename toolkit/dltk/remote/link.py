@@ -14,13 +14,14 @@ from typing import Any
 from dltk.base.errors import DltkError, EnvironmentFault, InputError, UsageError, as_error
 from dltk.base.progress import SILENT, Progress
 from dltk.remote.light import remote_command, starter
-from dltk.remote.wire import MARK, read_head, receive, send
+from dltk.remote.wire import MARK, read_answer, receive, send
 
 __all__ = ["Link", "require_host"]
 
 # No questions, no forwarding, and a dead network is noticed within a minute. All else is the user's configuration.
-_SSH = ("ssh", "-T", "-x", "-a", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15",
-        "-o", "ServerAliveCountMax=3", "-o", "ClearAllForwardings=yes", "-o", "LogLevel=ERROR")  # fmt: skip
+_OPTIONS = ("BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=15", "ServerAliveCountMax=3",
+            "ClearAllForwardings=yes", "RemoteCommand=none", "LogLevel=ERROR")  # fmt: skip
+_SSH = ("ssh", "-T", "-x", "-a", *(word for option in _OPTIONS for word in ("-o", option)))
 _HOST = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9_][A-Za-z0-9_.:-]*", re.ASCII)
 _GREETING_SECONDS, _CLOSING_SECONDS = 90, 15
 _NOISE = 1000  # lines that a login shell may print before the greeting
@@ -114,27 +115,42 @@ class Link:
             for _ in range(_NOISE):
                 line = self._from.readline(1_000_000)
                 if line.startswith(MARK):
-                    return self._result(read_head(line.removeprefix(MARK)))
+                    return self._result(self._answer(line.removeprefix(MARK)))
                 if not line:
                     break
             raise self._ended()
         finally:
             watch.cancel()
 
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            return read_answer(line)
+        except InputError as fault:
+            raise self.misfit() from fault
+
     def _result(self, head: dict[str, Any]) -> dict[str, Any]:
         if "error" not in head:
             return dict(head.get("result", head))
-        error = as_error(head["error"])
-        error_there = EnvironmentFault if type(error) is DltkError else None  # a fault of dltk's own, over there
-        told = error.as_dict() | {"where": f"{self.host}: {error.where}"}
-        raise as_error(told | ({"kind": error_there.__name__} if error_there else {}))
+        try:
+            told = dict(head["error"])
+            told["where"] = f"{self.host}: {told['where']}"
+            if told["kind"] == DltkError.__name__:  # a fault of dltk's own, over there
+                told["kind"] = EnvironmentFault.__name__
+            error = as_error(told)
+        except (KeyError, TypeError, ValueError) as fault:
+            raise self.misfit() from fault
+        raise error
+
+    def misfit(self) -> EnvironmentFault:
+        """What answers is not what dltk sent there."""
+        return EnvironmentFault(self.host, "must answer as dltk does", hint="What does its login shell print?")
 
     def _ended(self) -> EnvironmentFault:
         """Why the other side no longer answers."""
         try:
             code = self._process.wait(_CLOSING_SECONDS)
         except subprocess.TimeoutExpired:  # it is there and talks something else
-            return EnvironmentFault(self.host, "must answer as dltk does", hint="What does its login shell print?")
+            return self.misfit()
         said = self._last_words()
         if code == _SSH_FAILED and not self.greeting:
             hint = f"`ssh {self.host} true` must work without a password (`ssh-copy-id {self.host}`)."

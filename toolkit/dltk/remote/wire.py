@@ -13,7 +13,7 @@ from dltk.base.errors import InputError
 from dltk.base.files import parse_json, write_atomic
 from dltk.edge.signature import require_plain_name
 
-__all__ = ["MARK", "pack", "read_head", "receive", "send", "unpack"]
+__all__ = ["MARK", "pack", "read_answer", "receive", "send", "unpack"]
 
 MARK = b"dltk-light "  # leads the first answer: what a login shell printed before is passed over
 _CHUNK = 1 << 16
@@ -38,8 +38,8 @@ def send(
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
-    """The next message and its payload; None where the other side has ended.
+def receive(stream: IO[bytes], *, most: int = 0) -> tuple[dict[str, Any], bytes] | None:
+    """The next message and its payload of up to `most` bytes; None where the other side has ended.
 
     Raises:
         InputError: if the line is no message.
@@ -47,21 +47,19 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     line = stream.readline(_LONGEST)
     if not line.endswith(b"\n"):
         return None
-    head = read_head(line)
-    payload = stream.read(head.pop("bytes"))
-    return head, payload
+    head = _head(line, most)
+    count = head.pop("bytes")
+    payload = stream.read(count)
+    return (head, payload) if len(payload) == count else None
 
 
-def read_head(line: bytes) -> dict[str, Any]:
-    """The JSON of a message's first line.
+def read_answer(line: bytes) -> dict[str, Any]:
+    """What a message without a payload says, out of its only line.
 
     Raises:
         InputError: if it is none.
     """
-    head = parse_json(line, "message")
-    if not isinstance(head, dict) or not isinstance(head.get("bytes"), int) or head["bytes"] < 0:
-        raise InputError("message", "must say how many bytes follow", head)
-    return head
+    return _head(line, 0)
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -92,3 +90,10 @@ def unpack(data: bytes, folder: Path) -> None:
                 write_atomic(folder / entry.name, content.read())
     except tarfile.TarError as fault:
         raise InputError("archive", "must be a sound tar", str(fault)) from fault
+
+
+def _head(line: bytes, most: int) -> dict[str, Any]:
+    head = parse_json(line, "message")
+    if not isinstance(head, dict) or type(head.get("bytes")) is not int or not 0 <= head["bytes"] <= most:
+        raise InputError("message", "must say how many bytes follow", head)
+    return head
