@@ -21,7 +21,9 @@ from dltk.base.files import write_atomic
 __all__ = ["TARGETS", "main"]
 
 # Name -> module beside this file; its function `rows(work)` runs the target in the folder `work`, which it owns.
-TARGETS: dict[str, str] = {}
+TARGETS: dict[str, str] = {
+    "ssh": "device_ssh",
+}
 
 
 def main() -> None:

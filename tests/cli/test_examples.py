@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import small
+import stub_ssh
 import tiny
 from dltk.cli.main import COMMANDS, cli
 from dltk.edge.signature import Signature, TensorSpec
@@ -164,6 +165,8 @@ def run(line, folder, request, monkeypatch):
         prepare(word, folder, request)
     monkeypatch.chdir(folder)
     words = shlex.split(line)[1:]
+    if "--host" in words:
+        stub_ssh.install(folder / "ssh", monkeypatch)
     done = small.invoke(*words, *SHORTER.get(words[0], []))
     assert done.exit_code == 0, done.output
     assert done.stdout.strip()

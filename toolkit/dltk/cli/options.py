@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from dltk.base.errors import UsageError
 from dltk.base.files import canonical_json
 
-__all__ = ["PATH", "as_json", "data", "pairs", "resume", "run", "show"]
+__all__ = ["PATH", "as_json", "data", "host", "pairs", "python_of", "resume", "run", "show"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,6 +26,25 @@ def as_json(command: Command) -> Command:
 def data(command: Command) -> Command:
     """`--data`, a path or the name of a known data set."""
     return click.option("--data", metavar="PATH", help="Folder, file or name of the data.")(command)
+
+
+def host(command: Command) -> Command:
+    """`--host` and `--remote-python`; what `python_of` makes of them goes to `dltk.remote`."""
+    text = "Measure on the machine that `ssh USER@HOST` reaches."
+    command = click.option("--host", metavar="USER@HOST", help=text)(command)
+    text = "The Python to use on --host.  [default: python3]"
+    return click.option("--remote-python", metavar="PATH", help=text)(command)
+
+
+def python_of(host: str | None, remote_python: str | None) -> str:
+    """The Python to use on the host.
+
+    Raises:
+        UsageError: if one was given and no host.
+    """
+    if remote_python is not None and host is None:
+        raise UsageError("--remote-python", "is one of --host, which is not given", hint="Give --host USER@HOST.")
+    return "python3" if remote_python is None else remote_python
 
 
 def run(command: Command) -> Command:

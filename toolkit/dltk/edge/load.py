@@ -16,7 +16,7 @@ from dltk.edge.manifest import Artifact, Manifest
 from dltk.edge.runtimes import RUNTIMES, Session, available, open_session
 from dltk.edge.signature import Signature
 
-__all__ = ["Model", "choose", "load", "open_artifact", "require_ports"]
+__all__ = ["Model", "choose", "load", "open_artifact", "require_artifact", "require_ports"]
 
 _CHUNK = 32  # samples whose tensors are held at a time
 
@@ -91,23 +91,27 @@ def choose(manifest: Manifest, *, runtime: str | None = None, artifact: str | No
     """The first artifact of the manifest that fits and whose runtime is installed; for Raises see `load`."""
     if runtime is not None and runtime not in RUNTIMES:
         raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
-    files = [item.file for item in manifest.artifacts]
-    if artifact is not None and artifact not in files:
-        raise InputError(
-            f"artifact {artifact!r}", f"is not in bundle {manifest.name}", hint=did_you_mean(artifact, files)
-        )
+    require_artifact(manifest, artifact)
     fitting = [
         item
         for item in manifest.artifacts
         if runtime in (None, item.format) and (artifact is None or item.file == artifact)
     ]
     if not fitting:
-        raise InputError(f"bundle {manifest.name}", f"must have an artifact for {runtime}", ", ".join(files))
+        there = ", ".join(item.file for item in manifest.artifacts)
+        raise InputError(f"bundle {manifest.name}", f"must have an artifact for {runtime}", there)
     for item in fitting:
         if item.format in available():
             return item
     extras = " or ".join(sorted({f"pip install 'dltk[{item.format}]'" for item in fitting}))
     raise EnvironmentFault(f"bundle {manifest.name}", "needs a runtime that is not installed", hint=f"Run {extras}.")
+
+
+def require_artifact(manifest: Manifest, file: str | None) -> None:
+    """Raise InputError if `file` is none of the artifacts; None stands for any."""
+    files = [item.file for item in manifest.artifacts]
+    if file is not None and file not in files:
+        raise InputError(f"artifact {file!r}", f"is not in bundle {manifest.name}", hint=did_you_mean(file, files))
 
 
 def open_artifact(artifact: Artifact, data: bytes, signature: Signature, *, threads: int = 1) -> Session:

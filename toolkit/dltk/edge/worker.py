@@ -117,13 +117,12 @@ def _run_child(command: Sequence[str], timeout: float) -> None:
 def _result(folder: Path) -> WorkerResult:
     import numpy as np
 
-    from dltk.base import errors
+    from dltk.base.errors import as_error
     from dltk.edge.runtimes import Port
 
     found: dict[str, Any] = json.loads((folder / "result.json").read_bytes())
     if "error" in found:
-        error = found["error"]
-        raise getattr(errors, error.pop("kind"))(**error)
+        raise as_error(found["error"])
     for key in ("input_ports", "output_ports"):
         found[key] = tuple(Port(**port | {"shape": tuple(port["shape"])}) for port in found[key])
     with np.load(folder / "outputs.npz", allow_pickle=False) as arrays:
@@ -140,15 +139,15 @@ class _Blocker(MetaPathFinder):
 
 def _main(folder: Path) -> None:
     sys.meta_path.insert(0, _Blocker())
-    sys.path.append(str(Path(__file__).resolve().parents[2]))  # where dltk stands: -I ignores PYTHONPATH
+    here = str(Path(__file__).resolve().parents[2])  # where dltk stands: -I ignores PYTHONPATH
+    if here not in sys.path:  # before another dltk that may be installed; site-packages itself stays where it is
+        sys.path.insert(0, here)
     from dltk.base.errors import DltkError
 
     try:
         result = _work(folder)
     except DltkError as error:
-        received = None if error.received is None else str(error.received)
-        words = {"where": error.where, "rule": error.rule, "received": received, "hint": error.hint}
-        result = {"error": {"kind": type(error).__name__} | words}
+        result = {"error": error.as_dict()}
     (folder / "result.json").write_text(json.dumps(result))
 
 
