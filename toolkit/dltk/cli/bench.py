@@ -17,17 +17,19 @@ __all__ = ["bench"]
 @click.argument("bundle", type=options.PATH)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the runtime.")
 @click.option("--artifact", metavar="FILE", help="Only this model file of the bundle.")
+@options.verify
 @options.as_json
-def bench(bundle: Path, threads: int, artifact: str | None, as_json: bool) -> None:
+def bench(bundle: Path, threads: int, artifact: str | None, verify: Path | None, as_json: bool) -> None:
     """Measure latency, memory and size of the artifacts in BUNDLE on this machine.
 
     \b
     Example:
         dltk bench exported/digits --threads 2
+        dltk bench exported/flowers.zip --verify public.pem
     """
     from dltk.edge.bench import bench as measure
 
-    report = measure(bundle, threads=threads, artifact=artifact)
+    report = measure(bundle, threads=threads, artifact=artifact, verify=verify)
     options.show(report, _text(report), as_json)
 
 

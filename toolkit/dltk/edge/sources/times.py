@@ -7,8 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import datetime, timedelta, timezone
 
 from dltk.base.errors import InputError
 from dltk.edge.sources.table import Table
@@ -77,7 +76,7 @@ def _regular(table: Table, column: str, first: int) -> Step:
             raise InputError(table.where(first + row), f"column {column!r} {rule}", cells[row])
     if form == "local" and (months := _as_months(cells)) is not None:
         form, places = "month", months
-    gaps = [after - before for before, after in pairwise(places)]
+    gaps = [after - before for before, after in zip(places, places[1:])]
     step = Step(_UNITS[form], _usual(gaps) if gaps else 0.0)
     for row, gap in enumerate(gaps, start=1):
         if abs(gap - step.size) > _ROUNDING * step.size + _LAST_BITS * abs(places[row]):
@@ -144,7 +143,7 @@ def _zoned(cell: str) -> float | None:
     found = _date(cell)
     if found is None or found.tzinfo is None:
         return None
-    return (found.astimezone(UTC).replace(tzinfo=None) - _EPOCH).total_seconds()
+    return (found.astimezone(timezone.utc).replace(tzinfo=None) - _EPOCH).total_seconds()
 
 
 def _as_months(cells: Sequence[str]) -> list[float] | None:
