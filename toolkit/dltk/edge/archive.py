@@ -51,8 +51,8 @@ class _Entry:
     at: int
 
     def _shared(self) -> bytes:
-        length = len(self.name.encode())
-        return _SHARED.pack(_VERSION, _UTF8, _DEFLATE, _TIME, _DATE, self.crc, self.packed, self.whole, length, 0)
+        flags, length = 0 if self.name.isascii() else _UTF8, len(self.name.encode())
+        return _SHARED.pack(_VERSION, flags, _DEFLATE, _TIME, _DATE, self.crc, self.packed, self.whole, length, 0)
 
     def header(self) -> bytes:
         """What stands before the file's bytes."""

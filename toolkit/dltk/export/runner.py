@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -101,12 +102,18 @@ def _closure(todo: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     while todo:
         name = todo.pop()
-        file = _file(name)
-        if name in found or file is None:
+        if name in found or (file := _file(name)) is None:
             continue
-        found[name] = file.read_text(encoding="utf-8")
-        todo += [*_imported(ast.parse(found[name])), name.rpartition(".")[0]]
+        found[name], imported = _read(file)
+        todo += [name.rpartition(".")[0], *imported]
     return found
+
+
+@cache
+def _read(file: Path) -> tuple[str, tuple[str, ...]]:
+    """The source of a module, and what it imports."""
+    source = file.read_text(encoding="utf-8")
+    return source, tuple(_imported(ast.parse(source)))
 
 
 def _file(name: str) -> Path | None:
