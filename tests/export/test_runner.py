@@ -147,6 +147,14 @@ def test_it_refuses_in_a_line_and_with_dltks_exit_codes(device, words, code, sai
     assert "Traceback" not in done.stderr
 
 
+def test_what_lies_beside_it_is_no_code(device, photos, tmp_path):
+    copy = shutil.copytree(device[1], tmp_path / "copy")
+    (copy / "numpy.py").write_text("raise SystemExit('ran')")
+    done = subprocess.run([sys.executable, copy / RUNNER, photos[0]], capture_output=True, text=True)
+    assert done.returncode == 3
+    assert "numpy.py: is not listed in the manifest" in done.stderr
+
+
 def test_what_is_missing_is_named(device, photos, tmp_path):
     site = alone.packages(tmp_path / "bare", "numpy", "Pillow")
     done = alone.run(site, device[1] / RUNNER, photos[0])
