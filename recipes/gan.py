@@ -86,7 +86,8 @@ def _discriminator(shape: tuple[int, ...], model: Model) -> Any:
 
     image = keras.Input(shape, name="image")
     x = kept(layers.Conv2D(model.filters, 4, strides=2, padding="same"))(image)
-    x = kept(layers.Conv2D(2 * model.filters, 4, strides=2, padding="same"))(layers.LeakyReLU(0.2)(x))
+    for times in (2, 4):
+        x = kept(layers.Conv2D(times * model.filters, 4, strides=2, padding="same"))(layers.LeakyReLU(0.2)(x))
     x = layers.Flatten()(layers.LeakyReLU(0.2)(x))
     score = kept(layers.Dense(1, name="score"))(x)
     return keras.Model(image, score, name="discriminator")

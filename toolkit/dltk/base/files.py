@@ -18,17 +18,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dltk.base.errors import EnvironmentFault, InputError
 
 __all__ = [
     "building_folder",
     "canonical_json",
+    "open_regular",
     "parse_json",
     "read_capped",
     "require_free_disk",
     "sha256",
+    "sweep",
     "sync_tree",
     "write_atomic",
 ]
@@ -76,21 +78,30 @@ def read_capped(path: Path, limit: int) -> bytes:
     Raises:
         InputError: if it is missing, no regular file, or larger.
     """
+    with open_regular(path) as stream:
+        data = stream.read(limit + 1)
+        if len(data) > limit:
+            raise InputError(path, f"must be at most {limit} bytes", f"{os.fstat(stream.fileno()).st_size} bytes")
+    return data
+
+
+def open_regular(path: Path, *, follow_links: bool = False) -> IO[bytes]:
+    """A regular file, open for reading; the caller closes it. Nothing waits for a pipe.
+
+    Raises:
+        InputError: if it is missing or no regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0))
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(path, flags)
     except FileNotFoundError as fault:
         raise InputError(path, "the file must exist", hint="Check the path.") from fault
     except OSError as fault:
         raise InputError(path, "must be a readable regular file", fault.strerror) from fault
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)  # os.fdopen would raise on a folder, and leave it open
         raise InputError(path, "must be a regular file")
-    with os.fdopen(handle, "rb") as stream:
-        data = stream.read(limit + 1)
-    if len(data) > limit:
-        raise InputError(path, f"must be at most {limit} bytes", f"{status.st_size} bytes")
-    return data
+    return os.fdopen(handle, "rb")
 
 
 def write_atomic(path: Path, data: bytes) -> None:

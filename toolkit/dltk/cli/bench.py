@@ -17,10 +17,17 @@ __all__ = ["bench"]
 @click.argument("bundle", type=options.PATH)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the runtime.")
 @click.option("--artifact", metavar="FILE", help="Only this model file of the bundle.")
+@options.verify
 @options.host
 @options.as_json
 def bench(
-    bundle: Path, threads: int, artifact: str | None, host: str | None, remote_python: str | None, as_json: bool
+    bundle: Path,
+    threads: int,
+    artifact: str | None,
+    verify: Path | None,
+    host: str | None,
+    remote_python: str | None,
+    as_json: bool,
 ) -> None:
     """Measure latency, memory and size of the artifacts in BUNDLE on this machine, or on --host.
 
@@ -32,17 +39,20 @@ def bench(
     Example:
         dltk bench exported/digits --threads 2
         dltk bench exported/digits --host pi@raspberrypi
+        dltk bench exported/flowers.zip --verify public.pem
     """
     python = options.python_of(host, remote_python)
     if host is None:
         from dltk.edge.bench import bench as measure
 
-        report = measure(bundle, threads=threads, artifact=artifact)
+        report = measure(bundle, threads=threads, artifact=artifact, verify=verify)
     else:
         from dltk.cli.console import progress
         from dltk.remote.bench import bench_on
 
-        report = bench_on(host, bundle, python=python, threads=threads, artifact=artifact, progress=progress())
+        report = bench_on(
+            host, bundle, python=python, threads=threads, artifact=artifact, verify=verify, progress=progress()
+        )
     options.show(report, _text(report), as_json)
 
 

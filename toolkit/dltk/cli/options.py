@@ -11,7 +11,7 @@ import click
 from dltk.base.errors import UsageError
 from dltk.base.files import canonical_json
 
-__all__ = ["PATH", "as_json", "data", "host", "pairs", "python_of", "resume", "run", "show"]
+__all__ = ["PATH", "as_json", "data", "host", "pairs", "python_of", "resume", "run", "show", "verify"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -61,6 +61,12 @@ def pairs(command: Command) -> Command:
 def resume(command: Command) -> Command:
     """`--resume`."""
     return click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")(command)
+
+
+def verify(command: Command) -> Command:
+    """`--verify`, a public key."""
+    text = "Refuse the bundle unless it is signed with the private half of this public key (a PEM file)."
+    return click.option("--verify", type=PATH, metavar="KEY", help=text)(command)
 
 
 def show(value: Mapping[str, Any], text: str, as_json: bool) -> None:

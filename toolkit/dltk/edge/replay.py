@@ -17,11 +17,12 @@ from dltk.edge.integrity import Sealed, read_bundle
 from dltk.edge.load import open_artifact
 from dltk.edge.manifest import Artifact
 from dltk.edge.parity import compare, misfits
-from dltk.edge.runtimes import RUNTIMES, available
+from dltk.edge.runtimes import RUNTIMES, available, remedy
 from dltk.edge.scoring import score
+from dltk.edge.seal import Key
 from dltk.edge.signature import Signature
 
-__all__ = ["GOLDEN", "Golden", "golden", "replay"]
+__all__ = ["GOLDEN", "Golden", "as_text", "golden", "replay"]
 
 GOLDEN = "golden.npz"
 
@@ -60,12 +61,19 @@ def golden(data: bytes, signature: Signature, where: object = GOLDEN) -> Golden:
     )
 
 
-def replay(path: str | Path, *, runtime: str | None = None, data: str | Path | None = None) -> dict[str, Any]:
+def replay(
+    path: str | Path,
+    *,
+    runtime: str | None = None,
+    data: str | Path | None = None,
+    verify: Key | None = None,
+) -> dict[str, Any]:
     """Check every file of the bundle, run its golden samples, and compare with what is recorded.
 
     Args:
         runtime: only artifacts of this format; None: all that a runtime is installed for.
         data: labelled data to score the artifacts on: a folder a class, a CSV of path,label, or of measurements.
+        verify: public key that the bundle must be signed with, as for `load`.
 
     Returns:
         {"bundle", "files", "samples", "tensors_equal", "passed", "artifacts": [{"file", "format", "precision",
@@ -73,13 +81,13 @@ def replay(path: str | Path, *, runtime: str | None = None, data: str | Path | N
         "skipped": [{"name", "reason"}], "notes"}}.
 
     Raises:
-        InputError: if the bundle is damaged.
+        InputError: if the bundle is damaged, or not signed by the key that is asked for.
         LimitError: if anything differs; `measured` holds all of the above.
         EnvironmentFault: if no artifact could be run.
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
-    sealed = read_bundle(path)
+    sealed = read_bundle(path, verify=verify)
     signature = sealed.signature
     _check_labels(sealed)
     samples = golden(_file(sealed, GOLDEN), signature, sealed.path / GOLDEN)
@@ -89,8 +97,7 @@ def replay(path: str | Path, *, runtime: str | None = None, data: str | Path | N
         for artifact in sealed.manifest.artifacts
     ]
     if all(found["status"] == "skipped" for found in artifacts):
-        hint = "Install one: pip install 'dltk[tflite]' or pip install 'dltk[onnx]'."
-        raise EnvironmentFault(sealed.path, "no artifact has a runtime here", runtime, hint)
+        raise EnvironmentFault(sealed.path, "no artifact has a runtime here", runtime, remedy())
     equal = _tensors_equal(samples, signature)
     report = {
         "bundle": sealed.manifest.name,
@@ -104,6 +111,22 @@ def replay(path: str | Path, *, runtime: str | None = None, data: str | Path | N
     if not report["passed"]:
         raise LimitError(sealed.path, "must give the answers it was sealed with", _first_fault(report), measured=report)
     return report
+
+
+def as_text(report: Mapping[str, Any]) -> str:
+    """What `replay` returned or measured, as lines for a person."""
+    equal = "equal to the bit" if report["tensors_equal"] else "DIFFERENT"
+    lines = [f"{report['bundle']}: {report['files']} files sound, {report['samples']} golden samples, tensors {equal}"]
+    for artifact in report["artifacts"]:
+        words = [f"  {artifact['status']:<8} {artifact['file']}"]
+        if artifact["parity"]:
+            parity = artifact["parity"]
+            words.append(f"{parity['measure']} error {parity['error']:.3g}, tolerance {parity['tolerance']:g}")
+        if artifact["metric"]:
+            words.append("{name} {value:.4f} on {samples} samples".format(**artifact["metric"]))
+        lines.append("  ".join(words + artifact["reasons"]))
+    lines += report["data"]["notes"] if report["data"] else []
+    return "\n".join(lines)
 
 
 def _replay_one(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault, InputError
 
-__all__ = ["RUNTIMES", "Port", "Session", "available", "open_session", "stack", "to_port"]
+__all__ = ["RUNTIMES", "Port", "Session", "available", "open_session", "remedy", "stack", "to_port"]
 
 RUNTIMES = {  # format -> modules that run it, in order of preference
     "tflite": ("ai_edge_litert", "tflite_runtime"),
@@ -72,6 +72,12 @@ def available() -> tuple[str, ...]:
     return tuple(form for form, modules in RUNTIMES.items() if any(find_spec(module) for module in modules))
 
 
+def remedy(formats: Collection[str] = RUNTIMES) -> str:
+    """What to do where none of `formats` has a runtime; it helps with dltk and without."""
+    names = [RUNTIMES[form][0].replace("_", "-") for form in RUNTIMES if form in formats]
+    return f"Install one: {' or '.join(f'pip install {name}' for name in names)}."
+
+
 def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
     """A session over the bytes of a "tflite" or "onnx" model, on the CPU with `threads` threads.
 
@@ -85,7 +91,7 @@ def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
         raise EnvironmentFault(
             f"{format} models",
             f"need {' or '.join(RUNTIMES[format])}",
-            hint=f"Install it: pip install 'dltk[{format}]'.",
+            hint=remedy([format]),
         )
     _require_usable(next(module for module in RUNTIMES[format] if find_spec(module)))
     if format == "tflite":

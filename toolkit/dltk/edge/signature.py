@@ -10,7 +10,9 @@ from typing import Any
 from dltk.base.errors import InputError
 from dltk.base.files import sha256
 
-__all__ = ["Op", "Signature", "TensorSpec", "require_plain_name"]
+__all__ = ["LONGEST_NAME", "Op", "Signature", "TensorSpec", "require_plain_name"]
+
+LONGEST_NAME = 200  # bytes of UTF-8
 
 Op = Mapping[str, Any]  # {"op": name, setting: JSON value ...}
 
@@ -149,7 +151,7 @@ class Signature:
 
 def require_plain_name(name: Any, place: str) -> None:
     """Raise InputError at `place` unless `name` is a file name that every system takes and no path."""
-    fits = isinstance(name, str) and 0 < len(name.encode()) <= 200
+    fits = isinstance(name, str) and 0 < len(name.encode()) <= LONGEST_NAME
     fits = fits and not name.startswith(".") and not set(name) & set('/\\:*?"<>|')
     controls = fits and any(unicodedata.category(letter).startswith("C") for letter in name)
     if not fits or controls or unicodedata.normalize("NFC", name) != name:

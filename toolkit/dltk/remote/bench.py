@@ -10,6 +10,7 @@ from dltk.base.progress import SILENT, Progress
 from dltk.edge.integrity import read_bundle
 from dltk.edge.load import require_artifact
 from dltk.edge.manifest import MANIFEST
+from dltk.edge.seal import Key
 from dltk.remote.host import connect
 
 __all__ = ["bench_on"]
@@ -22,6 +23,7 @@ def bench_on(
     python: str = "python3",
     threads: int = 1,
     artifact: str | None = None,
+    verify: Key | None = None,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Copy a bundle to `host`, replay it there, then measure it there.
@@ -29,6 +31,7 @@ def bench_on(
     Args:
         host, python: see `dltk.remote.host.connect`.
         threads, artifact: see `dltk.edge.bench`.
+        verify: as for `dltk.edge.load`; checked here, before anything is sent.
 
     Returns:
         What `dltk.edge.bench` does, where "machine" also has "host", and "validation": what `dltk.edge.replay` does.
@@ -41,7 +44,8 @@ def bench_on(
     """
     if threads < 1:
         raise UsageError("threads", "must be at least 1", threads)
-    sealed = read_bundle(bundle)  # before anything is sent, and the bytes that were checked are those that are sent
+    # Before anything is sent, and the bytes that were checked are those that are sent.
+    sealed = read_bundle(bundle, verify=verify)
     require_artifact(sealed.manifest, artifact)
     with connect(host, python=python, progress=progress) as there:
         there.require(*dict.fromkeys(item.format for item in sealed.manifest.artifacts))

@@ -246,7 +246,7 @@ class GanTrainer:
             loss = self._loss(judged(reals, training=True), judged(fakes, training=True))
             if self._rules.loss == "wgan-gp":
                 loss += self._rules.gradient_penalty * _steepness(judged, reals, fakes, noise)
-        self._descend(1, tape, loss, now)
+        self._descend(1, tape, loss, now * self._rules.critic_rate)
         with tf.GradientTape() as tape:
             other = -tf.reduce_mean(judged(made(noise[1], training=moves), training=moves))
         if moves:

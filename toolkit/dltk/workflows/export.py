@@ -18,8 +18,10 @@ from dltk.edge.families import family
 from dltk.edge.machine import machine
 from dltk.edge.manifest import file_entry
 from dltk.edge.replay import GOLDEN
+from dltk.edge.seal import Key, private_key
 from dltk.edge.signature import Signature
 from dltk.export.emit import graph_digest, targets
+from dltk.export.runner import RUNNER, runner
 from dltk.recipe.settings import as_dict, digest
 from dltk.run import Run
 from dltk.twin.graph import Graph
@@ -66,6 +68,8 @@ def export(
     golden: int = 8,
     synthetic: bool = False,
     gate: Gate | None = None,
+    archive: bool = False,
+    sign: Key | None = None,
     progress: Progress = SILENT,
 ) -> Exported:
     """Write the model of `run` as a bundle; nothing is written unless every file passes the gate.
@@ -73,23 +77,26 @@ def export(
     Args:
         formats: "tflite", "onnx"; both when empty.
         precisions: as `--precision`; float32 and what the run's plan allows when empty.
-        out: the bundle's folder; `exported/NAME` when None.
+        out: the bundle's folder; `exported/NAME` when None. Of an archive the file, `exported/NAME.zip` when None.
         golden: samples that the bundle carries to prove itself.
         synthetic: make those samples up instead of taking test samples.
         gate: limits; the default ones when None.
+        archive: write one compressed file instead of a folder.
+        sign: Ed25519 private key (a PEM file's path or bytes) to sign the manifest with.
 
     Raises:
         UsageError: if a file that does not exist is asked for.
-        InputError: if the run is incomplete, int8 is asked for and it has no ranges, or `out` holds something else
-            than a bundle.
+        InputError: if the run is incomplete, int8 is asked for and it has no ranges, `out` holds something else than a
+            bundle, or `sign` is no key to sign with.
         LimitError: if a file does not pass; `measured` has what was found about every file.
     """
+    key = None if sign is None else private_key(sign)
     opened, gate = Run.open(run), gate or Gate()
     signature, settings = opened.signature, opened.settings()
     plan = QuantizationPlan.load(opened.quantization_path) if opened.quantization_path.is_file() else None
     wanted = targets(formats, precisions, plan, run, source=_source(opened))
-    target = Path(out or Path("exported", opened.name))
-    bundle.require_replaceable(target)
+    target = Path(out or Path("exported", f"{opened.name}.zip" if archive else opened.name))
+    bundle.require_replaceable(target, archive=archive)
     model, graph = _read(opened)
     _require_fits(plan, graph, opened)
     samples = evaluation(opened, model, signature, progress=progress)
@@ -102,9 +109,10 @@ def export(
     _require_passed(exported, found)
     files = _files(opened, model, samples, found, exported, golden, synthetic)
     lineage = _lineage(opened, settings, graph_digest(graph), plan)
-    name = Path(os.path.abspath(target)).name  # of `.` too
+    whole = Path(os.path.abspath(target))  # `.` has a name, too
+    name = whole.stem if archive else whole.name
     sealing = bundle.Sealing(name, signature, [one.artifact for one in found], files, lineage, gate.as_dict())
-    bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target)
+    bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target, archive=archive, key=key)
     return exported
 
 
@@ -169,6 +177,7 @@ def _files(
     files["recipe.json"] = (run.path / "recipe.json").read_bytes()
     files["MODEL_CARD.md"] = model_card(run, report).encode()
     files["LICENSES.txt"] = licenses(run).encode()
+    files[RUNNER] = runner(signature.family)
     return files
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import unicodedata
 import zipfile
 import zlib
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.base.files import open_regular
 from dltk.edge.sources.labels import check_labels
 
 __all__ = ["ImageArrays", "read_array", "read_arrays", "read_image_arrays"]
@@ -47,7 +47,7 @@ def read_arrays(path: str | Path, *, limit: int = _MAX_BYTES) -> dict[str, NDArr
         InputError: naming the key, on objects (pickles), numbers that are not finite, a header that does not fit its
             data, a damaged archive, or more than `limit` bytes once unpacked.
     """
-    with _open(Path(path)) as stream:
+    with open_regular(Path(path), follow_links=True) as stream:
         try:
             with zipfile.ZipFile(stream) as archive:
                 total = sum(entry.file_size for entry in archive.infolist())
@@ -64,7 +64,7 @@ def read_array(path: str | Path, *, limit: int = _MAX_BYTES) -> NDArray[Any]:
     Raises:
         InputError: on objects (pickles), a header that does not fit its data, or more than `limit` bytes.
     """
-    with _open(Path(path)) as stream:
+    with open_regular(Path(path), follow_links=True) as stream:
         size = os.fstat(stream.fileno()).st_size
         if size > limit:
             raise InputError(path, f"must hold at most {limit} bytes", size)
@@ -94,19 +94,6 @@ def read_image_arrays(path: str | Path) -> ImageArrays:
     if len({target.ndim for target in targets.values()}) > 1:
         raise InputError(path, "every y must have the same number of axes", [t.shape for t in targets.values()])
     return ImageArrays(images, targets, labels)
-
-
-def _open(path: Path) -> IO[bytes]:
-    try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError as fault:
-        raise InputError(path, "the file must exist", hint="Check the path.") from fault
-    except OSError as fault:
-        raise InputError(path, "must be a readable regular file", fault.strerror) from fault
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)  # before fdopen, which refuses a folder in its own way
-        raise InputError(path, "must be a regular file")
-    return os.fdopen(handle, "rb")
 
 
 def _key(entry: zipfile.ZipInfo) -> str:
