@@ -10,7 +10,7 @@ from typing import Any
 
 from dltk import tasks
 from dltk.base.errors import InputError, UsageError
-from dltk.base.files import parse_json, read_capped, sha256, sweep, write_atomic
+from dltk.base.files import parse_json, read_capped, sha256, sweep_tree, write_atomic
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.steps import Planned, parse_steps
@@ -92,20 +92,23 @@ def compress(
         require_decidable(limits, bench)
     if started is None:
         Run.create(path)
-    _describe(made, source, asked)
-    report: dict[str, Any] = {"source": str(source.path)}
-    if search is not None and not steps:
-        best = search.find(_TRIALS if trials is None else trials)
-        planned, candidate, report["steps"] = best.planned, best.candidate, best.reports
-        report["search"] = search.told(best.found)
-    else:
-        candidate, report["steps"] = Chain(made.path / "steps", bench).take(planned)
+    with made.alone():
+        if started is None:
+            Run.require_free(path)  # still: another may have begun it before this one had it alone
+        _describe(made, source, asked)
+        report: dict[str, Any] = {"source": str(source.path)}
+        if search is not None and not steps:
+            best = search.find(_TRIALS if trials is None else trials)
+            planned, candidate, report["steps"] = best.planned, best.candidate, best.reports
+            report["search"] = search.told(best.found)
+        else:
+            candidate, report["steps"] = Chain(made.path / "steps", bench).take(planned)
+            if search is not None:
+                report["search"] = search.told(search.judge(steps, candidate))
+        compares = bool(steps) or not limits if control is None else control
+        done = _finish(made, source, task, candidate, bench, settings, report, planned, control=compares)
         if search is not None:
-            report["search"] = search.told(search.judge(steps, candidate))
-    compares = bool(steps) or not limits if control is None else control
-    done = _finish(made, source, task, candidate, bench, settings, report, planned, control=compares)
-    if search is not None:
-        search.clear()
+            search.clear()
     return _within(done)
 
 
@@ -158,7 +161,7 @@ def _started(path: Path, asked: Mapping[str, Any]) -> Run | None:
     """
     if not (path / f"{_STATE}.json").is_file():
         return None
-    sweep(path)
+    sweep_tree(path)
     begun = parse_json(read_capped(path / f"{_STATE}.json", 10_000_000), path)
     if begun != asked:
         hint = "Resume with the very same steps, limits and source, or give another --run."
