@@ -15,6 +15,7 @@ from dltk.base.fetch import cache_folder
 from dltk.base.progress import SILENT
 from dltk.data.decoded import decode_pool, image_decoder
 from dltk.data.pool import open_pool
+from dltk.search.space import Space
 from dltk.search.study import open_study
 from kills import calls
 from kills.test_disks import fill, mounted
@@ -26,6 +27,8 @@ OPS = (
     {"op": "resize", "height": 8, "width": 8, "method": "bilinear", "fit": "stretch"},
 )
 
+starts = Space.starts
+
 
 @pytest.fixture
 def decoding(tmp_path, monkeypatch):
@@ -35,7 +38,7 @@ def decoding(tmp_path, monkeypatch):
         path = tmp_path / "data" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(draw.integers(0, 256, (12, 10, 3), dtype=np.uint8)).save(path)
-    pool = open_pool(str(tmp_path / "data"), group=None, multi_label=False)
+    pool = open_pool(str(tmp_path / "data"), group=None, multi_label=False, progress=SILENT)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
 
     def decode(name):
@@ -51,7 +54,7 @@ def _killed(decoding, kill, chosen):
     for place, moment in enumerate(chosen):
         decode = decoding(place)
         kill(decode, moment)
-        entries = [path for path in cache_folder("images").glob("[!.]*")] if cache_folder("images").is_dir() else []
+        entries = list(cache_folder("images").glob("[!.]*")) if cache_folder("images").is_dir() else []
         assert all({file.name for file in path.iterdir()} == {"images.npy", "digests.npy", "meta.json"}
                    for path in entries)  # fmt: skip
         assert (decode() == whole).all(), moment
@@ -95,10 +98,24 @@ def _searched(tmp_path, kinds, count):
         assert not list(folder.rglob(".dltk-*"))
 
 
-@traced
-def test_a_search_and_a_kill_before_a_system_call(tmp_path):
+@pytest.mark.parametrize("last", [1, 2], ids=["a start", "a later one"])
+def test_a_search_that_ends_while_a_candidate_is_being_chosen(tmp_path, monkeypatch, last):
+    """A point to begin with is not lost, and the choice that follows is the same one."""
     pytest.importorskip("optuna")
-    _searched(tmp_path, ("pwrite64", "fdatasync", "unlink", "rename"), 4)
+    monkeypatch.setattr(Space, "starts", lambda space: starts(space)[:1])
+    whole = stub.searched(tmp_path / "whole", stub.bounds(download=10_000), trials=2)
+    steps, count = Space.steps, iter(range(1, 100))
+
+    def dying(space, choose):
+        found = steps(space, choose)
+        if next(count) == last:
+            raise KeyboardInterrupt
+        return found
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Space, "steps", dying)
+        stub.searched(tmp_path / "cut", stub.bounds(download=10_000), trials=2)
+    assert stub.searched(tmp_path / "cut", stub.bounds(download=10_000), trials=2) == whole
 
 
 @pytest.mark.slow
@@ -114,12 +131,6 @@ def test_a_study_on_a_full_disk(tmp_path):
         fill(disk)
         with (
             pytest.raises(EnvironmentFault, match=r"study\.db: must be writable"),
-            open_study(disk / "study.db", stub_space(), seed=0),
+            open_study(disk / "study.db", Space({}), seed=0),
         ):
             pass
-
-
-def stub_space():
-    from dltk.search.space import Space
-
-    return Space((), False)

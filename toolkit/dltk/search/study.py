@@ -53,17 +53,27 @@ class Study:
 
     def _interrupted(self) -> Iterator[tuple[int, tuple[str, ...]]]:
         """Trials that were asked for and not told of: they are made first."""
+        import optuna
+
         for trial in self.study.get_trials(deepcopy=False, states=(_state("RUNNING"),)):
             if "steps" in trial.user_attrs:
                 yield trial.number, tuple(trial.user_attrs["steps"])
-            else:  # killed while it was being asked
+            elif (
+                "fixed_params" in trial.system_attrs
+            ):  # killed while a point to begin with was taken up: it must not go
+                yield self._chosen(optuna.trial.Trial(self.study, trial._trial_id))
+            else:  # killed while it was being asked: it is asked again, with the same seed
                 self.study.tell(trial.number, state=_state("FAIL"))
 
     def _ask(self) -> tuple[int, tuple[str, ...]]:
         import optuna
 
-        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + len(self.study.trials))
-        trial = self.study.ask()
+        trials = self.study.get_trials(deepcopy=False)
+        asked = sum("steps" in trial.user_attrs or trial.state != _state("FAIL") for trial in trials)
+        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + asked)
+        return self._chosen(self.study.ask())
+
+    def _chosen(self, trial: Any) -> tuple[int, tuple[str, ...]]:
         steps = self.space.steps(trial.suggest_categorical)
         trial.set_user_attr("steps", list(steps))
         return trial.number, steps
