@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dltk.base.errors import EnvironmentFault
 from dltk.base.files import canonical_json, sha256
 from dltk.search.space import Space
 from dltk.search.trial import Trial
@@ -52,17 +53,27 @@ class Study:
 
     def _interrupted(self) -> Iterator[tuple[int, tuple[str, ...]]]:
         """Trials that were asked for and not told of: they are made first."""
+        import optuna
+
         for trial in self.study.get_trials(deepcopy=False, states=(_state("RUNNING"),)):
             if "steps" in trial.user_attrs:
                 yield trial.number, tuple(trial.user_attrs["steps"])
-            else:  # killed while it was being asked
+            elif (
+                "fixed_params" in trial.system_attrs
+            ):  # killed while a point to begin with was taken up: it must not go
+                yield self._chosen(optuna.trial.Trial(self.study, trial._trial_id))
+            else:  # killed while it was being asked: it is asked again, with the same seed
                 self.study.tell(trial.number, state=_state("FAIL"))
 
     def _ask(self) -> tuple[int, tuple[str, ...]]:
         import optuna
 
-        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + len(self.study.trials))
-        trial = self.study.ask()
+        trials = self.study.get_trials(deepcopy=False)
+        asked = sum("steps" in trial.user_attrs or trial.state != _state("FAIL") for trial in trials)
+        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + asked)
+        return self._chosen(self.study.ask())
+
+    def _chosen(self, trial: Any) -> tuple[int, tuple[str, ...]]:
         steps = self.space.steps(trial.suggest_categorical)
         trial.set_user_attr("steps", list(steps))
         return trial.number, steps
@@ -76,22 +87,40 @@ class Study:
 
 @contextmanager
 def open_study(path: Path, space: Space, *, seed: int) -> Iterator[Study]:
-    """The study in the SQLite file `path`, made if it is not there, closed at the end of the block."""
+    """The study in the SQLite file `path`, made if it is not there, closed at the end of the block.
+
+    Raises:
+        EnvironmentFault: if the disk is full or not writable.
+    """
     import optuna
     from sqlalchemy.engine import URL
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = optuna.storages.RDBStorage(URL.create("sqlite", database=str(path)).render_as_string())
+    with _disk_errors(path):
+        storage = optuna.storages.RDBStorage(URL.create("sqlite", database=str(path)).render_as_string())
+        try:
+            knobs = {name: list(choices) for name, choices in space.knobs.items()}
+            name = sha256(canonical_json([knobs, list(space.sensitive)]))[:16]
+            study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True, direction="minimize")
+            for point in space.starts():
+                study.enqueue_trial(point, skip_if_exists=True)
+            yield Study(study, space, seed)
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """SQLite says by messages of its own that a disk is full or not writable."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import OperationalError
+
     try:
-        knobs = {name: list(choices) for name, choices in space.knobs.items()}
-        name = sha256(canonical_json([knobs, list(space.sensitive)]))[:16]
-        study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True, direction="minimize")
-        for point in space.starts():
-            study.enqueue_trial(point, skip_if_exists=True)
-        yield Study(study, space, seed)
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
+        yield
+    except (OperationalError, StorageInternalError) as fault:
+        said = str(getattr(fault if isinstance(fault, OperationalError) else fault.__cause__, "orig", fault))
+        raise EnvironmentFault(path, "must be writable", said, "Free some space, then go on with --resume.") from fault
 
 
 def _state(name: str) -> Any:

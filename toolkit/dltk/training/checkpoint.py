@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import read_capped, sweep, write_atomic
+from dltk.base.files import read_capped, write_atomic
 
 __all__ = ["Checkpoint", "read", "write"]
 
@@ -42,7 +42,6 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     arrays: dict[str, Any] = {f"state/{name}": array for name, array in checkpoint.state.items()}
     arrays[_HISTORY] = text
     np.savez(buffer, **arrays)
-    sweep(path.parent)
     write_atomic(path, buffer.getvalue())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from dltk import tasks
 from dltk.base.errors import InputError, UsageError
-from dltk.base.files import parse_json, read_capped, sha256, sweep, write_atomic
+from dltk.base.files import parse_json, read_capped, sha256, sweep_tree, write_atomic
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.steps import Planned, parse_steps
@@ -94,21 +94,35 @@ def compress(
         require_decidable(limits, bench)
     if started is None:
         Run.create(path)
-    _describe(made, source, asked)
-    report: dict[str, Any] = {"source": str(source.path), "machine": dict(device.machine)}
-    if search is not None and not steps:
-        best = search.find(_TRIALS if trials is None else trials)
-        planned, candidate, report["steps"] = best.planned, best.candidate, best.reports
-        report["search"] = search.told(best.found)
-    else:
-        candidate, report["steps"] = Chain(made.path / "steps", bench).take(planned)
+    with made.alone():
+        if started is None:
+            Run.require_free(path)  # still: another may have begun it before this one had it alone
+        _describe(made, source, asked)
+        planned, candidate, found = _taken(made, bench, search, planned, texts=steps, trials=trials)
+        report = {"source": str(source.path), "machine": dict(device.machine), **found}
+        compares = bool(steps) or not limits if control is None else control
+        done = _finish(made, source, task, candidate, bench, settings, report, planned, control=compares)
         if search is not None:
-            report["search"] = search.told(search.judge(steps, candidate))
-    compares = bool(steps) or not limits if control is None else control
-    done = _finish(made, source, task, candidate, bench, settings, report, planned, control=compares)
-    if search is not None:
-        search.clear()
+            search.clear()
     return _within(done)
+
+
+def _taken(
+    made: Run,
+    bench: Workbench,
+    search: Search | None,
+    planned: tuple[Planned, ...],
+    *,
+    texts: Sequence[str],
+    trials: int | None,
+) -> tuple[tuple[Planned, ...], Candidate, dict[str, Any]]:
+    """The steps that were asked for in `texts`, or else found; what they made, and what the report says of both."""
+    if search is not None and not texts:
+        best = search.find(_TRIALS if trials is None else trials)
+        return tuple(best.planned), best.candidate, {"steps": best.reports, "search": search.told(best.found)}
+    candidate, reports = Chain(made.path / "steps", bench).take(planned)
+    told = {} if search is None else {"search": search.told(search.judge(texts, candidate))}
+    return planned, candidate, {"steps": reports, **told}
 
 
 def _workbench(source: Run, task: tasks.Task, made: Run, settings: Any, resume: bool, progress: Progress) -> Workbench:
@@ -162,7 +176,7 @@ def _started(path: Path, asked: Mapping[str, Any]) -> Run | None:
     """
     if not (path / f"{_STATE}.json").is_file():
         return None
-    sweep(path)
+    sweep_tree(path)
     begun = parse_json(read_capped(path / f"{_STATE}.json", 10_000_000), path)
     machine, device = (told.get("machine") for told in (begun, asked))
     if machine != device and begun == {**asked, "machine": machine}:
