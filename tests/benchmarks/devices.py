@@ -21,7 +21,11 @@ from dltk.base.files import write_atomic
 __all__ = ["TARGETS", "main"]
 
 # Name -> module beside this file; its function `rows(work)` runs the target in the folder `work`, which it owns.
-TARGETS: dict[str, str] = {}
+TARGETS: dict[str, str] = {
+    "x86-light": "device_light",
+    "aarch64": "device_arm64",
+    "armv7": "device_armv7",
+}
 
 
 def main() -> None:

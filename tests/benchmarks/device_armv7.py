@@ -1,0 +1,26 @@
+"""armv7, as in a Raspberry Pi 2 (Cortex-A7): the last runtime that there is for it, tflite-runtime 2.14."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from device_beside import rows_beside
+from device_bundles import bundles
+from device_emulated import emulated, wheels
+from device_kit import Row
+
+__all__ = ["rows"]
+
+RUNTIME = "tflite-runtime 2.14.0"
+_PROCESSORS = ("cortex-a7",)
+_PACKAGES = ("python3-numpy", "python3-pil", "libstdc++6")
+_LIBRARIES = tuple(f"usr/lib/arm-linux-gnueabihf/{name}" for name in ("blas", "lapack"))
+_PLATFORMS = ("manylinux_2_34_armv7l",)
+
+
+def rows(work: Path) -> list[Row]:
+    """Float files within 1e-5 of x86 and its newest runtime, int8 within 2 steps; or a file that says it is too new."""
+    made = bundles(work)
+    site = wheels(work / "site", [RUNTIME.replace(" ", "==")], _PLATFORMS)
+    there = emulated(work, "armhf", "qemu-arm", _PACKAGES, site, _LIBRARIES)
+    return rows_beside("armv7", made, there, _PROCESSORS, work, formats=("tflite",), most_steps=2, runtime=RUNTIME)
