@@ -28,7 +28,7 @@ class _Way:
     """How one bundle is made.
 
     Attributes:
-        recipe: its name.
+        recipe: its name, or its file.
         row: of `recipe_rows.ROWS`: where data, settings and the loose gate of hardly trained models come from.
         precisions: of the files, tflite and, where there is one, onnx.
         set: further `--set` pairs.
@@ -45,10 +45,7 @@ class _Way:
 _INT8 = ("float32", "int8", "int8-io")
 _ALL = (*_INT8, "float16", "dynamic")
 _WAYS = {
-    # Hard-swish, squeeze-and-excite, depthwise convolutions.
-    "squeeze": _Way(
-        "image-classification", "cnn", _ALL, ("model.backbone=mobilenet-v3-small", "model.alpha=0.75", "data.size=48")
-    ),
+    "squeeze": _Way(str(Path(__file__).with_name("device_squeeze.py")), "cnn", _ALL),
     "wide": _Way("cnn", "cnn", ("float32", "float16", "dynamic", "int16x8"), plan="int16x8"),
     # A fused sequence operator with state, and a WHILE with subgraphs.
     "lstm": _Way("forecast", "forecast", ("float32", "float16", "dynamic"), ("model.units=32",), plan="float16"),
