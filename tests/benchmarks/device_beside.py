@@ -8,7 +8,7 @@ from pathlib import Path
 
 from device_emulated import Emulated
 from device_held import FLOAT, Answer, answers, files_of, here, hold
-from device_kit import Row
+from device_kit import Row, folded
 
 from dltk.edge.manifest import Artifact
 from dltk.edge.replay import GOLDEN
@@ -27,7 +27,7 @@ def rows_beside(
     most_steps: int,
     runtime: str = "",
 ) -> list[Row]:
-    """A row an artifact of `made` and processor, and a row a bundle for its input tensors.
+    """A row an artifact of `made`, and a row a bundle for its input tensors.
 
     Args:
         work: folder for the outputs.
@@ -35,19 +35,19 @@ def rows_beside(
     """
     artifacts = {place: each for bundle in made for each, place in files_of(bundle, *formats)}
     places = [*artifacts, *(bundle / GOLDEN for bundle in made)]
-    ours, found = answers(here, list(artifacts), work / "here"), list[Row]()
+    ours, found = answers(here, list(artifacts), work / "here"), list[tuple[str, Row]]()
     for processor in processors:
         theirs = answers(partial(there.command, processor), places, work / processor)
         for place, artifact in artifacts.items():
-            what = f"{place.parent.name}/{place.name}, {processor}"
+            what = f"{place.parent.name}/{place.name}"
             steps = ours.get(place.with_name("model.int8-io.tflite"), Answer()).steps
             if theirs[place].refused and runtime:
-                found.append(_refused(target, what, artifact, theirs[place].reason, runtime))
+                found.append((processor, _refused(target, what, artifact, theirs[place].reason, runtime)))
                 continue
             held = hold(artifact.precision, theirs[place], ours[place], most_steps=most_steps, steps=steps)
-            found.append(Row(target, what, held.promise, held.measured, held.met))
-        found += [_tensors(target, bundle, processor, theirs[bundle / GOLDEN]) for bundle in made]
-    return found
+            found.append((processor, Row(target, what, held.promise, held.measured, held.met)))
+        found += [(processor, _tensors(target, bundle, theirs[bundle / GOLDEN])) for bundle in made]
+    return folded(found)
 
 
 def _refused(target: str, what: str, artifact: Artifact, reason: str, runtime: str) -> Row:
@@ -56,9 +56,9 @@ def _refused(target: str, what: str, artifact: Artifact, reason: str, runtime: s
     return Row(target, what, promise, f"refused, asks for {claimed}: {reason}", claimed != runtime)
 
 
-def _tensors(target: str, bundle: Path, processor: str, found: Answer) -> Row:
+def _tensors(target: str, bundle: Path, found: Answer) -> Row:
     what, promise = (
-        f"{bundle.name}: input tensors, {processor}",
+        f"{bundle.name}: input tensors",
         f"within {FLOAT:g} x max(1, largest) of the stored ones",
     )
     if found.apart is None:

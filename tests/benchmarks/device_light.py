@@ -16,11 +16,14 @@ from typing import Any
 import light_env
 from device_bundles import bundles
 from device_held import files_of
-from device_kit import Row
+from device_kit import Row, folded
 from shell import ROOT, Failure, console_script
+
+from dltk.edge.parity import COSINE, MAX_ABS
 
 __all__ = ["rows"]
 
+_MEASURES = {MAX_ABS: "within, x max(1, largest):", COSINE: "cosine at least"}
 _NUMPY_1 = "numpy==1.26.4"  # the last of NumPy 1
 
 
@@ -46,18 +49,19 @@ _ENVIRONMENTS = (
 
 def rows(work: Path) -> list[Row]:
     """`dltk validate` of every bundle in every environment: parity as the manifest has it."""
-    made, found = bundles(work), list[Row]()
+    made, found = bundles(work), list[tuple[str, Row]]()
     for environment in _ENVIRONMENTS:
         try:
             python = _ready(work / environment.name, environment)
         except Failure:
             reason = "the wheels do not go together"
-            found.append(Row("x86-light", environment.name, "installs", reason, None))
+            found.append((environment.name, Row("x86-light", "all", "", reason, None)))
             continue
+        runtime = _versions(python, environment.format)
         for bundle in made:
             if files_of(bundle, environment.format):
-                found += _validated(python, bundle, environment.format)
-    return found
+                found += [(runtime, row) for row in _validated(python, bundle, environment.format)]
+    return folded(found)
 
 
 def _ready(folder: Path, environment: _Environment) -> Path:
@@ -81,26 +85,27 @@ def _validated(python: Path, bundle: Path, format: str) -> list[Row]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     command = [console_script(python), "validate", bundle, "--json"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    runtime = _versions(python, format)
     if not done.stdout.startswith("{"):
         reason = f"exit code {done.returncode}: {done.stderr.strip()[-300:]}"
-        return [Row("x86-light", f"{bundle.name}, {runtime}", "validates", reason, False)]
+        return [Row("x86-light", bundle.name, "validates", reason, False)]
     report = json.loads(done.stdout)
     whole = Row(
         "x86-light",
-        f"{bundle.name}: input tensors, {runtime}",
+        f"{bundle.name}: input tensors",
         "equal to the bit",
         "equal to the bit" if report["tensors_equal"] else "different",
         bool(report["tensors_equal"]),
     )
-    return [*(_row(each, bundle, runtime) for each in report["artifacts"] if each["format"] == format), whole]
+    return [*(_row(each, bundle) for each in report["artifacts"] if each["format"] == format), whole]
 
 
-def _row(found: dict[str, Any], bundle: Path, runtime: str) -> Row:
+def _row(found: dict[str, Any], bundle: Path) -> Row:
     parity, status = found["parity"], found["status"]
-    promise = f"{parity['measure']} {parity['tolerance']:g}" if parity else "runs"
+    promise = "runs"
+    if parity:
+        promise = f"{_MEASURES[parity['measure']]} {parity['tolerance']:g}"
     measured = f"error {parity['error']:.2g}" if parity and not found["reasons"] else "; ".join(found["reasons"])
-    return Row("x86-light", f"{bundle.name}/{found['file']}, {runtime}", promise, measured, status == "passed")
+    return Row("x86-light", f"{bundle.name}/{found['file']}", promise, measured, status == "passed")
 
 
 def _versions(python: Path, format: str) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from dltk.recipe import Built, Contract, Phase
 from dltk.recipes import cnn
+
+from dltk.recipe import Built, Contract, Phase
 
 __all__ = ["recipe"]
 
