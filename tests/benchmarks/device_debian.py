@@ -12,7 +12,6 @@ from device_kit import Missing
 __all__ = ["unpacked"]
 
 _KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_DONE = ".unpacked"
 
 
 def unpacked(folder: Path, suite: str, architecture: str, packages: Sequence[str]) -> Path:
@@ -21,7 +20,8 @@ def unpacked(folder: Path, suite: str, architecture: str, packages: Sequence[str
     Raises:
         Missing: if this is no Debian machine, or its mirror does not answer.
     """
-    if (folder / _DONE).is_file():
+    stamp, words = folder / ".unpacked", " ".join((suite, architecture, *packages))
+    if stamp.is_file() and stamp.read_text() == words:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     apt = folder / "apt"
@@ -31,7 +31,7 @@ def unpacked(folder: Path, suite: str, architecture: str, packages: Sequence[str
     for archive in sorted((apt / "archives").glob("*.deb")):
         _call(["dpkg-deb", "-x", archive, folder])
     shutil.rmtree(apt)
-    (folder / _DONE).touch()
+    stamp.write_text(words)
     return folder
 
 

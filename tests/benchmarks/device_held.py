@@ -16,10 +16,10 @@ from dltk.edge.arrays import read_npz
 from dltk.edge.integrity import read_manifest
 from dltk.edge.manifest import Artifact
 
-__all__ = ["FLOAT", "Answer", "Held", "answers", "files_of", "here", "hold"]
+__all__ = ["Answer", "Held", "answers", "files_of", "here", "hold"]
 
 _SCRIPT = Path(__file__).with_name("device_answers.py")
-FLOAT = 1e-5  # x max(1, largest output): two processors may add in another order
+_FLOAT = 1e-5  # x max(1, largest output): two processors may add in another order
 _PATIENCE = 600  # seconds for one file: an emulated processor is slow, and a hang must end
 
 Command = Callable[..., tuple[list[str], dict[str, str] | None]]
@@ -108,7 +108,7 @@ def hold(precision: str, there: Answer, ours: Answer, *, most_steps: int, steps:
         steps: output name -> its step, for files that give real numbers themselves.
     """
     whole = precision.startswith("int")
-    promise = f"float within {FLOAT:g} x max(1, largest)"
+    promise = f"float within {_FLOAT:g} x max(1, largest)"
     if whole:
         promise = f"within {most_steps} steps" if most_steps else "equal to the bit"
     if there.outputs is None or ours.outputs is None:
@@ -118,7 +118,7 @@ def hold(precision: str, there: Answer, ours: Answer, *, most_steps: int, steps:
         return Held(promise, "equal to the bit", True)
     if not whole:
         apart = max(float(np.abs(a - b).max() / max(1.0, np.abs(b).max())) for a, b, _ in pairs)
-        return Held(promise, f"{apart:.2g} apart", apart <= FLOAT)
+        return Held(promise, f"{apart:.2g} apart", apart <= _FLOAT)
     apart = max(float(np.abs(a - b).max()) / _step(b, ours.steps.get(n, steps.get(n))) for a, b, n in pairs)
     return Held(promise, f"{apart:.2f} steps apart", apart <= most_steps + 0.01)  # rounding of the quotient
 
