@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from device_beside import rows_beside
 from device_bundles import bundles
 from device_emulated import emulated, wheels
-from device_kit import Row
+from device_held import here
+from device_kit import Missing, Row
+from device_light import NUMPY_1, Environment, ready
+from shell import Failure
 
 __all__ = ["rows"]
 
@@ -19,8 +23,15 @@ _PLATFORMS = ("manylinux_2_34_armv7l",)
 
 
 def rows(work: Path) -> list[Row]:
-    """Float files within 1e-5 of x86 and its newest runtime, int8 within 2 steps; or a file that says it is too new."""
+    """Float files within 1e-5 of the same runtime on x86, int8 within 2 steps; or a file that says it is too new."""
     made = bundles(work)
     site = wheels(work / "site", [RUNTIME.replace(" ", "==")], _PLATFORMS)
     there = emulated(work, "armhf", "qemu-arm", _PACKAGES, site, _LIBRARIES)
-    return rows_beside("armv7", made, there, _PROCESSORS, work, formats=("tflite",), most_steps=2, runtime=RUNTIME)
+    try:
+        python = ready(work / "x86", Environment("x86", "tflite", RUNTIME.replace(" ", "=="), NUMPY_1))
+    except Failure as fault:
+        raise Missing(f"{RUNTIME} does not install on this machine, where its answers are held to") from fault
+    ours = partial(here, python=python)
+    return rows_beside(
+        "armv7", made, there, _PROCESSORS, work, formats=("tflite",), most_steps=2, ours=ours, runtime=RUNTIME
+    )

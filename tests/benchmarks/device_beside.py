@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from device_emulated import Emulated
-from device_held import Answer, answers, files_of, here, hold
+from device_held import Answer, Command, answers, files_of, here, hold
 from device_kit import Row, folded
+from device_report import parity_row, refused_row, tensors_row
 
 from dltk.edge.manifest import Artifact
 from dltk.edge.replay import GOLDEN
@@ -25,39 +27,38 @@ def rows_beside(
     *,
     formats: tuple[str, ...],
     most_steps: int,
+    ours: Command = here,
     runtime: str = "",
 ) -> list[Row]:
     """A row an artifact of `made`, and a row a bundle for its input tensors.
 
     Args:
         work: folder for the outputs.
-        runtime: "tflite-runtime 2.14.0": a file that it refuses is right to, if its manifest names another.
+        ours: runs the script on this machine, with the same version of the runtime.
+        runtime: that runs there, where a file may ask for a newer one.
     """
     artifacts = {place: each for bundle in made for each, place in files_of(bundle, *formats)}
     places = [*artifacts, *(bundle / GOLDEN for bundle in made)]
-    ours, found = answers(here, list(artifacts), work / "here"), list[tuple[str, Row]]()
+    wanted, found = answers(ours, list(artifacts), work / "here"), list[tuple[str, Row]]()
     for processor in processors:
-        theirs = answers(partial(there.command, processor), places, work / processor)
+        given = answers(partial(there.command, processor), places, work / processor)
         for place, artifact in artifacts.items():
-            what = f"{place.parent.name}/{place.name}"
-            steps = ours.get(place.with_name("model.int8-io.tflite"), Answer()).steps
-            if theirs[place].refused and runtime:
-                found.append((processor, _refused(target, what, artifact, theirs[place].reason, runtime)))
-                continue
-            held = hold(artifact.precision, theirs[place], ours[place], most_steps=most_steps, steps=steps)
-            found.append((processor, Row(target, what, held.promise, held.measured, held.met)))
-        found += [(processor, _tensors(target, bundle, theirs[bundle / GOLDEN])) for bundle in made]
+            steps = wanted.get(place.with_name("model.int8-io.tflite"), Answer()).steps
+            hold_ = partial(hold, artifact.precision, given[place], wanted[place], most_steps=most_steps, steps=steps)
+            found.append((processor, _row(target, place, artifact, given, hold_, runtime)))
+        for bundle in made:
+            report = given[bundle / GOLDEN].report
+            lost = Row(target, bundle.name, "validates", given[bundle / GOLDEN].reason, False)
+            found.append((processor, lost if report is None else tensors_row(target, bundle, report)))
     return folded(found)
 
 
-def _refused(target: str, what: str, artifact: Artifact, reason: str, runtime: str) -> Row:
-    claimed = artifact.minimum_runtime
-    promise = f"refused only where the manifest asks for more than {runtime}"
-    return Row(target, what, promise, f"refused, asks for {claimed}: {reason}", claimed != runtime)
-
-
-def _tensors(target: str, bundle: Path, found: Answer) -> Row:
-    what, promise = f"{bundle.name}: input tensors", "equal to the bit, as `dltk validate` asks"
-    if found.apart is None:
-        return Row(target, what, promise, f"not run: {found.reason}", False)
-    return Row(target, what, promise, f"{found.apart:.2g} apart" if found.apart else "equal", not found.apart)
+def _row(target: str, place: Path, artifact: Artifact, given: Any, held: Any, runtime: str) -> Row:
+    bundle, report = place.parent, given[place.parent / GOLDEN].report or {"artifacts": []}
+    validated = next((each for each in report["artifacts"] if each["file"] == place.name), None)
+    if given[place].refused and runtime:
+        return refused_row(target, bundle, artifact, {"reasons": [given[place].reason]}, runtime)
+    if validated is not None and validated["parity"] is not None and validated["status"] == "failed":
+        return parity_row(target, bundle, artifact, validated)
+    found = held()
+    return Row(target, f"{bundle.name}/{place.name}", found.promise, found.measured, found.met)

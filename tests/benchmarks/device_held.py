@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 from dltk.edge.arrays import read_npz
 from dltk.edge.integrity import read_manifest
 from dltk.edge.manifest import Artifact
+from dltk.edge.metrics import mean_cosine
 
 __all__ = ["Answer", "Held", "answers", "files_of", "here", "hold"]
 
 _SCRIPT = Path(__file__).with_name("device_answers.py")
 _FLOAT = 1e-5  # x max(1, largest output): two processors may add in another order
+_DYNAMIC = 0.999  # such a file rounds activations while it runs: a last bit before that may be a whole step behind it
 _PATIENCE = 600  # seconds for one file: an emulated processor is slow, and a hang must end
 
 Command = Callable[..., tuple[list[str], dict[str, str] | None]]
@@ -34,14 +37,14 @@ class Answer:
         reason: why not.
         refused: whether dltk said so; else the process ended.
         steps: output name -> what one step of the integer that the file stores is worth.
-        apart: of golden.npz: how far the tensors made there lie from the stored ones.
+        report: of golden.npz: what `dltk validate` found.
     """
 
     outputs: Mapping[str, NDArray[np.float32]] | None = None
     reason: str = ""
     refused: bool = False
     steps: Mapping[str, float] = field(default_factory=dict)
-    apart: float | None = None
+    report: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,9 @@ def files_of(bundle: Path, *formats: str) -> list[tuple[Artifact, Path]]:
     return [(each, bundle / each.file) for each in read_manifest(bundle).artifacts if each.format in formats]
 
 
-def here(script: Path, *words: str | Path) -> tuple[list[str], None]:
-    """The command that runs `script` in this Python."""
-    return [sys.executable, str(script), *map(str, words)], None
+def here(script: Path, *words: str | Path, python: Path | str = sys.executable) -> tuple[list[str], None]:
+    """The command that runs `script` on this machine."""
+    return [str(python), str(script), *map(str, words)], None
 
 
 def answers(command: Command, places: Sequence[Path], out: Path) -> dict[Path, Answer]:
@@ -90,14 +93,12 @@ def answers(command: Command, places: Sequence[Path], out: Path) -> dict[Path, A
     return found
 
 
-def _answer(told: dict[str, object], out: Path) -> Answer:
+def _answer(told: dict[str, Any], out: Path) -> Answer:
     if told["state"] != "ran":
         return Answer(reason=str(told["reason"]), refused=True)
-    if "apart" in told:
-        return Answer(apart=float(str(told["apart"])))
-    steps = told["steps"]
-    assert isinstance(steps, dict)
-    return Answer(outputs=read_npz(out / f"{told['file']}.npz"), steps=steps)
+    if "report" in told:
+        return Answer(report=told["report"])
+    return Answer(outputs=read_npz(out / f"{told['file']}.npz"), steps=told["steps"])
 
 
 def hold(precision: str, there: Answer, ours: Answer, *, most_steps: int, steps: Mapping[str, float]) -> Held:
@@ -108,19 +109,24 @@ def hold(precision: str, there: Answer, ours: Answer, *, most_steps: int, steps:
         steps: output name -> its step, for files that give real numbers themselves.
     """
     whole = precision.startswith("int")
-    promise = f"float within {_FLOAT:g} x max(1, largest)"
+    promise = f"within {_FLOAT:g} x max(1, largest)"
     if whole:
         promise = f"within {most_steps} steps" if most_steps else "equal to the bit"
+    elif precision == "dynamic":
+        promise = f"cosine at least {_DYNAMIC:g}"
     if there.outputs is None or ours.outputs is None:
         return Held(promise, f"not run: {there.reason or ours.reason}", False)
     pairs = [(there.outputs[name], wanted, name) for name, wanted in ours.outputs.items()]
     if all(np.array_equal(found, wanted) for found, wanted, _ in pairs):
         return Held(promise, "equal to the bit", True)
-    if not whole:
-        apart = max(float(np.abs(a - b).max() / max(1.0, np.abs(b).max())) for a, b, _ in pairs)
-        return Held(promise, f"{apart:.2g} apart", apart <= _FLOAT)
-    apart = max(float(np.abs(a - b).max()) / _step(b, ours.steps.get(n, steps.get(n))) for a, b, n in pairs)
-    return Held(promise, f"{apart:.2f} steps apart", apart <= most_steps + 0.01)  # rounding of the quotient
+    if whole:
+        apart = max(float(np.abs(a - b).max()) / _step(b, ours.steps.get(n, steps.get(n))) for a, b, n in pairs)
+        return Held(promise, f"{apart:.2f} steps apart", apart <= most_steps + 0.01)  # rounding of the quotient
+    if precision == "dynamic":
+        cosine = min(float(mean_cosine(b, a)) for a, b, _ in pairs)
+        return Held(promise, f"{cosine:.6f}", cosine >= _DYNAMIC)
+    apart = max(float(np.abs(a - b).max() / max(1.0, np.abs(b).max())) for a, b, _ in pairs)
+    return Held(promise, f"{apart:.2g} apart", apart <= _FLOAT)
 
 
 def _step(outputs: NDArray[np.float32], known: float | None) -> float:
