@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from device_beside import rows_beside
@@ -19,13 +20,14 @@ RUNTIME = "tflite-runtime 2.14.0"
 _PROCESSORS = ("cortex-a7",)
 _PACKAGES = ("python3-numpy", "python3-pil", "libstdc++6")
 _LIBRARIES = tuple(f"usr/lib/arm-linux-gnueabihf/{name}" for name in ("blas", "lapack"))
-_PLATFORMS = ("manylinux_2_34_armv7l",)
+_PLATFORMS = ("manylinux_2_34_armv7l", "manylinux2014_armv7l")
 
 
 def rows(work: Path) -> list[Row]:
     """Float files within 1e-5 of the same runtime on x86, int8 within 2 steps; or a file that says it is too new."""
     made = bundles(work)
-    site = wheels(work / "site", [RUNTIME.replace(" ", "==")], _PLATFORMS)
+    wanted = [RUNTIME.replace(" ", "=="), f"tokenizers=={version('tokenizers')}"]
+    site = wheels(work / "site", wanted, _PLATFORMS)
     there = emulated(work, "armhf", "qemu-arm", _PACKAGES, site, _LIBRARIES)
     try:
         python = ready(work / "x86", Environment("x86", "tflite", RUNTIME.replace(" ", "=="), NUMPY_1))

@@ -1,4 +1,4 @@
-"""x86-64 as a device has it: numpy, Pillow, click, rich and exactly one runtime; no TensorFlow can be imported there.
+"""x86-64 as a device has it: NumPy, Pillow, click, rich, a tokenizer and exactly one runtime; no TensorFlow can be imported there.
 
 The newest runtimes, the same with NumPy 1, and the oldest that manifests name as their `minimum_runtime`.
 """
@@ -59,7 +59,7 @@ def rows(work: Path) -> list[Row]:
         for bundle in made:
             if files_of(bundle, environment.format):
                 found += [
-                    (f"{runtime}, NumPy {numpy}", row) for row in _validated(python, bundle, environment, runtime)
+                    (f"{runtime} + NumPy {numpy}", row) for row in _validated(python, bundle, environment, runtime)
                 ]
     return folded(found)
 
@@ -68,7 +68,7 @@ def ready(folder: Path, environment: Environment) -> Path:
     """Its Python. What was fetched stays; dltk itself is the checkout's, as it is now."""
     python = folder / "bin" / "python"
     if not (folder / ".ready").is_file():
-        extra = "" if environment.runtime else environment.format
+        extra = "text" if environment.runtime else f"{environment.format},text"  # texts need a tokenizer beside it
         also = [word for word in (environment.runtime, environment.numpy) if word]
         light_env.build(folder, extra=extra, also=also)
         (folder / ".ready").touch()
@@ -93,10 +93,8 @@ def _validated(python: Path, bundle: Path, environment: Environment, runtime: st
 
 def _versions(python: Path, environment: Environment) -> tuple[str, str]:
     """Of the runtime, "ai-edge-litert 2.3.0", and of NumPy."""
-    name = (
-        environment.runtime.partition("==")[0]
-        or {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}[environment.format]
-    )
+    chosen = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}[environment.format]
+    name = environment.runtime.partition("==")[0] or chosen
     code = f"from importlib.metadata import version; print(version({name!r}), version('numpy'))"
     done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
     runtime, numpy = done.stdout.split()

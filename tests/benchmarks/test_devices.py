@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from dltk.edge.integrity import read_manifest
 
 HERE = Path(__file__).parent
 DIGITS = HERE.parents[1] / "exported" / "digits"
@@ -52,6 +55,8 @@ def test_a_page_keeps_its_text_and_the_rows_of_other_targets(part):
         ("int8", 0.25, 0, False),
         ("int8", 0.5, 2, True),
         ("int8", 0.75, 2, False),
+        ("dynamic", 1e-3, 0, True),
+        ("dynamic", 1.0, 0, False),
     ],
 )
 def test_float_files_have_a_tolerance_and_integer_ones_steps(part, precision, apart, most_steps, met):
@@ -85,3 +90,14 @@ def test_answers_here_are_equal_and_a_file_that_ends_the_process_costs_only_itse
     ours = held.answers(held.here, [places[0], DIGITS / "golden.npz"], tmp_path / "again")
     assert ours[DIGITS / "golden.npz"].report["passed"]
     assert held.hold("int8", found[places[0]], ours[places[0]], most_steps=0, steps={}).measured == "equal to the bit"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "met"),
+    [("tflite-runtime 2.14.0", True), ("ai-edge-litert 1.0.0", False), ("ai-edge-litert 2.3.0", False)],
+)
+def test_only_a_runtime_older_than_the_manifest_asks_for_may_refuse_a_file(part, runtime, met):
+    artifact = replace(read_manifest(DIGITS).artifacts[0], minimum_runtime="ai-edge-litert 1.0.0")
+    row = part("device_report").refused_row("arm", DIGITS, artifact, {"reasons": ["no such operator"]}, runtime)
+    assert row.met is met
+    assert ("no such operator" in row.measured) is not met
