@@ -1,4 +1,4 @@
-"""x86-64 as a device has it: NumPy, Pillow, click, rich, a tokenizer and exactly one runtime; no TensorFlow can be imported there.
+"""x86-64 as a device has it: NumPy, Pillow, click, rich, tokenizers and exactly one runtime; no TensorFlow is there.
 
 The newest runtimes, the same with NumPy 1, and the oldest that manifests name as their `minimum_runtime`.
 """
