@@ -164,7 +164,7 @@ def measure(
         file=target.file,
         format=target.format,
         precision=target.precision,
-        minimum_runtime=minimum_runtime(target.format),
+        minimum_runtime=minimum_runtime(target.format, data),
         operators=result.operators,
         ranges=ranges,
         parity=verdict.parity,
