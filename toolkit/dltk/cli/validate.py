@@ -31,7 +31,7 @@ def validate(bundle: Path, data: str | None, as_json: bool) -> None:
     from dltk.edge.replay import replay
 
     try:
-        report = replay(bundle, data=data)
+        report = replay(bundle, data=data, isolated=True)
     except LimitError as error:
         measured: Any = error.measured
         options.show(measured, _text(measured), as_json)
