@@ -32,7 +32,7 @@ def validate(bundle: Path, data: str | None, verify: Path | None, as_json: bool)
     from dltk.edge.replay import as_text, replay
 
     try:
-        report = replay(bundle, data=data, verify=verify)
+        report = replay(bundle, data=data, verify=verify, isolated=True)
     except LimitError as error:
         measured: Any = error.measured
         options.show(measured, as_text(measured), as_json)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.runtimes import Port, stack, to_port
+from dltk.edge.runtimes import Port, Refused, stack, to_port
 
 __all__ = ["OnnxSession"]
 
@@ -36,7 +36,7 @@ class OnnxSession:
     def __init__(self, data: bytes, *, threads: int = 1) -> None:
         self._data, self._threads = data, threads
         self._session = self._open()
-        with _Refused("must have readable inputs and outputs"):  # a damaged name is no Unicode
+        with Refused("must have readable inputs and outputs"):  # a damaged name is no Unicode
             self.inputs = tuple(_port(argument) for argument in self._session.get_inputs())
             self.outputs = tuple(_port(argument) for argument in self._session.get_outputs())
             fixed = any(isinstance(argument.shape[0], int) for argument in self._session.get_inputs())
@@ -49,7 +49,7 @@ class OnnxSession:
             raise InputError("inputs", "must all have the same batch", [len(tensor) for tensor in fed.values()])
         names, count = [port.name for port in self.outputs], len(next(iter(fed.values())))
         pieces = range(0, count, self._chunk)
-        with _Refused("must run in ONNX Runtime"):
+        with Refused("must run in ONNX Runtime"):
             found = [
                 self._session.run(names, {name: t[start : start + self._chunk] for name, t in fed.items()})
                 for start in pieces
@@ -65,7 +65,7 @@ class OnnxSession:
     def float_operators(self) -> dict[str, int]:
         """Operators that gave float32 in a profiled run, after fusing; integer ones with a folded conversion aside."""
         with tempfile.TemporaryDirectory(prefix="dltk-profile-") as folder:
-            with _Refused("must run in ONNX Runtime"):
+            with Refused("must run in ONNX Runtime"):
                 session = self._open(profile=Path(folder, "run"))
                 session.run(None, {p.name: np.zeros([size or 1 for size in p.shape], p.dtype) for p in self.inputs})
             events = json.loads(Path(session.end_profiling()).read_bytes())
@@ -90,22 +90,8 @@ class OnnxSession:
         options.log_severity_level = _ERRORS_ONLY
         if profile is not None:
             options.enable_profiling, options.profile_file_prefix = True, str(profile)
-        with _Refused("must load in ONNX Runtime"):
+        with Refused("must load in ONNX Runtime"):
             return onnxruntime.InferenceSession(self._data, options, providers=["CPUExecutionProvider"])
-
-
-class _Refused:
-    """Turns whatever the runtime throws (its classes share no base but Exception) into InputError."""
-
-    def __init__(self, rule: str) -> None:
-        self._rule = rule
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
-        if isinstance(fault, Exception) and not isinstance(fault, InputError):
-            raise InputError("model", self._rule, str(fault)) from fault
 
 
 def _port(argument: Any) -> Port:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault, InputError
 
-__all__ = ["RUNTIMES", "Port", "Session", "available", "open_session", "remedy", "stack", "to_port"]
+__all__ = ["RUNTIMES", "Port", "Refused", "Session", "available", "open_session", "remedy", "stack", "to_port"]
 
 RUNTIMES = {  # format -> modules that run it, in order of preference
     "tflite": ("ai_edge_litert", "tflite_runtime"),
@@ -65,6 +65,20 @@ class Session(Protocol):
 
     def delegated_share(self) -> float | None:
         """Share of the file's operators that a delegate took (XNNPACK), or None where the runtime has none."""
+
+
+class Refused:
+    """Turns whatever a runtime throws over a damaged file (of no common class) into InputError."""
+
+    def __init__(self, rule: str) -> None:
+        self._rule = rule
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
+        if isinstance(fault, Exception) and not isinstance(fault, InputError):
+            raise InputError("model", self._rule, str(fault)) from fault
 
 
 def available() -> tuple[str, ...]:

@@ -78,7 +78,7 @@ def run_worker(
     Raises:
         InputError: if the file does not load or run, does not fit the signature, or crashes its runtime.
         LimitError: if it runs longer than `timeout`.
-        EnvironmentFault: if the runtime is missing.
+        EnvironmentFault: if the runtime is missing, or no process can be started.
     """
     import numpy as np
 
@@ -98,12 +98,14 @@ def run_worker(
 
 
 def _run_child(command: Sequence[str], timeout: float) -> None:
-    from dltk.base.errors import DltkError, InputError, LimitError
+    from dltk.base.errors import DltkError, EnvironmentFault, InputError, LimitError
 
     try:
         done = subprocess.run(command, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired as fault:
         raise LimitError("model", f"must run within {timeout:g} s") from fault
+    except OSError as fault:  # a sandbox, an emulator, no memory
+        raise EnvironmentFault("worker", "must start as a process of its own", fault.strerror) from fault
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         raise InputError(
