@@ -4848,6 +4848,8 @@ def strict_zip(*columns: object, strict: bool = False) -> object:
 
 
 if __name__ == "__main__":
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]  # what lies beside this file is data
     try:
         import numpy  # noqa: F401
     except ImportError as fault:
@@ -4856,4 +4858,4 @@ if __name__ == "__main__":
     sys.meta_path.insert(0, Carried())
     from dltk.edge.standalone import main
 
-    sys.exit(main(Path(__file__).resolve().parent))
+    sys.exit(main(here))
