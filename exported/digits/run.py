@@ -11,8 +11,8 @@ It needs Python 3.9 or newer, NumPy 1.24 or newer, and one runtime: ai-edge-lite
 onnxruntime for .onnx files. Pictures need Pillow, texts need tokenizers. Before anything runs, each file of the bundle
 is held against the hash that the manifest has of it.
 
-MODULES holds the modules of dltk 0.1.0 that read a bundle and run a "classification" model, word for word. The few lines
-at the end import them from there, and nothing of a dltk that may be installed.
+MODULES holds the modules of dltk 0.1.0 that read a bundle and run a "classification" model, word for word.
+The few lines at the end import them from there, and nothing of a dltk that may be installed.
 """
 
 from __future__ import annotations
@@ -26,16 +26,19 @@ from pathlib import Path
 
 MODULES: dict[str, str] = {}
 
-MODULES["dltk"] = r'''"""dltk: from a folder of samples to a file that runs on an edge device and is proven to give the same answers.
+MODULES["dltk"] = r'''
+"""dltk: from a folder of samples to a file that runs on an edge device and is proven to give the same answers.
 
 Nothing is imported here, so that `import dltk.edge` stays light.
 """
 '''
 
-MODULES["dltk.base"] = r'''"""The basement: errors, files, progress, processes. Standard library only."""
+MODULES["dltk.base"] = r'''
+"""The basement: errors, files, progress, processes. Standard library only."""
 '''
 
-MODULES["dltk.base.errors"] = r'''"""The errors that dltk raises on purpose, and what they have in common.
+MODULES["dltk.base.errors"] = r'''
+"""The errors that dltk raises on purpose, and what they have in common.
 
     DltkError                 exit code
     ├── UsageError            2   wrong flag, or a combination that does not exist
@@ -138,7 +141,8 @@ def shorten(value: object, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[: limit // 2]} ... {text[-limit // 4 :]}"
 '''
 
-MODULES["dltk.base.files"] = r'''"""Every byte that dltk writes or reads goes through here: capped reads, atomic writes, folders swapped in whole.
+MODULES["dltk.base.files"] = r'''
+"""Every byte that dltk writes or reads goes through here: capped reads, atomic writes, folders swapped in whole.
 
 A write goes to a temporary sibling, is flushed to disk, then renamed. A folder is built beside its target and
 exchanged with what stands there in one system call (renameat2 RENAME_EXCHANGE), so that a kill at any moment
@@ -406,7 +410,8 @@ def _unlink(path: str | Path) -> None:
         os.unlink(path)
 '''
 
-MODULES["dltk.base.lazy"] = r'''"""Packages whose functions have modules of the same name, imported only when a function is asked for."""
+MODULES["dltk.base.lazy"] = r'''
+"""Packages whose functions have modules of the same name, imported only when a function is asked for."""
 
 from __future__ import annotations
 
@@ -442,7 +447,8 @@ def expose(package: str, names: Iterable[str]) -> None:
     sys.modules[package].__class__ = Package
 '''
 
-MODULES["dltk.edge"] = r'''"""The ground floor: what a device needs to read a bundle, prepare a sample, run a model and decode its answer.
+MODULES["dltk.edge"] = r'''
+"""The ground floor: what a device needs to read a bundle, prepare a sample, run a model and decode its answer.
 
     from dltk.edge import load
 
@@ -469,7 +475,8 @@ __all__ = ["bench", "load", "replay"]
 expose(__name__, __all__)
 '''
 
-MODULES["dltk.edge.answer"] = r'''"""What a user names on a command line -> what a model answers, as JSON and as lines: `dltk predict` and run.py."""
+MODULES["dltk.edge.answer"] = r'''
+"""What a user names on a command line -> what a model answers, as JSON and as lines: `dltk predict` and run.py."""
 
 from __future__ import annotations
 
@@ -517,7 +524,8 @@ def _write(kind: Family, answers: list[Any], out: Path) -> None:
     write_atomic(out, made[1])
 '''
 
-MODULES["dltk.edge.archive"] = r'''"""A bundle as one file: a zip archive of which every byte is fixed by the files it holds.
+MODULES["dltk.edge.archive"] = r'''
+"""A bundle as one file: a zip archive of which every byte is fixed by the files it holds.
 
 Zip, since every system can open it and one file can be read without the others. Members stand in one order, without
 times, all with the same permissions, deflated; so equal bundles give equal archives wherever zlib is the same build,
@@ -714,7 +722,8 @@ def _name(data: bytes, path: Path) -> str:
     return name
 '''
 
-MODULES["dltk.edge.arrays"] = r'''"""Arrays in one file: .npz whose bytes depend on the arrays alone, read back without pickles."""
+MODULES["dltk.edge.arrays"] = r'''
+"""Arrays in one file: .npz whose bytes depend on the arrays alone, read back without pickles."""
 
 from __future__ import annotations
 
@@ -788,7 +797,8 @@ def read_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, NDArray
     return parse_npz(read_capped(path, _LIMIT), path, keys)
 '''
 
-MODULES["dltk.edge.families"] = r'''"""The families by name. A new kind of model adds one file here and one row to this table."""
+MODULES["dltk.edge.families"] = r'''
+"""The families by name. A new kind of model adds one file here and one row to this table."""
 
 from __future__ import annotations
 
@@ -857,7 +867,8 @@ def compares_inputs(signature: Signature) -> bool:
     return any(metric.compares_inputs for metric in family(signature.family).metrics)
 '''
 
-MODULES["dltk.edge.families.base"] = r'''"""What every family answers: the device half of a kind of model."""
+MODULES["dltk.edge.families.base"] = r'''
+"""What every family answers: the device half of a kind of model."""
 
 from __future__ import annotations
 
@@ -1014,7 +1025,8 @@ class Whole:
         return None
 '''
 
-MODULES["dltk.edge.families.classification"] = r'''"""Images to labels: one label a sample, or several."""
+MODULES["dltk.edge.families.classification"] = r'''
+"""Images to labels: one label a sample, or several."""
 
 from __future__ import annotations
 
@@ -1064,7 +1076,8 @@ def patches(generator: np.random.Generator, count: int, shape: tuple[int, int, i
 FAMILY: Family = Classification()
 '''
 
-MODULES["dltk.edge.families.files"] = r'''"""Families of labels whose samples are files: how a user's own data is read to score a model on."""
+MODULES["dltk.edge.families.files"] = r'''
+"""Families of labels whose samples are files: how a user's own data is read to score a model on."""
 
 from __future__ import annotations
 
@@ -1123,7 +1136,8 @@ def read_listing(
     return np.stack(raws), rows, (*faults, *listing.skipped), notes
 '''
 
-MODULES["dltk.edge.families.labels"] = r'''"""One label a sample, or several: what all families of labels share, whatever a sample is."""
+MODULES["dltk.edge.families.labels"] = r'''
+"""One label a sample, or several: what all families of labels share, whatever a sample is."""
 
 from __future__ import annotations
 
@@ -1234,7 +1248,8 @@ def hot(classes: Sequence[Sequence[str]], signature: Signature) -> NDArray[Any]:
     return found if is_multi_label(signature) else found.argmax(axis=1)
 '''
 
-MODULES["dltk.edge.integrity"] = r'''"""Bytes of a bundle that are what its manifest says: each file read once, checked, then handed on as bytes."""
+MODULES["dltk.edge.integrity"] = r'''
+"""Bytes of a bundle that are what its manifest says: each file read once, checked, then handed on as bytes."""
 
 from __future__ import annotations
 
@@ -1391,7 +1406,8 @@ def _file(place: Place, manifest: Manifest, name: str) -> bytes:
     return data
 '''
 
-MODULES["dltk.edge.load"] = r'''"""`load` a bundle and `predict`: each file read once, checked, and the same bytes handed to the runtime."""
+MODULES["dltk.edge.load"] = r'''
+"""`load` a bundle and `predict`: each file read once, checked, and the same bytes handed to the runtime."""
 
 from __future__ import annotations
 
@@ -1549,7 +1565,8 @@ def require_ports(session: Session, signature: Signature, where: str) -> None:
                 raise InputError(f"{where}: {kind}: {name}", f"must have shape {shape} a sample", found[name])
 '''
 
-MODULES["dltk.edge.manifest"] = r'''"""`manifest.json`: what a bundle holds, with size and hash of every file; canonical JSON that carries its digest."""
+MODULES["dltk.edge.manifest"] = r'''
+"""`manifest.json`: what a bundle holds, with size and hash of every file; canonical JSON that carries its digest."""
 
 from __future__ import annotations
 
@@ -1818,7 +1835,8 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 '''
 
-MODULES["dltk.edge.metrics"] = r'''"""The few metrics that a device needs, in NumPy; tests hold them equal to scikit-learn's."""
+MODULES["dltk.edge.metrics"] = r'''
+"""The few metrics that a device needs, in NumPy; tests hold them equal to scikit-learn's."""
 
 from __future__ import annotations
 
@@ -1954,7 +1972,8 @@ def paired_bootstrap(
     return float(differences.mean()), float(low), float(high)
 '''
 
-MODULES["dltk.edge.onnx"] = r'''"""ONNX models in ONNX Runtime: from bytes only, on the CPU."""
+MODULES["dltk.edge.onnx"] = r'''
+"""ONNX models in ONNX Runtime: from bytes only, on the CPU."""
 
 from __future__ import annotations
 
@@ -2100,7 +2119,8 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
     raise InputError("model", "must be a protocol buffer", "an unfinished number")
 '''
 
-MODULES["dltk.edge.parity"] = r'''"""How far an artifact's outputs may lie from the reference, and how far they do."""
+MODULES["dltk.edge.parity"] = r'''
+"""How far an artifact's outputs may lie from the reference, and how far they do."""
 
 from __future__ import annotations
 
@@ -2178,7 +2198,8 @@ def _is_constant(values: NDArray[Any]) -> bool:
     return len(values) > 1 and bool((values == values[:1]).all())
 '''
 
-MODULES["dltk.edge.pictures"] = r'''"""Decodes and resizes pictures, the same way in training and on the device.
+MODULES["dltk.edge.pictures"] = r'''
+"""Decodes and resizes pictures, the same way in training and on the device.
 
 How a picture becomes RGB, one rule each:
     formats        JPEG, PNG, BMP, WebP, GIF (first frame); by content, never by file name
@@ -2416,7 +2437,8 @@ def _pillow() -> Any:
     return Image
 '''
 
-MODULES["dltk.edge.preprocess"] = r'''"""From what a user gives to what a model takes: the same code runs in training and on the device.
+MODULES["dltk.edge.preprocess"] = r'''
+"""From what a user gives to what a model takes: the same code runs in training and on the device.
 
 A sample goes two steps. `read_image` runs the ops "decode" and "resize" and gives the raw sample, uint8 (H, W, 3) or of
 one channel, that training caches. `apply_ops` runs the ops after them on a batch of raw samples and gives float32
@@ -2585,7 +2607,8 @@ _BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
 }
 '''
 
-MODULES["dltk.edge.replay"] = r'''"""Prove that a bundle still does what it did when it was sealed: golden samples through every artifact."""
+MODULES["dltk.edge.replay"] = r'''
+"""Prove that a bundle still does what it did when it was sealed: golden samples through every artifact."""
 
 from __future__ import annotations
 
@@ -2786,7 +2809,8 @@ def _first_fault(report: Mapping[str, Any]) -> str:
     return f"{found['file']}: {found['reasons'][0]}"
 '''
 
-MODULES["dltk.edge.runtimes"] = r'''"""One face for the runtimes: a model's bytes in, float32 tensors in and out, whatever the file holds inside."""
+MODULES["dltk.edge.runtimes"] = r'''
+"""One face for the runtimes: a model's bytes in, float32 tensors in and out, whatever the file holds inside."""
 
 from __future__ import annotations
 
@@ -2948,7 +2972,8 @@ def _words(shape: tuple[int | None, ...]) -> str:
     return f"({', '.join('batch' if size is None else str(size) for size in shape)})"
 '''
 
-MODULES["dltk.edge.scoring"] = r'''"""Score a model on a user's own labelled data."""
+MODULES["dltk.edge.scoring"] = r'''
+"""Score a model on a user's own labelled data."""
 
 from __future__ import annotations
 
@@ -2977,7 +3002,8 @@ def score(session: Session, signature: Signature, samples: Labelled) -> dict[str
     return {"name": kind.metrics[0].name, "value": float(np.concatenate(scores).mean()), "samples": len(raws)}
 '''
 
-MODULES["dltk.edge.seal"] = r'''"""Ed25519 signatures of a manifest: who holds the private key vouches for every file that the manifest lists.
+MODULES["dltk.edge.seal"] = r'''
+"""Ed25519 signatures of a manifest: who holds the private key vouches for every file that the manifest lists.
 
 The manifest has a hash of each file, so a signature of its bytes covers them all. The signature is the bare 64 bytes
 that `openssl pkeyutl -sign -rawin` writes, too. Keys are PEM files as `openssl genpkey -algorithm ed25519` writes them.
@@ -3092,7 +3118,8 @@ def _unsupported() -> type[Exception]:
     return UnsupportedAlgorithm
 '''
 
-MODULES["dltk.edge.signature"] = r'''"""What a model takes and gives, and what happens to a sample before and to an output after."""
+MODULES["dltk.edge.signature"] = r'''
+"""What a model takes and gives, and what happens to a sample before and to an output after."""
 
 from __future__ import annotations
 
@@ -3262,7 +3289,8 @@ def _require_keys(found: Any, keys: set[str], where: str) -> None:
         raise InputError(where, f"must have exactly the keys {', '.join(sorted(keys))}", received)
 '''
 
-MODULES["dltk.edge.sound"] = r'''"""From a recording to what a model hears: resampled, cut, and as a log-mel spectrogram.
+MODULES["dltk.edge.sound"] = r'''
+"""From a recording to what a model hears: resampled, cut, and as a log-mel spectrogram.
 
 A sample goes two steps, as a picture does. `read_sound` gives the raw sample that training caches, int16 (samples,) at
 the model's rate; the ops here turn a batch of those into float32 tensors. All sums are taken in float64 and rounded
@@ -3451,7 +3479,8 @@ def _whole(value: Any, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 '''
 
-MODULES["dltk.edge.sources"] = r'''"""Readers of what people keep data in: folders of files, CSV tables, WAV, npz archives. They know nothing of models."""
+MODULES["dltk.edge.sources"] = r'''
+"""Readers of what people keep data in: folders of files, CSV tables, WAV, npz archives. They know nothing of models."""
 
 from __future__ import annotations
 
@@ -3484,7 +3513,8 @@ __all__ = [
 ]
 '''
 
-MODULES["dltk.edge.sources.arrays"] = r'''"""Reads npz archives and npy files without pickles, and without believing what their headers claim."""
+MODULES["dltk.edge.sources.arrays"] = r'''
+"""Reads npz archives and npy files without pickles, and without believing what their headers claim."""
 
 from __future__ import annotations
 
@@ -3696,7 +3726,8 @@ def _targets(raw: NDArray[Any], labels: tuple[str, ...], where: str) -> NDArray[
     raise InputError(where, f"must be class numbers (n,) or 0 and 1 (n, {len(labels)})", f"{raw.dtype} {raw.shape}")
 '''
 
-MODULES["dltk.edge.sources.kinds"] = r'''"""Which files of a folder are meant as samples, by what they are called and how they begin."""
+MODULES["dltk.edge.sources.kinds"] = r'''
+"""Which files of a folder are meant as samples, by what they are called and how they begin."""
 
 from __future__ import annotations
 
@@ -3758,7 +3789,8 @@ SOUNDS = FileKind(
 )  # fmt: skip
 '''
 
-MODULES["dltk.edge.sources.labels"] = r'''"""What a label may look like."""
+MODULES["dltk.edge.sources.labels"] = r'''
+"""What a label may look like."""
 
 from __future__ import annotations
 
@@ -3814,7 +3846,8 @@ def _check_label(label: str, where: object) -> None:
         raise InputError(where, "a label must not hold control characters or surrogates", ascii(label))
 '''
 
-MODULES["dltk.edge.sources.listing"] = r'''"""Lists labelled files, from a folder a class or from a CSV; decodes none of them, writes nothing."""
+MODULES["dltk.edge.sources.listing"] = r'''
+"""Lists labelled files, from a folder a class or from a CSV; decodes none of them, writes nothing."""
 
 from __future__ import annotations
 
@@ -4052,7 +4085,8 @@ def nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 '''
 
-MODULES["dltk.edge.sources.table"] = r'''"""A strict CSV reader: what Python's csv module passes over in silence is an error here, with its line."""
+MODULES["dltk.edge.sources.table"] = r'''
+"""A strict CSV reader: what Python's csv module passes over in silence is an error here, with its line."""
 
 from __future__ import annotations
 
@@ -4202,7 +4236,8 @@ def _check_header(header: list[str], required: Sequence[str], where: str) -> Non
             raise InputError(where, "every column needs a name of its own", repr(name))
 '''
 
-MODULES["dltk.edge.sources.times"] = r'''"""The time column of a table: rows must follow each other at one step, or the model's window is not what it seems."""
+MODULES["dltk.edge.sources.times"] = r'''
+"""The time column of a table: rows must follow each other at one step, or the model's window is not what it seems."""
 
 from __future__ import annotations
 
@@ -4372,7 +4407,8 @@ _READERS: dict[str, Callable[[str], float | None]] = {
 _UNITS = {"number": "number", "month": "month", "local": "second", "zoned": "second"}
 '''
 
-MODULES["dltk.edge.sources.unreadable"] = r'''"""Files that are no samples: a few that cannot be read are skipped and named, many stop the work."""
+MODULES["dltk.edge.sources.unreadable"] = r'''
+"""Files that are no samples: a few that cannot be read are skipped and named, many stop the work."""
 
 from __future__ import annotations
 
@@ -4427,7 +4463,8 @@ def ignored(skipped: Sequence[Skipped]) -> str:
     return f"{found[0][1]}: {len(names)} {'file' if len(names) == 1 else 'files'}: {'; '.join(names[:_SHOWN])}{more}"
 '''
 
-MODULES["dltk.edge.sources.wav"] = r'''"""A strict reader of WAV files: PCM of 8, 16, 24 or 32 bits and 32-bit floats, one channel or two.
+MODULES["dltk.edge.sources.wav"] = r'''
+"""A strict reader of WAV files: PCM of 8, 16, 24 or 32 bits and 32-bit floats, one channel or two.
 
 The format is Microsoft's "Multimedia Programming Interface and Data Specifications 1.0" (1991), with the extensible
 header of 2001. What it cannot be sure of it refuses: a truncated recording is an error, not a shorter one.
@@ -4566,7 +4603,8 @@ def _decoded(data: bytes, shape: _Format) -> NDArray[np.float64]:
     return np.frombuffer(data, f"<i{shape.bits // 8}") / 2.0 ** (shape.bits - 1)
 '''
 
-MODULES["dltk.edge.standalone"] = r'''"""The command line of run.py, which every bundle carries: its model runs with it where dltk is not installed."""
+MODULES["dltk.edge.standalone"] = r'''
+"""The command line of run.py, which every bundle carries: its model runs with it where dltk is not installed."""
 
 from __future__ import annotations
 
@@ -4675,7 +4713,8 @@ def _show(value: Any, text: str, options: argparse.Namespace) -> None:
     print(canonical_json(value).decode().rstrip("\n") if options.json else text)
 '''
 
-MODULES["dltk.edge.tflite"] = r'''"""TFLite models in LiteRT, or in the older tflite-runtime: from bytes only, an interpreter a thread."""
+MODULES["dltk.edge.tflite"] = r'''
+"""TFLite models in LiteRT, or in the older tflite-runtime: from bytes only, an interpreter a thread."""
 
 from __future__ import annotations
 
@@ -4848,6 +4887,8 @@ def strict_zip(*columns: object, strict: bool = False) -> object:
 
 
 if __name__ == "__main__":
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]  # what lies beside this file is data
     try:
         import numpy  # noqa: F401
     except ImportError as fault:
@@ -4856,4 +4897,4 @@ if __name__ == "__main__":
     sys.meta_path.insert(0, Carried())
     from dltk.edge.standalone import main
 
-    sys.exit(main(Path(__file__).resolve().parent))
+    sys.exit(main(here))

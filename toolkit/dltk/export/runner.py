@@ -30,8 +30,8 @@ It needs Python 3.9 or newer, NumPy 1.24 or newer, and one runtime: ai-edge-lite
 onnxruntime for .onnx files. Pictures need Pillow, texts need tokenizers. Before anything runs, each file of the bundle
 is held against the hash that the manifest has of it.
 
-MODULES holds the modules of dltk {version} that read a bundle and run a "{family}" model, word for word. The few lines
-at the end import them from there, and nothing of a dltk that may be installed.
+MODULES holds the modules of dltk {version} that read a bundle and run a "{family}" model, word for word.
+The few lines at the end import them from there, and nothing of a dltk that may be installed.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def runner(family: str) -> bytes:
     for name, source in sorted(_closure([_START, FAMILIES[family]]).items()):
         if "'''" in source:
             raise ValueError(f"{name} must not hold three single quotes: run.py carries it between such")
-        pieces.append(f"\nMODULES[\"{name}\"] = r'''{source}'''\n")
+        pieces.append(f"\nMODULES[\"{name}\"] = r'''\n{source}'''\n")
     return "".join([*pieces, _TAIL]).encode()
 
 
