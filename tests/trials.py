@@ -25,7 +25,7 @@ from dltk.edge.replay import GOLDEN, _limits, golden, replay
 from dltk.edge.worker import run_worker
 from mutations import damage_bundle, damage_bytes
 
-__all__ = ["bundle", "raw", "validate"]
+__all__ = ["bundle", "pretend", "raw", "validate"]
 
 Trial = Callable[[int], tuple[str, str]]
 _SAME = 1e-5  # of logits or probabilities of about 1: float32 in another order of sums
@@ -121,6 +121,21 @@ def _forked(command: list[str], *, timeout: float, **_: Any) -> subprocess.Compl
     if status == -signal.SIGALRM:
         raise subprocess.TimeoutExpired(command, timeout)
     return subprocess.CompletedProcess(command, status, b"", b"")
+
+
+def pretend(path: Path, scratch: Path, how: str) -> Trial:
+    """A trial that crashes, hangs or raises: a survey that would not tell says nothing of others."""
+
+    def run(seed: int) -> tuple[str, str]:
+        if how == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if how == "hang":
+            signal.pause()
+        if how == "fault":
+            raise RuntimeError("something odd")
+        return "fine", str(seed)
+
+    return run
 
 
 def raw(path: Path, scratch: Path, file: str, how: str) -> Trial:
