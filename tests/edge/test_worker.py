@@ -82,6 +82,13 @@ def test_a_model_that_never_ends_is_stopped(models, monkeypatch):
         work(models, timeout=0.2)
 
 
+def test_where_no_process_can_be_started_it_is_the_environments_fault(models, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/dev/null")
+    with pytest.raises(EnvironmentFault, match="process of its own") as caught:
+        work(models)
+    assert caught.value.exit_code == 5
+
+
 _BLOCKED = """
 import sys
 from dltk.edge.worker import _Blocker

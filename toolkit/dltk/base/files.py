@@ -42,6 +42,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CLOSED = (errno.EACCES, errno.EROFS, errno.EPERM)
 _NO_PATH = (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
 
+_LARGEST = 4_000_000_000  # bytes: no model of Keras', no artifact and no array file of a run is larger
+
 
 def sha256(data: bytes | memoryview) -> str:
     """Hexadecimal SHA-256 of `data`."""
@@ -76,7 +78,7 @@ def parse_json(data: bytes, where: object) -> Any:
         raise InputError(where, "must be valid JSON", str(fault)) from fault
 
 
-def read_capped(path: Path, limit: int) -> bytes:
+def read_capped(path: Path, limit: int = _LARGEST) -> bytes:
     """The bytes of a regular file of at most `limit` bytes; links are not followed.
 
     Raises:

@@ -68,7 +68,7 @@ def _of_model(path: Path) -> Tensors:
     import keras
 
     try:
-        model = keras.saving.load_model(path, compile=False)  # safe mode is Keras' default and stays on
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as fault:  # whatever a foreign archive makes Keras raise
         raise InputError(path, "must be a Keras model", str(fault)) from fault
     names = Names()

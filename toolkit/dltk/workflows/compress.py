@@ -160,7 +160,7 @@ def _within(done: Compressed) -> Compressed:
 
 def _asked(source: Run, planned: Sequence[Planned], limits: Limits, device: Device) -> dict[str, Any]:
     asked: dict[str, Any] = {
-        "model": sha256(source.model_path.read_bytes()),
+        "model": sha256(read_capped(source.model_path)),
         "steps": [step.as_dict() for step in planned],
     }
     if limits.latency is not None:  # times of two machines cannot be compared; how many threads are free may change
@@ -204,7 +204,7 @@ def _describe(made: Run, source: Run, asked: Mapping[str, Any]) -> None:
     made.write_json(_STATE, dict(asked))  # first: with it the folder can be resumed
     for name in ("recipe.json", "recipe.py", "data.json", "notes.json"):
         if (source.path / name).is_file():
-            write_atomic(made.path / name, (source.path / name).read_bytes())
+            write_atomic(made.path / name, read_capped(source.path / name))
 
 
 def _finish(
@@ -243,7 +243,7 @@ def _finish(
 def _keep_baseline(made: Run, source: Run, bench: Workbench, raws: Any) -> None:
     """Answers of the first float32 model of the line: drops are counted from there."""
     if source.baseline_path.is_file():
-        write_atomic(made.baseline_path, source.baseline_path.read_bytes())
+        write_atomic(made.baseline_path, read_capped(source.baseline_path))
         return
     outputs = reference_outputs(bench.source, raws, bench.signature, progress=bench.progress)
     save_npz(made.baseline_path, outputs)

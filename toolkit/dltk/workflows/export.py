@@ -11,7 +11,7 @@ from typing import Any
 
 from dltk import bundle
 from dltk.base.errors import InputError, LimitError
-from dltk.base.files import sha256
+from dltk.base.files import read_capped, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.families import family
@@ -174,7 +174,7 @@ def _files(
         "metrics": run.read_json("metrics"),
     }
     files["report.json"] = bundle.report_bytes(report)
-    files["recipe.json"] = (run.path / "recipe.json").read_bytes()
+    files["recipe.json"] = read_capped(run.path / "recipe.json")
     files["MODEL_CARD.md"] = model_card(run, report).encode()
     files["LICENSES.txt"] = licenses(run).encode()
     files[RUNNER] = runner(signature.family)
@@ -197,9 +197,9 @@ def _lineage(run: Run, settings: Any, model: str, plan: QuantizationPlan | None)
         "recipe_digest": digest(settings),
         "settings": as_dict(settings),
         "data_digest": data.get("digest"),
-        "source_digest": file_entry(run.model_path.read_bytes()).sha256,
+        "source_digest": file_entry(read_capped(run.model_path)).sha256,
         "graph_digest": model,
-        "plan_digest": sha256(run.quantization_path.read_bytes()) if plan is not None else None,
+        "plan_digest": sha256(read_capped(run.quantization_path)) if plan is not None else None,
         "calibration": dict(plan.calibration) if plan is not None else None,
         "left_float": dict(plan.floats) if plan is not None else {},
         "weight_levels": plan.levels if plan is not None and plan.weights else None,
