@@ -11,6 +11,9 @@ const functions = {
     const found = await decodePng(bytes(png), most);
     return array(upright(found, found.orientation));
   },
+  kind: ({ file }) => kindOf(bytes(file)),
+  jpeg: ({ file }) => requireJpeg(bytes(file), 10_000) ?? "fine",
+  webp: ({ file }) => takeWebpOrientation(bytes(file)),
   resize: ({ image, mode, op }) => array(rawSample(picture(image), [{ op: "decode", mode }, op])),
   tensor: ({ image, ops }) => {
     const found = toTensor(picture(image), ops);

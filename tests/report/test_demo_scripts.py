@@ -98,6 +98,44 @@ def test_damaged_pngs_are_refused(tmp_path, generator):
             decode_image(data)
 
 
+def encoded(kind, size=(8, 6), mode="RGB", **options):
+    stream = io.BytesIO()
+    Image.new(mode, size).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def test_formats_are_known_by_their_content(tmp_path):
+    kinds = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+    found = run(tmp_path, "kind", [{"file": packed(encoded(kind))} for kind in kinds])
+    assert found == [f"image/{kind.lower()}" for kind in kinds]
+    for theirs in run(tmp_path, "kind", [{"file": packed(data)} for data in (b"", b"hello", b"RIFF1234WAVE")]):
+        assert "must be a JPEG, PNG, BMP, WebP or GIF" in theirs["fault"]
+
+
+def test_jpegs_that_browsers_read_otherwise_are_refused(tmp_path):
+    whole = encoded("JPEG", progressive=True)
+    cases = {
+        whole: "fine",
+        whole + b"behind it": "fine",
+        encoded("JPEG", mode="L"): "fine",
+        encoded("JPEG", mode="CMYK"): "must be RGB",
+        whole[:-2]: "cut off",
+        whole[:30]: "cut off",
+        encoded("JPEG", size=(101, 100)): "10100 pixels",
+    }
+    for theirs, words in zip(run(tmp_path, "jpeg", [{"file": packed(d)} for d in cases]), cases.values(), strict=True):
+        assert words in str(theirs)
+
+
+def test_a_webp_is_turned_by_its_exif(tmp_path):
+    files = [encoded("WEBP", lossless=True)]
+    for number in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = number
+        files.append(encoded("WEBP", lossless=True, exif=exif))
+    assert run(tmp_path, "webp", [{"file": packed(data)} for data in files]) == [1, *range(1, 9)]
+
+
 def test_resizing_is_pillows_to_the_bit(tmp_path, generator):
     """Larger and smaller, along one axis and both, every fit; noise, and white, where rounded weights may run over."""
     sizes = (

@@ -50,7 +50,7 @@ RUNTIME = Package(
 _SAMPLES = 2  # golden ones that the page carries
 _STEPS = {"decode", "resize", "scale", "standardize", "clip", "reverse_channels"}
 _LAST = {"softmax", "sigmoid", "identity"}
-_SCRIPTS = ("png.js", "pixels.js", "answers.js", "demo.js")
+_SCRIPTS = ("formats.js", "png.js", "pixels.js", "answers.js", "demo.js")
 _LICENCE = """\
 ONNX Runtime Web: Copyright (c) Microsoft Corporation. MIT License:
 

@@ -13,7 +13,7 @@ function scoresOf(output, signature) {
   return values.map((value) => 1 / (1 + Math.exp(-Math.min(500, Math.max(-500, value)))));
 }
 
-/** [{label, score}], best first: the `top` best, or of a model with several labels a sample those over its threshold. */
+/** [{label, score}], best first: the `top` best, or, where a sample may have several, those over the threshold. */
 function labelsOf(output, signature, top) {
   const last = signature.postprocess.at(-1) ?? {}, several = last.op === "sigmoid" || "threshold" in last;
   const scores = scoresOf(output, signature);
@@ -28,11 +28,14 @@ function maskOf(output, signature) {
   const counts = new Array(classes).fill(0);
   for (let pixel = 0; pixel < mask.length; pixel++) {
     let best = 0;
-    for (let each = 1; each < classes; each++) if (output[pixel * classes + each] > output[pixel * classes + best]) best = each;
+    for (let each = 1; each < classes; each++) {
+      if (output[pixel * classes + each] > output[pixel * classes + best]) best = each;
+    }
     mask[pixel] = best;
     counts[best]++;
   }
-  const shares = counts.map((count, number) => ({ label: signature.labels[number] ?? String(number), number, score: count / mask.length }));
+  const label = (number) => signature.labels[number] ?? String(number);
+  const shares = counts.map((count, number) => ({ label: label(number), number, score: count / mask.length }));
   return { mask, shares: shares.filter(({ score }) => score).sort((a, b) => b.score - a.score) };
 }
 
@@ -41,7 +44,9 @@ function requireAnswer(output, size) {
   if (output.length !== size) throw new Error(`the model gave ${output.length} numbers, not ${size}`);
   if (!output.every(Number.isFinite)) throw new Error("the model gave numbers that are not finite: no answer");
   if (output.every((value) => value === 0)) throw new Error("the model gave nothing but zeros: no answer");
-  if (size > 1 && output.every((value) => value === output[0])) throw new Error("the model gave one number everywhere: no answer");
+  if (size > 1 && output.every((value) => value === output[0])) {
+    throw new Error("the model gave one number everywhere: no answer");
+  }
 }
 
 /** {passed, words}: outputs of the golden samples against the reference's, by what the bundle was sealed with. */
@@ -49,7 +54,8 @@ function judge(found, wanted, parity) {
   if (parity.measure === "max_abs") {
     const errors = found.flatMap((output, i) => Array.from(output, (value, at) => Math.abs(value - wanted[i][at])));
     const error = errors.reduce((a, b) => Math.max(a, b), 0);
-    return { passed: error <= parity.limit, words: `largest difference ${short(error)}, at most ${short(parity.limit)}` };
+    const words = `largest difference ${short(error)}, at most ${short(parity.limit)}`;
+    return { passed: error <= parity.limit, words };
   }
   const cosine = found.reduce((sum, output, i) => sum + cosineOf(output, wanted[i]), 0) / found.length;
   return { passed: cosine >= parity.limit, words: `mean cosine ${cosine.toFixed(5)}, at least ${short(parity.limit)}` };
@@ -71,6 +77,6 @@ const asPercent = (score) => (score >= 0 && score <= 1 ? `${(100 * score).toFixe
 /** The colours of PASCAL VOC for class numbers, as dltk's masks have them. */
 function colourOf(number) {
   const colour = [0, 0, 0];
-  for (let bit = 0; bit < 8; bit++) for (let channel = 0; channel < 3; channel++) colour[channel] |= ((number >> (3 * bit + channel)) & 1) << (7 - bit);
+  for (let bit = 0; bit < 24; bit++) colour[bit % 3] |= ((number >> bit) & 1) << (7 - Math.floor(bit / 3));
   return colour;
 }

@@ -1,12 +1,6 @@
 // The page: starts the runtime, replays the golden samples, and answers pictures that are dropped, chosen or clicked.
 
 const TOP = 5;
-const KINDS = { // how a file of each format begins; the decoder is chosen by content, never by name
-  "image/jpeg": /^\xff\xd8\xff/,
-  "image/gif": /^GIF8[79]a/,
-  "image/bmp": /^BM/,
-  "image/webp": /^RIFF....WEBP/s,
-};
 
 const element = (id) => document.getElementById(id);
 const bundle = JSON.parse(element("bundle").textContent);
@@ -35,21 +29,26 @@ async function unpack(text) {
 }
 
 async function start() {
-  if (typeof DecompressionStream === "undefined") throw new Error("this browser is too old: it needs to be of 2023 or later");
+  if (typeof DecompressionStream === "undefined") throw new Error("this browser is too old: one of 2023 or later works");
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmBinary = (await unpack(element("runtime").textContent)).buffer;
-  session = await ort.InferenceSession.create(await unpack(element("model").textContent), { executionProviders: ["wasm"] });
+  const model = await unpack(element("model").textContent);
+  session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
   const samples = await Promise.all(bundle.golden.map(readGolden)), outputs = [];
   let equal = true;
   for (const sample of samples) {
     const tensor = toTensor(sample.picture, signature.preprocess);
-    equal &&= tensor.length === sample.tensor.length && tensor.every((value, at) => Object.is(value, sample.tensor[at]));
+    equal &&= tensor.length === sample.tensor.length;
+    equal &&= tensor.every((value, at) => Object.is(value, sample.tensor[at]));
     outputs.push(await run(tensor));
   }
   const verdict = judge(outputs, samples.map((sample) => sample.output), bundle.parity);
-  const words = `${samples.length} golden sample(s) replayed here: ${verdict.words}; inputs ${equal ? "equal to the bit" : "differ"}`;
-  globalThis.dltkGolden = { passed: verdict.passed && equal, outputs: outputs.map((output) => Array.from(output)) };
-  if (!globalThis.dltkGolden.passed) throw new Error(`${words}. This browser does not give the answers that the bundle was sealed with, so it gives none`);
+  const inputs = equal ? "inputs equal to the bit" : "inputs differ";
+  const words = `${samples.length} golden sample(s) replayed here: ${verdict.words}; ${inputs}`;
+  globalThis.dltkGolden = { outputs: outputs.map((output) => Array.from(output)) };
+  if (!verdict.passed || !equal) {
+    throw new Error(`This browser does not give the answers that the bundle was sealed with, so it gives none. ${words}`);
+  }
   say("status", `Ready. ${words}.`, "good");
   samples.forEach(offer);
   element("file").disabled = false;
@@ -100,14 +99,14 @@ function show(name, picture, sample, output) {
   paint(element("picture"), picture);
   paint(element("seen"), sample);
   element("name").textContent = name;
-  const isMask = signature.family === "segmentation", mask = isMask ? maskOf(output, signature) : null;
-  const rows = isMask ? mask.shares : labelsOf(output, signature, TOP);
-  if (isMask) paint(element("mask"), { height, width, channels: 3, data: Uint8Array.from(mask.mask.length * 3 ? Array.from(mask.mask, colourOf).flat() : []) });
-  element("mask-figure").hidden = !isMask;
+  const found = signature.family === "segmentation" ? maskOf(output, signature) : null;
+  const rows = found ? found.shares : labelsOf(output, signature, TOP);
+  if (found) paintMask(found.mask);
+  element("mask-figure").hidden = !found;
   element("bars").replaceChildren(...rows.map(bar));
   if (!rows.length) element("bars").append(make("li", "No label is over the threshold."));
   element("answer").hidden = false;
-  globalThis.dltkAnswer = { name, output: Array.from(output), raw: Array.from(sample.data), rows, mask: mask && Array.from(mask.mask) };
+  globalThis.dltkAnswer = { name, rows, output: Array.from(output), raw: Array.from(sample.data) };
 }
 
 function bar({ label, score, number }) {
@@ -117,6 +116,12 @@ function bar({ label, score, number }) {
   track.append(fill);
   row.append(make("span", label), make("b", asPercent(score)), track);
   return row;
+}
+
+function paintMask(mask) {
+  const [, rows, columns] = signature.outputs[0].shape, data = new Uint8Array(mask.length * 3);
+  mask.forEach((number, pixel) => data.set(colourOf(number), 3 * pixel));
+  paint(element("mask"), { height: rows, width: columns, channels: 3, data });
 }
 
 function paint(canvas, picture) {
@@ -135,43 +140,29 @@ function paint(canvas, picture) {
 async function decode(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const most = signature.preprocess.find((op) => op.op === "decode")?.max_pixels ?? 50_000_000;
-  if (isPng(bytes)) {
+  const type = kindOf(bytes);
+  if (type === "image/png") {
     const found = await decodePng(bytes, most);
     return upright(found, found.orientation);
   }
-  const begin = String.fromCharCode(...bytes.subarray(0, 16));
-  const type = Object.keys(KINDS).find((kind) => KINDS[kind].test(begin));
-  if (!type) throw new Error("must be a JPEG, PNG, BMP, WebP or GIF");
   if (type === "image/jpeg") requireJpeg(bytes, most);
-  return byBrowser(new Blob([bytes], { type }), most);
+  const orientation = type === "image/webp" ? takeWebpOrientation(bytes) : 1; // browsers turn JPEG themselves
+  return upright(await byBrowser(new Blob([bytes], { type }), most), orientation);
 }
 
 async function byBrowser(blob, most) {
   const options = { colorSpaceConversion: "none", premultiplyAlpha: "none", imageOrientation: "from-image" };
-  const bitmap = await createImageBitmap(blob, options).catch(() => { throw new Error("must be an undamaged picture"); });
+  const bitmap = await createImageBitmap(blob, options).catch(() => {
+    throw new Error("must be an undamaged picture");
+  });
   requirePixels(bitmap.width * bitmap.height, most);
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height), context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
   const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height), rgb = new Uint8Array((data.length / 4) * 3);
-  for (let i = 0; i < rgb.length; i++) rgb[i] = overWhite(data[((i / 3) | 0) * 4 + (i % 3)], data[((i / 3) | 0) * 4 + 3]);
-  return { height: bitmap.height, width: bitmap.width, channels: 3, data: rgb };
-}
-
-/** Refuses what a browser decodes otherwise than dltk: CMYK, and files that are cut off. */
-function requireJpeg(bytes, most) {
-  for (let at = 2; at + 10 < bytes.length; at += 2 + ((bytes[at + 2] << 8) | bytes[at + 3])) {
-    const marker = bytes[at + 1];
-    if (bytes[at] !== 0xff) break;
-    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
-      requirePixels(((bytes[at + 5] << 8) | bytes[at + 6]) * ((bytes[at + 7] << 8) | bytes[at + 8]), most);
-      if (bytes[at + 9] === 4) throw new Error("is a CMYK JPEG, which browsers turn into other colours than dltk; make it RGB");
-    }
-    if (marker === 0xda) {
-      for (let end = bytes.length - 2; end > at; end--) if (bytes[end] === 0xff && bytes[end + 1] === 0xd9) return;
-      break;
-    }
+  for (let from = 0, to = 0; from < data.length; from += 4) {
+    for (let channel = 0; channel < 3; channel++) rgb[to++] = overWhite(data[from + channel], data[from + 3]);
   }
-  throw new Error("must be an undamaged picture; this JPEG is cut off");
+  return { height: bitmap.height, width: bitmap.width, channels: 3, data: rgb };
 }
 
 function listen() {

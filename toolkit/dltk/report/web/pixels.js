@@ -11,7 +11,8 @@ function requirePixels(pixels, most) {
 
 /** A picture turned as EXIF 2.32, tag 0x0112, says. */
 function upright({ height, width, data }, orientation) {
-  const turned = orientation >= 5 && orientation <= 8, rows = turned ? width : height, columns = turned ? height : width;
+  const turned = orientation >= 5 && orientation <= 8;
+  const [rows, columns] = turned ? [width, height] : [height, width];
   if (!(orientation >= 2 && orientation <= 8)) return { height, width, channels: 3, data };
   const found = new Uint8Array(data.length);
   for (let row = 0; row < rows; row++) {
@@ -104,7 +105,8 @@ function triangles(size, wanted) {
   const scale = size / wanted, spread = Math.max(scale, 1);
   return Array.from({ length: wanted }, (_, place) => {
     const centre = (place + 0.5) * scale;
-    const first = Math.max(0, Math.trunc(centre - spread + 0.5)), end = Math.min(size, Math.trunc(centre + spread + 0.5));
+    const first = Math.max(0, Math.trunc(centre - spread + 0.5));
+    const end = Math.min(size, Math.trunc(centre + spread + 0.5));
     const weights = new Float64Array(end - first);
     let sum = 0;
     for (let i = 0; i < weights.length; i++) {
@@ -136,7 +138,9 @@ function toTensor({ channels, data }, ops) {
       clip: (value) => Math.min(Math.max(value, fround(op.low)), fround(op.high)),
     }[op.op];
     if (each) tensor.forEach((value, at) => { tensor[at] = each(value, at % channels); });
-    if (op.op === "reverse_channels") for (let at = 0; at < tensor.length; at += channels) tensor.subarray(at, at + channels).reverse();
+    for (let at = 0; op.op === "reverse_channels" && at < tensor.length; at += channels) {
+      tensor.subarray(at, at + channels).reverse();
+    }
   }
   return tensor;
 }

@@ -4,14 +4,14 @@ const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }; // colour type -> samples a p
 const DEPTHS = { 0: [1, 2, 4, 8, 16], 2: [8, 16], 3: [1, 2, 4, 8], 4: [8, 16], 6: [8, 16] };
 const ADAM7 = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 
-const isPng = (bytes) => [137, 80, 78, 71, 13, 10, 26, 10].every((byte, at) => bytes[at] === byte);
-
 /** {height, width, data: RGB bytes, orientation} of the bytes of a PNG; throws an Error that says what is wrong. */
 async function decodePng(bytes, maxPixels) {
   const png = readChunks(bytes);
   requirePixels(png.width * png.height, maxPixels);
   const passes = (png.interlaced ? ADAM7 : [[0, 0, 1, 1]])
-    .map(([x, y, dx, dy]) => ({ x, y, dx, dy, width: Math.ceil((png.width - x) / dx), height: Math.ceil((png.height - y) / dy) }))
+    .map(([x, y, dx, dy]) => ({
+      x, y, dx, dy, width: Math.ceil((png.width - x) / dx), height: Math.ceil((png.height - y) / dy),
+    }))
     .filter((pass) => pass.width > 0 && pass.height > 0);
   const stride = (pass) => Math.ceil((pass.width * png.channels * png.depth) / 8);
   const size = passes.reduce((sum, pass) => sum + pass.height * (stride(pass) + 1), 0);
@@ -137,7 +137,7 @@ function pngToRgb(png, samples) {
       from = [png.palette[3 * first], png.palette[3 * first + 1], png.palette[3 * first + 2]];
       alpha = png.transparency?.[first] ?? 255;
     } else {
-      const [red, green, blue] = channels < 3 ? [first, first, first] : samples.subarray(pixel * channels, pixel * channels + 3);
+      const at = pixel * channels, [red, green, blue] = channels < 3 ? [first, first, first] : samples.subarray(at, at + 3);
       if (colour & 4) alpha = byte(samples[pixel * channels + channels - 1]);
       else if (isHidden(red, green, blue)) alpha = 0;
       from = [byte(red), byte(green), byte(blue)];
@@ -147,7 +147,7 @@ function pngToRgb(png, samples) {
   return rgb;
 }
 
-/** Which raw sample values tRNS makes transparent. Below 16 bits of grey, Pillow compares lower bytes of what it has. */
+/** Which raw sample values tRNS makes transparent; all but 16-bit grey by their lower bytes, as Pillow has it. */
 function transparentColour({ colour, depth, transparency }, byte) {
   if (!transparency || colour > 2) return () => false;
   if (transparency.length < (colour ? 6 : 2)) throw new Error("the PNG's transparency is cut off");
@@ -156,22 +156,4 @@ function transparentColour({ colour, depth, transparency }, byte) {
   if (depth === 16) return (grey) => grey === key(0);
   const wanted = depth === 1 ? (key(0) ? 255 : 0) : key(0) & 255;
   return (grey) => byte(grey) === wanted;
-}
-
-/** The orientation 1..8 in EXIF data (a TIFF file of one directory); 1 where there is none. */
-function orientationOf(exif) {
-  if (!exif || exif.length < 8) return 1;
-  const view = new DataView(exif.buffer, exif.byteOffset, exif.byteLength), little = exif[0] === 0x49;
-  try {
-    const start = view.getUint32(4, little), count = view.getUint16(start, little);
-    for (let entry = 0; entry < count; entry++) {
-      const at = start + 2 + 12 * entry;
-      if (view.getUint16(at, little) === 0x0112) {
-        return view.getUint16(at + 2, little) === 4 ? view.getUint32(at + 8, little) : view.getUint16(at + 8, little);
-      }
-    }
-  } catch (fault) {
-    if (!(fault instanceof RangeError)) throw fault; // damaged metadata around a sound picture
-  }
-  return 1;
 }
