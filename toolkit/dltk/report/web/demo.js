@@ -29,7 +29,7 @@ async function unpack(text) {
 }
 
 async function start() {
-  if (typeof DecompressionStream === "undefined") throw new Error("this browser is too old: one of 2023 or later works");
+  if (typeof DecompressionStream === "undefined") throw new Error("this browser is older than 2023, which is too old");
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmBinary = (await unpack(element("runtime").textContent)).buffer;
   const model = await unpack(element("model").textContent);
@@ -47,7 +47,7 @@ async function start() {
   const words = `${samples.length} golden sample(s) replayed here: ${verdict.words}; ${inputs}`;
   globalThis.dltkGolden = { outputs: outputs.map((output) => Array.from(output)) };
   if (!verdict.passed || !equal) {
-    throw new Error(`This browser does not give the answers that the bundle was sealed with, so it gives none. ${words}`);
+    throw new Error(`This browser gives other answers than the bundle was sealed with, so it gives none. ${words}`);
   }
   say("status", `Ready. ${words}.`, "good");
   samples.forEach(offer);

@@ -137,7 +137,8 @@ function pngToRgb(png, samples) {
       from = [png.palette[3 * first], png.palette[3 * first + 1], png.palette[3 * first + 2]];
       alpha = png.transparency?.[first] ?? 255;
     } else {
-      const at = pixel * channels, [red, green, blue] = channels < 3 ? [first, first, first] : samples.subarray(at, at + 3);
+      const colours = samples.subarray(pixel * channels, pixel * channels + 3);
+      const [red, green, blue] = channels < 3 ? [first, first, first] : colours;
       if (colour & 4) alpha = byte(samples[pixel * channels + channels - 1]);
       else if (isHidden(red, green, blue)) alpha = 0;
       from = [byte(red), byte(green), byte(blue)];
