@@ -44,22 +44,12 @@ async function runFile(file) {
     const litert = await import("@litertjs/core");
     globalThis.liteRtReady ??= litert.loadLiteRt("/node_modules/@litertjs/core/wasm/");
     await globalThis.liteRtReady;
+    const model = await litert.loadAndCompile(unpack(file.model), { accelerator: "wasm" });
     return async (i) => {
-      // A model a sample: there is no other way to reset the state that a recurrent one keeps.
-      const model = await litert.loadAndCompile(unpack(file.model), { accelerator: "wasm" });
-      const names = (listed) => listed.map(({ name, dtype }) => `${name} (${dtype})`).join(", ");
-      const fed = {};
-      for (const each of file.inputs) {
-        const there = model.getInputDetails().find(({ name }) => name === each.name) ?? model.getInputDetails()[0];
-        if (there.dtype !== each.dtype) throw new Error(`takes ${names(model.getInputDetails())}`);
-        fed[there.name] = new litert.Tensor(input(each, i), each.shape);
-      }
-      const found = await model.run(fed);
-      const outputs = file.outputs.map((name) => found[name] ?? Object.values(found)[0]);
-      const values = outputs.map((tensor) => tensor.toTypedArray().slice());
-      Object.values(found).forEach((tensor) => tensor.delete());
-      Object.values(fed).forEach((tensor) => tensor.delete());
-      model.delete();
+      const fed = file.inputs.map((each) => [each.name, new litert.Tensor(input(each, i), each.shape)]);
+      const found = await model.run(Object.fromEntries(fed));
+      const values = file.outputs.map((name) => found[name].toTypedArray().slice());
+      [...Object.values(found), ...fed.map(([, tensor]) => tensor)].forEach((tensor) => tensor.delete());
       return values;
     };
   }
@@ -112,9 +102,11 @@ const context = await chromium.launchPersistentContext(profile, {
 const found = { files: {}, demos: {}, browser: context.browser()?.version() ?? "" };
 try {
   for (const file of job.files) {
-    const page = await context.newPage(); // a runtime that fell over must not take the next file with it
+    const page = await context.newPage(), said = []; // a runtime that fell over must not take the next file with it
+    page.on("console", (message) => /^ERROR: /.test(message.text()) && said.push(message.text()));
     await page.goto(`http://127.0.0.1:${server.address().port}/`);
-    found.files[file.name] = await page.evaluate(runFile, file).catch((fault) => ({ fault: fault.message.slice(0, 300) }));
+    const told = await page.evaluate(runFile, file).catch((fault) => ({ fault: fault.message.slice(0, 300) }));
+    found.files[file.name] = told.fault ? { fault: [told.fault, ...said].join("; ") } : told;
     await page.close();
   }
   for (const demo of job.demos) found.demos[demo.html] = await tryDemo(context, demo);
