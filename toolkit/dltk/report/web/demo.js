@@ -97,6 +97,7 @@ function handle(name, read) {
 
 function show(name, picture, sample, output) {
   paint(element("picture"), picture);
+  element("picture").parentElement.hidden = picture === sample; // a golden sample is what the model sees
   paint(element("seen"), sample);
   element("name").textContent = name;
   const found = signature.family === "segmentation" ? maskOf(output, signature) : null;
@@ -112,7 +113,10 @@ function show(name, picture, sample, output) {
 function bar({ label, score, number }) {
   const row = make("li"), track = make("div", "", "track"), fill = make("i");
   fill.style.width = `${100 * Math.min(1, Math.max(0, score))}%`;
-  if (number !== undefined) fill.style.background = `rgb(${colourOf(number)})`;
+  if (number !== undefined) { // a class of a mask, in its colour there
+    fill.className = "class";
+    fill.style.background = `rgb(${colourOf(number)})`;
+  }
   track.append(fill);
   row.append(make("span", label), make("b", asPercent(score)), track);
   return row;
