@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from device_bundles import bundles
 from device_kit import Missing, Row
-from device_npm import FLOAT, Case, answers, cases, hold, packages
+from device_npm import Case, answers, cases, hold, packages
 
 from dltk.base.files import write_atomic
 from dltk.edge.families import family
@@ -25,6 +25,7 @@ from dltk.report.demo import FAMILIES, RUNTIME, write_demo
 __all__ = ["rows"]
 
 _PINNED = {RUNTIME.name: RUNTIME.version, "@litertjs/core": "2.5.3", "playwright-core": "1.65.1"}
+_FLOAT = 1e-5  # x max(1, largest output): WebAssembly adds in another order
 _STATEFUL = {"UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"}
 _JPEG = 2  # of 255, after resizing: decoders may round otherwise; those of Chromium and Pillow gave the same
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -97,7 +98,7 @@ def _pictures(work: Path) -> list[Path]:
 
 def _demo(path: Path, told: Mapping[str, Any]) -> list[Row]:
     """How the page answered: without a request or an error, and with what dltk answers to the same file."""
-    start = f"{path.name}: demo page"
+    start = f"{path.name}, demo page"
     quiet = not told["noise"] and told["status"].startswith("Ready")
     measured = told["status"] if quiet else f"{told['status']} {'; '.join(map(str, told['noise']))[:300]}"
     found = [Row("browser", start, "golden samples match; no request, no error", measured, quiet)]
@@ -109,7 +110,7 @@ def _picture(path: Path, picture: Path, told: Mapping[str, Any]) -> Row:
     promise = (
         f"the model's picture {f'within {most} of 255' if most else 'equal to the bit'}, the answers of dltk predict"
     )
-    what = f"{path.name}: demo page, {picture.name}"
+    what = f"{path.name}, demo page, {picture.name}"
     if "fault" in told:
         return Row("browser", what, promise, told["fault"], False)
     model = load(path, runtime="onnx")
@@ -124,4 +125,4 @@ def _picture(path: Path, picture: Path, told: Mapping[str, Any]) -> Row:
     labels = [label for label, _ in answer] if isinstance(answer, list) else list(answer.shares())
     same = told["shown"] == labels
     words = f"pixels {pixels} apart, outputs {apart:.2g}, labels shown {'equal' if same else 'differ'}"
-    return Row("browser", what, promise, words, pixels <= most and same and (pixels > 0 or apart <= FLOAT))
+    return Row("browser", what, promise, words, pixels <= most and same and (pixels > 0 or apart <= _FLOAT))

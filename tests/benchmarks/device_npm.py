@@ -13,7 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import device_held
 import numpy as np
+from device_held import Answer
 from device_kit import Missing, Row
 from numpy.typing import NDArray
 
@@ -21,11 +23,11 @@ from dltk.base.files import write_atomic
 from dltk.edge.integrity import Sealed, read_bundle
 from dltk.edge.load import open_artifact
 from dltk.edge.manifest import Artifact
+from dltk.edge.parity import misfits
 from dltk.edge.replay import GOLDEN, Golden, golden
 
-__all__ = ["FLOAT", "Case", "answers", "cases", "hold", "node", "packages"]
+__all__ = ["Case", "answers", "cases", "hold", "node", "packages"]
 
-FLOAT = 1e-5  # x max(1, largest output): WebAssembly and x86 add in another order
 _PATIENCE = 900  # seconds: a busy machine, and a browser that starts
 _SHIPPED = "Install Node.js 20 or newer, or the extra `demo`, which brings it: pip install 'dltk[demo]'"
 
@@ -41,7 +43,7 @@ class Case:
     @property
     def name(self) -> str:
         """Bundle and file, as a row says it."""
-        return f"{self.sealed.path.name}: {self.artifact.file}"
+        return f"{self.sealed.path.name}/{self.artifact.file}"
 
     @cached_property
     def wanted(self) -> Mapping[str, NDArray[Any]]:
@@ -138,29 +140,15 @@ def hold(target: str, case: Case, told: Mapping[str, Any], *, steps: int) -> Row
     Args:
         steps: how many steps of its output an integer file may differ; 0: equal to the bit.
     """
-    whole = case.artifact.precision.startswith("int")
-    promise = f"float within {FLOAT:g} x max(1, largest)"
-    if whole:
-        promise = f"within {steps} step(s) of the output" if steps else "equal to the bit"
-    if "fault" in told:
-        return Row(target, case.name, promise, f"not run: {told['fault']}", False)
-    pairs = [(_array(told["outputs"][name], wanted), wanted) for name, wanted in case.wanted.items()]
-    if any(found.shape != wanted.shape or not np.isfinite(found).all() for found, wanted in pairs):
-        return Row(target, case.name, promise, "another shape, or numbers that are not finite", False)
-    if not any(found.any() for found, _ in pairs):
-        return Row(target, case.name, promise, "nothing but zeros", False)
-    if all(np.array_equal(found, wanted) for found, wanted in pairs):
-        return Row(target, case.name, promise, "equal to the bit", True)
-    if whole:
-        apart = max(float(np.abs(found - wanted).max()) / _step(wanted) for found, wanted in pairs)
-        return Row(target, case.name, promise, f"{apart:.2f} steps apart", apart <= steps + 0.01)  # of the quotient
-    apart = max(float(np.abs(found - wanted).max() / max(1.0, np.abs(wanted).max())) for found, wanted in pairs)
-    return Row(target, case.name, promise, f"{apart:.2g} apart", apart <= FLOAT)
-
-
-def _step(outputs: NDArray[Any]) -> float:
-    """The smallest distance of two different outputs: all are whole numbers of steps."""
-    return float(np.diff(np.unique(outputs)).min())
+    there = Answer(reason=told.get("fault", ""))
+    if "outputs" in told:
+        found = {name: _array(told["outputs"][name], wanted) for name, wanted in case.wanted.items()}
+        wrong = misfits(case.wanted, found, case.sealed.signature)
+        if not wrong and not any(output.any() for output in found.values()):
+            wrong = ["nothing but zeros"]
+        there = Answer(reason="; ".join(wrong)) if wrong else Answer(outputs=found)
+    held = device_held.hold(case.artifact.precision, there, Answer(outputs=case.wanted), most_steps=steps, steps={})
+    return Row(target, case.name, held.promise, held.measured, held.met)
 
 
 def _array(samples: Sequence[str], like: NDArray[Any]) -> NDArray[Any]:
