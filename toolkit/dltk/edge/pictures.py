@@ -8,7 +8,7 @@ How a picture becomes RGB, one rule each:
     palette        looked up
     transparency   laid over white: (value * alpha + 255 * (255 - alpha) + 127) // 255
     CMYK           Pillow's conversion; colour profiles are not applied
-    resize         Pillow's bilinear filter, widened when shrinking, in its fixed-point arithmetic
+    resize         Pillow's bilinear filter, widened when shrinking, in its fixed-point arithmetic, one axis at a time
 Damaged and truncated files are refused, and so is a picture with more pixels than the cap, before it is decoded.
 """
 
@@ -225,7 +225,12 @@ def _inside(rows: int, columns: int, most_rows: int, most_columns: int) -> tuple
 def _pillow_resize(image: NDArray[np.uint8], height: int, width: int, nearest: bool) -> NDArray[np.uint8]:
     pillow = _pillow()
     method = pillow.Resampling.NEAREST if nearest else pillow.Resampling.BILINEAR
-    return np.asarray(pillow.fromarray(np.ascontiguousarray(image)).resize((width, height), method))
+    rows, columns = image.shape[:2]
+    # One axis at a time, the one first that leaves fewer pixels. In one call the order is Pillow's own choice, which
+    # version 13 makes otherwise than those before it, and the rounding between the two axes shows.
+    first = (width, rows) if rows * width <= height * columns else (columns, height)
+    opened = pillow.fromarray(np.ascontiguousarray(image))
+    return np.asarray(opened.resize(first, method).resize((width, height), method))
 
 
 def _pillow() -> Any:
