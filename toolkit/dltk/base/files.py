@@ -85,9 +85,16 @@ def read_capped(path: Path, limit: int = _LARGEST) -> bytes:
         InputError: if it is missing, no regular file, or larger.
     """
     with open_regular(path) as stream:
-        data = stream.read(limit + 1)
-        if len(data) > limit:
-            raise InputError(path, f"must be at most {limit} bytes", f"{os.fstat(stream.fileno()).st_size} bytes")
+        size = os.fstat(stream.fileno()).st_size
+        if size > limit:
+            raise InputError(path, f"must be at most {limit} bytes", f"{size} bytes")
+        try:
+            # Not `limit + 1`, which Python would ask the system for at once, gigabytes for a file of one byte.
+            data = stream.read(size + 1)
+        except OSError as fault:  # a damaged disk, /proc/self/mem
+            raise InputError(path, "must be a readable regular file", fault.strerror) from fault
+    if len(data) > size:
+        raise InputError(path, "must not grow while it is read", f"more than {size} bytes")
     return data
 
 

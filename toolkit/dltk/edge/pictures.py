@@ -50,6 +50,8 @@ ImageSource = str | Path | bytes | NDArray[np.uint8]
 _ORIENTATION_TAG = 0x0112
 _BYTES_A_PIXEL = 8  # 16-bit RGBA without compression: no picture needs more
 _HEADER_BYTES = 64_000_000  # room for metadata in a file
+_LARGEST_FILE = MAX_PIXELS * _BYTES_A_PIXEL + _HEADER_BYTES
+_STRIP_PIXELS = 1_000_000
 
 
 def decode_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, where: str | None = None) -> NDArray[np.uint8]:
@@ -75,8 +77,9 @@ def picture_size(path: str | Path) -> tuple[int, int]:
         InputError: if it is no allowed picture.
         EnvironmentFault: if Pillow is missing.
     """
+    data = read_capped(Path(os.path.realpath(path)), _LARGEST_FILE)
     try:
-        with _pillow().open(path, formats=FORMATS) as image:
+        with _pillow().open(io.BytesIO(data), formats=FORMATS) as image:
             turned = _orientation(image) in (5, 6, 7, 8)
             return (image.width, image.height) if turned else (image.height, image.width)
     except DltkError:
@@ -141,8 +144,9 @@ def _decode(data: bytes, max_pixels: int, where: str) -> NDArray[np.uint8]:
     try:
         with pillow.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_pixels(image.width * image.height, max_pixels, where)
-            orientation = _orientation(image)
-            return _upright(_rgb(image), orientation)
+            orientation, found = _orientation(image), _rgb(image)
+        del image  # its pixels would lie beside those turned upright
+        return _upright(found, orientation)
     except (DltkError, MemoryError):
         raise
     except pillow.UnidentifiedImageError as fault:
@@ -156,6 +160,18 @@ def _decode(data: bytes, max_pixels: int, where: str) -> NDArray[np.uint8]:
 
 
 def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3), strip by strip: what lies between a large picture and its pixels takes no memory to speak of."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    if image.height <= rows:
+        return _strip_rgb(image)
+    found = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        found[top:bottom] = _strip_rgb(image.crop((0, top, image.width, bottom)))
+    return found
+
+
+def _strip_rgb(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode.startswith("I"):  # 16-bit grey: "I;16" in new Pillow, "I" in old
         wide = np.asarray(image)
         grey = (np.clip(wide, 0, 0xFFFF) >> 8).astype(np.uint8)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import unicodedata
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.archives import ARCHIVE_FAULTS, require_modest_archive
 from dltk.base.errors import InputError
 from dltk.base.files import open_regular
 from dltk.edge.sources.labels import check_labels
@@ -50,11 +50,9 @@ def read_arrays(path: str | Path, *, limit: int = _MAX_BYTES) -> dict[str, NDArr
     with open_regular(Path(path), follow_links=True) as stream:
         try:
             with zipfile.ZipFile(stream) as archive:
-                total = sum(entry.file_size for entry in archive.infolist())
-                if total > limit:
-                    raise InputError(path, f"must hold at most {limit} bytes", total)
+                require_modest_archive(archive, path, packed=os.fstat(stream.fileno()).st_size, limit=limit)
                 return {_key(entry): _array(archive, entry, path) for entry in archive.infolist()}
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as fault:
+        except ARCHIVE_FAULTS as fault:
             raise InputError(path, "must be an undamaged npz archive", str(fault)) from fault
 
 
@@ -121,7 +119,7 @@ def _parsed(stream: IO[bytes], size: int, where: object) -> NDArray[Any]:
         if size - stream.tell() != int(np.prod(shape, dtype=object)) * dtype.itemsize:
             raise InputError(where, "its header must fit its data", f"{dtype} {shape}")
         return np.frombuffer(stream.read(), dtype).reshape(shape, order="F" if fortran else "C")
-    except ValueError as fault:
+    except ARCHIVE_FAULTS as fault:
         raise InputError(where, "must be a NumPy array", str(fault)) from fault
 
 
