@@ -108,8 +108,8 @@ RULES: Mapping[str, Rule] = {
         ("keras.saving.load_model(p, safe_mode=True)", "model.load_weights(p)"),
         (),
         {
+            "models/foreign.py": "models that the user brings, after the checks",
             "models/load.py": "weights that the user brings",
-            "workflows/keras_file.py": "models that the user brings, after the checks",
         },
     ),
     "safe mode": Rule(
@@ -162,9 +162,8 @@ RULES: Mapping[str, Rule] = {
             "base/files.py": "it is parse_json",
             "edge/onnx.py": "the profile that ONNX Runtime has just written",
             "edge/worker.py": _OWN,
+            "models/foreign.py": "as Keras will read it, so that what was checked is what it sees",
             "models/save.py": "what Keras has just saved",
-            "training/checkpoint.py": "histories may hold NaN; whatever json raises is caught",
-            "workflows/keras_file.py": "as Keras will read it, so that what was checked is what it sees",
         },
     ),
     "shells": Rule(
@@ -200,9 +199,11 @@ RULES: Mapping[str, Rule] = {
             "export/native.py": _SCRATCH,
             "export/runner.py": _OWN,
             "models/convert.py": _PINNED,
+            "models/hdf5.py": "bytes that were read with a cap",
             "models/save.py": "what Keras has just saved",
             "models/weights.py": "dltk's cache, and weights that the user brings",
             "recipe/load.py": "the source of an installed recipe",
+            "report/demo.py": "its own pages, and a pinned package",
             "remote/agent.py": _OWN,
             "remote/light.py": _OWN,
             "run.py": "compared with what dltk wrote; links are left out",

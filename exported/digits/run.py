@@ -37,6 +37,52 @@ MODULES["dltk.base"] = r'''
 """The basement: errors, files, progress, processes. Standard library only."""
 '''
 
+MODULES["dltk.base.archives"] = r'''
+"""Zip archives that come from anyone: what they may unpack to, and what a damaged one raises."""
+
+from __future__ import annotations
+
+import tokenize
+import zipfile
+import zlib
+
+from dltk.base.errors import InputError
+
+__all__ = ["ARCHIVE_FAULTS", "MOST_EXPANSION", "SMALL", "require_modest", "require_modest_archive"]
+
+# What a damaged archive, or a damaged array in one, makes Python and NumPy raise. NotImplementedError (a method of
+# compression) and RecursionError are RuntimeErrors, and so is an encrypted member; OverflowError: a size in a header
+# that fits no machine; SyntaxError, TokenError: a header that is no Python.
+ARCHIVE_FAULTS = (
+    ValueError, TypeError, KeyError, OSError, EOFError, MemoryError, RuntimeError, OverflowError, SyntaxError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+SMALL = 64_000_000  # bytes that anything may unpack to
+MOST_EXPANSION = 100  # times the packed size; deflate itself ends at 1032, real arrays far below this
+
+
+def require_modest(where: object, unpacked: int, packed: int, limit: int) -> None:
+    """Hold what `packed` bytes say they unpack to against `limit`, and against their own size.
+
+    Raises:
+        InputError: if it is over `limit` bytes, or over 64 MB and more than 100 times the packed size.
+    """
+    if unpacked > limit:
+        raise InputError(where, f"must unpack to at most {limit} bytes", unpacked)
+    if unpacked > SMALL and unpacked > MOST_EXPANSION * packed:
+        rule = f"must not unpack to over {MOST_EXPANSION} times its size"
+        raise InputError(where, rule, f"{unpacked} bytes out of {packed}")
+
+
+def require_modest_archive(archive: zipfile.ZipFile, where: object, *, packed: int, limit: int) -> None:
+    """`require_modest` of all members together; `packed` is the file's size, whatever the members claim.
+
+    Python reads no more of a member than it claims, so a lie there costs nothing.
+    """
+    require_modest(where, sum(member.file_size for member in archive.infolist()), packed, limit)
+'''
+
 MODULES["dltk.base.errors"] = r'''
 """The errors that dltk raises on purpose, and what they have in common.
 
@@ -53,8 +99,8 @@ Every message has one form: `<where>: <rule>; received <value>. <what to do next
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 __all__ = [
     "DltkError",
@@ -63,6 +109,7 @@ __all__ = [
     "LimitError",
     "StepOrderError",
     "UsageError",
+    "as_error",
     "did_you_mean",
     "shorten",
 ]
@@ -90,6 +137,12 @@ class DltkError(Exception):
             text += f"; received {shorten(self.received)}"
         text = text.rstrip(".") + "."
         return f"{text} {self.hint}" if self.hint else text
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values, for another process; `as_error` makes the error of them."""
+        received = None if self.received is None else str(self.received)
+        words = {"where": self.where, "rule": self.rule, "received": received, "hint": self.hint}
+        return {"kind": type(self).__name__} | words
 
 
 class UsageError(DltkError):
@@ -119,11 +172,26 @@ class LimitError(DltkError):
         super().__init__(where, rule, received, hint)
         self.measured = measured
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `measured` must hold such."""
+        return super().as_dict() | {"measured": self.measured}
+
 
 class EnvironmentFault(DltkError):
     """This machine lacks something: an extra, a runtime, weights, disk space, the right Keras backend."""
 
     exit_code = 5
+
+
+_KINDS = {
+    kind.__name__: kind for kind in (DltkError, UsageError, InputError, StepOrderError, LimitError, EnvironmentFault)
+}
+
+
+def as_error(told: Mapping[str, Any]) -> DltkError:
+    """The error that `as_dict` told of."""
+    words = dict(told)
+    return _KINDS[words.pop("kind")](**words)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -151,36 +219,42 @@ leaves the old folder or the new one. Leftovers of killed processes are swept at
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import hashlib
 import json
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from dltk.base.errors import EnvironmentFault, InputError
+from dltk.base.errors import DltkError, EnvironmentFault, InputError
+from dltk.base.siblings import sweep, temporary_file, temporary_folder
+from dltk.base.swap import recover, swap_in
 
 __all__ = [
+    "allocate",
     "building_folder",
     "canonical_json",
+    "disk_fault",
     "open_regular",
     "parse_json",
     "read_capped",
     "require_free_disk",
     "sha256",
     "sweep",
+    "sweep_tree",
     "sync_tree",
     "write_atomic",
 ]
 
-_MARK = ".dltk-"  # leads the name of every temporary sibling
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CLOSED = (errno.EACCES, errno.EROFS, errno.EPERM)
+_NO_PATH = (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+
+_LARGEST = 4_000_000_000  # bytes: no model of Keras', no artifact and no array file of a run is larger
 
 
 def sha256(data: bytes | memoryview) -> str:
@@ -216,16 +290,23 @@ def parse_json(data: bytes, where: object) -> Any:
         raise InputError(where, "must be valid JSON", str(fault)) from fault
 
 
-def read_capped(path: Path, limit: int) -> bytes:
+def read_capped(path: Path, limit: int = _LARGEST) -> bytes:
     """The bytes of a regular file of at most `limit` bytes; links are not followed.
 
     Raises:
         InputError: if it is missing, no regular file, or larger.
     """
     with open_regular(path) as stream:
-        data = stream.read(limit + 1)
-        if len(data) > limit:
-            raise InputError(path, f"must be at most {limit} bytes", f"{os.fstat(stream.fileno()).st_size} bytes")
+        size = os.fstat(stream.fileno()).st_size
+        if size > limit:
+            raise InputError(path, f"must be at most {limit} bytes", f"{size} bytes")
+        try:
+            # Not `limit + 1`, which Python would ask the system for at once, gigabytes for a file of one byte.
+            data = stream.read(size + 1)
+        except OSError as fault:  # a damaged disk, /proc/self/mem
+            raise InputError(path, "must be a readable regular file", fault.strerror) from fault
+    if len(data) > size:
+        raise InputError(path, "must not grow while it is read", f"more than {size} bytes")
     return data
 
 
@@ -249,21 +330,22 @@ def open_regular(path: Path, *, follow_links: bool = False) -> IO[bytes]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path` whole or not at all: temporary sibling, fsync, rename."""
+    """Write `data` to `path` whole or not at all: temporary sibling, fsync, rename. Leftovers beside it are swept.
+
+    Raises:
+        EnvironmentFault: if the disk is full or not writable.
+        InputError: if there can be no such path.
+    """
     path = Path(path)
     with _disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f"{_MARK}{os.getpid()}-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
+        sweep(path.parent)
+        with temporary_file(path.parent) as (handle, name):
+            with open(handle, "wb", closefd=False) as stream:
                 stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
+            os.fsync(handle)
             os.chmod(name, 0o666 & ~_umask())
             os.replace(name, path)
-        except BaseException:
-            _unlink(name)
-            raise
         _sync_folder(path.parent)
 
 
@@ -272,32 +354,47 @@ def building_folder(target: Path, *, replace: bool) -> Iterator[Path]:
     """A new folder beside `target`; it takes `target`'s place when the block ends without an error.
 
     Raises:
-        InputError: if something stands at `target` and `replace` is false, or it is no folder.
+        InputError: if no folder stands at `target`, or, unless `replace`, one that is not empty: looked at before the
+            block, and again, in one step with the swap, after it.
+        EnvironmentFault: if the disk is full or not writable.
     """
     target = Path(target)
-    if os.path.lexists(target) and (not replace or target.is_symlink() or not target.is_dir()):
+    is_folder = target.is_dir() and not target.is_symlink()
+    if os.path.lexists(target) and not (is_folder and (replace or not any(target.iterdir()))):
         rule = "nothing may stand there yet" if not replace else "must be a folder, not a link or a file"
         raise InputError(target, rule, hint="Give another path.")
     with _disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target.parent)
-        _recover(target)
-        building = Path(tempfile.mkdtemp(prefix=f"{_MARK}{os.getpid()}-", dir=target.parent))
-        try:
+        recover(target)
+        with temporary_folder(target.parent) as building:
             yield building
             os.chmod(building, 0o777 & ~_umask())
             sync_tree(building)
-            _swap_in(building, target)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+            swap_in(building, target, replace=replace)
+            _sync_folder(target.parent)
 
 
-def sweep(folder: Path) -> None:
-    """Remove the temporary siblings in `folder` whose process has ended."""
-    for entry in folder.glob(f"{_MARK}*-*"):
-        pid = entry.name[len(_MARK) :].partition("-")[0]
-        if pid.isdigit() and not _alive(int(pid)):
-            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else _unlink(entry)
+def sweep_tree(folder: Path) -> None:
+    """`sweep` of `folder` and every folder below it."""
+    for root, _, _ in os.walk(folder):
+        sweep(Path(root))
+
+
+def allocate(path: Path) -> None:
+    """Give every byte of the file at `path` its place on the disk.
+
+    Without it, writing to a memory map of the file ends the process by SIGBUS where the disk becomes full.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    handle = os.open(path, os.O_RDWR)
+    try:
+        size = os.fstat(handle).st_size
+        if size:
+            os.posix_fallocate(handle, 0, size)
+    finally:
+        os.close(handle)
 
 
 def require_free_disk(folder: Path, needed: int) -> None:
@@ -327,44 +424,18 @@ def sync_tree(folder: Path) -> None:
         _sync_folder(Path(root))
 
 
-def _swap_in(building: Path, target: Path) -> None:
-    if os.path.lexists(target):
-        if not _exchange(building, target):
-            # No exchange on this file system: two renames. A kill between them leaves the old folder under a name of
-            # its own, from which `_recover` brings it back.
-            os.rename(target, _aside(target))
-            os.rename(building, target)
-            shutil.rmtree(_aside(target), ignore_errors=True)
-    else:
-        os.rename(building, target)
-    _sync_folder(target.parent)
-
-
-def _aside(target: Path) -> Path:
-    return target.with_name(f"{_MARK}old-{target.name}")
-
-
-def _recover(target: Path) -> None:
-    """Finish what a killed process left between two renames."""
-    if _aside(target).is_dir():
-        if os.path.lexists(target):
-            shutil.rmtree(_aside(target), ignore_errors=True)
-        else:
-            os.rename(_aside(target), target)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError):
-        return False
-    done = renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
-    if done == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), str(other))
+def disk_fault(where: object, fault: OSError) -> DltkError | None:
+    """What `fault` says of the disk or the path `where`, as an error to raise; None where it says nothing of them."""
+    if fault.errno in _FULL:
+        return EnvironmentFault(where, "the disk must have room", "a full disk", "Free some space.")
+    if fault.errno in _CLOSED:
+        return EnvironmentFault(where, "must be writable", fault.strerror, "Give another path.")
+    if fault.errno == errno.EXDEV:
+        rule = "must be replaceable in one step; it belongs to a lower layer of an overlay file system"
+        return EnvironmentFault(where, rule, fault.strerror, "Give another path, or move away what stands there.")
+    if fault.errno in _NO_PATH:
+        return InputError(where, "must be a path whose parent is a folder", fault.strerror, "Give another path.")
+    return None
 
 
 @contextmanager
@@ -372,13 +443,10 @@ def _disk_errors(where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise EnvironmentFault(where, "the disk must have room", "a full disk", "Free some space.") from fault
-        if fault.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise EnvironmentFault(where, "must be writable", fault.strerror, "Give another path.") from fault
-        if fault.errno in (errno.ENOTDIR, errno.EEXIST):
-            raise InputError(where, "its parent must be a folder", fault.strerror, "Give another path.") from fault
-        raise
+        known = disk_fault(where, fault)
+        if known is None:
+            raise
+        raise known from fault
 
 
 def _sync_folder(folder: Path) -> None:
@@ -393,21 +461,6 @@ def _umask() -> int:
     current = os.umask(0)
     os.umask(current)
     return current
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _unlink(path: str | Path) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(path)
 '''
 
 MODULES["dltk.base.lazy"] = r'''
@@ -445,6 +498,210 @@ def expose(package: str, names: Iterable[str]) -> None:
             super().__setattr__(name, value)
 
     sys.modules[package].__class__ = Package
+'''
+
+MODULES["dltk.base.siblings"] = r'''
+"""Temporary siblings: what is written beside its target, and what a killed process left of that.
+
+The name of one begins with `.dltk-` and the number of its process; while it is being written, the process holds a lock
+on it. The system takes the lock away when the process ends, however it ends: that tells a leftover from work in
+progress, also where two containers share a disk and a number says nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+if sys.platform != "win32":  # there, numbers of processes alone tell
+    import fcntl
+
+__all__ = ["MARK", "alone_in", "held", "sweep", "temporary_file", "temporary_folder"]
+
+MARK = ".dltk-"
+_YOUNG = 60.0  # seconds; a sibling that young may not have its lock yet
+_PATIENCE = 10.0  # seconds; a swap takes milliseconds
+_LOOK_AGAIN = 0.01  # seconds
+
+
+@contextmanager
+def temporary_file(folder: Path) -> Iterator[tuple[int, str]]:
+    """A new file in `folder` as (open handle, path); closed at the end, and removed if it still has that name."""
+    handle, name = tempfile.mkstemp(prefix=f"{MARK}{os.getpid()}-", dir=folder)
+    try:
+        _lock(handle)
+        yield handle, name
+    finally:
+        os.close(handle)
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+@contextmanager
+def temporary_folder(folder: Path) -> Iterator[Path]:
+    """A new folder in `folder`; whatever has its name at the end is removed."""
+    made = Path(tempfile.mkdtemp(prefix=f"{MARK}{os.getpid()}-", dir=folder))
+    try:
+        with held(made):
+            yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary siblings in `folder` whose process has ended; what cannot be removed stays."""
+    for entry in folder.glob(f"{MARK}*-*"):
+        pid = entry.name[len(MARK) :].partition("-")[0]
+        if pid.isdigit() and _is_left(entry, int(pid)):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    entry.unlink()
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Lock `folder` for this process until the block ends; gives whether it was free. Nothing is written."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield _lock(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes of dltk from swapping anything in `folder` until the block ends.
+
+    After ten seconds it goes on all the same: dltk itself never holds the lock that long, so it is somebody else's.
+    """
+    handle, end = os.open(folder, os.O_RDONLY), time.monotonic() + _PATIENCE
+    try:
+        while not _lock(handle) and time.monotonic() < end:
+            time.sleep(_LOOK_AGAIN)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Whether nobody else has the lock. True, too, where the file system knows no locks."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as fault:
+        return fault.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True
+
+
+def _is_left(entry: Path, pid: int) -> bool:
+    try:
+        handle = os.open(entry, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:  # another user's, or a link: the number alone tells
+        return not _alive(pid)
+    try:
+        # A process of that number may be another one by now, in a container most of all.
+        if _alive(pid) and time.time() - os.fstat(handle).st_mtime < _YOUNG:
+            return False
+        return _lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+'''
+
+MODULES["dltk.base.swap"] = r'''
+"""Put a folder in another's place, so that a kill at any moment leaves the old one or the new one."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from dltk.base.errors import InputError
+from dltk.base.siblings import MARK, alone_in
+
+__all__ = ["recover", "swap_in"]
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+
+def swap_in(building: Path, target: Path, *, replace: bool) -> None:
+    """Let `building` stand at `target`; what stood there stands at `building` afterwards, or is gone.
+
+    Raises:
+        InputError: if something else than a folder stands there, or, unless `replace`, anything but an empty folder.
+    """
+    with alone_in(target.parent):
+        if not os.path.lexists(target):
+            os.rename(building, target)
+        elif target.is_symlink() or not target.is_dir():
+            raise InputError(target, "must be a folder, not a link or a file", hint="Give another path.")
+        elif not replace:
+            _rename_onto_nothing(building, target)
+        elif not _exchange(building, target):
+            # No exchange on this file system: two renames. A kill between them leaves the old folder under a name of
+            # its own, from which `recover` brings it back.
+            os.rename(target, _aside(target))
+            os.rename(building, target)
+            shutil.rmtree(_aside(target), ignore_errors=True)
+
+
+def recover(target: Path) -> None:
+    """Finish what a killed process left between two renames."""
+    if _aside(target).is_dir():
+        with alone_in(target.parent):  # a living process may be between them, too
+            if os.path.lexists(target):
+                shutil.rmtree(_aside(target), ignore_errors=True)
+            elif _aside(target).is_dir():
+                os.rename(_aside(target), target)
+
+
+def _rename_onto_nothing(building: Path, target: Path) -> None:
+    try:
+        os.rename(building, target)  # the system itself lets an empty folder be replaced, and no other
+    except OSError as fault:
+        if fault.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise InputError(target, "nothing may stand there yet", hint="Give another path.") from fault
+        raise
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f"{MARK}old-{target.name}")
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    done = renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    if done == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(other))
 '''
 
 MODULES["dltk.edge"] = r'''
@@ -729,7 +986,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -737,14 +993,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.archives import ARCHIVE_FAULTS, require_modest_archive
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, write_atomic
 
 __all__ = ["npz_bytes", "parse_npz", "read_npz", "save_npz"]
 
 _LIMIT = 4_000_000_000  # bytes
-# MemoryError: a header that claims terabytes; RuntimeError: an encrypted member, or one of an unknown kind.
-_FAULTS = (ValueError, TypeError, OSError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip knows: equal arrays give equal bytes
 
 
@@ -764,23 +1019,26 @@ def save_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     write_atomic(path, npz_bytes(arrays))
 
 
-def parse_npz(data: bytes, where: object, keys: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+def parse_npz(
+    data: bytes, where: object, keys: Iterable[str] | None = None, *, limit: int = _LIMIT
+) -> dict[str, NDArray[Any]]:
     """The arrays in `data`.
 
     Args:
         where: what errors name.
         keys: names that must be there; None: whatever is.
+        limit: bytes that it may unpack to.
 
     Raises:
-        InputError: if it is damaged, holds objects, unpacks to over 4 GB, or lacks one of `keys`.
+        InputError: if it is damaged, holds objects, unpacks to over `limit` bytes or far more than its size, or lacks
+            one of `keys`.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(member.file_size for member in archive.infolist()) > _LIMIT:
-                raise InputError(where, f"must unpack to at most {_LIMIT} bytes")
+            require_modest_archive(archive, where, packed=len(data), limit=limit)
         with np.load(io.BytesIO(data), allow_pickle=False) as opened:
             found = {name: opened[name] for name in opened.files}
-    except _FAULTS as fault:
+    except ARCHIVE_FAULTS as fault:
         raise InputError(where, "must be an .npz of plain arrays", str(fault)) from fault
     missing = sorted(set(keys or ()) - set(found))
     if missing:
@@ -1426,7 +1684,7 @@ from dltk.edge.runtimes import RUNTIMES, Session, available, open_session, remed
 from dltk.edge.seal import Key
 from dltk.edge.signature import Signature
 
-__all__ = ["Model", "choose", "load", "open_artifact", "ready", "require_ports"]
+__all__ = ["Model", "choose", "load", "open_artifact", "ready", "require_artifact", "require_ports"]
 
 _CHUNK = 32  # samples whose tensors are held at a time
 
@@ -1513,23 +1771,27 @@ def choose(manifest: Manifest, *, runtime: str | None = None, artifact: str | No
     """The first artifact of the manifest that fits and whose runtime is installed; for Raises see `load`."""
     if runtime is not None and runtime not in RUNTIMES:
         raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
-    files = [item.file for item in manifest.artifacts]
-    if artifact is not None and artifact not in files:
-        raise InputError(
-            f"artifact {artifact!r}", f"is not in bundle {manifest.name}", hint=did_you_mean(artifact, files)
-        )
+    require_artifact(manifest, artifact)
     fitting = [
         item
         for item in manifest.artifacts
         if runtime in (None, item.format) and (artifact is None or item.file == artifact)
     ]
     if not fitting:
-        raise InputError(f"bundle {manifest.name}", f"must have an artifact for {runtime}", ", ".join(files))
+        there = ", ".join(item.file for item in manifest.artifacts)
+        raise InputError(f"bundle {manifest.name}", f"must have an artifact for {runtime}", there)
     for item in fitting:
         if item.format in available():
             return item
     hint = remedy({item.format for item in fitting})
     raise EnvironmentFault(f"bundle {manifest.name}", "needs a runtime that is not installed", hint=hint)
+
+
+def require_artifact(manifest: Manifest, file: str | None) -> None:
+    """Raise InputError if `file` is none of the artifacts; None stands for any."""
+    files = [item.file for item in manifest.artifacts]
+    if file is not None and file not in files:
+        raise InputError(f"artifact {file!r}", f"is not in bundle {manifest.name}", hint=did_you_mean(file, files))
 
 
 def open_artifact(artifact: Artifact, data: bytes, signature: Signature, *, threads: int = 1) -> Session:
@@ -1980,7 +2242,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -1988,7 +2250,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.runtimes import Port, stack, to_port
+from dltk.edge.onnx_file import operators, refuse_external_data
+from dltk.edge.runtimes import Port, Refused, stack, to_port
 
 __all__ = ["OnnxSession"]
 
@@ -1999,7 +2262,7 @@ _DTYPES = {
     "tensor(uint8)": "uint8",
 }
 _CHUNK = 64  # samples a call: bounds the memory of activations
-_ERRORS_ONLY = 3
+_SILENT = 4  # what goes wrong is raised as well; on stderr it would stand before the one line of the error
 # A fused integer operator may give float32 straight away, with the last conversion folded in.
 _INTEGER_INSIDE = ("QLinear", "QGemm", "MatMulInteger", "ConvInteger", "QAttention", "DynamicQuantize")
 _CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
@@ -2009,9 +2272,10 @@ class OnnxSession:
     """An ONNX file. ONNX Runtime's own session may be run from several threads."""
 
     def __init__(self, data: bytes, *, threads: int = 1) -> None:
+        refuse_external_data(data)
         self._data, self._threads = data, threads
         self._session = self._open()
-        with _Refused("must have readable inputs and outputs"):  # a damaged name is no Unicode
+        with Refused("must have readable inputs and outputs"):  # a damaged name is no Unicode
             self.inputs = tuple(_port(argument) for argument in self._session.get_inputs())
             self.outputs = tuple(_port(argument) for argument in self._session.get_outputs())
             fixed = any(isinstance(argument.shape[0], int) for argument in self._session.get_inputs())
@@ -2024,7 +2288,7 @@ class OnnxSession:
             raise InputError("inputs", "must all have the same batch", [len(tensor) for tensor in fed.values()])
         names, count = [port.name for port in self.outputs], len(next(iter(fed.values())))
         pieces = range(0, count, self._chunk)
-        with _Refused("must run in ONNX Runtime"):
+        with Refused("must run in ONNX Runtime"):
             found = [
                 self._session.run(names, {name: t[start : start + self._chunk] for name, t in fed.items()})
                 for start in pieces
@@ -2033,14 +2297,12 @@ class OnnxSession:
 
     def operators(self) -> dict[str, int]:
         """Operator name -> count in the main graph of the file, as written, before the runtime fuses anything."""
-        graph = next(_fields(self._data, 7), b"")
-        names = (next(_fields(node, 4), b"").decode(errors="replace") for node in _fields(graph, 1))
-        return dict(sorted(Counter(names).items()))
+        return operators(self._data)
 
     def float_operators(self) -> dict[str, int]:
         """Operators that gave float32 in a profiled run, after fusing; integer ones with a folded conversion aside."""
         with tempfile.TemporaryDirectory(prefix="dltk-profile-") as folder:
-            with _Refused("must run in ONNX Runtime"):
+            with Refused("must run in ONNX Runtime"):
                 session = self._open(profile=Path(folder, "run"))
                 session.run(None, {p.name: np.zeros([size or 1 for size in p.shape], p.dtype) for p in self.inputs})
             events = json.loads(Path(session.end_profiling()).read_bytes())
@@ -2062,25 +2324,11 @@ class OnnxSession:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = _SILENT
         if profile is not None:
             options.enable_profiling, options.profile_file_prefix = True, str(profile)
-        with _Refused("must load in ONNX Runtime"):
+        with Refused("must load in ONNX Runtime"):
             return onnxruntime.InferenceSession(self._data, options, providers=["CPUExecutionProvider"])
-
-
-class _Refused:
-    """Turns whatever the runtime throws (its classes share no base but Exception) into InputError."""
-
-    def __init__(self, rule: str) -> None:
-        self._rule = rule
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
-        if isinstance(fault, Exception) and not isinstance(fault, InputError):
-            raise InputError("model", self._rule, str(fault)) from fault
 
 
 def _port(argument: Any) -> Port:
@@ -2088,30 +2336,89 @@ def _port(argument: Any) -> Port:
         raise InputError(f"tensor {argument.name!r}", f"must be of {', '.join(_DTYPES)} with a batch", argument.type)
     inner = tuple(size if isinstance(size, int) else None for size in argument.shape[1:])
     return Port(argument.name, _DTYPES[argument.type], (None, *inner))
+'''
+
+MODULES["dltk.edge.onnx_file"] = r'''
+"""What stands in an ONNX file, read without the package onnx: a protocol buffer is a row of numbered fields."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from dltk.base.errors import InputError
+
+__all__ = ["operators", "refuse_external_data"]
+
+# Message -> field -> the message in it: every way from a model to a tensor, as onnx.proto has them.
+_INSIDE: Mapping[str, Mapping[int, str]] = MappingProxyType(
+    {
+        "model": {7: "graph", 20: "training", 25: "function"},
+        "training": {1: "graph", 2: "graph"},
+        "function": {7: "node", 11: "attribute"},
+        "graph": {1: "node", 5: "tensor", 15: "sparse"},
+        "node": {5: "attribute"},
+        "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+        "sparse": {1: "tensor", 2: "tensor"},
+    }
+)
+_EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # fields of a tensor
+_GRAPH, _NODE, _OP_TYPE = 7, 1, 4
 
 
-def _fields(message: bytes, wanted: int) -> Iterator[bytes]:
-    """The length-delimited fields numbered `wanted` of a protocol buffer: enough of the format to list operators."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
+def operators(data: bytes) -> dict[str, int]:
+    """Operator name -> count in the main graph, as written, before a runtime fuses anything."""
+    graph = next(_messages(data, _GRAPH), b"")
+    names = (bytes(next(_messages(node, _OP_TYPE), b"")).decode(errors="replace") for node in _messages(graph, _NODE))
+    return dict(sorted(Counter(names).items()))
+
+
+def refuse_external_data(data: bytes) -> None:
+    """Raise InputError if a tensor of the model says that its numbers lie in another file.
+
+    ONNX Runtime would look for that file in the current folder, even for a model that it gets as bytes.
+    """
+    waiting = [("model", memoryview(data))]
+    while waiting:
+        kind, message = waiting.pop()
+        for number, value in _fields(message):
+            inner = _INSIDE.get(kind, {}).get(number)
+            if inner is not None and isinstance(value, memoryview):
+                waiting.append((inner, value))
+            if kind == "tensor" and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0)):
+                hint = "Save the model with its weights inside."
+                raise InputError("model", "must hold its weights itself", "a tensor with data in another file", hint)
+
+
+def _messages(message: memoryview | bytes, wanted: int) -> Iterator[memoryview]:
+    """The length-delimited fields numbered `wanted`."""
+    return (value for number, value in _fields(message) if number == wanted and isinstance(value, memoryview))
+
+
+def _fields(message: memoryview | bytes) -> Iterator[tuple[int, memoryview | int]]:
+    """(number, value) of each field: the bytes of length-delimited ones, the number of a varint; 0 for fixed ones."""
+    view, at = memoryview(message), 0
+    while at < len(view):
+        key, at = _varint(view, at)
         number, kind = key >> 3, key & 7
         if kind == 2:
-            size, at = _varint(message, at)
-            if number == wanted:
-                yield message[at : at + size]
+            size, at = _varint(view, at)
+            yield number, view[at : at + size]
             at += size
         elif kind == 0:
-            _, at = _varint(message, at)
+            value, at = _varint(view, at)
+            yield number, value
         elif kind in (1, 5):
+            yield number, 0
             at += 8 if kind == 1 else 4
         else:
             raise InputError("model", "must be a protocol buffer", f"wire type {kind}")
 
 
-def _varint(message: bytes, at: int) -> tuple[int, int]:
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
-    while at < len(message):
+    while at < len(message) and shift < 70:  # ten bytes hold 64 bits; longer ones would take ever more time
         value |= (message[at] & 127) << shift
         at, shift = at + 1, shift + 7
         if message[at - 1] < 128:
@@ -2209,7 +2516,7 @@ How a picture becomes RGB, one rule each:
     palette        looked up
     transparency   laid over white: (value * alpha + 255 * (255 - alpha) + 127) // 255
     CMYK           Pillow's conversion; colour profiles are not applied
-    resize         Pillow's bilinear filter, widened when shrinking, in its fixed-point arithmetic
+    resize         Pillow's bilinear filter, widened when shrinking, in its fixed-point arithmetic, one axis at a time
 Damaged and truncated files are refused, and so is a picture with more pixels than the cap, before it is decoded.
 """
 
@@ -2251,6 +2558,8 @@ ImageSource = str | Path | bytes | NDArray[np.uint8]
 _ORIENTATION_TAG = 0x0112
 _BYTES_A_PIXEL = 8  # 16-bit RGBA without compression: no picture needs more
 _HEADER_BYTES = 64_000_000  # room for metadata in a file
+_LARGEST_FILE = MAX_PIXELS * _BYTES_A_PIXEL + _HEADER_BYTES
+_STRIP_PIXELS = 1_000_000
 
 
 def decode_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, where: str | None = None) -> NDArray[np.uint8]:
@@ -2276,8 +2585,9 @@ def picture_size(path: str | Path) -> tuple[int, int]:
         InputError: if it is no allowed picture.
         EnvironmentFault: if Pillow is missing.
     """
+    data = read_capped(Path(os.path.realpath(path)), _LARGEST_FILE)
     try:
-        with _pillow().open(path, formats=FORMATS) as image:
+        with _pillow().open(io.BytesIO(data), formats=FORMATS) as image:
             turned = _orientation(image) in (5, 6, 7, 8)
             return (image.width, image.height) if turned else (image.height, image.width)
     except DltkError:
@@ -2342,8 +2652,9 @@ def _decode(data: bytes, max_pixels: int, where: str) -> NDArray[np.uint8]:
     try:
         with pillow.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_pixels(image.width * image.height, max_pixels, where)
-            orientation = _orientation(image)
-            return _upright(_rgb(image), orientation)
+            orientation, found = _orientation(image), _rgb(image)
+        del image  # its pixels would lie beside those turned upright
+        return _upright(found, orientation)
     except (DltkError, MemoryError):
         raise
     except pillow.UnidentifiedImageError as fault:
@@ -2357,6 +2668,18 @@ def _decode(data: bytes, max_pixels: int, where: str) -> NDArray[np.uint8]:
 
 
 def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3), strip by strip: what lies between a large picture and its pixels takes no memory to speak of."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    if image.height <= rows:
+        return _strip_rgb(image)
+    found = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        found[top:bottom] = _strip_rgb(image.crop((0, top, image.width, bottom)))
+    return found
+
+
+def _strip_rgb(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode.startswith("I"):  # 16-bit grey: "I;16" in new Pillow, "I" in old
         wide = np.asarray(image)
         grey = (np.clip(wide, 0, 0xFFFF) >> 8).astype(np.uint8)
@@ -2426,7 +2749,12 @@ def _inside(rows: int, columns: int, most_rows: int, most_columns: int) -> tuple
 def _pillow_resize(image: NDArray[np.uint8], height: int, width: int, nearest: bool) -> NDArray[np.uint8]:
     pillow = _pillow()
     method = pillow.Resampling.NEAREST if nearest else pillow.Resampling.BILINEAR
-    return np.asarray(pillow.fromarray(np.ascontiguousarray(image)).resize((width, height), method))
+    rows, columns = image.shape[:2]
+    # One axis at a time, the one first that leaves fewer pixels. In one call the order is Pillow's own choice, which
+    # version 13 makes otherwise than those before it, and the rounding between the two axes shows.
+    first = (width, rows) if rows * width <= height * columns else (columns, height)
+    opened = pillow.fromarray(np.ascontiguousarray(image))
+    return np.asarray(opened.resize(first, method).resize((width, height), method))
 
 
 def _pillow() -> Any:
@@ -2677,6 +3005,7 @@ def replay(
     runtime: str | None = None,
     data: str | Path | None = None,
     verify: Key | None = None,
+    isolated: bool = False,
 ) -> dict[str, Any]:
     """Check every file of the bundle, run its golden samples, and compare with what is recorded.
 
@@ -2684,6 +3013,8 @@ def replay(
         runtime: only artifacts of this format; None: all that a runtime is installed for.
         data: labelled data to score the artifacts on: a folder a class, a CSV of path,label, or of measurements.
         verify: public key that the bundle must be signed with, as for `load`.
+        isolated: run the golden samples in a child process an artifact, as `dltk validate` does: a file that crashes
+            its runtime, or never ends, is then one that failed. It costs the start of a Python an artifact.
 
     Returns:
         {"bundle", "files", "samples", "tensors_equal", "passed", "artifacts": [{"file", "format", "precision",
@@ -2693,7 +3024,7 @@ def replay(
     Raises:
         InputError: if the bundle is damaged, or not signed by the key that is asked for.
         LimitError: if anything differs; `measured` holds all of the above.
-        EnvironmentFault: if no artifact could be run.
+        EnvironmentFault: if no artifact could be run, or `isolated` and no child process can be started.
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
@@ -2703,7 +3034,7 @@ def replay(
     samples = golden(_file(sealed, GOLDEN), signature, sealed.path / GOLDEN)
     scored = None if data is None else family(signature.family).labelled(data, signature)
     artifacts = [
-        _replay_one(artifact, sealed.files[artifact.file], samples, signature, runtime, scored)
+        _replay_one(artifact, sealed.files[artifact.file], samples, signature, runtime, scored, isolated)
         for artifact in sealed.manifest.artifacts
     ]
     if all(found["status"] == "skipped" for found in artifacts):
@@ -2746,28 +3077,45 @@ def _replay_one(
     signature: Signature,
     runtime: str | None,
     scored: Labelled | None,
+    isolated: bool,
 ) -> dict[str, Any]:
     report = {"file": artifact.file, "format": artifact.format, "precision": artifact.precision}
     if artifact.format not in available() or runtime not in (None, artifact.format):
         reason = "left out by --runtime" if artifact.format in available() else "no runtime for it is installed"
         return report | {"status": "skipped", "parity": None, "reasons": [reason], "metric": None}
     try:
-        session = open_artifact(artifact, data, signature)
-        outputs = session.run(samples.tensors)
-    except InputError as fault:  # sound bytes that this machine's runtime refuses: the other artifacts may do
+        outputs = (_outputs_apart if isolated else _outputs)(artifact, data, samples, signature)
+    except (InputError, LimitError) as fault:  # sound bytes that fail in this machine's runtime: the others may do
         return report | {"status": "failed", "parity": None, "reasons": [str(fault)], "metric": None}
     reasons, parity = misfits(samples.outputs, outputs, signature), None
     if not reasons:
         parity = compare(samples.outputs, outputs, signature, **_limits(artifact))
         if not parity.pop("passed"):
             reasons = [f"{parity['measure']} error {parity['error']:.3g} over tolerance {parity['tolerance']:g}"]
-    metric = None if scored is None else score(session, signature, scored)
+    metric = None if scored is None else score(open_artifact(artifact, data, signature), signature, scored)
     return report | {
         "status": "failed" if reasons else "passed",
         "parity": parity,
         "reasons": reasons,
         "metric": metric,
     }
+
+
+def _outputs(artifact: Artifact, data: bytes, samples: Golden, signature: Signature) -> Mapping[str, NDArray[Any]]:
+    return open_artifact(artifact, data, signature).run(samples.tensors)
+
+
+def _outputs_apart(
+    artifact: Artifact, data: bytes, samples: Golden, signature: Signature
+) -> Mapping[str, NDArray[Any]]:
+    """Of the raw samples: `_tensors_equal` says whether they become the stored tensors."""
+    from dltk.edge.worker import run_worker
+
+    try:
+        return run_worker(data, artifact.format, signature, samples.raws).outputs
+    except (InputError, LimitError) as fault:
+        hint = fault.hint or f"It is known to load in {artifact.minimum_runtime}."
+        raise type(fault)(artifact.file, fault.rule, fault.received, hint) from fault
 
 
 def _limits(artifact: Artifact) -> dict[str, Any]:
@@ -2825,7 +3173,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault, InputError
 
-__all__ = ["RUNTIMES", "Port", "Session", "available", "open_session", "remedy", "stack", "to_port"]
+__all__ = ["RUNTIMES", "Port", "Refused", "Session", "available", "open_session", "remedy", "stack", "to_port"]
 
 RUNTIMES = {  # format -> modules that run it, in order of preference
     "tflite": ("ai_edge_litert", "tflite_runtime"),
@@ -2877,6 +3225,20 @@ class Session(Protocol):
 
     def delegated_share(self) -> float | None:
         """Share of the file's operators that a delegate took (XNNPACK), or None where the runtime has none."""
+
+
+class Refused:
+    """Turns whatever a runtime throws over a damaged file (of no common class) into InputError."""
+
+    def __init__(self, rule: str) -> None:
+        self._rule = rule
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
+        if isinstance(fault, Exception) and not isinstance(fault, InputError):
+            raise InputError("model", self._rule, str(fault)) from fault
 
 
 def available() -> tuple[str, ...]:
@@ -3171,7 +3533,7 @@ class TensorSpec:
         sizes_fit = isinstance(shape, list) and all(_is_size(size) for size in shape[1:]) and shape[:1] == [None]
         if not sizes_fit or not isinstance(axes, list) or len(axes) != len(shape):
             raise InputError(where, "shape must be null and then positive sizes, with a name an axis", found)
-        if value_range is not None and not (isinstance(value_range, list) and len(value_range) == 2):
+        if value_range is not None and not _is_range(value_range):
             raise InputError(where, "value_range must be null or two numbers", value_range)
         limits = None if value_range is None else (float(value_range[0]), float(value_range[1]))
         return cls(found["name"], found["dtype"], tuple(shape), tuple(map(str, axes)), limits)
@@ -3281,6 +3643,13 @@ def require_plain_name(name: Any, place: str) -> None:
 
 def _is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
+
+
+def _is_range(value: object) -> bool:
+    """Whether these are two numbers that a float can hold: JSON has whole numbers of any length."""
+    if not isinstance(value, list) or len(value) != 2:
+        return False
+    return all(isinstance(end, (int, float)) and not isinstance(end, bool) and abs(end) < 1e300 for end in value)
 
 
 def _require_keys(found: Any, keys: set[str], where: str) -> None:
@@ -3521,7 +3890,6 @@ from __future__ import annotations
 import os
 import unicodedata
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -3530,6 +3898,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.archives import ARCHIVE_FAULTS, require_modest_archive
 from dltk.base.errors import InputError
 from dltk.base.files import open_regular
 from dltk.edge.sources.labels import check_labels
@@ -3566,11 +3935,9 @@ def read_arrays(path: str | Path, *, limit: int = _MAX_BYTES) -> dict[str, NDArr
     with open_regular(Path(path), follow_links=True) as stream:
         try:
             with zipfile.ZipFile(stream) as archive:
-                total = sum(entry.file_size for entry in archive.infolist())
-                if total > limit:
-                    raise InputError(path, f"must hold at most {limit} bytes", total)
+                require_modest_archive(archive, path, packed=os.fstat(stream.fileno()).st_size, limit=limit)
                 return {_key(entry): _array(archive, entry, path) for entry in archive.infolist()}
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as fault:
+        except ARCHIVE_FAULTS as fault:
             raise InputError(path, "must be an undamaged npz archive", str(fault)) from fault
 
 
@@ -3637,7 +4004,7 @@ def _parsed(stream: IO[bytes], size: int, where: object) -> NDArray[Any]:
         if size - stream.tell() != int(np.prod(shape, dtype=object)) * dtype.itemsize:
             raise InputError(where, "its header must fit its data", f"{dtype} {shape}")
         return np.frombuffer(stream.read(), dtype).reshape(shape, order="F" if fortran else "C")
-    except ValueError as fault:
+    except ARCHIVE_FAULTS as fault:
         raise InputError(where, "must be a NumPy array", str(fault)) from fault
 
 
@@ -4106,7 +4473,7 @@ from dltk.base.files import read_capped
 
 __all__ = ["Table", "read_table"]
 
-_MAX_BYTES = 2_000_000_000
+_MAX_BYTES = 1_000_000_000  # its cells take several times as much memory
 _LARGEST = float(np.finfo(np.float32).max)
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -4729,7 +5096,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.runtimes import RUNTIMES, Port, stack, to_port
+from dltk.edge.runtimes import RUNTIMES, Port, Refused, stack, to_port
 
 __all__ = ["TfliteSession"]
 
@@ -4745,10 +5112,11 @@ class TfliteSession:
             raise InputError("model", "must be a TFLite file", data[:8])
         self._data, self._threads, self._local = data, threads, threading.local()
         interpreter = self._interpreter()
-        inputs, outputs = _details(interpreter)
-        self._slots = tuple(d["index"] for d in inputs.values()), tuple(d["index"] for d in outputs.values())
-        self.inputs = tuple(_port(name, details) for name, details in inputs.items())
-        self.outputs = tuple(_port(name, details) for name, details in outputs.items())
+        with Refused("must have readable inputs and outputs"):  # a damaged name or number of a tensor
+            inputs, outputs = _details(interpreter)
+            self._slots = tuple(d["index"] for d in inputs.values()), tuple(d["index"] for d in outputs.values())
+            self.inputs = tuple(_port(name, details) for name, details in inputs.items())
+            self.outputs = tuple(_port(name, details) for name, details in outputs.items())
 
     def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Outputs of a batch, computed one sample at a time: the file's batch is 1."""
@@ -4756,12 +5124,9 @@ class TfliteSession:
         if len({len(tensor) for tensor in fed}) != 1:
             raise InputError("inputs", "must all have the same batch", [len(tensor) for tensor in fed])
         interpreter = self._interpreter()
-        try:
-            return stack(
-                [self._one(interpreter, [t[i : i + 1] for t in fed]) for i in range(len(fed[0]))], self.outputs
-            )
-        except (ValueError, RuntimeError) as fault:
-            raise InputError("model", "must run in the TFLite runtime", str(fault)) from fault
+        with Refused("must run in the TFLite runtime"):
+            found = [self._one(interpreter, [t[i : i + 1] for t in fed]) for i in range(len(fed[0]))]
+        return stack(found, self.outputs)
 
     def _one(self, interpreter: Any, sample: list[NDArray[Any]]) -> list[NDArray[Any]]:
         interpreter.reset_all_variables()  # an LSTM keeps its state there: samples must not see each other
@@ -4777,7 +5142,8 @@ class TfliteSession:
 
     def float_operators(self) -> dict[str, int]:
         """Operators with a float32 output, conversions aside."""
-        dtypes = {tensor["index"]: tensor["dtype"] for tensor in self._interpreter().get_tensor_details()}
+        with Refused("its tensors must be readable"):
+            dtypes = {tensor["index"]: tensor["dtype"] for tensor in self._interpreter().get_tensor_details()}
         found = Counter(
             op["op_name"]
             for op in self._operations()
@@ -4805,19 +5171,16 @@ class TfliteSession:
         return len(taken) / len(plain) if plain else 0.0
 
     def _operations(self) -> list[dict[str, Any]]:
-        try:  # the runtime has no public way to list a file's operators
+        with Refused("its operators must be readable"):  # the runtime has no public way to list them
             found: list[dict[str, Any]] = self._interpreter()._get_ops_details()
-        except (AttributeError, ValueError, RuntimeError) as fault:
-            raise InputError("model", "its operators must be readable", str(fault)) from fault
         return found
 
     def _interpreter(self) -> Any:
         if not hasattr(self._local, "interpreter"):
-            try:
-                interpreter = _module().Interpreter(model_content=self._data, num_threads=self._threads)
+            module = _module()
+            with Refused("must load in the TFLite runtime"):
+                interpreter = module.Interpreter(model_content=self._data, num_threads=self._threads)
                 interpreter.allocate_tensors()
-            except (ValueError, RuntimeError, MemoryError) as fault:
-                raise InputError("model", "must load in the TFLite runtime", str(fault)) from fault
             self._local.interpreter = interpreter
         return self._local.interpreter
 
@@ -4858,6 +5221,225 @@ def _port(name: str, details: Any) -> Port:
     dtype = np.dtype(details["dtype"]).name
     quantized = scale and dtype in ("int8", "uint8", "int16")
     return Port(name, dtype, (None, *shape[1:]), float(scale) if quantized else None, int(zero_point))
+'''
+
+MODULES["dltk.edge.worker"] = r'''
+"""Run a model in a fresh process, where TensorFlow cannot be imported and a crash harms nobody.
+
+This file is also the program of that process: `python -I worker.py FOLDER` reads a job from FOLDER and leaves the
+result there. It starts with the standard library only, so that the blocker stands before anything else is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dltk.edge.runtimes import Port
+    from dltk.edge.signature import Signature
+
+__all__ = ["BLOCKED", "WorkerResult", "run_worker"]
+
+BLOCKED = ("tensorflow", "keras", "tf_keras", "tensorflow_model_optimization", "tf2onnx", "onnx", "sklearn", "pandas")
+_CHUNK = 64  # samples whose tensors are held at a time
+_WARM_UP, _FEWEST_RUNS, _MOST_RUNS, _SECONDS = 5, 20, 2000, 1.0
+
+
+@dataclass(frozen=True)
+class WorkerResult:
+    """What a model did in its own process.
+
+    Attributes:
+        outputs: name -> float32 (n, ...).
+        input_ports, output_ports: as they stand in the file.
+        operators, float_operators, delegated_share: see `dltk.edge.runtimes.Session`.
+        milliseconds: {"p50", "p90", "p99", "runs"} of one sample, or None where no time was taken.
+        memory: bytes {"peak", "model"}: highest resident size of the process, anonymous memory that loading and
+            running added; None where the system does not tell.
+    """
+
+    outputs: dict[str, NDArray[Any]]
+    input_ports: tuple[Port, ...]
+    output_ports: tuple[Port, ...]
+    operators: dict[str, int]
+    float_operators: dict[str, int]
+    delegated_share: float | None
+    milliseconds: dict[str, float] | None
+    memory: dict[str, int] | None
+
+    @property
+    def p50_ms(self) -> float | None:
+        """The median time of one sample, in milliseconds."""
+        return None if self.milliseconds is None else self.milliseconds["p50"]
+
+
+def run_worker(
+    artifact: bytes,
+    format: str,
+    signature: Signature,
+    raws: NDArray[Any],
+    *,
+    threads: int = 1,
+    time: bool = False,
+    timeout: float = 600.0,
+) -> WorkerResult:
+    """Run `artifact` on raw samples (n, ...) in a child process without TensorFlow.
+
+    Args:
+        time: also measure the latency of one sample (about a second).
+        timeout: seconds after which the child is ended.
+
+    Raises:
+        InputError: if the file does not load or run, does not fit the signature, or crashes its runtime.
+        LimitError: if it runs longer than `timeout`.
+        EnvironmentFault: if the runtime is missing, or no process can be started.
+    """
+    import numpy as np
+
+    from dltk.base.files import canonical_json
+
+    job = {"format": format, "signature": signature.as_dict(), "threads": threads, "time": time}
+    with tempfile.TemporaryDirectory(prefix="dltk-worker-") as name:
+        folder = Path(name)
+        (folder / "model").write_bytes(artifact)
+        (folder / "job.json").write_bytes(canonical_json(job))
+        for asset, data in signature.assets.items():
+            (folder / "assets").mkdir(exist_ok=True)
+            (folder / "assets" / asset).write_bytes(data)
+        np.save(folder / "raws.npy", raws, allow_pickle=False)
+        _run_child([sys.executable, "-I", __file__, name], timeout)
+        return _result(folder)
+
+
+def _run_child(command: Sequence[str], timeout: float) -> None:
+    from dltk.base.errors import DltkError, EnvironmentFault, InputError, LimitError
+
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired as fault:
+        raise LimitError("model", f"must run within {timeout:g} s") from fault
+    except OSError as fault:  # a sandbox, an emulator, no memory
+        raise EnvironmentFault("worker", "must start as a process of its own", fault.strerror) from fault
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        raise InputError(
+            "model", "must not crash its runtime", name, "The file is damaged, or the runtime is at fault."
+        )
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no word"]
+        raise DltkError("worker", "must end well", lines[-1])
+
+
+def _result(folder: Path) -> WorkerResult:
+    import numpy as np
+
+    from dltk.base.errors import as_error
+    from dltk.edge.runtimes import Port
+
+    found: dict[str, Any] = json.loads((folder / "result.json").read_bytes())
+    if "error" in found:
+        raise as_error(found["error"])
+    for key in ("input_ports", "output_ports"):
+        found[key] = tuple(Port(**port | {"shape": tuple(port["shape"])}) for port in found[key])
+    with np.load(folder / "outputs.npz", allow_pickle=False) as arrays:
+        return WorkerResult(outputs={name: arrays[name] for name in arrays.files}, **found)
+
+
+class _Blocker(MetaPathFinder):
+    """Refuses the packages that a device does not have."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if fullname.partition(".")[0] in BLOCKED:
+            raise ImportError(f"{fullname} is not there on a device, and so not in this process")
+
+
+def _main(folder: Path) -> None:
+    sys.meta_path.insert(0, _Blocker())
+    here = str(Path(__file__).resolve().parents[2])  # where dltk stands: -I ignores PYTHONPATH
+    if here not in sys.path:  # before another dltk that may be installed; site-packages itself stays where it is
+        sys.path.insert(0, here)
+    from dltk.base.errors import DltkError
+
+    try:
+        result = _work(folder)
+    except DltkError as error:
+        result = {"error": error.as_dict()}
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+def _work(folder: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from dltk.edge.arrays import save_npz
+    from dltk.edge.families import family
+    from dltk.edge.load import require_ports
+    from dltk.edge.runtimes import open_session
+    from dltk.edge.signature import Signature
+
+    job = json.loads((folder / "job.json").read_bytes())
+    bare = Signature.from_dict(job["signature"], "signature")
+    signature = bare.with_assets(lambda name: (folder / "assets" / name).read_bytes())
+    tensors, raws = family(signature.family).tensors, np.load(folder / "raws.npy", mmap_mode="r", allow_pickle=False)
+    data, first = (folder / "model").read_bytes(), tensors(np.array(raws[:1]), signature)
+    before = _status()
+    session = open_session(job["format"], data, threads=job["threads"])
+    require_ports(session, signature, "model")
+    session.run(first)
+    after = _status()
+    milliseconds = _time(session, first) if job["time"] else None
+    pieces = [
+        session.run(tensors(np.array(raws[start : start + _CHUNK]), signature)) for start in range(0, len(raws), _CHUNK)
+    ]
+    save_npz(folder / "outputs.npz", {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]})
+    return {
+        "input_ports": [asdict(port) for port in session.inputs],
+        "output_ports": [asdict(port) for port in session.outputs],
+        "operators": session.operators(),
+        "float_operators": session.float_operators(),
+        "delegated_share": session.delegated_share(),
+        "milliseconds": milliseconds,
+        "memory": {"peak": after["VmHWM"], "model": max(0, after["RssAnon"] - before["RssAnon"])} if after else None,
+    }
+
+
+def _time(session: Any, sample: Any) -> dict[str, float]:
+    import numpy as np
+
+    for _ in range(_WARM_UP):
+        session.run(sample)
+    taken: list[float] = []
+    while len(taken) < _FEWEST_RUNS or (sum(taken) < _SECONDS and len(taken) < _MOST_RUNS):
+        start = time.perf_counter()
+        session.run(sample)
+        taken.append(time.perf_counter() - start)
+    p50, p90, p99 = (float(value) * 1000 for value in np.percentile(taken, [50, 90, 99]))
+    return {"p50": p50, "p90": p90, "p99": p99, "runs": len(taken)}
+
+
+def _status() -> dict[str, int]:
+    """Bytes by name out of /proc/self/status; empty where there is none."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split(":", 1) for line in lines if line.endswith(" kB"))
+    return {name: int(value.split()[0]) * 1024 for name, value in pairs}
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))
 '''
 
 class Carried(MetaPathFinder, Loader):

@@ -127,7 +127,7 @@ def test_a_file_that_does_not_load_is_named_apart_too(tmp_path, models):
     with pytest.raises(LimitError) as caught:
         replay(tmp_path / "b", isolated=True)
     (found,) = caught.value.measured["artifacts"]
-    assert found["reasons"][0].startswith("model.float32.onnx: must load in ONNX Runtime")
+    assert found["reasons"][0].startswith("model.float32.onnx: must be a protocol buffer")
     assert "known to load in 1.0" in found["reasons"][0]
 
 

@@ -49,7 +49,7 @@ def test_times_are_in_order(models):
 
 
 def test_a_model_that_does_not_load_is_an_input_error(models):
-    with pytest.raises(InputError, match="must load in ONNX Runtime"):
+    with pytest.raises(InputError, match="must be a protocol buffer"):
         run_worker(b"no model", "onnx", tiny.SIGNATURE, tiny.raws())
     with pytest.raises(InputError, match="picture"):
         run_worker(tiny.tflite(input_name="picture"), "tflite", tiny.SIGNATURE, tiny.raws())
