@@ -18,6 +18,7 @@ _SAMPLES = 5_000
 _CONFIDENT = 0.9
 _SHARE, _LEAST = 0.85, 0.03  # of the real images' share of confident ones; of samples in every class
 _IMAGES = ("data.size=32", "data.resize=keep")
+_OWN = (*_IMAGES, "data.channels=1", "fit.epochs=25")
 
 
 def made_fashion(*, runs: Path, limit: int = 0) -> list[Figure]:
@@ -59,10 +60,10 @@ def _made(runs: Path, limit: int) -> tuple[str, NDArray[np.uint8]]:
     """The command that trained the generator, and what its float32 file makes of the first seed numbers."""
     from dltk.edge import load
 
-    source, bundle = _trained(runs, "gan-fashion", "gan", limit, *_IMAGES, "data.channels=1"), runs / "gan-bundle"
+    source, bundle = _trained(runs, "gan-fashion", "gan", limit, *_OWN), runs / "gan-bundle"
     run([console_script(), "export", source, "--precision", "float32", "--out", bundle])
     images = np.stack(load(bundle).predict_many(range(_SAMPLES)))
-    return _command(runs, "gan-fashion", "gan", limit, *_IMAGES, "data.channels=1")[1], images
+    return _command(runs, "gan-fashion", "gan", limit, *_OWN)[1], images
 
 
 def _command(runs: Path, name: str, recipe: str, limit: int, *pairs: str) -> tuple[list[Any], str]:
