@@ -47,7 +47,7 @@ class Settings:
     model: Model = field(default_factory=Model)
     # Adam at 2e-4, as in the paper; `momentum` is not Adam's beta_1, which the trainer sets to the paper's 0.5.
     fit: Fit = field(default_factory=lambda: Fit(epochs=30, learning_rate=2e-4, schedule="constant", average=0.999))
-    adversarial: Adversarial = field(default_factory=lambda: Adversarial(critic_rate=2.0))
+    adversarial: Adversarial = field(default_factory=lambda: Adversarial(critic_rate=2.0, label_weight=1.0))
     calibration: Calibration = field(default_factory=Calibration)
     compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
 
