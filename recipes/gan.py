@@ -3,8 +3,11 @@
     dltk finetune gan --data fashion-mnist --set data.channels=1 --set data.resize=keep
 
 Radford et al. 2015 (arXiv:1511.06434), shrunk. The generator goes to the device; the discriminator only trains it, by
-the hinge loss, with a spectral norm on each of its layers (arXiv:1802.05957). The run's folder `samples` shows how the
-images come about.
+the hinge loss and at twice its rate (arXiv:1706.08500): small as it is, it falls behind otherwise. Where the images lie
+in a folder a class, it learns the classes, too, and the generator to make images of one class each
+(arXiv:1610.09585, arXiv:1511.06390): on Fashion-MNIST that made them clearer than three times as many epochs did. A
+spectral norm on each of its layers (arXiv:1802.05957) is a setting. The run's folder `samples` shows how the images
+come about.
 """
 
 from __future__ import annotations
@@ -28,13 +31,15 @@ from dltk.recipe import (
 
 __all__ = ["recipe"]
 
+_LARGE = 32  # a side from which on the generator begins at an eighth of it: it learns what belongs together first
+
 
 @dataclass(frozen=True)
 class Model:
     """Both networks."""
 
     filters: int = setting(32, "filters of the generator's last hidden layer and the discriminator's first", low=4)
-    spectral_norm: bool = setting(True, "keep every layer of the discriminator at slope 1; false with wgan-gp")
+    spectral_norm: bool = setting(False, "keep every layer of the discriminator at slope 1; not with wgan-gp")
 
 
 @dataclass(frozen=True)
@@ -45,15 +50,16 @@ class Settings:
     data: PlainImageData = field(default_factory=lambda: PlainImageData(size=32))
     latent: int = setting(32, "length of the noise vector", low=1, high=4096)
     model: Model = field(default_factory=Model)
-    # Adam at 2e-4, as in the paper; `momentum` is not Adam's beta_1, which the trainer sets to the paper's 0.5.
-    fit: Fit = field(default_factory=lambda: Fit(epochs=30, learning_rate=2e-4, schedule="constant", average=0.999))
-    adversarial: Adversarial = field(default_factory=Adversarial)
+    # `momentum` is not Adam's beta_1, which the trainer sets to the paper's 0.5; at the paper's rate of 2e-4 so small a
+    # pair had learnt less after as many epochs.
+    fit: Fit = field(default_factory=lambda: Fit(epochs=30, learning_rate=5e-4, schedule="constant", average=0.999))
+    adversarial: Adversarial = field(default_factory=lambda: Adversarial(critic_rate=2.0, label_weight=1.0))
     calibration: Calibration = field(default_factory=Calibration)
     compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
 
 
 def build(settings: Settings, contract: Contract) -> Built:
-    """Generator: dense, two transposed convolutions, tanh. Discriminator: two convolutions, dense."""
+    """Generator: dense, two or three transposed convolutions, tanh. Discriminator: three convolutions, dense."""
     import keras
 
     keras.utils.set_random_seed(settings.seed)
@@ -67,12 +73,14 @@ def _generator(shape: tuple[int, ...], latent: tuple[int, ...], filters: int) ->
     import keras
     from keras import layers
 
-    start = (-(-shape[0] // 4), -(-shape[1] // 4), 2 * filters)
+    doublings = 3 if not shape[0] % 8 and shape[0] >= _LARGE else 2
+    side, widest = -(-shape[0] // 2**doublings), 2 ** (doublings - 1) * filters
     noise = keras.Input(latent, name="latent")
-    x = layers.Dense(start[0] * start[1] * start[2], use_bias=False)(noise)
-    x = layers.Reshape(start)(layers.ReLU()(layers.BatchNormalization()(x)))
-    x = layers.Conv2DTranspose(filters, 4, strides=2, padding="same", use_bias=False)(x)
-    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Dense(side * side * widest, use_bias=False)(noise)
+    x = layers.Reshape((side, side, widest))(layers.ReLU()(layers.BatchNormalization()(x)))
+    for times in range(doublings - 2, -1, -1):
+        x = layers.Conv2DTranspose(2**times * filters, 4, strides=2, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
     image = layers.Conv2DTranspose(shape[-1], 4, strides=2, padding="same", activation="tanh", name="image")(x)
     return keras.Model(noise, image, name="generator")
 
@@ -86,7 +94,8 @@ def _discriminator(shape: tuple[int, ...], model: Model) -> Any:
 
     image = keras.Input(shape, name="image")
     x = kept(layers.Conv2D(model.filters, 4, strides=2, padding="same"))(image)
-    x = kept(layers.Conv2D(2 * model.filters, 4, strides=2, padding="same"))(layers.LeakyReLU(0.2)(x))
+    for times in (2, 4):
+        x = kept(layers.Conv2D(times * model.filters, 4, strides=2, padding="same"))(layers.LeakyReLU(0.2)(x))
     x = layers.Flatten()(layers.LeakyReLU(0.2)(x))
     score = kept(layers.Dense(1, name="score"))(x)
     return keras.Model(image, score, name="discriminator")

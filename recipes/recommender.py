@@ -30,7 +30,7 @@ class RatingsData:
     highest: float = setting(5.0, "highest rating there can be; one above is an error")
     liked: float = setting(0.0, "ratings below do not count as liked")
     length: int = setting(20, "newest items of a history that the model sees", low=1, high=10_000)
-    half_life: float = setting(5.0, "places back in the history where an item counts half; 0: all alike", low=0.0)
+    half_life: float = setting(2.0, "places back in the history where an item counts half; 0: all alike", low=0.0)
     kept: int = setting(0, "newest items that are not recommended again; 0: all of the longest history", low=0)
     histories: bool = setting(True, "the bundle knows what each user had: a user's id is enough to be answered")
     anonymous: float = setting(
@@ -45,8 +45,8 @@ class RatingsData:
 class Model:
     """The network."""
 
-    embedding: int = setting(32, "numbers that stand for a user or an item", low=1, high=4096)
-    units: int = setting(64, "units of the user tower's hidden layer", low=1, high=8192)
+    embedding: int = setting(64, "numbers that stand for a user or an item", low=1, high=4096)
+    units: int = setting(128, "units of the user tower's hidden layer", low=1, high=8192)
     dropout: float = setting(0.3, "share of features dropped in the user's tower", low=0.0, high=0.9)
 
 
@@ -57,7 +57,7 @@ class Settings:
     seed: int = setting(0, "of the first weights, the order and who is anonymous", low=0)
     data: RatingsData = field(default_factory=RatingsData)
     model: Model = field(default_factory=Model)
-    fit: Fit = field(default_factory=lambda: Fit(epochs=12, batch_size=512, learning_rate=4e-3))
+    fit: Fit = field(default_factory=lambda: Fit(epochs=10, batch_size=512, learning_rate=4e-3))
     calibration: Calibration = field(default_factory=Calibration)
     # An int8 output has 256 levels for thousands of items: many tie. Half precision keeps the order.
     compress: PruneAndQuantize = field(default_factory=lambda: PruneAndQuantize(("quantize:precision=float16",)))
@@ -82,7 +82,8 @@ def build(settings: Settings, contract: Contract) -> Built:
     x = layers.Dropout(settings.model.dropout, seed=settings.seed)(x)
     x = layers.Dense(settings.model.units, activation="relu", name="hidden")(x)
     x = layers.Dropout(settings.model.dropout, seed=settings.seed + 1)(x)
-    x = layers.Dense(size, name="user_tower")(x)
+    # What was had last says most of what comes next: the layers only add to it (He et al. 2016, arXiv:1512.03385).
+    x = layers.Add(name="user_tower")([layers.Dense(size, name="correction")(x), had])
     scores = layers.Dense(contract.outputs["scores"][0], name="scores")(x)
     return Built(keras.Model([user, history, weights], scores, name="recommender"), (Phase("fit", settings.fit),))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +15,11 @@ import pytest
 import killed_publish
 import small
 import tiny
-from dltk.base.errors import InputError
+from dltk.base.errors import EnvironmentFault, InputError
 from dltk.bundle import golden_bytes, labels_bytes, publish
 from dltk.edge.integrity import read_bundle
 from dltk.edge.replay import golden, replay
+from edge import archives
 
 pytest.importorskip("ai_edge_litert")
 
@@ -69,6 +72,62 @@ def test_what_is_no_bundle_is_left_alone(model, tmp_path):
     assert file.read_bytes() == b"a file"
     assert link.is_symlink()
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_an_archive_holds_the_folders_files(model, tmp_path):
+    publish(killed_publish.sealing("same", model), tmp_path / "folder")
+    for name in ("one.zip", "two.zip"):
+        publish(killed_publish.sealing("same", model), tmp_path / "deep" / name, archive=True)
+    data = (tmp_path / "deep" / "one.zip").read_bytes()
+    assert archives.members(data) == small.files(tmp_path / "folder")
+    assert next(iter(archives.members(data))) == "manifest.json"
+    assert data == (tmp_path / "deep" / "two.zip").read_bytes()
+    assert replay(tmp_path / "deep" / "one.zip")["passed"]
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["one.zip", "two.zip"]
+
+
+def test_a_signature_stands_beside_the_manifest_in_both_forms(model, tmp_path):
+    ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
+    for archive in (False, True):
+        target = tmp_path / f"bundle{archive}"
+        publish(killed_publish.sealing("signed", model), target, archive=archive, key=key)
+        found = archives.members(target.read_bytes()) if archive else small.files(target)
+        key.public_key().verify(found["manifest.sig"], found["manifest.json"])
+        assert "manifest.sig" not in read_bundle(target).manifest.files
+        assert not any(key.private_bytes_raw() in data for data in found.values())
+
+
+def test_an_archive_is_replaced_whole_or_not_at_all(model, tmp_path, monkeypatch):
+    target = tmp_path / "bundle.zip"
+    publish(killed_publish.sealing("old", model), target, archive=True)
+    old = target.read_bytes()
+
+    def full(source, into):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full)
+        with pytest.raises(EnvironmentFault, match="full disk"):
+            publish(killed_publish.sealing("new", model), target, archive=True)
+    assert small.files(tmp_path) == {"bundle.zip": old}
+    publish(killed_publish.sealing("new", model), target, archive=True)
+    assert read_bundle(target).manifest.name == "new"
+
+
+def test_only_an_archive_of_a_bundle_is_replaced_by_one(model, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "photos.zip").write_bytes(archives.zipped({"cat.jpg": b"a cat"}))
+    (tmp_path / "notes.zip").write_bytes(b"notes")
+    publish(killed_publish.sealing("old", model), tmp_path / "bundle.zip", archive=True)
+    (tmp_path / "link.zip").symlink_to(tmp_path / "bundle.zip")
+    before = small.files(tmp_path)
+    for name in ("folder", "photos.zip", "notes.zip", "link.zip"):
+        with pytest.raises(InputError, match=name):
+            publish(killed_publish.sealing("new", model), tmp_path / name, archive=True)
+    with pytest.raises(InputError, match="must be a folder"):
+        publish(killed_publish.sealing("new", model), tmp_path / "bundle.zip")
+    assert small.files(tmp_path) == before
 
 
 def test_golden_holds_what_replay_reads():

@@ -44,7 +44,7 @@ def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="never overwritten"):
         Run.create(tmp_path / "file")
-    with pytest.raises(InputError, match="can be made"):
+    with pytest.raises(InputError, match="parent is a folder"):
         Run.create(tmp_path / "file" / "below")
     (tmp_path / "empty").mkdir()
     assert Run.create(tmp_path / "empty").path.is_dir()

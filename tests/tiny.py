@@ -50,8 +50,13 @@ def reference(samples: np.ndarray) -> dict[str, np.ndarray]:
     return {"logits": image.reshape(len(image), -1) @ kernel.T + bias}
 
 
-def tflite(precision: str = "float32", *, input_name: str = "image", named: bool = True) -> bytes:
-    """A FULLY_CONNECTED layer: "float32", "int8" (float border) or "int8-io" (int8 border)."""
+def tflite(
+    precision: str = "float32", *, input_name: str = "image", named: bool = True, given: int | None = None
+) -> bytes:
+    """A FULLY_CONNECTED layer: "float32", "int8" (float border) or "int8-io" (int8 border).
+
+    `given` is the number of the tensor that the signature calls logits: where another stands, the file is damaged.
+    """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
@@ -78,7 +83,7 @@ def tflite(precision: str = "float32", *, input_name: str = "image", named: bool
             add.operator(schema.BuiltinOperator.DEQUANTIZE, [result], [last])
     graph.inputs, graph.outputs = [first], [last]
     if named:
-        model.signatureDefs = [add.signature({input_name: first}, {"logits": last})]
+        model.signatureDefs = [add.signature({input_name: first}, {"logits": last if given is None else given})]
     builder = flatbuffers.Builder(4096)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from by_hand import by_hand
 from compression import ROWS, compression
+from damage import damage
 from figures import Figure, merge, render
 from light_start import light_start
 from others import others
@@ -60,6 +61,7 @@ def benchmarks(options: argparse.Namespace) -> Mapping[str, Callable[[], list[Fi
     return {
         "light-start": light_start,
         "phase-one": partial(phase_one, **small),
+        "damage": partial(damage, limit=options.limit),
         "accuracy-cnn": partial(accuracy, "cnn", **trained),
         "int8-cnn": partial(int8, "cnn", **trained),
         "accuracy-mobilenet": partial(accuracy, "mobilenet", **trained),

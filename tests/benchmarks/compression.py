@@ -62,6 +62,15 @@ ROWS: dict[str, Row] = {
         ),
         "int8", 0.5, download=1 / 8,
     ),
+    "tenth-cnn": Row(
+        "cnn-10k",
+        (
+            "prune:sparsity=0.77,epochs=16,batch_size=128,end=0.5,learning_rate=2e-3",
+            "cluster:clusters=16,epochs=8,batch_size=128,learning_rate=1e-3",
+            "quantize:method=qat,epochs=3,learning_rate=2e-4,batch_size=128",
+        ),
+        "int8", 1.0, download=1 / 10,
+    ),
     "shared-mobilenet": Row(
         "mobilenet-10k",
         (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-__all__ = ["Missing", "Row", "as_table"]
+__all__ = ["Missing", "Row", "as_table", "folded", "renewed"]
+
+_TABLE = "| target | file | held to | measured | |\n|---|---|---|---|---|\n"
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,41 @@ class Missing(Exception):
 def as_table(rows: Sequence[Row]) -> str:
     """Markdown: a line a row."""
     words = {True: "met", False: "**MISSED**", None: "skipped"}
-    lines = ["| target | file | held to | measured | |", "|---|---|---|---|---|"]
+    lines = []
     for row in rows:
         cells = (row.target, row.what, row.held_to, row.measured, words[row.met])
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+    return _TABLE + "".join(f"{line}\n" for line in lines)
+
+
+def folded(found: Iterable[tuple[str, Row]]) -> list[Row]:
+    """One row for what was held to one promise in several variants (name, row): what came out, and in which."""
+    together: dict[tuple[str, str, str], list[tuple[str, Row]]] = {}
+    for variant, row in found:
+        together.setdefault((row.target, row.what, row.held_to), []).append((variant, row))
+    rows = []
+    for each in together.values():
+        words: dict[str, list[str]] = {}
+        for variant, row in each:
+            words.setdefault(row.measured, []).append(variant)
+        measured = "; ".join(f"{text} ({', '.join(names)})" for text, names in words.items())
+        ran = [row.met for _, row in each if row.met is not None]
+        rows.append(replace(each[0][1], measured=measured, met=all(ran) if ran else None))
+    return rows
+
+
+def renewed(page: str, rows: Sequence[Row]) -> str:
+    """`page` with the rows of the targets in `rows` in its table; other targets' rows stay above them.
+
+    A page without such a table becomes the table.
+    """
+    before, table, after = page.partition(_TABLE)
+    if not table:
+        return as_table(rows)
+    old, rest = [], after.split("\n")
+    while rest and rest[0].startswith("|"):
+        old.append(rest.pop(0) + "\n")
+    new = as_table(rows).removeprefix(_TABLE).splitlines(keepends=True)
+    done = {row.target for row in rows}
+    lines = [line for line in old if line.split(" | ")[0].removeprefix("| ") not in done] + new
+    return before + table + "".join(lines) + "\n".join(rest)

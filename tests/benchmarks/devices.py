@@ -13,7 +13,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from device_kit import Missing, Row, as_table
+from device_kit import Missing, Row, as_table, renewed
 from shell import ROOT, heading
 
 from dltk.base.files import write_atomic
@@ -21,7 +21,14 @@ from dltk.base.files import write_atomic
 __all__ = ["TARGETS", "main"]
 
 # Name -> module beside this file; its function `rows(work)` runs the target in the folder `work`, which it owns.
-TARGETS: dict[str, str] = {}
+TARGETS: dict[str, str] = {
+    "ssh": "device_ssh",
+    "x86-light": "device_light",
+    "aarch64": "device_arm64",
+    "armv7": "device_armv7",
+    "browser": "device_browser",
+    "node": "device_node",
+}
 
 
 def main() -> None:
@@ -29,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=tuple(TARGETS), help="may be given several times")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "devices", help="folder of what is fetched")
-    parser.add_argument("--out", type=Path, help="write the table to this file too")
+    parser.add_argument("--out", type=Path, help="put the rows into the table of this page")
     options = parser.parse_args()
     found: list[Row] = []
     for name in options.only or TARGETS:
@@ -38,7 +45,8 @@ def main() -> None:
     table = as_table(found)
     print(f"\n{table}", flush=True)
     if options.out:
-        write_atomic(options.out, table.encode())
+        page = options.out.read_text() if options.out.is_file() else ""
+        write_atomic(options.out, renewed(page, found).encode())
     if any(row.met is False for row in found):
         sys.exit(1)
 

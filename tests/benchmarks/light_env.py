@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from shell import ROOT, Failure, run
@@ -17,16 +18,20 @@ HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_model_optimization", "on
 _SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "toolkit", "recipes")
 
 
-def build(folder: Path, *, extra: str = "tflite") -> Path:
+def build(folder: Path, *, extra: str = "tflite", also: Sequence[str] = ()) -> Path:
     """Make the environment in `folder`, which is emptied first; returns its Python.
 
     dltk is installed from a copy of its sources, since building a package leaves files beside them.
+
+    Args:
+        extra: of dltk; empty: none.
+        also: further requirements, chosen together with dltk's own.
     """
     shutil.rmtree(folder, ignore_errors=True)
     python = folder / "bin" / "python"
     with tempfile.TemporaryDirectory(prefix="dltk-light-") as scratch:
         source = _copy_sources(Path(scratch, "dltk"))
-        for command in _commands(folder, python, f"{source}[{extra}]"):
+        for command in _commands(folder, python, [f"{source}[{extra}]" if extra else str(source), *also]):
             run(command)
     return python
 
@@ -59,12 +64,12 @@ def _copy_sources(target: Path) -> Path:
     return target
 
 
-def _commands(folder: Path, python: Path, wanted: str) -> list[list[str | Path]]:
+def _commands(folder: Path, python: Path, wanted: Sequence[str]) -> list[list[str | Path]]:
     beside = Path(sys.executable).parent / "uv"
     uv = shutil.which("uv") or (str(beside) if beside.is_file() else None)
     if uv:
         return [
             [uv, "venv", "-q", "--python", sys.executable, folder],
-            [uv, "pip", "install", "-q", "--python", python, wanted],
+            [uv, "pip", "install", "-q", "--python", python, *wanted],
         ]
-    return [[sys.executable, "-m", "venv", folder], [python, "-m", "pip", "install", "-q", wanted]]
+    return [[sys.executable, "-m", "venv", folder], [python, "-m", "pip", "install", "-q", *wanted]]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import Figure, at_least
+from figures import Figure, at_least, spread
 from numpy.typing import NDArray
 from shell import console_script, once, run, shown
 
@@ -14,34 +14,42 @@ from dltk.edge.machine import machine
 
 __all__ = ["frechet", "made_fashion"]
 
+_SEEDS = (0, 1, 2)
 _SAMPLES = 5_000
 _CONFIDENT = 0.9
 _SHARE, _LEAST = 0.85, 0.03  # of the real images' share of confident ones; of samples in every class
 _IMAGES = ("data.size=32", "data.resize=keep")
+_OWN = (*_IMAGES, "data.channels=1", "fit.epochs=15")
 
 
 def made_fashion(*, runs: Path, limit: int = 0) -> list[Figure]:
     """Confidence, variety and Frechet distance of samples; the same of real test images stands beside each."""
-    command, images = _made(runs, limit)
     judge = _Judge(_trained(runs, "judge-fashion", "cnn", limit, *_IMAGES, "fit.epochs=12"))
     reals = judge.reals()
-    (sure, found), (sure_reals, _) = judge.labels(images), judge.labels(reals)
-    share, shares = sure / sure_reals, np.bincount(found, minlength=10) / len(found)
-    features = [judge.features(part) for part in (images, reals, reals[::2], reals[1::2])]
-    distance, baseline = frechet(features[0], features[1]), frechet(features[2], features[3])
-    count = f"{len(images):,} samples"
+    sure_reals, features = judge.labels(reals)[0], judge.features(reals)
+    shares, rarest, distances, command = [], [], [], ""
+    for seed in _SEEDS:
+        command, images = _made(runs, limit, seed)
+        sure, found = judge.labels(images)
+        shares.append(sure / sure_reals)
+        rarest.append(float(np.bincount(found, minlength=10).min() / len(found)))
+        distances.append(frechet(judge.features(images), features))
+    baseline = frechet(features[::2], features[1::2])
 
-    def figure(what: str, value: str, words: str, target: float | None, reached: float) -> Figure:
-        said, met = ("", None) if target is None else (f"at least {target:g}", at_least(reached, target))
-        return Figure("made-fashion", what, command, value, words, said, met, machine())
+    def figure(what: str, values: list[float], form: str, words: str, target: float | None) -> Figure:
+        middle, range_ = spread(values, form)
+        said, met = ("", None) if target is None else (f"at least {target:g}", at_least(min(values), target))
+        words = f"{range_}, a seed each; {words}"
+        return Figure("made-fashion", what, command, form.format(middle), words, said, met, machine())
 
     what = f"samples labelled with confidence over {_CONFIDENT:g}, over the real images' share"
-    rarest = "least share of samples that a class has"
+    least = "least share of samples that a class has"
     apart = "Frechet distance of the classifier's features, samples from test images"
+    count = f"{_SAMPLES:,} samples"
     return [
-        figure(what, f"{share:.3f}", f"{sure:.3f} of {count}, {sure_reals:.3f} of real ones", _SHARE, share),
-        figure(rarest, f"{shares.min():.3f}", f"{count}, 10 classes", _LEAST, float(shares.min())),
-        figure(apart, f"{distance:.2f}", f"{baseline:.2f} between halves of the test images", None, distance),
+        figure(what, shares, "{:.3f}", f"{count}, {sure_reals:.3f} of real ones", _SHARE),
+        figure(least, rarest, "{:.3f}", f"{count}, 10 classes", _LEAST),
+        figure(apart, distances, "{:.2f}", f"{baseline:.2f} between halves of the test images", None),
     ]
 
 
@@ -55,14 +63,15 @@ def frechet(one: NDArray[Any], other: NDArray[Any]) -> float:
     return float(np.square(means[0] - means[1]).sum() + np.trace(spreads[0] + spreads[1]) - 2 * roots.sum())
 
 
-def _made(runs: Path, limit: int) -> tuple[str, NDArray[np.uint8]]:
+def _made(runs: Path, limit: int, seed: int) -> tuple[str, NDArray[np.uint8]]:
     """The command that trained the generator, and what its float32 file makes of the first seed numbers."""
     from dltk.edge import load
 
-    source, bundle = _trained(runs, "gan-fashion", "gan", limit, *_IMAGES, "data.channels=1"), runs / "gan-bundle"
+    name, own = f"gan-fashion-{seed}", (*_OWN, f"seed={seed}")
+    source, bundle = _trained(runs, name, "gan", limit, *own), runs / "gan-bundle"
     run([console_script(), "export", source, "--precision", "float32", "--out", bundle])
     images = np.stack(load(bundle).predict_many(range(_SAMPLES)))
-    return _command(runs, "gan-fashion", "gan", limit, *_IMAGES, "data.channels=1")[1], images
+    return _command(runs, name, "gan", limit, *own)[1], images
 
 
 def _command(runs: Path, name: str, recipe: str, limit: int, *pairs: str) -> tuple[list[Any], str]:

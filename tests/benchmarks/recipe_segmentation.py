@@ -15,7 +15,7 @@ __all__ = ["masks_of_shapes"]
 
 _SEEDS = (0, 1, 2)
 _PICTURES = 1500
-_SETTINGS = ("data.size=64", "model.alpha=0.35", "model.filters=64,48,32,24,16", "fit.epochs=30")
+_SETTINGS = ("data.size=64", "model.filters=64,48,32,24,16", "fit.epochs=15")
 _LEAST, _MOST_POINTS = 0.9, 2.0
 
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 import small
+import stub_ssh
 from dltk.cli.searched import searched_text
 
 pytestmark = small.QUIET
@@ -19,6 +20,9 @@ pytestmark = small.QUIET
         (("--max-size", "300 kilo"), "For example --max-size 300KB"),
         (("--max-download", "3/2"), "For example --max-download 300KB"),
         (("--max-latency", "5"), "For example --max-latency 5ms"),
+        (("--max-drop", "0.1", "--host", "pi@raspberrypi"), "--host: measures for --max-latency"),
+        (("--max-latency", "5ms", "--host", "-pi"), "--host: must be USER@HOST"),
+        (("--max-latency", "5ms", "--remote-python", "python3"), "--remote-python: is one of --host"),
         (("--confident",), "For example --max-drop 0.01 --confident"),
         (("--trials", "3"), "--trials: bounds a search"),
         (("--max-drop", "0.1", "--trials", "-3"), "must be 0 or more"),
@@ -59,6 +63,23 @@ def test_limits_that_are_not(trained, tmp_path):
     assert "are NOT met" in done.stdout
     done = small.invoke("report", tmp_path / "run")
     assert done.exit_code == 0, done.output
+
+
+def test_times_of_another_machine(trained, tmp_path, monkeypatch):
+    stub_ssh.install(tmp_path / "ssh", monkeypatch)
+    # 10 s: whatever else this machine does, and whatever it is.
+    words = ("--max-latency", "10s", "--run", tmp_path / "run")
+    done = small.invoke("compress", trained.path, *words, "--host", "pi@raspberrypi")
+    assert done.exit_code == 0, done.output
+    assert "Measured on the files, one thread, on pi@raspberrypi:" in done.stdout
+    assert len((tmp_path / "ssh" / "calls").read_text().splitlines()) == 1
+    assert not list((tmp_path / "ssh" / "tmp").glob("dltk-*"))
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["machine"]["host"] == "pi@raspberrypi"
+    done = small.invoke("compress", trained.path, *words, "--resume")
+    assert done.exit_code == 3, done.output
+    assert "was begun with times of pi@raspberrypi: " in done.stderr
+    assert "; received this machine: " in done.stderr
 
 
 def test_the_table_of_candidates():

@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 
 import small
+import stub_ssh
 import tiny
 from dltk.cli.main import COMMANDS, cli
+from dltk.edge.archive import pack
+from dltk.edge.seal import sign
 from dltk.edge.signature import Signature, TensorSpec
 
 pytestmark = [
@@ -92,6 +95,28 @@ def bundle(folder):
     tiny.write_bundle(folder, {"model.float32.tflite": tiny.tflite(), "model.float32.onnx": tiny.onnx()})
 
 
+def archive(path):
+    """Signed by the owner of `public.pem`."""
+    bundle(path.with_suffix(""))
+    found = small.files(path.with_suffix(""))
+    path.write_bytes(pack(found | {"manifest.sig": sign(found["manifest.json"], _key())}))
+
+
+def _key():
+    ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
+    return ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
+
+
+def key(path):
+    """The private or the public half of one key pair."""
+    from cryptography.hazmat.primitives import serialization as forms
+
+    if path.stem == "private":
+        path.write_bytes(_key().private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption()))
+    else:
+        path.write_bytes(_key().public_key().public_bytes(forms.Encoding.PEM, forms.PublicFormat.SubjectPublicKeyInfo))
+
+
 def policy(folder):
     """Pushes the cart to the side that its pole falls to: worth is what the pole's angle and its speed say."""
     package, _ = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
@@ -133,6 +158,8 @@ MAKERS = (
     (r"[\w-]+\.(jpg|png)", photo),
     (r"exported/control", policy),
     (r"exported/[\w-]+", bundle),
+    (r"exported/[\w-]+\.zip", archive),
+    (r"(private|public)\.pem", key),
     (r"[\w-]+\.(keras|h5)", model),
 )
 
@@ -141,7 +168,7 @@ def paths(line):
     """What an example names that must be there before it runs, and what it says that it makes."""
     words = shlex.split(line)[2:]
     made = [words[place + 1] for place, word in enumerate(words) if word in MADE_BY_IT]
-    there = [word for word in words if re.fullmatch(r"\w+/[\w/-]*|[\w-]+\.[a-z]\w+", word) and word not in made]
+    there = [word for word in words if re.fullmatch(r"\w+/[\w/-]*(\.zip)?|[\w-]+\.[a-z]\w+", word) and word not in made]
     return there, made
 
 
@@ -164,6 +191,8 @@ def run(line, folder, request, monkeypatch):
         prepare(word, folder, request)
     monkeypatch.chdir(folder)
     words = shlex.split(line)[1:]
+    if "--host" in words:
+        stub_ssh.install(folder / "ssh", monkeypatch)
     done = small.invoke(*words, *SHORTER.get(words[0], []))
     assert done.exit_code == 0, done.output
     assert done.stdout.strip()

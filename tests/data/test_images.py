@@ -14,6 +14,7 @@ from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.fetch import cache_folder
 from dltk.base.progress import Silent
 from dltk.data import decoded, prepare_images
+from dltk.edge.preprocess import image_ops, read_image
 from dltk.recipe import ImageData
 
 
@@ -294,8 +295,8 @@ def test_an_npz_is_resized_like_files(tmp_path):
     )
     found = prepare(tmp_path / "data.npz")
     assert found.report["samples"] == {"train": 13, "validation": 1, "test": 6}
-    wanted = Image.fromarray(images[14]).convert("RGB").resize((8, 8), Image.Resampling.BILINEAR)
-    assert np.array_equal(found.test.take(np.array([0]))[0], np.asarray(wanted))
+    wanted = read_image(images[14], image_ops(8, 8))
+    assert np.array_equal(found.test.take(np.array([0]))[0], wanted)
 
 
 @pytest.mark.parametrize(

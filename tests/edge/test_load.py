@@ -66,8 +66,11 @@ def test_a_model_that_does_not_fit_the_signature_is_refused(tmp_path, models):
 
 def test_a_model_that_does_not_load_names_its_file(tmp_path, models):
     tiny.write_bundle(tmp_path / "b", {"model.float32.onnx": b"no model"})
-    with pytest.raises(InputError, match=r"model\.float32\.onnx: must load in ONNX Runtime"):
+    with pytest.raises(InputError, match=r"model\.float32\.onnx: must be a protocol buffer"):
         load(tmp_path / "b")
+    tiny.write_bundle(tmp_path / "c", {"model.float32.onnx": tiny.onnx()[:-50]})
+    with pytest.raises(InputError, match=r"model\.float32\.onnx: must load in ONNX Runtime"):
+        load(tmp_path / "c")
 
 
 def test_many_are_each(bundle):

@@ -10,7 +10,7 @@ import pytest
 
 import tiny
 from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageError
-from dltk.edge import replay
+from dltk.edge import replay, worker
 from dltk.edge.families import family
 
 
@@ -96,6 +96,39 @@ def test_what_has_no_runtime_is_skipped_and_said(bundle, monkeypatch):
     monkeypatch.setattr(sys.modules["dltk.edge.replay"], "available", lambda: ())
     with pytest.raises(EnvironmentFault, match="pip install"):
         replay(bundle)
+
+
+def test_apart_says_the_same(bundle):
+    """The child makes the tensors itself; golden samples are stored with the tensors that the same code made."""
+    assert replay(bundle, isolated=True) == replay(bundle)
+
+
+def test_a_crash_of_the_runtime_fails_one_artifact_and_no_more(bundle, monkeypatch):
+    """The child that gets the float32 TFLite file dies as a runtime does in a damaged model."""
+    dies = "import os, pathlib, sys; b'TFL3' in pathlib.Path(sys.argv[1], 'model').read_bytes()[4:8] and os.abort()"
+    start = worker._run_child
+
+    def run(command, timeout):
+        start([*command[:2], "-c", dies, command[-1]], timeout)
+        start(command, timeout)
+
+    monkeypatch.setattr(worker, "_run_child", run)
+    with pytest.raises(
+        LimitError, match=r"model\.float32\.tflite: must not crash its runtime; received SIGABRT"
+    ) as caught:
+        replay(bundle, isolated=True)
+    assert caught.value.exit_code == 4
+    found = {artifact["file"]: artifact["status"] for artifact in caught.value.measured["artifacts"]}
+    assert {name for name, status in found.items() if status == "passed"} == {n for n in found if n.endswith(".onnx")}
+
+
+def test_a_file_that_does_not_load_is_named_apart_too(tmp_path, models):
+    tiny.write_bundle(tmp_path / "b", {"model.float32.onnx": b"no model"})
+    with pytest.raises(LimitError) as caught:
+        replay(tmp_path / "b", isolated=True)
+    (found,) = caught.value.measured["artifacts"]
+    assert found["reasons"][0].startswith("model.float32.onnx: must be a protocol buffer")
+    assert "known to load in 1.0" in found["reasons"][0]
 
 
 def test_an_unknown_runtime_is_a_wrong_use(bundle):

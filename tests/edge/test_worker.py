@@ -49,7 +49,7 @@ def test_times_are_in_order(models):
 
 
 def test_a_model_that_does_not_load_is_an_input_error(models):
-    with pytest.raises(InputError, match="must load in ONNX Runtime"):
+    with pytest.raises(InputError, match="must be a protocol buffer"):
         run_worker(b"no model", "onnx", tiny.SIGNATURE, tiny.raws())
     with pytest.raises(InputError, match="picture"):
         run_worker(tiny.tflite(input_name="picture"), "tflite", tiny.SIGNATURE, tiny.raws())
@@ -80,6 +80,13 @@ def test_a_model_that_never_ends_is_stopped(models, monkeypatch):
     child(monkeypatch, "import time; time.sleep(60)")
     with pytest.raises(LimitError, match=r"within 0\.2 s"):
         work(models, timeout=0.2)
+
+
+def test_where_no_process_can_be_started_it_is_the_environments_fault(models, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/dev/null")
+    with pytest.raises(EnvironmentFault, match="process of its own") as caught:
+        work(models)
+    assert caught.value.exit_code == 5
 
 
 _BLOCKED = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -65,17 +66,43 @@ def test_layers_of_several_operators_free_all():
     assert allowed_float(graph(CONVOLUTION, layer), plan(attend="no kernel"), FOUND) >= set(FOUND)
 
 
-def test_every_format_has_a_minimum_runtime():
-    for form in PAIRS:
-        assert minimum_runtime(form)[-1].isdigit()
+def using(**versions):
+    """A TFLite file that asks for these versions of operators."""
+    import flatbuffers
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.ModelT()
+    for name, number in versions.items():
+        code = schema.OperatorCodeT()
+        code.builtinCode = getattr(schema.BuiltinOperator, name)
+        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), number
+        model.operatorCodes = [*(model.operatorCodes or []), code]
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
 
 
-@pytest.mark.parametrize("form", PAIRS)
-def test_the_minimum_runtime_is_the_oldest_of_its_row_on_the_page_and_loads_everything(form):
-    name, version = minimum_runtime(form).split()
+@pytest.mark.parametrize(
+    ("versions", "oldest"),
+    [
+        ({"CONV_2D": 3, "FULLY_CONNECTED": 4}, "tflite-runtime 2.14.0"),
+        ({"CONV_2D": 7, "FULLY_CONNECTED": 10, "WHILE": 1}, "tflite-runtime 2.14.0"),
+        ({"CONV_2D": 8}, "ai-edge-litert 1.0.0"),
+        ({"CONV_2D": 3, "FULLY_CONNECTED": 12}, "ai-edge-litert 1.0.0"),
+        ({"REDUCE_WINDOW": 1}, "ai-edge-litert 1.0.0"),
+        ({"FULLY_CONNECTED": 14}, f"ai-edge-litert {version('ai-edge-litert')}"),
+    ],
+)
+def test_a_tflite_file_names_the_oldest_runtime_that_has_its_operators(versions, oldest):
+    assert minimum_runtime("tflite", using(**versions)) == oldest
+
+
+@pytest.mark.parametrize(("name", "form"), [("ai-edge-litert 1.0.0", "tflite"), (minimum_runtime("onnx", b""), "onnx")])
+def test_the_minimum_runtime_is_the_oldest_of_its_row_on_the_page_and_loads_everything(name, form):
+    package, oldest = name.split()
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "runtimes.md").read_text()
-    row = next(line for line in page.splitlines() if line.startswith(f"| {name} "))
+    row = next(line for line in page.splitlines() if line.startswith(f"| {package} "))
     first, _, *answers = (cell.strip() for cell in row.strip("|").split("|"))
-    assert first.removeprefix(f"{name} ").split(", ")[0] == version
+    assert first.removeprefix(f"{package} ").split(", ")[0] == oldest
     assert set(answers) <= {"yes", "-"}
     assert answers.count("yes") == len(PAIRS[form])

@@ -132,12 +132,12 @@ def safetensors(tensors: dict[str, np.ndarray]) -> bytes:
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("mine.npz", b"no zip", "undamaged .npz"),
+        ("mine.npz", b"no zip", "plain arrays"),
         ("mine.safetensors", b"\x05", "undamaged .safetensors"),
         ("mine.safetensors", struct.pack("<Q", 2) + b"{}", "must hold the weight"),
-        ("mine.keras", b"no zip", "must be a Keras model"),
-        ("mine.weights.h5", b"no hdf5", "must be weights of mobilenetv2"),
-        ("mine.h5", b"no hdf5", "must be weights of mobilenetv2"),
+        ("mine.keras", b"no zip", "must be a whole .keras file"),
+        ("mine.weights.h5", b"no hdf5", "must be a whole HDF5 file"),
+        ("mine.h5", b"no hdf5", "must be a whole HDF5 file"),
         ("mine.pth", b"", "convert it to .safetensors"),
         ("mine.txt", b"", "weights must be one of"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from dltk.base.errors import InputError
 from dltk.recipe.load import load, read, registered, resolve
+from dltk.recipe.settings import digest
 
 WHOLE = """
 from dataclasses import dataclass, field
@@ -47,6 +49,31 @@ def test_a_recipe_by_path(tmp_path):
     assert (loaded.recipe.name, loaded.is_file, loaded.source) == ("mine", True, WHOLE)
     assert resolve(loaded.recipe, ["seed=4"], smoke=True).data.size == 16
     assert resolve(loaded.recipe, ["data.size=24"], smoke=True).data.size == 24  # what is typed comes last
+
+
+@pytest.mark.parametrize("name", sorted(registered()))
+def test_each_recipe_may_be_copied_out_and_edited(name, tmp_path):
+    """A copy stands on its own: it finds nothing beside itself, and what is changed in it counts."""
+    ours = read(name)
+    assert ours.source.count("seed: int = setting(0,") == 1
+    path = tmp_path / "copied.py"
+    path.write_text(ours.source.replace("seed: int = setting(0,", "seed: int = setting(7,"))
+    copy = load(path)
+    assert (copy.name, copy.settings.seed) == (name, 7)
+    assert digest(resolve(copy, ["seed=0"])) == digest(ours.recipe.settings)
+
+
+def test_a_recipe_of_another_package_is_listed_and_found(tmp_path):
+    (tmp_path / "theirs.py").write_text(WHOLE.replace('"mine"', '"theirs"'))
+    meta = tmp_path / "theirs-1.0.dist-info"
+    meta.mkdir()
+    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (meta / "entry_points.txt").write_text("[dltk.recipes]\ntheirs = theirs:recipe\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    for words, expected in ((["recipes"], "theirs  "), (["recipes", "theirs"], "theirs: One.")):
+        command = [sys.executable, "-m", "dltk.cli.main", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        assert expected in done.stdout
 
 
 @pytest.mark.parametrize(

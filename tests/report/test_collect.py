@@ -137,7 +137,7 @@ def test_what_is_neither_run_nor_bundle_is_refused(tmp_path, make):
         path.write_text("x")
     elif make == "empty":
         path.mkdir()
-    with pytest.raises(InputError, match="dltk finetune"):
+    with pytest.raises(InputError, match=r"dltk (finetune|export)"):
         collect(path)
 
 

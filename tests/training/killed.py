@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dltk.training import FitTrainer, harness, run
 from training import kit
+
+# Where it dies -> epochs that the checkpoint then holds.
+PLACES = {"first epoch": 0, "epoch": 3, "evaluation": 4, "write": 2, "renamed": 3}
 
 
 def trainer(name: str = "fit") -> FitTrainer:
@@ -18,29 +22,32 @@ def trainer(name: str = "fit") -> FitTrainer:
 
 
 def main(place: str, path: Path) -> None:
-    """Die in the middle of the fourth epoch, or with half of the third checkpoint written."""
+    """Die in a step of the first epoch or the fourth, in the fifth evaluation, or in or after the third checkpoint."""
     harness._WRITE_SHARE = 1e9  # a checkpoint every epoch
     made = trainer()
-    if place == "epoch":
-        step, count = made.step, iter(range(10_000))
-
-        def dying_step(batch: Any) -> Any:
-            if next(count) == 3 * made.steps + 2:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return step(batch)
-
-        made.step = dying_step  # type: ignore[method-assign]
+    if place in ("first epoch", "epoch"):
+        step = PLACES[place] * made.steps + 2
+        made.step = _dying(made.step, step)  # type: ignore[method-assign]
+    elif place == "evaluation":
+        made.evaluate = _dying(made.evaluate, 4)  # type: ignore[method-assign]
+    elif place == "write":
+        os.replace = _dying(os.replace, 2, lambda source, target: os.truncate(source, os.path.getsize(source) // 2))
     else:
-        replace, writes = os.replace, iter(range(10_000))
-
-        def dying_replace(source: Any, target: Any) -> None:
-            if next(writes) == 2:
-                os.truncate(source, os.path.getsize(source) // 2)
-                os.kill(os.getpid(), signal.SIGKILL)
-            replace(source, target)
-
-        os.replace = dying_replace
+        os.replace = _dying(os.replace, 2, os.replace)
     run(made, checkpoint=path)
+
+
+def _dying(call: Callable[..., Any], last: int, instead: Callable[..., Any] = lambda *given: None) -> Any:
+    """`call`, but for the time `last` (from 0): then `instead`, and the end."""
+    count = iter(range(10_000))
+
+    def counted(*given: Any) -> Any:
+        if next(count) == last:
+            instead(*given)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*given)
+
+    return counted
 
 
 if __name__ == "__main__":

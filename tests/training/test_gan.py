@@ -11,7 +11,8 @@ from PIL import Image
 from dltk.base.errors import InputError
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.recipe import Adversarial, Built, Fit, Phase
-from dltk.training import gan, run, trainers
+from dltk.training import adversarial as losses
+from dltk.training import run, trainers
 from dltk.training.backend import keras, tf
 from dltk.training.weights import snapshot
 from training import kit
@@ -26,6 +27,7 @@ FIT = Fit(epochs=4, batch_size=32, learning_rate=2e-3, schedule="constant", aver
 
 SPECTRAL = Adversarial(samples_every=2)
 PENALTY = Adversarial(loss="wgan-gp", critic_steps=2)
+NAMED = Adversarial(label_weight=1.0)
 
 
 def _built(fit=FIT, spectral=False):
@@ -57,7 +59,7 @@ def test_the_generator_learns_the_brightness_of_the_images(tmp_path):
     assert all(np.isfinite(row["validation_loss"]) for row in history)
 
 
-@pytest.mark.parametrize("adversarial", [None, SPECTRAL, PENALTY])
+@pytest.mark.parametrize("adversarial", [None, SPECTRAL, PENALTY, NAMED])
 def test_resume_is_exact(tmp_path, adversarial):
     """Spectral norms too: their vectors are variables. With a penalty the generator's turn does not start anew."""
     whole, stopped, resumed = (_trainer(adversarial=adversarial) for _ in range(3))
@@ -103,10 +105,27 @@ def test_a_discriminator_of_slope_one_pays_no_penalty():
     reals, fakes = np.zeros((5, 2, 2, 1), np.float32), np.ones((5, 2, 2, 1), np.float32)
 
     def judge(steepness):
-        return lambda images, training: steepness * tf.reduce_mean(images, axis=[1, 2, 3]) * 2.0
+        return lambda images: steepness * tf.reduce_mean(images, axis=[1, 2, 3]) * 2.0
 
-    assert float(gan._steepness(judge(1.0), tf.constant(reals), fakes, noise)) == pytest.approx(0, abs=1e-6)
-    assert float(gan._steepness(judge(3.0), tf.constant(reals), fakes, noise)) == pytest.approx(4, abs=1e-4)
+    assert float(losses.steepness(judge(1.0), tf.constant(reals), fakes, noise)) == pytest.approx(0, abs=1e-6)
+    assert float(losses.steepness(judge(3.0), tf.constant(reals), fakes, noise)) == pytest.approx(4, abs=1e-4)
+
+
+def test_images_of_one_class_each_and_all_classes_leave_the_least_doubt():
+    """Entropy of the batch's mean, at most log(3), less the mean entropy of an image's classes."""
+    sure = 50.0 * np.eye(3, dtype=np.float32)
+    assert float(losses.vague(tf.constant(sure))) == pytest.approx(-np.log(3), abs=1e-5)
+    assert float(losses.vague(tf.constant(sure[[0, 0, 0]]))) == pytest.approx(0, abs=1e-5)
+    assert float(losses.vague(tf.zeros((3, 3)))) == pytest.approx(0, abs=1e-5)
+
+
+def test_the_discriminator_learns_the_classes_where_they_weigh(tmp_path):
+    made = _trainer(Fit(epochs=12, batch_size=16, learning_rate=5e-3, schedule="constant"), NAMED)
+    run(made, checkpoint=tmp_path / "fit.npz")
+    split = kit.dataset().train
+    _, logits = made._judged(made._scaled(split.take(slice(None))), training=False)
+    assert (np.asarray(logits).argmax(axis=-1) == split.targets).mean() > 0.8
+    assert len(_trainer()._models[1].outputs) == 1
 
 
 def test_grids_are_shown_and_change_nothing(tmp_path):

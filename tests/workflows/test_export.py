@@ -22,6 +22,7 @@ from dltk.edge.manifest import MANIFEST
 from dltk.run import Run
 from dltk.validate import Gate
 from dltk.workflows import compress, export
+from edge import archives
 
 pytestmark = small.QUIET
 FILES = ("model.int8.tflite", "model.int8.onnx", "model.int8-io.tflite", "model.float32.tflite", "model.float32.onnx")
@@ -40,7 +41,7 @@ def test_the_manifest_lists_every_file(exported):
     found = small.files(exported.path)
     assert set(found) == {
         MANIFEST, *FILES, "golden.npz", "labels.txt", "report.json", "report.html", "recipe.json", "MODEL_CARD.md",
-        "LICENSES.txt",
+        "LICENSES.txt", "run.py",
     }  # fmt: skip
     assert set(read_bundle(exported.path).manifest.files) == set(found) - {MANIFEST}
 
@@ -64,6 +65,41 @@ def test_the_page_is_the_one_that_report_draws(exported, tmp_path):
     page = (exported.path / "report.html").read_bytes()
     assert page == (tmp_path / "page.html").read_bytes()
     assert not re.search(rb"<script|<link|(src|href)=.http|@import|url\((?!#)", page)  # the page stands alone
+
+
+def test_a_signed_archive_holds_what_the_folder_would(compressed, tmp_path):
+    forms = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    secret = key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
+    public = key.public_key().public_bytes(forms.Encoding.PEM, forms.PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "private.pem").write_bytes(secret)
+    folder = export(compressed.path, out=tmp_path / "digits", sign=secret, **ONE).path
+    archive = export(
+        compressed.path, out=tmp_path / "digits.zip", archive=True, sign=tmp_path / "private.pem", **ONE
+    ).path
+    assert archives.members(archive.read_bytes()) == small.files(folder)
+    assert replay(archive, verify=public)["passed"]
+    for data in small.files(folder).values():
+        assert secret.splitlines()[1] not in data
+        assert bytes(range(32)) not in data
+    done = subprocess.run([sys.executable, folder / "run.py", "--check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.count("passed")) == (0, 1), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--archive", "--out", "digits"), 2, "--out: must end in .zip"),
+        (("--sign", "no.pem"), 3, "no.pem: the file must exist"),
+        (("--sign", __file__), 3, "must be an Ed25519 private key"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_run_is_looked_at(words, code, said):
+    done = small.invoke("export", "no/such/run", *words)
+    assert done.exit_code == code
+    assert said in done.stderr
 
 
 def test_without_the_extra_there_is_no_page(exported, compressed, tmp_path, monkeypatch):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
 import small
 from dltk.base.errors import InputError, LimitError, UsageError
 from dltk.base.progress import Silent
+from dltk.edge.worker import run_worker
+from dltk.report.bought import bought_table
+from dltk.report.compressed import read_compression
 from dltk.run import Run
 from dltk.search.limits import Amount, Limits
 from dltk.workflows import compress
+from dltk.workflows.findings import carried
 
 pytestmark = small.QUIET
 EASY = {"max_drop": "0.5", "max_size": "1MB"}
@@ -93,6 +98,27 @@ def test_the_closest_is_kept_where_nothing_meets_the_limits(trained, tmp_path):
     assert report == Run.open(tmp_path / "run").read_json("report")
     with pytest.raises(LimitError, match="no candidate meets them all"):
         compress(trained.path, limits=limits, out=tmp_path / "run", resume=True)
+
+
+class Slow:
+    """A machine that takes 100 ms for anything."""
+
+    machine = {"cpu": "slow", "instructions": [], "host": "pi@raspberrypi"}
+
+    def run(self, artifact, format, signature, raws):
+        result = run_worker(artifact, format, signature, raws)
+        return replace(result, milliseconds={"p50": 100.0, "p90": 100.0, "p99": 100.0, "runs": 20})
+
+
+def test_latency_is_judged_by_the_machine_that_measures(trained, tmp_path):
+    with pytest.raises(LimitError, match=r"received latency 100\.000 ms \(at most 99\.000 ms\)"):
+        compress(trained.path, limits=Limits.parse(max_latency="99ms"), trials=0, device=Slow(), out=tmp_path / "run")
+    report = Run.open(tmp_path / "run").read_json("report")
+    rows = [trial["row"] for trial in report["search"]["trials"]] + report["artifacts"] + report["bought"]
+    assert {row["p50_ms"] for row in rows} == {100.0}
+    assert report["machine"] == Slow.machine
+    assert "raspberrypi" not in str(carried(report))  # a bundle says nothing of time
+    assert "on pi@raspberrypi (slow)" in bought_table(read_compression(report, "report")).note
 
 
 def test_given_steps_are_taken_and_held_to_the_limits(trained, tmp_path):

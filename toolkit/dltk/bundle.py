@@ -1,4 +1,4 @@
-"""Assemble a bundle beside its target, seal it with a manifest, swap it in whole."""
+"""Assemble a bundle beside its target, seal it with a manifest, swap it in whole: as a folder or as one file."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import building_folder
+from dltk.base.files import building_folder, sweep, write_atomic
+from dltk.edge.archive import Archive, pack
 from dltk.edge.arrays import npz_bytes
 from dltk.edge.families import family
-from dltk.edge.manifest import MANIFEST, Artifact, Manifest, file_entry
+from dltk.edge.manifest import MANIFEST, SEAL, Artifact, Manifest, file_entry
+from dltk.edge.seal import sign
 from dltk.edge.signature import Signature
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = ["Sealing", "golden_bytes", "labels_bytes", "publish", "report_bytes", "require_replaceable"]
 
@@ -46,30 +51,57 @@ class Sealing:
         return Manifest(self.name, self.signature, tuple(self.artifacts), entries, self.lineage, self.gate)
 
 
-def require_replaceable(target: Path) -> None:
-    """Raise InputError unless `target` is free, an empty folder or a bundle: nothing else is ever replaced."""
+def require_replaceable(target: Path, *, archive: bool = False) -> None:
+    """Raise InputError unless `target` is free, or holds what is to be replaced: nothing else ever is.
+
+    A folder may be empty or a bundle; an `archive` must be one of a bundle.
+    """
     if not os.path.lexists(target):
         return
     hint = "Give another --out."
+    if archive:
+        _require_archive(target, hint)
+        return
     if target.is_symlink() or not target.is_dir():
         raise InputError(target, "must be a folder, not a link or a file", hint=hint)
     if any(target.iterdir()) and not (target / MANIFEST).is_file():
         raise InputError(target, "holds something else than a bundle, and is left alone", hint=hint)
 
 
-def publish(sealing: Sealing, target: Path) -> None:
+def _require_archive(target: Path, hint: str) -> None:
+    if target.is_symlink() or not target.is_file():
+        raise InputError(target, "must be a file, not a link or a folder", hint=hint)
+    try:
+        sound = MANIFEST in Archive(target).names
+    except InputError:
+        sound = False
+    if not sound:
+        raise InputError(target, "is something else than the archive of a bundle, and is left alone", hint=hint)
+
+
+def publish(sealing: Sealing, target: Path, *, archive: bool = False, key: Ed25519PrivateKey | None = None) -> None:
     """Write the bundle to `target`; what stood there stays until the new one stands in its place.
 
+    Args:
+        archive: write one file instead of a folder; with the same files in it, to the bit.
+        key: sign the manifest with it; the key itself is written nowhere.
+
     Raises:
-        InputError: if `target` is a file, or a folder that holds something else than a bundle.
+        InputError: if `target` is something that `require_replaceable` leaves alone.
         EnvironmentFault: if the disk is full or not writable.
     """
-    require_replaceable(target)
-    manifest = sealing.manifest().to_bytes()
+    require_replaceable(target, archive=archive)
+    files = {MANIFEST: sealing.manifest().to_bytes()}
+    if key is not None:
+        files[SEAL] = sign(files[MANIFEST], key)
+    files |= {name: sealing.files[name] for name in sorted(sealing.files)}
+    if archive:
+        sweep(target.parent)
+        write_atomic(target, pack(files))
+        return
     with building_folder(Path(os.path.abspath(target)), replace=True) as folder:
-        for name, data in sealing.files.items():
+        for name, data in files.items():
             (folder / name).write_bytes(data)
-        (folder / MANIFEST).write_bytes(manifest)
 
 
 def labels_bytes(labels: Sequence[str]) -> bytes:

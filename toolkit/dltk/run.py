@@ -21,12 +21,15 @@ report.json      measurements of a compression
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dltk.base.errors import InputError
-from dltk.base.files import canonical_json, parse_json, read_capped, sha256, sweep, write_atomic
+from dltk.base.files import canonical_json, disk_fault, parse_json, read_capped, sha256, sweep, write_atomic
+from dltk.base.siblings import held
 from dltk.edge.signature import Signature
 from dltk.recipe.load import Loaded, load
 from dltk.recipe.recipe import Recipe
@@ -39,6 +42,8 @@ __all__ = ["Run"]
 
 _JSON_LIMIT = 64_000_000
 _ASSET_LIMIT = 500_000_000
+_GO_ON = "Give another --run, or --resume to go on with it."
+_NOTHING: Mapping[str, bytes] = {}
 _KEYS = {"recipe", "settings", "smoke", "source_sha256", "task"}
 
 
@@ -49,29 +54,48 @@ class Run:
     path: Path
 
     @classmethod
-    def create(cls, path: Path | str) -> Run:
-        """A new, empty run folder.
+    def create(cls, path: Path | str, *, begun: Mapping[str, bytes] = _NOTHING) -> Run:
+        """A new run folder, empty but for `begun`, as `require_free` takes it.
 
         Raises:
             InputError: if something stands there; a run is never overwritten.
+            EnvironmentFault: if the disk is full or not writable.
         """
-        cls.require_free(path)
+        cls.require_free(path, begun=begun)
         run = cls(Path(path))
         try:
             run.path.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
-            raise InputError(path, "must be a folder that can be made", fault.strerror) from fault
+            known = InputError(path, "must be a folder that can be made", fault.strerror)
+            raise disk_fault(path, fault) or known from fault
         return run
 
     @staticmethod
-    def require_free(path: Path | str, *, hint: str = "Give another --run, or --resume to go on with it.") -> None:
-        """Raise InputError with `hint` if something stands at `path`; an empty folder is nothing."""
+    def require_free(path: Path | str, *, hint: str = _GO_ON, begun: Mapping[str, bytes] = _NOTHING) -> None:
+        """Raise InputError with `hint` if something stands at `path`; an empty folder is nothing.
+
+        Args:
+            begun: files, name -> bytes, that are nothing either: a start that was killed leaves them.
+        """
         path = Path(path)
         is_folder = path.is_dir() and not path.is_symlink()
         if is_folder:
             sweep(path)
-        if os.path.lexists(path) and not (is_folder and not any(path.iterdir())):
+        if os.path.lexists(path) and not (is_folder and all(_is_one_of(begun, item) for item in path.iterdir())):
             raise InputError(path, "a run is never overwritten, and something stands there", hint=hint)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from writing to this run until the block ends, or until this process does.
+
+        Raises:
+            InputError: if another process is writing to it.
+        """
+        with held(self.path) as is_free:
+            if not is_free:
+                hint = "Wait for it to end, or give another --run."
+                raise InputError(self.path, "another process is writing to this run", hint=hint)
+            yield
 
     @classmethod
     def open(cls, path: Path | str, *, finished: bool = True) -> Run:
@@ -202,7 +226,6 @@ class Run:
     def write_signature(self, signature: Signature) -> None:
         """Keep the signature; its assets first, so that it never names one that is not there."""
         for name, data in signature.assets.items():
-            self._file("assets").mkdir(exist_ok=True)
             write_atomic(self._file("assets") / name, data)
         self.write_json("signature", signature.as_dict())
 
@@ -228,3 +251,8 @@ class Run:
 
     def _file(self, name: str) -> Path:
         return self.path / name
+
+
+def _is_one_of(files: Mapping[str, bytes], path: Path) -> bool:
+    data = files.get(path.name)
+    return data is not None and path.is_file() and not path.is_symlink() and path.read_bytes() == data

@@ -13,8 +13,8 @@ Every message has one form: `<where>: <rule>; received <value>. <what to do next
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 __all__ = [
     "DltkError",
@@ -23,6 +23,7 @@ __all__ = [
     "LimitError",
     "StepOrderError",
     "UsageError",
+    "as_error",
     "did_you_mean",
     "shorten",
 ]
@@ -50,6 +51,12 @@ class DltkError(Exception):
             text += f"; received {shorten(self.received)}"
         text = text.rstrip(".") + "."
         return f"{text} {self.hint}" if self.hint else text
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values, for another process; `as_error` makes the error of them."""
+        received = None if self.received is None else str(self.received)
+        words = {"where": self.where, "rule": self.rule, "received": received, "hint": self.hint}
+        return {"kind": type(self).__name__} | words
 
 
 class UsageError(DltkError):
@@ -79,11 +86,26 @@ class LimitError(DltkError):
         super().__init__(where, rule, received, hint)
         self.measured = measured
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `measured` must hold such."""
+        return super().as_dict() | {"measured": self.measured}
+
 
 class EnvironmentFault(DltkError):
     """This machine lacks something: an extra, a runtime, weights, disk space, the right Keras backend."""
 
     exit_code = 5
+
+
+_KINDS = {
+    kind.__name__: kind for kind in (DltkError, UsageError, InputError, StepOrderError, LimitError, EnvironmentFault)
+}
+
+
+def as_error(told: Mapping[str, Any]) -> DltkError:
+    """The error that `as_dict` told of."""
+    words = dict(told)
+    return _KINDS[words.pop("kind")](**words)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

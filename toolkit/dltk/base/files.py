@@ -7,34 +7,42 @@ leaves the old folder or the new one. Leftovers of killed processes are swept at
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import hashlib
 import json
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from dltk.base.errors import EnvironmentFault, InputError
+from dltk.base.errors import DltkError, EnvironmentFault, InputError
+from dltk.base.siblings import sweep, temporary_file, temporary_folder
+from dltk.base.swap import recover, swap_in
 
 __all__ = [
+    "allocate",
     "building_folder",
     "canonical_json",
+    "disk_fault",
+    "open_regular",
     "parse_json",
     "read_capped",
     "require_free_disk",
     "sha256",
+    "sweep",
+    "sweep_tree",
     "sync_tree",
     "write_atomic",
 ]
 
-_MARK = ".dltk-"  # leads the name of every temporary sibling
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CLOSED = (errno.EACCES, errno.EROFS, errno.EPERM)
+_NO_PATH = (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+
+_LARGEST = 4_000_000_000  # bytes: no model of Keras', no artifact and no array file of a run is larger
 
 
 def sha256(data: bytes | memoryview) -> str:
@@ -70,45 +78,62 @@ def parse_json(data: bytes, where: object) -> Any:
         raise InputError(where, "must be valid JSON", str(fault)) from fault
 
 
-def read_capped(path: Path, limit: int) -> bytes:
+def read_capped(path: Path, limit: int = _LARGEST) -> bytes:
     """The bytes of a regular file of at most `limit` bytes; links are not followed.
 
     Raises:
         InputError: if it is missing, no regular file, or larger.
     """
+    with open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > limit:
+            raise InputError(path, f"must be at most {limit} bytes", f"{size} bytes")
+        try:
+            # Not `limit + 1`, which Python would ask the system for at once, gigabytes for a file of one byte.
+            data = stream.read(size + 1)
+        except OSError as fault:  # a damaged disk, /proc/self/mem
+            raise InputError(path, "must be a readable regular file", fault.strerror) from fault
+    if len(data) > size:
+        raise InputError(path, "must not grow while it is read", f"more than {size} bytes")
+    return data
+
+
+def open_regular(path: Path, *, follow_links: bool = False) -> IO[bytes]:
+    """A regular file, open for reading; the caller closes it. Nothing waits for a pipe.
+
+    Raises:
+        InputError: if it is missing or no regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0))
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(path, flags)
     except FileNotFoundError as fault:
         raise InputError(path, "the file must exist", hint="Check the path.") from fault
     except OSError as fault:
         raise InputError(path, "must be a readable regular file", fault.strerror) from fault
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)  # os.fdopen would raise on a folder, and leave it open
         raise InputError(path, "must be a regular file")
-    with os.fdopen(handle, "rb") as stream:
-        data = stream.read(limit + 1)
-    if len(data) > limit:
-        raise InputError(path, f"must be at most {limit} bytes", f"{status.st_size} bytes")
-    return data
+    return os.fdopen(handle, "rb")
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path` whole or not at all: temporary sibling, fsync, rename."""
+    """Write `data` to `path` whole or not at all: temporary sibling, fsync, rename. Leftovers beside it are swept.
+
+    Raises:
+        EnvironmentFault: if the disk is full or not writable.
+        InputError: if there can be no such path.
+    """
     path = Path(path)
     with _disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f"{_MARK}{os.getpid()}-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
+        sweep(path.parent)
+        with temporary_file(path.parent) as (handle, name):
+            with open(handle, "wb", closefd=False) as stream:
                 stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
+            os.fsync(handle)
             os.chmod(name, 0o666 & ~_umask())
             os.replace(name, path)
-        except BaseException:
-            _unlink(name)
-            raise
         _sync_folder(path.parent)
 
 
@@ -117,32 +142,47 @@ def building_folder(target: Path, *, replace: bool) -> Iterator[Path]:
     """A new folder beside `target`; it takes `target`'s place when the block ends without an error.
 
     Raises:
-        InputError: if something stands at `target` and `replace` is false, or it is no folder.
+        InputError: if no folder stands at `target`, or, unless `replace`, one that is not empty: looked at before the
+            block, and again, in one step with the swap, after it.
+        EnvironmentFault: if the disk is full or not writable.
     """
     target = Path(target)
-    if os.path.lexists(target) and (not replace or target.is_symlink() or not target.is_dir()):
+    is_folder = target.is_dir() and not target.is_symlink()
+    if os.path.lexists(target) and not (is_folder and (replace or not any(target.iterdir()))):
         rule = "nothing may stand there yet" if not replace else "must be a folder, not a link or a file"
         raise InputError(target, rule, hint="Give another path.")
     with _disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target.parent)
-        _recover(target)
-        building = Path(tempfile.mkdtemp(prefix=f"{_MARK}{os.getpid()}-", dir=target.parent))
-        try:
+        recover(target)
+        with temporary_folder(target.parent) as building:
             yield building
             os.chmod(building, 0o777 & ~_umask())
             sync_tree(building)
-            _swap_in(building, target)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+            swap_in(building, target, replace=replace)
+            _sync_folder(target.parent)
 
 
-def sweep(folder: Path) -> None:
-    """Remove the temporary siblings in `folder` whose process has ended."""
-    for entry in folder.glob(f"{_MARK}*-*"):
-        pid = entry.name[len(_MARK) :].partition("-")[0]
-        if pid.isdigit() and not _alive(int(pid)):
-            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else _unlink(entry)
+def sweep_tree(folder: Path) -> None:
+    """`sweep` of `folder` and every folder below it."""
+    for root, _, _ in os.walk(folder):
+        sweep(Path(root))
+
+
+def allocate(path: Path) -> None:
+    """Give every byte of the file at `path` its place on the disk.
+
+    Without it, writing to a memory map of the file ends the process by SIGBUS where the disk becomes full.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    handle = os.open(path, os.O_RDWR)
+    try:
+        size = os.fstat(handle).st_size
+        if size:
+            os.posix_fallocate(handle, 0, size)
+    finally:
+        os.close(handle)
 
 
 def require_free_disk(folder: Path, needed: int) -> None:
@@ -172,44 +212,18 @@ def sync_tree(folder: Path) -> None:
         _sync_folder(Path(root))
 
 
-def _swap_in(building: Path, target: Path) -> None:
-    if os.path.lexists(target):
-        if not _exchange(building, target):
-            # No exchange on this file system: two renames. A kill between them leaves the old folder under a name of
-            # its own, from which `_recover` brings it back.
-            os.rename(target, _aside(target))
-            os.rename(building, target)
-            shutil.rmtree(_aside(target), ignore_errors=True)
-    else:
-        os.rename(building, target)
-    _sync_folder(target.parent)
-
-
-def _aside(target: Path) -> Path:
-    return target.with_name(f"{_MARK}old-{target.name}")
-
-
-def _recover(target: Path) -> None:
-    """Finish what a killed process left between two renames."""
-    if _aside(target).is_dir():
-        if os.path.lexists(target):
-            shutil.rmtree(_aside(target), ignore_errors=True)
-        else:
-            os.rename(_aside(target), target)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError):
-        return False
-    done = renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
-    if done == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), str(other))
+def disk_fault(where: object, fault: OSError) -> DltkError | None:
+    """What `fault` says of the disk or the path `where`, as an error to raise; None where it says nothing of them."""
+    if fault.errno in _FULL:
+        return EnvironmentFault(where, "the disk must have room", "a full disk", "Free some space.")
+    if fault.errno in _CLOSED:
+        return EnvironmentFault(where, "must be writable", fault.strerror, "Give another path.")
+    if fault.errno == errno.EXDEV:
+        rule = "must be replaceable in one step; it belongs to a lower layer of an overlay file system"
+        return EnvironmentFault(where, rule, fault.strerror, "Give another path, or move away what stands there.")
+    if fault.errno in _NO_PATH:
+        return InputError(where, "must be a path whose parent is a folder", fault.strerror, "Give another path.")
+    return None
 
 
 @contextmanager
@@ -217,13 +231,10 @@ def _disk_errors(where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise EnvironmentFault(where, "the disk must have room", "a full disk", "Free some space.") from fault
-        if fault.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise EnvironmentFault(where, "must be writable", fault.strerror, "Give another path.") from fault
-        if fault.errno in (errno.ENOTDIR, errno.EEXIST):
-            raise InputError(where, "its parent must be a folder", fault.strerror, "Give another path.") from fault
-        raise
+        known = disk_fault(where, fault)
+        if known is None:
+            raise
+        raise known from fault
 
 
 def _sync_folder(folder: Path) -> None:
@@ -238,18 +249,3 @@ def _umask() -> int:
     current = os.umask(0)
     os.umask(current)
     return current
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _unlink(path: str | Path) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(path)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -10,16 +14,20 @@ from types import FrameType
 import click
 
 from dltk.base.errors import DltkError, LimitError
-from dltk.base.files import canonical_json
+from dltk.base.files import canonical_json, disk_fault
 
 __all__ = ["INTERRUPTED", "TERMINATED", "end_cleanly_on_sigterm", "error_boundary"]
 
 INTERRUPTED, TERMINATED = 130, 143
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # whatever a third party's code was writing
+_CLEAN_UP = 5.0  # seconds that it is given
+_last_term = -_CLEAN_UP
+
 
 @contextmanager
 def error_boundary() -> Iterator[None]:
-    """Turn a DltkError into its message and exit code, Ctrl-C into 130.
+    """Turn a DltkError into its message and exit code, Ctrl-C into 130, a full disk anywhere into 5.
 
     Anything else is a fault of dltk's own: it passes through, and Python prints the traceback and ends with 1.
     """
@@ -28,8 +36,13 @@ def error_boundary() -> Iterator[None]:
     except DltkError as error:
         if isinstance(error, LimitError) and error.measured is not None:
             click.echo(_measured(error.measured), err=True)
-        click.echo(f"Error: {error}", err=True)
-        raise click.exceptions.Exit(error.exit_code) from error
+        raise _ended(error) from error
+    except OSError as fault:
+        known = disk_fault(fault.filename or "disk", fault) if fault.errno in _DISK else None
+        if known is None:
+            raise
+        _let_go_of_stdout()
+        raise _ended(known) from fault
     except KeyboardInterrupt as interrupt:
         click.echo("Interrupted; nothing half-written is left.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from interrupt
@@ -41,8 +54,25 @@ def end_cleanly_on_sigterm() -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the clean-up short
-    raise SystemExit(TERMINATED)
+    global _last_term
+    before, _last_term = _last_term, time.monotonic()
+    # A second one must not cut the clean-up short. A later one counts: Python drops what is raised while it collects
+    # garbage, and code that catches everything may have caught the first.
+    if _last_term - before >= _CLEAN_UP:
+        raise SystemExit(TERMINATED)
+
+
+def _ended(error: DltkError) -> click.exceptions.Exit:
+    click.echo(f"Error: {error}", err=True)
+    return click.exceptions.Exit(error.exit_code)
+
+
+def _let_go_of_stdout() -> None:
+    """Where stdout is what is full, Python must not try again as it ends: that would change the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _measured(measured: object) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dltk.base.errors import LimitError
+from dltk.base.errors import LimitError, UsageError
 from dltk.cli import options
+from dltk.cli.console import progress
+
+if TYPE_CHECKING:
+    from dltk.edge.device import Device
 
 __all__ = ["compress"]
 
@@ -26,7 +31,7 @@ __all__ = ["compress"]
 @click.option("--max-drop", metavar="X", help="Most that the metric may lose: 0.01 (a point of 0..1), or 1%.")
 @click.option("--max-size", metavar="S", help="Largest file: 300KB, 1.2MB, or 1/12 of the float32 file.")
 @click.option("--max-download", metavar="S", help="The same of the file after gzip -9.")
-@click.option("--max-latency", metavar="T", help="Longest p50 with one thread on this machine: 5ms, 250us.")
+@click.option("--max-latency", metavar="T", help="Longest p50 with one thread, on this machine or --host: 5ms.")
 @click.option("--confident", is_flag=True, help="The upper end of the drop's 95% interval must meet --max-drop.")
 @click.option("--trials", type=int, metavar="N", help="Candidates a search may train, where cheap ones do not do; 20.")
 @click.option(
@@ -36,6 +41,7 @@ __all__ = ["compress"]
 )
 @click.option("--run", "out", type=options.PATH, metavar="DIR", help="Folder of the run that is made.")
 @options.resume
+@options.host
 @options.as_json
 def compress(
     run: Path,
@@ -49,6 +55,8 @@ def compress(
     control: bool | None,
     out: Path | None,
     resume: bool,
+    host: str | None,
+    remote_python: str | None,
     as_json: bool,
 ) -> None:
     """Make the model in RUN smaller and faster.
@@ -72,10 +80,14 @@ def compress(
     search goes on for --trials and takes the smallest. Limits are judged on the validation split, by the first file
     of the plan. If none is met, the closest is kept and the exit code is 4.
 
+    With --host, latencies are those of that machine, which needs Python 3.11, NumPy and a TFLite runtime; ssh must
+    log in without a password. Everything else is done here.
+
     \b
     Example:
         dltk compress runs/digits --step prune:sparsity=0.5,epochs=10 --step quantize:precision=int8
         dltk compress runs/digits --max-drop 0.01 --max-size 300KB --run runs/digits-small
+        dltk compress runs/digits --max-latency 5ms --host pi@raspberrypi --run runs/digits-fast
     """
     from dltk.search.limits import Limits
 
@@ -86,26 +98,45 @@ def compress(
         max_latency=max_latency,
         confident=confident,
     )
-    from dltk import workflows  # loads TensorFlow: only once a command runs
-    from dltk.cli.console import progress
-
+    python = options.python_of(host, remote_python)
+    if host is not None and limits.latency is None:
+        raise UsageError("--host", "measures for --max-latency, which is not given", host, "Give --max-latency 5ms.")
     try:
-        made = workflows.compress(
-            run,
-            steps=steps,
-            limits=limits,
-            trials=trials,
-            control=control,
-            out=out,
-            resume=resume,
-            progress=progress(),
-        )
+        with _device(host, python) as device:  # before TensorFlow is loaded: it may be out of reach
+            from dltk import workflows
+
+            made = workflows.compress(
+                run,
+                steps=steps,
+                limits=limits,
+                trials=trials,
+                control=control,
+                out=out,
+                resume=resume,
+                device=device,
+                progress=progress(),
+            )
     except LimitError as fault:
         if not isinstance(fault.measured, dict) or "search" not in fault.measured:
             raise
         _show(Path(out or f"{run}-compressed"), fault.measured, as_json)
         raise LimitError(fault.where, fault.rule, fault.received, fault.hint) from fault
     _show(made.run.path, made.report, as_json)
+
+
+@contextmanager
+def _device(host: str | None, python: str) -> Iterator[Device]:
+    """The machine that files are timed on."""
+    from dltk.edge.device import THIS_MACHINE
+
+    if host is None:
+        yield THIS_MACHINE
+        return
+    from dltk.remote.host import connect
+
+    with connect(host, python=python, progress=progress()) as there:
+        there.require("tflite")  # what compress times
+        yield there
 
 
 def _show(path: Path, report: Mapping[str, Any], as_json: bool) -> None:
@@ -135,7 +166,8 @@ def _text(found: dict[str, Any]) -> str:
         for item in step["skipped"]:
             reasons[item["reason"]] = reasons.get(item["reason"], 0) + 1
         lines += [f"    {count} x {reason}" for reason, count in sorted(reasons.items())]
-    lines += ["", "Measured on the files, one thread, on this machine:", table(found["artifacts"]), ""]
+    place = found.get("machine", {}).get("host", "this machine")  # of a run that an older dltk made there is none
+    lines += ["", f"Measured on the files, one thread, on {place}:", table(found["artifacts"]), ""]
     following = [f"  {command}" for command in found["next"]]
     if found["passed"]:
         return "\n".join([*lines, "Next:", *following])

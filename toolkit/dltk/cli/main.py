@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -52,6 +53,10 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def make_context(self, *given: Any, **named: Any) -> click.Context:
+        with error_boundary():  # Ctrl-C counts from here on
+            return super().make_context(*given, **named)
 
     def invoke(self, ctx: click.Context) -> object:
         with error_boundary():

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from dltk.base.errors import UsageError
 from dltk.base.files import canonical_json
 
-__all__ = ["PATH", "as_json", "data", "pairs", "resume", "run", "show"]
+__all__ = ["PATH", "as_json", "data", "host", "pairs", "python_of", "resume", "run", "show", "verify"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,6 +28,25 @@ def data(command: Command) -> Command:
     return click.option("--data", metavar="PATH", help="Folder, file or name of the data.")(command)
 
 
+def host(command: Command) -> Command:
+    """`--host` and `--remote-python`; what `python_of` makes of them goes to `dltk.remote`."""
+    text = "Measure on the machine that `ssh USER@HOST` reaches."
+    command = click.option("--host", metavar="USER@HOST", help=text)(command)
+    text = "The Python to use on --host.  [default: python3]"
+    return click.option("--remote-python", metavar="PATH", help=text)(command)
+
+
+def python_of(host: str | None, remote_python: str | None) -> str:
+    """The Python to use on the host.
+
+    Raises:
+        UsageError: if one was given and no host.
+    """
+    if remote_python is not None and host is None:
+        raise UsageError("--remote-python", "is one of --host, which is not given", hint="Give --host USER@HOST.")
+    return "python3" if remote_python is None else remote_python
+
+
 def run(command: Command) -> Command:
     """`--run`, the folder to write."""
     return click.option("--run", type=PATH, metavar="DIR", help="Folder of the run that is made.")(command)
@@ -41,6 +61,12 @@ def pairs(command: Command) -> Command:
 def resume(command: Command) -> Command:
     """`--resume`."""
     return click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")(command)
+
+
+def verify(command: Command) -> Command:
+    """`--verify`, a public key."""
+    text = "Refuse the bundle unless it is signed with the private half of this public key (a PEM file)."
+    return click.option("--verify", type=PATH, metavar="KEY", help=text)(command)
 
 
 def show(value: Mapping[str, Any], text: str, as_json: bool) -> None:

@@ -21,6 +21,7 @@ __all__ = ["predict"]
 @click.option("--env", metavar="NAME", help="Let a policy play in this gymnasium environment; no INPUT then.")
 @click.option("--episodes", type=click.IntRange(min=1), help="With --env: how many; 10 if not given.")
 @click.option("--seed", type=click.IntRange(min=0), help="With --env: of the first episode; 0 if not given.")
+@options.verify
 @options.as_json
 def predict(
     bundle: Path,
@@ -32,6 +33,7 @@ def predict(
     env: str | None,
     episodes: int | None,
     seed: int | None,
+    verify: Path | None,
     as_json: bool,
 ) -> None:
     """Run the model in BUNDLE on each INPUT, which is what the model takes.
@@ -42,10 +44,11 @@ def predict(
     \b
     Example:
         dltk predict exported/flowers rose.jpg --top 3
+        dltk predict exported/flowers.zip rose.jpg --verify public.pem
         dltk predict exported/control --env CartPole-v1 --episodes 100
     """
     from dltk.base.errors import UsageError
-    from dltk.edge.families import family
+    from dltk.edge.answer import answer
     from dltk.edge.load import load
 
     if bool(inputs) == (env is not None):
@@ -54,7 +57,7 @@ def predict(
         raise UsageError("--episodes, --seed", "need --env")
     if env is not None and out is not None:
         raise UsageError("--out", "writes answers, and --env gives none", str(out))
-    model = load(bundle, runtime=runtime, artifact=artifact)
+    model = load(bundle, runtime=runtime, artifact=artifact, verify=verify)
     told = {"bundle": str(bundle), "artifact": model.artifact.file}
     if env is not None:
         from dltk.edge.play import play_bundle
@@ -62,19 +65,5 @@ def predict(
         played = play_bundle(model, env, episodes=episodes or 10, seed=seed or 0)
         options.show(told | played.as_dict(), played.as_text(), as_json)
         return
-    kind = family(model.signature.family)
-    sources = [(name, source) for name in inputs for source in kind.expand(name, model.signature)]
-    answers = model.predict_many([source for _, source in sources], top=top)
-    if out is not None:
-        from dltk.base.files import write_atomic
-
-        made = kind.as_file(answers)
-        if made is None or out.suffix != made[0]:
-            rule = "this model's answers are text" if made is None else f"must end in {made[0]}"
-            raise UsageError("--out", rule, str(out))
-        write_atomic(out, made[1])
-    result = told | {
-        "answers": [{"input": n, "answer": kind.as_json(a)} for (n, _), a in zip(sources, answers, strict=True)],
-    }
-    texts = (f"{name}\n{kind.as_text(answer)}" for (name, _), answer in zip(sources, answers, strict=True))
-    options.show(result, "\n\n".join(texts), as_json)
+    rows, text = answer(model, inputs, top=top, out=out)
+    options.show(told | {"answers": rows}, text, as_json)

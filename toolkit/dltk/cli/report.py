@@ -14,17 +14,30 @@ __all__ = ["report"]
 @click.command()
 @click.argument("path", type=options.PATH, metavar="RUN_OR_BUNDLE")
 @click.option("--out", type=options.PATH, metavar="FILE", help="Write a page (.html), a text (.txt) or JSON (.json).")
+@click.option("--demo", is_flag=True, help="Write a page that runs the bundle's model; BUNDLE-demo.html without --out.")
 @options.as_json
-def report(path: Path, out: Path | None, as_json: bool) -> None:
+def report(path: Path, out: Path | None, demo: bool, as_json: bool) -> None:
     """Show what was measured of RUN_OR_BUNDLE, or write it to a file.
 
     Of a run: figures on the test split, history, data, compression. Of a bundle: size, metric, parity and operators
     of every artifact. A page is one file that needs no network; it is drawn with the extra `report`.
 
+    With --demo the page has the model and a runtime inside: opened in a browser, it answers pictures dropped on it.
+
     \b
     Example:
         dltk report exported/digits --out digits.html
+        dltk report exported/digits --demo --out try-digits.html
     """
+    if demo:
+        from dltk.cli.console import progress
+        from dltk.report.demo import write_demo
+
+        found = write_demo(path, out or Path(f"{path.resolve().name}-demo.html"), progress=progress())
+        options.show(
+            found, f"{found['out']}: written, {found['bytes']} bytes, with {found['artifact']} inside", as_json
+        )
+        return
     from dltk.report import as_text, collect, require_writable, write_report
 
     if out is None:

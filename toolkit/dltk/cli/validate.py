@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ __all__ = ["validate"]
 @click.command()
 @click.argument("bundle", type=options.PATH)
 @options.data
+@options.verify
 @options.as_json
-def validate(bundle: Path, data: str | None, as_json: bool) -> None:
+def validate(bundle: Path, data: str | None, verify: Path | None, as_json: bool) -> None:
     """Check every file of BUNDLE, and that each artifact still gives the answers it was sealed with.
 
     With --data, a folder a class or a CSV of path,label, also score the artifacts on it.
@@ -26,30 +26,16 @@ def validate(bundle: Path, data: str | None, as_json: bool) -> None:
     Example:
         dltk validate exported/digits
         dltk validate exported/flowers --data photos/test
+        dltk validate exported/flowers.zip --verify public.pem
     """
     from dltk.base.errors import LimitError
-    from dltk.edge.replay import replay
+    from dltk.edge.replay import as_text, replay
 
     try:
-        report = replay(bundle, data=data)
+        report = replay(bundle, data=data, verify=verify, isolated=True)
     except LimitError as error:
         measured: Any = error.measured
-        options.show(measured, _text(measured), as_json)
+        options.show(measured, as_text(measured), as_json)
         error.measured = None  # it has been shown
         raise
-    options.show(report, _text(report), as_json)
-
-
-def _text(report: Mapping[str, Any]) -> str:
-    equal = "equal to the bit" if report["tensors_equal"] else "DIFFERENT"
-    lines = [f"{report['bundle']}: {report['files']} files sound, {report['samples']} golden samples, tensors {equal}"]
-    for artifact in report["artifacts"]:
-        words = [f"  {artifact['status']:<8} {artifact['file']}"]
-        if artifact["parity"]:
-            parity = artifact["parity"]
-            words.append(f"{parity['measure']} error {parity['error']:.3g}, tolerance {parity['tolerance']:g}")
-        if artifact["metric"]:
-            words.append("{name} {value:.4f} on {samples} samples".format(**artifact["metric"]))
-        lines.append("  ".join(words + artifact["reasons"]))
-    lines += report["data"]["notes"] if report["data"] else []
-    return "\n".join(lines)
+    options.show(report, as_text(report), as_json)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
 from dltk.data.dataset import Dataset
+from dltk.edge.device import THIS_MACHINE, Device
 from dltk.edge.signature import Signature
 from dltk.recipe.groups import Augmentation
 from dltk.twin.graph import Graph
@@ -43,6 +44,7 @@ class Workbench:
         checkpoint: file that a step which trains keeps its state in.
         open_model: path -> the Keras 3 model of somebody, opened in safe mode.
         left_float: (deployed graph, plan without ranges) -> layer and why the plan's file holds it in float32.
+        device: the machine that files are timed on.
         resume: go on from that file, where it is there.
     """
 
@@ -54,6 +56,7 @@ class Workbench:
     checkpoint: Path
     open_model: Callable[[Path], Any]
     left_float: Callable[[Graph, QuantizationPlan], Mapping[str, str]]
+    device: Device = THIS_MACHINE
     augment: Augmentation | None = None
     resume: bool = False
     progress: Progress = SILENT

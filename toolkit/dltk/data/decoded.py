@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.fetch import cache_folder
 from dltk.base.files import (
+    allocate,
     building_folder,
     canonical_json,
     parse_json,
@@ -133,6 +134,8 @@ def _build(building: Path, pool: Pool, decoder: Decoder, progress: Progress) -> 
     count, create = len(pool), np.lib.format.open_memmap
     raws = create(building / f"{decoder.kind}.npy", mode="w+", dtype=decoder.dtype, shape=(count, *decoder.shape))
     digests = create(building / "digests.npy", mode="w+", dtype=np.uint8, shape=(count, _DIGEST_BYTES))
+    for name in (f"{decoder.kind}.npy", "digests.npy"):
+        allocate(building / name)
 
     def work(rows: range) -> list[tuple[int, str]]:
         faults = []

@@ -80,7 +80,7 @@ def load_named(name: str, *, progress: Progress = SILENT) -> NamedArrays:
     """
     known = NAMED[name]
     folder = cache_folder("datasets", f"{name}-{known.digest[:16]}")
-    if not (folder / "images.npy").is_file():
+    if not all((folder / file).is_file() for file in ("images.npy", "targets.npy")):
         images, targets = known.load(progress)
         found = sha256(images.tobytes() + targets.tobytes())
         if found != known.digest:

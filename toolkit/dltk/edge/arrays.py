@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.archives import ARCHIVE_FAULTS, require_modest_archive
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, write_atomic
 
 __all__ = ["npz_bytes", "parse_npz", "read_npz", "save_npz"]
 
 _LIMIT = 4_000_000_000  # bytes
-# MemoryError: a header that claims terabytes; RuntimeError: an encrypted member, or one of an unknown kind.
-_FAULTS = (ValueError, TypeError, OSError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip knows: equal arrays give equal bytes
 
 
@@ -39,23 +37,26 @@ def save_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     write_atomic(path, npz_bytes(arrays))
 
 
-def parse_npz(data: bytes, where: object, keys: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+def parse_npz(
+    data: bytes, where: object, keys: Iterable[str] | None = None, *, limit: int = _LIMIT
+) -> dict[str, NDArray[Any]]:
     """The arrays in `data`.
 
     Args:
         where: what errors name.
         keys: names that must be there; None: whatever is.
+        limit: bytes that it may unpack to.
 
     Raises:
-        InputError: if it is damaged, holds objects, unpacks to over 4 GB, or lacks one of `keys`.
+        InputError: if it is damaged, holds objects, unpacks to over `limit` bytes or far more than its size, or lacks
+            one of `keys`.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(member.file_size for member in archive.infolist()) > _LIMIT:
-                raise InputError(where, f"must unpack to at most {_LIMIT} bytes")
+            require_modest_archive(archive, where, packed=len(data), limit=limit)
         with np.load(io.BytesIO(data), allow_pickle=False) as opened:
             found = {name: opened[name] for name in opened.files}
-    except _FAULTS as fault:
+    except ARCHIVE_FAULTS as fault:
         raise InputError(where, "must be an .npz of plain arrays", str(fault)) from fault
     missing = sorted(set(keys or ()) - set(found))
     if missing:

@@ -12,7 +12,8 @@ from dltk.edge.integrity import read_file, read_manifest
 from dltk.edge.load import choose
 from dltk.edge.machine import machine
 from dltk.edge.manifest import Artifact, Manifest
-from dltk.edge.runtimes import available
+from dltk.edge.runtimes import available, remedy
+from dltk.edge.seal import Key
 from dltk.edge.worker import run_worker
 
 __all__ = ["bench", "download_bytes"]
@@ -25,8 +26,13 @@ def download_bytes(data: bytes) -> int:
     return len(gzip.compress(data, 9, mtime=0))
 
 
-def bench(path: str | Path, *, threads: int = 1, artifact: str | None = None) -> dict[str, Any]:
+def bench(
+    path: str | Path, *, threads: int = 1, artifact: str | None = None, verify: Key | None = None
+) -> dict[str, Any]:
     """Measure every artifact whose runtime is installed, or just `artifact`; about two seconds each.
+
+    Args:
+        verify: public key that the bundle must be signed with, as for `load`.
 
     Returns:
         {"bundle", "machine", "threads", "artifacts": [{"file", "format", "precision", "status" ("measured", "skipped"),
@@ -36,16 +42,15 @@ def bench(path: str | Path, *, threads: int = 1, artifact: str | None = None) ->
         does not tell. "delegated_share" is the share of operators that XNNPACK took; null for ONNX Runtime.
 
     Raises:
-        InputError: if the bundle is damaged or has no such artifact.
+        InputError: if the bundle is damaged, has no such artifact, or is not signed by the key that is asked for.
         EnvironmentFault: if no artifact has a runtime here.
     """
     if threads < 1:
         raise UsageError("threads", "must be at least 1", threads)
-    manifest = read_manifest(path)
+    manifest = read_manifest(path, verify=verify)
     chosen = manifest.artifacts if artifact is None else (choose(manifest, artifact=artifact),)
     if not any(item.format in available() for item in chosen):
-        hint = "Install one: pip install 'dltk[tflite]' or pip install 'dltk[onnx]'."
-        raise EnvironmentFault(path, "no artifact has a runtime here", hint=hint)
+        raise EnvironmentFault(path, "no artifact has a runtime here", hint=remedy())
     found = [_measure(path, manifest, item, threads) for item in chosen]
     return {"bundle": manifest.name, "machine": machine(), "threads": threads, "artifacts": found}
 

@@ -3,18 +3,54 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, sha256
-from dltk.edge.manifest import LARGEST_MANIFEST, MANIFEST, Manifest, parse
+from dltk.edge.archive import Archive
+from dltk.edge.manifest import LARGEST_MANIFEST, MANIFEST, SEAL, Manifest, parse
+from dltk.edge.seal import SEAL_BYTES, Key, check_seal
 from dltk.edge.signature import Signature
 
-__all__ = ["Sealed", "read_bundle", "read_file", "read_manifest"]
+__all__ = ["Place", "Sealed", "read_bundle", "read_file", "read_manifest"]
 
 _DAMAGED = "The bundle is damaged or was changed: copy it again, or export it again."
+
+
+class Place(Protocol):
+    """Where the files of a bundle are: what a folder and an archive have in common."""
+
+    path: Path
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Of everything there, known or not."""
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The bytes of one file.
+
+        Raises:
+            InputError: if it is missing, no regular file, or has over `limit` bytes.
+        """
+
+
+class Folder:
+    """The files of a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Of everything in the folder."""
+        return sorted(os.listdir(self.path))
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The bytes of one file; links are not followed."""
+        return read_capped(self.path / name, limit)
 
 
 @dataclass(frozen=True)
@@ -22,7 +58,7 @@ class Sealed:
     """A bundle whose every file was read and checked.
 
     Attributes:
-        path: its folder.
+        path: its folder or archive.
         manifest: parsed and checked.
         files: name -> bytes of every file the manifest lists.
     """
@@ -37,19 +73,16 @@ class Sealed:
         return self.manifest.signature.with_assets(lambda name: self.files[name])
 
 
-def read_manifest(path: str | Path) -> Manifest:
-    """The manifest of the bundle in folder `path`.
+def read_manifest(path: str | Path, *, verify: Key | None = None) -> Manifest:
+    """The manifest of the bundle in the folder or archive `path`.
+
+    Args:
+        verify: public key that the bundle must be signed with: checked before anything in the manifest is read.
 
     Raises:
-        InputError: if there is no such folder, or no sound manifest in it.
+        InputError: if there is no bundle, no sound manifest in it, or no signature by the key that is asked for.
     """
-    path = Path(path)
-    if not path.is_dir():
-        received = "a file" if path.exists() else "nothing there"
-        raise InputError(path, "a bundle is a folder with a manifest.json", received, "Make one with `dltk export`.")
-    if not os.path.lexists(path / MANIFEST):
-        raise InputError(path, "a bundle holds a manifest.json", "none", "Make a bundle with `dltk export RUN`.")
-    return parse(read_capped(path / MANIFEST, LARGEST_MANIFEST), path / MANIFEST)
+    return _manifest(_place(path), verify)
 
 
 def read_file(path: str | Path, manifest: Manifest, name: str) -> bytes:
@@ -58,31 +91,65 @@ def read_file(path: str | Path, manifest: Manifest, name: str) -> bytes:
     Raises:
         InputError: if it is not listed, missing, a link, or differs.
     """
-    place = Path(path) / name
-    if name not in manifest.files:
-        raise InputError(place, "is not a file of this bundle", hint=f"It has: {', '.join(sorted(manifest.files))}.")
-    entry = manifest.files[name]
-    data = read_capped(place, entry.bytes)
-    if len(data) != entry.bytes:
-        raise InputError(place, f"must have {entry.bytes} bytes", f"{len(data)} bytes", _DAMAGED)
-    if sha256(data) != entry.sha256:
-        raise InputError(place, f"must have SHA-256 {entry.sha256}", sha256(data), _DAMAGED)
-    return data
+    return _file(_place(path), manifest, name)
 
 
-def read_bundle(path: str | Path) -> Sealed:
-    """Every file of the bundle, each read once and checked; nothing else may stand in the folder.
+def read_bundle(path: str | Path, *, verify: Key | None = None) -> Sealed:
+    """Every file of the bundle, each read once and checked; nothing else may stand in its folder or archive.
+
+    Args:
+        verify: as for `read_manifest`.
 
     Raises:
         InputError: naming the first file that is missing, more, a link, or different.
     """
+    place = _place(path)
+    manifest = _manifest(place, verify)
+    for name in place.names:
+        if name == SEAL:
+            _seal(place)
+        elif name != MANIFEST and name not in manifest.files:
+            raise InputError(place.path / name, "is not listed in the manifest", hint="Remove it, or export again.")
+    return Sealed(place.path, manifest, {name: _file(place, manifest, name) for name in sorted(manifest.files)})
+
+
+def _place(path: str | Path) -> Place:
     path = Path(path)
-    manifest = read_manifest(path)
-    with os.scandir(path) as entries:
-        there = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
-    for name in sorted(there):
-        if name != MANIFEST and name not in manifest.files:
-            raise InputError(path / name, "is not listed in the manifest", hint="Remove it, or export again.")
-        if not there[name]:
-            raise InputError(path / name, "must be a regular file, no link and no folder", hint=_DAMAGED)
-    return Sealed(path, manifest, {name: read_file(path, manifest, name) for name in sorted(manifest.files)})
+    if path.is_dir():
+        return Folder(path)
+    if not os.path.lexists(path):
+        rule = "a bundle is a folder with a manifest.json, or an archive of one"
+        raise InputError(path, rule, "nothing there", "Make one with `dltk export`.")
+    return Archive(path)
+
+
+def _manifest(place: Place, verify: Key | None) -> Manifest:
+    if MANIFEST not in place.names:
+        raise InputError(place.path, "a bundle holds a manifest.json", "none", "Make a bundle with `dltk export RUN`.")
+    data = place.read(MANIFEST, LARGEST_MANIFEST)
+    if verify is not None:
+        check_seal(data, _seal(place), verify, place.path / SEAL)
+    return parse(data, place.path / MANIFEST)
+
+
+def _seal(place: Place) -> bytes:
+    if SEAL not in place.names:
+        hint = "Sign it: dltk export RUN --sign KEY."
+        raise InputError(place.path, f"must be signed: hold a {SEAL}", "a bundle without one", hint)
+    data = place.read(SEAL, SEAL_BYTES)
+    if len(data) != SEAL_BYTES:
+        raise InputError(place.path / SEAL, f"must have {SEAL_BYTES} bytes", f"{len(data)} bytes", _DAMAGED)
+    return data
+
+
+def _file(place: Place, manifest: Manifest, name: str) -> bytes:
+    where = place.path / name
+    if name not in manifest.files:
+        raise InputError(where, "is not a file of this bundle", hint=f"It has: {', '.join(sorted(manifest.files))}.")
+    entry = manifest.files[name]
+    data = place.read(name, entry.bytes)
+    if len(data) != entry.bytes:
+        raise InputError(where, f"must have {entry.bytes} bytes", f"{len(data)} bytes", _DAMAGED)
+    if sha256(data) != entry.sha256:
+        raise InputError(where, f"must have SHA-256 {entry.sha256}", sha256(data), _DAMAGED)
+    return data

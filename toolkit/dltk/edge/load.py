@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from dltk.base.errors import EnvironmentFault, InputError, UsageError, did_you_m
 from dltk.edge.families import family
 from dltk.edge.integrity import read_file, read_manifest
 from dltk.edge.manifest import Artifact, Manifest
-from dltk.edge.runtimes import RUNTIMES, Session, available, open_session
+from dltk.edge.runtimes import RUNTIMES, Session, available, open_session, remedy
+from dltk.edge.seal import Key
 from dltk.edge.signature import Signature
 
-__all__ = ["Model", "choose", "load", "open_artifact", "require_ports"]
+__all__ = ["Model", "choose", "load", "open_artifact", "ready", "require_artifact", "require_ports"]
 
 _CHUNK = 32  # samples whose tensors are held at a time
 
@@ -68,46 +69,62 @@ class Model:
         return self._session.run(tensors)
 
 
-def load(path: str | Path, *, runtime: str | None = None, artifact: str | None = None, threads: int = 1) -> Model:
-    """The model of the bundle in folder `path`: the first artifact whose runtime is installed.
+def load(
+    path: str | Path,
+    *,
+    runtime: str | None = None,
+    artifact: str | None = None,
+    threads: int = 1,
+    verify: Key | None = None,
+) -> Model:
+    """The model of the bundle in the folder or archive `path`: the first artifact whose runtime is installed.
 
     Args:
         runtime: "tflite" or "onnx": only artifacts of that format.
         artifact: the file to take.
         threads: of the runtime, for one sample.
+        verify: public key, a PEM file's path or bytes, that the bundle must be signed with (`dltk export --sign`).
 
     Raises:
-        InputError: if the bundle is damaged or has no such artifact.
+        InputError: if the bundle is damaged, has no such artifact, or is not signed by the key that is asked for.
         EnvironmentFault: if no runtime for it is installed.
     """
-    manifest = read_manifest(path)
+    manifest = read_manifest(path, verify=verify)
     chosen = choose(manifest, runtime=runtime, artifact=artifact)
-    signature = manifest.signature.with_assets(lambda name: read_file(path, manifest, name))
-    session = open_artifact(chosen, read_file(path, manifest, chosen.file), signature, threads=threads)
-    return Model(signature, chosen, session)
+    return ready(manifest, chosen, lambda name: read_file(path, manifest, name), threads=threads)
+
+
+def ready(manifest: Manifest, artifact: Artifact, read: Callable[[str], bytes], *, threads: int = 1) -> Model:
+    """The model in one artifact of a bundle, whose checked files `read(name)` gives; for Raises see `load`."""
+    signature = manifest.signature.with_assets(read)
+    return Model(signature, artifact, open_artifact(artifact, read(artifact.file), signature, threads=threads))
 
 
 def choose(manifest: Manifest, *, runtime: str | None = None, artifact: str | None = None) -> Artifact:
     """The first artifact of the manifest that fits and whose runtime is installed; for Raises see `load`."""
     if runtime is not None and runtime not in RUNTIMES:
         raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
-    files = [item.file for item in manifest.artifacts]
-    if artifact is not None and artifact not in files:
-        raise InputError(
-            f"artifact {artifact!r}", f"is not in bundle {manifest.name}", hint=did_you_mean(artifact, files)
-        )
+    require_artifact(manifest, artifact)
     fitting = [
         item
         for item in manifest.artifacts
         if runtime in (None, item.format) and (artifact is None or item.file == artifact)
     ]
     if not fitting:
-        raise InputError(f"bundle {manifest.name}", f"must have an artifact for {runtime}", ", ".join(files))
+        there = ", ".join(item.file for item in manifest.artifacts)
+        raise InputError(f"bundle {manifest.name}", f"must have an artifact for {runtime}", there)
     for item in fitting:
         if item.format in available():
             return item
-    extras = " or ".join(sorted({f"pip install 'dltk[{item.format}]'" for item in fitting}))
-    raise EnvironmentFault(f"bundle {manifest.name}", "needs a runtime that is not installed", hint=f"Run {extras}.")
+    hint = remedy({item.format for item in fitting})
+    raise EnvironmentFault(f"bundle {manifest.name}", "needs a runtime that is not installed", hint=hint)
+
+
+def require_artifact(manifest: Manifest, file: str | None) -> None:
+    """Raise InputError if `file` is none of the artifacts; None stands for any."""
+    files = [item.file for item in manifest.artifacts]
+    if file is not None and file not in files:
+        raise InputError(f"artifact {file!r}", f"is not in bundle {manifest.name}", hint=did_you_mean(file, files))
 
 
 def open_artifact(artifact: Artifact, data: bytes, signature: Signature, *, threads: int = 1) -> Session:

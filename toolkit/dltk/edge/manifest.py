@@ -11,9 +11,22 @@ from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, sha256
 from dltk.edge.signature import Signature, require_plain_name
 
-__all__ = ["FORMATS", "MANIFEST", "PRECISIONS", "SCHEMA", "Artifact", "FileEntry", "Manifest", "file_entry", "parse"]
+__all__ = [
+    "FORMATS",
+    "MANIFEST",
+    "MOST_FILES",
+    "PRECISIONS",
+    "SCHEMA",
+    "SEAL",
+    "Artifact",
+    "FileEntry",
+    "Manifest",
+    "file_entry",
+    "parse",
+]
 
 MANIFEST = "manifest.json"
+SEAL = "manifest.sig"  # an Ed25519 signature of the manifest's bytes, 64 bytes; who asks for it checks it
 SCHEMA = 1
 FORMATS = ("tflite", "onnx")
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8-io", "int16x8")
@@ -21,7 +34,8 @@ RANGES = ("shared", "native", "none")
 
 LARGEST_MANIFEST = 1_000_000  # bytes
 LARGEST_FILE = 2_000_000_000  # bytes: flatbuffers and protobufs end there
-_DEEPEST, _MOST_FILES = 20, 200
+MOST_FILES = 200
+_DEEPEST = 20
 
 
 @dataclass(frozen=True)
@@ -157,11 +171,11 @@ def parse(data: bytes, where: object = MANIFEST) -> Manifest:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
+    if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
     if isinstance(value, Signature):
         return _plain(value.as_dict())
-    if isinstance(value, Artifact | FileEntry):
+    if isinstance(value, (Artifact, FileEntry)):
         return _plain(asdict(value))
     return value
 
@@ -199,13 +213,13 @@ def _require_plain_values(value: Any, where: object, key: str, depth: int) -> No
 
 
 def _files(found: Mapping[str, Any], where: object) -> dict[str, FileEntry]:
-    if len(found) > _MOST_FILES:
-        raise InputError(f"{where}: files", f"must be at most {_MOST_FILES}", len(found))
+    if len(found) > MOST_FILES:
+        raise InputError(f"{where}: files", f"must be at most {MOST_FILES}", len(found))
     for name, entry in found.items():
         place = f"{where}: files: {name!r}"
         require_plain_name(name, place)
-        if name.casefold() == MANIFEST:
-            raise InputError(place, "must be a plain file name, and not the manifest's own")
+        if name.casefold() in (MANIFEST, SEAL):
+            raise InputError(place, "must be a plain file name, and not the manifest's or its signature's")
         _exact_keys(entry, ("bytes", "sha256"), place)
         if not _is_count(entry["bytes"]) or entry["bytes"] > LARGEST_FILE:
             raise InputError(f"{place}: bytes", f"must be at most {LARGEST_FILE}", entry["bytes"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.runtimes import Port, stack, to_port
+from dltk.edge.onnx_file import operators, refuse_external_data
+from dltk.edge.runtimes import Port, Refused, stack, to_port
 
 __all__ = ["OnnxSession"]
 
@@ -24,7 +25,7 @@ _DTYPES = {
     "tensor(uint8)": "uint8",
 }
 _CHUNK = 64  # samples a call: bounds the memory of activations
-_ERRORS_ONLY = 3
+_SILENT = 4  # what goes wrong is raised as well; on stderr it would stand before the one line of the error
 # A fused integer operator may give float32 straight away, with the last conversion folded in.
 _INTEGER_INSIDE = ("QLinear", "QGemm", "MatMulInteger", "ConvInteger", "QAttention", "DynamicQuantize")
 _CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
@@ -34,9 +35,10 @@ class OnnxSession:
     """An ONNX file. ONNX Runtime's own session may be run from several threads."""
 
     def __init__(self, data: bytes, *, threads: int = 1) -> None:
+        refuse_external_data(data)
         self._data, self._threads = data, threads
         self._session = self._open()
-        with _Refused("must have readable inputs and outputs"):  # a damaged name is no Unicode
+        with Refused("must have readable inputs and outputs"):  # a damaged name is no Unicode
             self.inputs = tuple(_port(argument) for argument in self._session.get_inputs())
             self.outputs = tuple(_port(argument) for argument in self._session.get_outputs())
             fixed = any(isinstance(argument.shape[0], int) for argument in self._session.get_inputs())
@@ -49,7 +51,7 @@ class OnnxSession:
             raise InputError("inputs", "must all have the same batch", [len(tensor) for tensor in fed.values()])
         names, count = [port.name for port in self.outputs], len(next(iter(fed.values())))
         pieces = range(0, count, self._chunk)
-        with _Refused("must run in ONNX Runtime"):
+        with Refused("must run in ONNX Runtime"):
             found = [
                 self._session.run(names, {name: t[start : start + self._chunk] for name, t in fed.items()})
                 for start in pieces
@@ -58,14 +60,12 @@ class OnnxSession:
 
     def operators(self) -> dict[str, int]:
         """Operator name -> count in the main graph of the file, as written, before the runtime fuses anything."""
-        graph = next(_fields(self._data, 7), b"")
-        names = (next(_fields(node, 4), b"").decode(errors="replace") for node in _fields(graph, 1))
-        return dict(sorted(Counter(names).items()))
+        return operators(self._data)
 
     def float_operators(self) -> dict[str, int]:
         """Operators that gave float32 in a profiled run, after fusing; integer ones with a folded conversion aside."""
         with tempfile.TemporaryDirectory(prefix="dltk-profile-") as folder:
-            with _Refused("must run in ONNX Runtime"):
+            with Refused("must run in ONNX Runtime"):
                 session = self._open(profile=Path(folder, "run"))
                 session.run(None, {p.name: np.zeros([size or 1 for size in p.shape], p.dtype) for p in self.inputs})
             events = json.loads(Path(session.end_profiling()).read_bytes())
@@ -87,25 +87,11 @@ class OnnxSession:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = _SILENT
         if profile is not None:
             options.enable_profiling, options.profile_file_prefix = True, str(profile)
-        with _Refused("must load in ONNX Runtime"):
+        with Refused("must load in ONNX Runtime"):
             return onnxruntime.InferenceSession(self._data, options, providers=["CPUExecutionProvider"])
-
-
-class _Refused:
-    """Turns whatever the runtime throws (its classes share no base but Exception) into InputError."""
-
-    def __init__(self, rule: str) -> None:
-        self._rule = rule
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
-        if isinstance(fault, Exception) and not isinstance(fault, InputError):
-            raise InputError("model", self._rule, str(fault)) from fault
 
 
 def _port(argument: Any) -> Port:
@@ -113,32 +99,3 @@ def _port(argument: Any) -> Port:
         raise InputError(f"tensor {argument.name!r}", f"must be of {', '.join(_DTYPES)} with a batch", argument.type)
     inner = tuple(size if isinstance(size, int) else None for size in argument.shape[1:])
     return Port(argument.name, _DTYPES[argument.type], (None, *inner))
-
-
-def _fields(message: bytes, wanted: int) -> Iterator[bytes]:
-    """The length-delimited fields numbered `wanted` of a protocol buffer: enough of the format to list operators."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        number, kind = key >> 3, key & 7
-        if kind == 2:
-            size, at = _varint(message, at)
-            if number == wanted:
-                yield message[at : at + size]
-            at += size
-        elif kind == 0:
-            _, at = _varint(message, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        else:
-            raise InputError("model", "must be a protocol buffer", f"wire type {kind}")
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(message):
-        value |= (message[at] & 127) << shift
-        at, shift = at + 1, shift + 7
-        if message[at - 1] < 128:
-            return value, at
-    raise InputError("model", "must be a protocol buffer", "an unfinished number")

@@ -8,7 +8,7 @@ How a picture becomes RGB, one rule each:
     palette        looked up
     transparency   laid over white: (value * alpha + 255 * (255 - alpha) + 127) // 255
     CMYK           Pillow's conversion; colour profiles are not applied
-    resize         Pillow's bilinear filter, widened when shrinking, in its fixed-point arithmetic
+    resize         Pillow's bilinear filter, widened when shrinking, in its fixed-point arithmetic, one axis at a time
 Damaged and truncated files are refused, and so is a picture with more pixels than the cap, before it is decoded.
 """
 
@@ -50,6 +50,8 @@ ImageSource = str | Path | bytes | NDArray[np.uint8]
 _ORIENTATION_TAG = 0x0112
 _BYTES_A_PIXEL = 8  # 16-bit RGBA without compression: no picture needs more
 _HEADER_BYTES = 64_000_000  # room for metadata in a file
+_LARGEST_FILE = MAX_PIXELS * _BYTES_A_PIXEL + _HEADER_BYTES
+_STRIP_PIXELS = 1_000_000
 
 
 def decode_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, where: str | None = None) -> NDArray[np.uint8]:
@@ -75,8 +77,9 @@ def picture_size(path: str | Path) -> tuple[int, int]:
         InputError: if it is no allowed picture.
         EnvironmentFault: if Pillow is missing.
     """
+    data = read_capped(Path(os.path.realpath(path)), _LARGEST_FILE)
     try:
-        with _pillow().open(path, formats=FORMATS) as image:
+        with _pillow().open(io.BytesIO(data), formats=FORMATS) as image:
             turned = _orientation(image) in (5, 6, 7, 8)
             return (image.width, image.height) if turned else (image.height, image.width)
     except DltkError:
@@ -141,8 +144,9 @@ def _decode(data: bytes, max_pixels: int, where: str) -> NDArray[np.uint8]:
     try:
         with pillow.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_pixels(image.width * image.height, max_pixels, where)
-            orientation = _orientation(image)
-            return _upright(_rgb(image), orientation)
+            orientation, found = _orientation(image), _rgb(image)
+        del image  # its pixels would lie beside those turned upright
+        return _upright(found, orientation)
     except (DltkError, MemoryError):
         raise
     except pillow.UnidentifiedImageError as fault:
@@ -156,6 +160,18 @@ def _decode(data: bytes, max_pixels: int, where: str) -> NDArray[np.uint8]:
 
 
 def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3), strip by strip: what lies between a large picture and its pixels takes no memory to speak of."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    if image.height <= rows:
+        return _strip_rgb(image)
+    found = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        found[top:bottom] = _strip_rgb(image.crop((0, top, image.width, bottom)))
+    return found
+
+
+def _strip_rgb(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode.startswith("I"):  # 16-bit grey: "I;16" in new Pillow, "I" in old
         wide = np.asarray(image)
         grey = (np.clip(wide, 0, 0xFFFF) >> 8).astype(np.uint8)
@@ -225,7 +241,12 @@ def _inside(rows: int, columns: int, most_rows: int, most_columns: int) -> tuple
 def _pillow_resize(image: NDArray[np.uint8], height: int, width: int, nearest: bool) -> NDArray[np.uint8]:
     pillow = _pillow()
     method = pillow.Resampling.NEAREST if nearest else pillow.Resampling.BILINEAR
-    return np.asarray(pillow.fromarray(np.ascontiguousarray(image)).resize((width, height), method))
+    rows, columns = image.shape[:2]
+    # One axis at a time, the one first that leaves fewer pixels. In one call the order is Pillow's own choice, which
+    # version 13 makes otherwise than those before it, and the rounding between the two axes shows.
+    first = (width, rows) if rows * width <= height * columns else (columns, height)
+    opened = pillow.fromarray(np.ascontiguousarray(image))
+    return np.asarray(opened.resize(first, method).resize((width, height), method))
 
 
 def _pillow() -> Any:

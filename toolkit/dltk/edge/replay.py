@@ -17,11 +17,12 @@ from dltk.edge.integrity import Sealed, read_bundle
 from dltk.edge.load import open_artifact
 from dltk.edge.manifest import Artifact
 from dltk.edge.parity import compare, misfits
-from dltk.edge.runtimes import RUNTIMES, available
+from dltk.edge.runtimes import RUNTIMES, available, remedy
 from dltk.edge.scoring import score
+from dltk.edge.seal import Key
 from dltk.edge.signature import Signature
 
-__all__ = ["GOLDEN", "Golden", "golden", "replay"]
+__all__ = ["GOLDEN", "Golden", "as_text", "golden", "replay"]
 
 GOLDEN = "golden.npz"
 
@@ -60,12 +61,22 @@ def golden(data: bytes, signature: Signature, where: object = GOLDEN) -> Golden:
     )
 
 
-def replay(path: str | Path, *, runtime: str | None = None, data: str | Path | None = None) -> dict[str, Any]:
+def replay(
+    path: str | Path,
+    *,
+    runtime: str | None = None,
+    data: str | Path | None = None,
+    verify: Key | None = None,
+    isolated: bool = False,
+) -> dict[str, Any]:
     """Check every file of the bundle, run its golden samples, and compare with what is recorded.
 
     Args:
         runtime: only artifacts of this format; None: all that a runtime is installed for.
         data: labelled data to score the artifacts on: a folder a class, a CSV of path,label, or of measurements.
+        verify: public key that the bundle must be signed with, as for `load`.
+        isolated: run the golden samples in a child process an artifact, as `dltk validate` does: a file that crashes
+            its runtime, or never ends, is then one that failed. It costs the start of a Python an artifact.
 
     Returns:
         {"bundle", "files", "samples", "tensors_equal", "passed", "artifacts": [{"file", "format", "precision",
@@ -73,24 +84,23 @@ def replay(path: str | Path, *, runtime: str | None = None, data: str | Path | N
         "skipped": [{"name", "reason"}], "notes"}}.
 
     Raises:
-        InputError: if the bundle is damaged.
+        InputError: if the bundle is damaged, or not signed by the key that is asked for.
         LimitError: if anything differs; `measured` holds all of the above.
-        EnvironmentFault: if no artifact could be run.
+        EnvironmentFault: if no artifact could be run, or `isolated` and no child process can be started.
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
-    sealed = read_bundle(path)
+    sealed = read_bundle(path, verify=verify)
     signature = sealed.signature
     _check_labels(sealed)
     samples = golden(_file(sealed, GOLDEN), signature, sealed.path / GOLDEN)
     scored = None if data is None else family(signature.family).labelled(data, signature)
     artifacts = [
-        _replay_one(artifact, sealed.files[artifact.file], samples, signature, runtime, scored)
+        _replay_one(artifact, sealed.files[artifact.file], samples, signature, runtime, scored, isolated)
         for artifact in sealed.manifest.artifacts
     ]
     if all(found["status"] == "skipped" for found in artifacts):
-        hint = "Install one: pip install 'dltk[tflite]' or pip install 'dltk[onnx]'."
-        raise EnvironmentFault(sealed.path, "no artifact has a runtime here", runtime, hint)
+        raise EnvironmentFault(sealed.path, "no artifact has a runtime here", runtime, remedy())
     equal = _tensors_equal(samples, signature)
     report = {
         "bundle": sealed.manifest.name,
@@ -106,6 +116,22 @@ def replay(path: str | Path, *, runtime: str | None = None, data: str | Path | N
     return report
 
 
+def as_text(report: Mapping[str, Any]) -> str:
+    """What `replay` returned or measured, as lines for a person."""
+    equal = "equal to the bit" if report["tensors_equal"] else "DIFFERENT"
+    lines = [f"{report['bundle']}: {report['files']} files sound, {report['samples']} golden samples, tensors {equal}"]
+    for artifact in report["artifacts"]:
+        words = [f"  {artifact['status']:<8} {artifact['file']}"]
+        if artifact["parity"]:
+            parity = artifact["parity"]
+            words.append(f"{parity['measure']} error {parity['error']:.3g}, tolerance {parity['tolerance']:g}")
+        if artifact["metric"]:
+            words.append("{name} {value:.4f} on {samples} samples".format(**artifact["metric"]))
+        lines.append("  ".join(words + artifact["reasons"]))
+    lines += report["data"]["notes"] if report["data"] else []
+    return "\n".join(lines)
+
+
 def _replay_one(
     artifact: Artifact,
     data: bytes,
@@ -113,28 +139,45 @@ def _replay_one(
     signature: Signature,
     runtime: str | None,
     scored: Labelled | None,
+    isolated: bool,
 ) -> dict[str, Any]:
     report = {"file": artifact.file, "format": artifact.format, "precision": artifact.precision}
     if artifact.format not in available() or runtime not in (None, artifact.format):
         reason = "left out by --runtime" if artifact.format in available() else "no runtime for it is installed"
         return report | {"status": "skipped", "parity": None, "reasons": [reason], "metric": None}
     try:
-        session = open_artifact(artifact, data, signature)
-        outputs = session.run(samples.tensors)
-    except InputError as fault:  # sound bytes that this machine's runtime refuses: the other artifacts may do
+        outputs = (_outputs_apart if isolated else _outputs)(artifact, data, samples, signature)
+    except (InputError, LimitError) as fault:  # sound bytes that fail in this machine's runtime: the others may do
         return report | {"status": "failed", "parity": None, "reasons": [str(fault)], "metric": None}
     reasons, parity = misfits(samples.outputs, outputs, signature), None
     if not reasons:
         parity = compare(samples.outputs, outputs, signature, **_limits(artifact))
         if not parity.pop("passed"):
             reasons = [f"{parity['measure']} error {parity['error']:.3g} over tolerance {parity['tolerance']:g}"]
-    metric = None if scored is None else score(session, signature, scored)
+    metric = None if scored is None else score(open_artifact(artifact, data, signature), signature, scored)
     return report | {
         "status": "failed" if reasons else "passed",
         "parity": parity,
         "reasons": reasons,
         "metric": metric,
     }
+
+
+def _outputs(artifact: Artifact, data: bytes, samples: Golden, signature: Signature) -> Mapping[str, NDArray[Any]]:
+    return open_artifact(artifact, data, signature).run(samples.tensors)
+
+
+def _outputs_apart(
+    artifact: Artifact, data: bytes, samples: Golden, signature: Signature
+) -> Mapping[str, NDArray[Any]]:
+    """Of the raw samples: `_tensors_equal` says whether they become the stored tensors."""
+    from dltk.edge.worker import run_worker
+
+    try:
+        return run_worker(data, artifact.format, signature, samples.raws).outputs
+    except (InputError, LimitError) as fault:
+        hint = fault.hint or f"It is known to load in {artifact.minimum_runtime}."
+        raise type(fault)(artifact.file, fault.rule, fault.received, hint) from fault
 
 
 def _limits(artifact: Artifact) -> dict[str, Any]:

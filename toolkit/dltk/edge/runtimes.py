@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault, InputError
 
-__all__ = ["RUNTIMES", "Port", "Session", "available", "open_session", "stack", "to_port"]
+__all__ = ["RUNTIMES", "Port", "Refused", "Session", "available", "open_session", "remedy", "stack", "to_port"]
 
 RUNTIMES = {  # format -> modules that run it, in order of preference
     "tflite": ("ai_edge_litert", "tflite_runtime"),
@@ -67,9 +67,29 @@ class Session(Protocol):
         """Share of the file's operators that a delegate took (XNNPACK), or None where the runtime has none."""
 
 
+class Refused:
+    """Turns whatever a runtime throws over a damaged file (of no common class) into InputError."""
+
+    def __init__(self, rule: str) -> None:
+        self._rule = rule
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
+        if isinstance(fault, Exception) and not isinstance(fault, InputError):
+            raise InputError("model", self._rule, str(fault)) from fault
+
+
 def available() -> tuple[str, ...]:
     """The formats that a runtime is installed for. Nothing is imported."""
     return tuple(form for form, modules in RUNTIMES.items() if any(find_spec(module) for module in modules))
+
+
+def remedy(formats: Collection[str] = RUNTIMES) -> str:
+    """What to do where none of `formats` has a runtime; it helps with dltk and without."""
+    names = [RUNTIMES[form][0].replace("_", "-") for form in RUNTIMES if form in formats]
+    return f"Install one: {' or '.join(f'pip install {name}' for name in names)}."
 
 
 def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
@@ -85,7 +105,7 @@ def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
         raise EnvironmentFault(
             f"{format} models",
             f"need {' or '.join(RUNTIMES[format])}",
-            hint=f"Install it: pip install 'dltk[{format}]'.",
+            hint=remedy([format]),
         )
     _require_usable(next(module for module in RUNTIMES[format] if find_spec(module)))
     if format == "tflite":

@@ -10,7 +10,9 @@ from typing import Any
 from dltk.base.errors import InputError
 from dltk.base.files import sha256
 
-__all__ = ["Op", "Signature", "TensorSpec", "require_plain_name"]
+__all__ = ["LONGEST_NAME", "Op", "Signature", "TensorSpec", "require_plain_name"]
+
+LONGEST_NAME = 200  # bytes of UTF-8
 
 Op = Mapping[str, Any]  # {"op": name, setting: JSON value ...}
 
@@ -48,7 +50,7 @@ class TensorSpec:
         sizes_fit = isinstance(shape, list) and all(_is_size(size) for size in shape[1:]) and shape[:1] == [None]
         if not sizes_fit or not isinstance(axes, list) or len(axes) != len(shape):
             raise InputError(where, "shape must be null and then positive sizes, with a name an axis", found)
-        if value_range is not None and not (isinstance(value_range, list) and len(value_range) == 2):
+        if value_range is not None and not _is_range(value_range):
             raise InputError(where, "value_range must be null or two numbers", value_range)
         limits = None if value_range is None else (float(value_range[0]), float(value_range[1]))
         return cls(found["name"], found["dtype"], tuple(shape), tuple(map(str, axes)), limits)
@@ -149,7 +151,7 @@ class Signature:
 
 def require_plain_name(name: Any, place: str) -> None:
     """Raise InputError at `place` unless `name` is a file name that every system takes and no path."""
-    fits = isinstance(name, str) and 0 < len(name.encode()) <= 200
+    fits = isinstance(name, str) and 0 < len(name.encode()) <= LONGEST_NAME
     fits = fits and not name.startswith(".") and not set(name) & set('/\\:*?"<>|')
     controls = fits and any(unicodedata.category(letter).startswith("C") for letter in name)
     if not fits or controls or unicodedata.normalize("NFC", name) != name:
@@ -158,6 +160,13 @@ def require_plain_name(name: Any, place: str) -> None:
 
 def _is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
+
+
+def _is_range(value: object) -> bool:
+    """Whether these are two numbers that a float can hold: JSON has whole numbers of any length."""
+    if not isinstance(value, list) or len(value) != 2:
+        return False
+    return all(isinstance(end, (int, float)) and not isinstance(end, bool) and abs(end) < 1e300 for end in value)
 
 
 def _require_keys(found: Any, keys: set[str], where: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.runtimes import RUNTIMES, Port, stack, to_port
+from dltk.edge.runtimes import RUNTIMES, Port, Refused, stack, to_port
 
 __all__ = ["TfliteSession"]
 
@@ -29,10 +29,11 @@ class TfliteSession:
             raise InputError("model", "must be a TFLite file", data[:8])
         self._data, self._threads, self._local = data, threads, threading.local()
         interpreter = self._interpreter()
-        inputs, outputs = _details(interpreter)
-        self._slots = tuple(d["index"] for d in inputs.values()), tuple(d["index"] for d in outputs.values())
-        self.inputs = tuple(_port(name, details) for name, details in inputs.items())
-        self.outputs = tuple(_port(name, details) for name, details in outputs.items())
+        with Refused("must have readable inputs and outputs"):  # a damaged name or number of a tensor
+            inputs, outputs = _details(interpreter)
+            self._slots = tuple(d["index"] for d in inputs.values()), tuple(d["index"] for d in outputs.values())
+            self.inputs = tuple(_port(name, details) for name, details in inputs.items())
+            self.outputs = tuple(_port(name, details) for name, details in outputs.items())
 
     def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Outputs of a batch, computed one sample at a time: the file's batch is 1."""
@@ -40,12 +41,9 @@ class TfliteSession:
         if len({len(tensor) for tensor in fed}) != 1:
             raise InputError("inputs", "must all have the same batch", [len(tensor) for tensor in fed])
         interpreter = self._interpreter()
-        try:
-            return stack(
-                [self._one(interpreter, [t[i : i + 1] for t in fed]) for i in range(len(fed[0]))], self.outputs
-            )
-        except (ValueError, RuntimeError) as fault:
-            raise InputError("model", "must run in the TFLite runtime", str(fault)) from fault
+        with Refused("must run in the TFLite runtime"):
+            found = [self._one(interpreter, [t[i : i + 1] for t in fed]) for i in range(len(fed[0]))]
+        return stack(found, self.outputs)
 
     def _one(self, interpreter: Any, sample: list[NDArray[Any]]) -> list[NDArray[Any]]:
         interpreter.reset_all_variables()  # an LSTM keeps its state there: samples must not see each other
@@ -61,7 +59,8 @@ class TfliteSession:
 
     def float_operators(self) -> dict[str, int]:
         """Operators with a float32 output, conversions aside."""
-        dtypes = {tensor["index"]: tensor["dtype"] for tensor in self._interpreter().get_tensor_details()}
+        with Refused("its tensors must be readable"):
+            dtypes = {tensor["index"]: tensor["dtype"] for tensor in self._interpreter().get_tensor_details()}
         found = Counter(
             op["op_name"]
             for op in self._operations()
@@ -89,19 +88,16 @@ class TfliteSession:
         return len(taken) / len(plain) if plain else 0.0
 
     def _operations(self) -> list[dict[str, Any]]:
-        try:  # the runtime has no public way to list a file's operators
+        with Refused("its operators must be readable"):  # the runtime has no public way to list them
             found: list[dict[str, Any]] = self._interpreter()._get_ops_details()
-        except (AttributeError, ValueError, RuntimeError) as fault:
-            raise InputError("model", "its operators must be readable", str(fault)) from fault
         return found
 
     def _interpreter(self) -> Any:
         if not hasattr(self._local, "interpreter"):
-            try:
-                interpreter = _module().Interpreter(model_content=self._data, num_threads=self._threads)
+            module = _module()
+            with Refused("must load in the TFLite runtime"):
+                interpreter = module.Interpreter(model_content=self._data, num_threads=self._threads)
                 interpreter.allocate_tensors()
-            except (ValueError, RuntimeError, MemoryError) as fault:
-                raise InputError("model", "must load in the TFLite runtime", str(fault)) from fault
             self._local.interpreter = interpreter
         return self._local.interpreter
 

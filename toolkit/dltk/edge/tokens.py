@@ -90,7 +90,7 @@ def _opened(tokenizer: bytes, length: int) -> Any:
     try:
         from tokenizers import Tokenizer
     except ImportError as fault:
-        hint = "Run: pip install 'dltk[text]'"
+        hint = "Install it: pip install tokenizers."
         raise EnvironmentFault("texts", "need the package tokenizers", hint=hint) from fault
     if len(tokenizer) > _MAX_BYTES:
         raise InputError(TOKENIZER, f"must be at most {_MAX_BYTES} bytes", len(tokenizer))

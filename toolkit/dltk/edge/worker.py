@@ -78,7 +78,7 @@ def run_worker(
     Raises:
         InputError: if the file does not load or run, does not fit the signature, or crashes its runtime.
         LimitError: if it runs longer than `timeout`.
-        EnvironmentFault: if the runtime is missing.
+        EnvironmentFault: if the runtime is missing, or no process can be started.
     """
     import numpy as np
 
@@ -98,12 +98,14 @@ def run_worker(
 
 
 def _run_child(command: Sequence[str], timeout: float) -> None:
-    from dltk.base.errors import DltkError, InputError, LimitError
+    from dltk.base.errors import DltkError, EnvironmentFault, InputError, LimitError
 
     try:
         done = subprocess.run(command, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired as fault:
         raise LimitError("model", f"must run within {timeout:g} s") from fault
+    except OSError as fault:  # a sandbox, an emulator, no memory
+        raise EnvironmentFault("worker", "must start as a process of its own", fault.strerror) from fault
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         raise InputError(
@@ -117,13 +119,12 @@ def _run_child(command: Sequence[str], timeout: float) -> None:
 def _result(folder: Path) -> WorkerResult:
     import numpy as np
 
-    from dltk.base import errors
+    from dltk.base.errors import as_error
     from dltk.edge.runtimes import Port
 
     found: dict[str, Any] = json.loads((folder / "result.json").read_bytes())
     if "error" in found:
-        error = found["error"]
-        raise getattr(errors, error.pop("kind"))(**error)
+        raise as_error(found["error"])
     for key in ("input_ports", "output_ports"):
         found[key] = tuple(Port(**port | {"shape": tuple(port["shape"])}) for port in found[key])
     with np.load(folder / "outputs.npz", allow_pickle=False) as arrays:
@@ -140,15 +141,15 @@ class _Blocker(MetaPathFinder):
 
 def _main(folder: Path) -> None:
     sys.meta_path.insert(0, _Blocker())
-    sys.path.append(str(Path(__file__).resolve().parents[2]))  # where dltk stands: -I ignores PYTHONPATH
+    here = str(Path(__file__).resolve().parents[2])  # where dltk stands: -I ignores PYTHONPATH
+    if here not in sys.path:  # before another dltk that may be installed; site-packages itself stays where it is
+        sys.path.insert(0, here)
     from dltk.base.errors import DltkError
 
     try:
         result = _work(folder)
     except DltkError as error:
-        received = None if error.received is None else str(error.received)
-        words = {"where": error.where, "rule": error.rule, "received": received, "hint": error.hint}
-        result = {"error": {"kind": type(error).__name__} | words}
+        result = {"error": error.as_dict()}
     (folder / "result.json").write_text(json.dumps(result))
 
 

@@ -44,4 +44,4 @@ def calibrate_natively(model: Any, plan: QuantizationPlan, graph: Graph, signatu
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
-        return onnx.load(target)
+        return onnx.load_model_from_string(target.read_bytes())

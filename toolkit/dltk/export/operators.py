@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from importlib.metadata import version
 
 from dltk.compress.plan import QuantizationPlan
 from dltk.twin.graph import Graph
@@ -26,7 +27,25 @@ _SEVERAL = {"MultiHeadAttention", "TimeDistributed"}
 _SINGLE = {"Affine", "Conv1D", "Conv2D", "Dense", "DepthwiseConv2D"}
 _NONE = {"Conv2DTranspose", "Embedding"}  # a transposed one has no int8 kernel in onnxruntime anyway
 
-_MINIMUM = {"tflite": "ai-edge-litert 1.0.0", "onnx": "onnxruntime 1.15.0"}
+# The oldest wheels that install on Python 3.11 and were seen to load and run dltk files. For TFLite, oldest first:
+# the highest version of an operator that the wheel has, where a later wheel has a higher one. Every version was tried.
+_ONNX, _NEWEST = "onnxruntime 1.15.0", "ai-edge-litert"
+_TFLITE: Mapping[str, Mapping[str, int]] = {
+    "tflite-runtime 2.14.0": {
+        "ADD": 5, "BROADCAST_TO": 3, "CAST": 5, "CONCATENATION": 4, "CONV_2D": 7, "COS": 1, "DEQUANTIZE": 5,
+        "DILATE": 0, "DYNAMIC_UPDATE_SLICE": 1, "EMBEDDING_LOOKUP": 3, "EQUAL": 4, "FILL": 4, "FULLY_CONNECTED": 10,
+        "GATHER": 6, "GATHER_ND": 4, "GELU": 2, "LOG": 1, "MUL": 7, "NOT_EQUAL": 3, "PACK": 4, "PAD": 4, "PADV2": 4,
+        "QUANTIZE": 3, "REDUCE_WINDOW": 0, "REVERSE_V2": 3, "RSQRT": 2, "SIN": 1, "SLICE": 6, "SOFTMAX": 3, "SPLIT": 4,
+        "SPLIT_V": 2, "SQRT": 1, "TRANSPOSE": 6, "TRANSPOSE_CONV": 4, "UNPACK": 4,
+    },
+    "ai-edge-litert 1.0.0": {
+        "ADD": 5, "BROADCAST_TO": 3, "CAST": 6, "CONCATENATION": 4, "COS": 1, "DEQUANTIZE": 6,
+        "DYNAMIC_UPDATE_SLICE": 2, "EMBEDDING_LOOKUP": 4, "EQUAL": 4, "FILL": 4, "FULLY_CONNECTED": 13, "GATHER": 7,
+        "GATHER_ND": 5, "GELU": 2, "MUL": 7, "NOT_EQUAL": 3, "PACK": 4, "PAD": 4, "PADV2": 4, "QUANTIZE": 3,
+        "REVERSE_V2": 3, "SIN": 1, "SLICE": 6, "SOFTMAX": 3, "SPLIT": 4, "SPLIT_V": 2, "SQRT": 1, "TRANSPOSE": 6,
+        "UNPACK": 4,
+    },
+}  # fmt: skip
 
 
 def allowed_float(graph: Graph, plan: QuantizationPlan | None, found: Mapping[str, int]) -> set[str]:
@@ -59,6 +78,29 @@ def _weighted_uses(graph: Graph, names: Collection[str]) -> int | None:
     return count
 
 
-def minimum_runtime(format: str) -> str:
-    """The oldest wheel that installs on Python 3.11 and was seen to load and run dltk's files."""
-    return _MINIMUM[format]
+def minimum_runtime(format: str, data: bytes) -> str:
+    """The oldest runtime that loads a file: it knows every operator in it, in the version that the file asks for.
+
+    Args:
+        data: of a TFLite file; all ONNX files are of one opset, and need the same.
+    """
+    if format == "onnx":
+        return _ONNX
+    asked = _versions(data)
+    for name, highest in _TFLITE.items():
+        if all(number <= highest.get(operator, number) for operator, number in asked.items()):
+            return name
+    return f"{_NEWEST} {version(_NEWEST)}"  # it has run there
+
+
+def _versions(data: bytes) -> dict[str, int]:
+    """Operator -> the highest version of it in a TFLite file."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    model, found = schema.Model.GetRootAs(data, 0), dict[str, int]()
+    for i in range(model.OperatorCodesLength()):
+        code = model.OperatorCodes(i)
+        name = names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+        found[name] = max(code.Version(), found.get(name, 0))
+    return found

@@ -14,6 +14,8 @@ import numpy as np
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json, read_capped
 from dltk.models.convert import Tensors
+from dltk.models.foreign import checked_config, load_checked
+from dltk.models.hdf5 import require_plain_hdf5
 from dltk.models.names import Names
 from dltk.models.weights import read_npz
 
@@ -41,8 +43,9 @@ def load_stock(model: Any, path: Path) -> None:
     """Set the weights of `model`, as `keras.applications` makes it, from `.h5` or `.weights.h5`.
 
     Raises:
-        InputError: if the file is damaged or was not saved from such a model.
+        InputError: if the file is damaged, leads out of itself, or was not saved from such a model.
     """
+    require_plain_hdf5(path, path)
     try:
         model.load_weights(path)
     except Exception as fault:  # h5py and Keras raise a dozen kinds for a file that does not fit
@@ -65,10 +68,9 @@ def _assign(model: Any, tensors: Tensors, where: Path) -> None:
 
 
 def _of_model(path: Path) -> Tensors:
-    import keras
-
+    checked_config(read_capped(path, _LIMIT), path)
     try:
-        model = keras.saving.load_model(path, compile=False)  # safe mode is Keras' default and stays on
+        model = load_checked(path)
     except Exception as fault:  # whatever a foreign archive makes Keras raise
         raise InputError(path, "must be a Keras model", str(fault)) from fault
     names = Names()

@@ -7,7 +7,7 @@ and handed to both sides as a `WeightSource`.
 from __future__ import annotations
 
 import io
-import zipfile
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from dltk.base import fetch
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
 from dltk.base.files import sha256, write_atomic
 from dltk.base.progress import SILENT, Progress
+from dltk.edge import arrays
 from dltk.models.convert import CONVERTERS, Tensors
 from dltk.models.origins import STOCK, Origin, Scale, Variant
 from dltk.models.table import BACKBONES, Backbone, backbone
@@ -125,11 +126,7 @@ def read_npz(path: Path) -> Tensors:
     Raises:
         InputError: if it is damaged or holds pickles.
     """
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as opened:
-            return {name: opened[name] for name in opened.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as fault:
-        raise InputError(path, "must be an undamaged .npz of plain arrays", str(fault)) from fault
+    return arrays.read_npz(Path(os.path.realpath(path)))
 
 
 def _told(progress: Progress, source: WeightSource) -> WeightSource:

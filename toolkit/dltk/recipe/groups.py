@@ -133,7 +133,9 @@ class Adversarial:
 
     loss: Literal["hinge", "wgan-gp"] = setting("hinge", "hinge (arXiv:1705.02894) or wgan-gp (arXiv:1704.00028)")
     gradient_penalty: float = setting(10.0, "wgan-gp: weight of the penalty on the discriminator's slope", low=0.0)
+    critic_rate: float = setting(1.0, "learning rate of the discriminator over the generator's", low=1e-3)
     critic_steps: int = setting(1, "steps of the discriminator for one of the generator; 5 with wgan-gp", low=1)
+    label_weight: float = setting(0.0, "weight of naming the images' classes, where there are any; 0: no", low=0.0)
     samples_every: int = setting(5, "epochs between grids of samples in the run's folder; 0: none", low=0)
 
 

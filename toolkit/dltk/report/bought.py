@@ -25,6 +25,9 @@ def bought_table(found: Mapping[str, Any] | None) -> Table:
     note += (
         "file. Zeros and few different values make the download smaller; fewer channels and int8 also make it faster."
     )
+    machine: Mapping[str, Any] = found["machine"] if found else {}
+    if timed and "host" in machine:
+        note += f" Times are of one sample on {machine['host']} ({machine.get('cpu', '')})."
     heads = (*heads, "metric", "drop", "interval")
     return Table("What each step bought", heads, lines, (0,), note if lines else "")
 

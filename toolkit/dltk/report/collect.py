@@ -37,10 +37,9 @@ def collect(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     hint = "`dltk finetune` makes a run, `dltk export` a bundle."
-    if not path.is_dir():
-        received = "a file" if os.path.lexists(path) else "nothing there"
-        raise InputError(path, "must be the folder of a run or a bundle", received, hint)
-    if os.path.lexists(path / MANIFEST):
+    if not os.path.lexists(path):
+        raise InputError(path, "must be the folder of a run, or a bundle", "nothing there", hint)
+    if not path.is_dir() or os.path.lexists(path / MANIFEST):
         found = _bundle(path)
     elif os.path.lexists(path / "recipe.json"):
         found = _run(Run.open(path))

@@ -28,6 +28,7 @@ def read_compression(found: Any, where: object) -> dict[str, Any] | None:
         return None
     return {
         "source": str(found.get("source", "")),
+        "machine": scalars(found.get("machine")),
         "steps": [_step(step) for step in steps],
         "bought": [_bought(row) for row in records(found.get("bought"))],
         "layers": [_layer(row) for row in records(found.get("layers"))],

@@ -45,10 +45,10 @@ def as_bytes(report: Mapping[str, Any], form: str) -> bytes:
     return canonical_json(report) if form == "json" else f"{as_text(report)}\n".encode()
 
 
-def require_writable(out: Path) -> None:
-    """Raise, before any work, if no report can be written to `out`."""
-    if out.suffix[1:].lower() not in FORMATS:
-        known = ", ".join(f".{form}" for form in FORMATS)
+def require_writable(out: Path, *, formats: tuple[str, ...] = FORMATS) -> None:
+    """Raise, before any work, if no report of one of `formats` can be written to `out`."""
+    if out.suffix[1:].lower() not in formats:
+        known = ", ".join(f".{form}" for form in formats)
         raise UsageError(f"--out {out}", f"must end in one of {known}", out.suffix or "no ending")
     if os.path.lexists(out) and not (out.is_file() or out.is_symlink()):
         raise InputError(f"--out {out}", "must be a file, and something else stands there", hint="Give another path.")

@@ -4,7 +4,7 @@ drop       `0.01` of a metric that lies in 0..1 (one point), `1%` of the source'
            metric is taken as a share of it too, as the gate of export does.
 size       `300KB`, `1.2MB`, `900B` (a KB is 1000 bytes), or `1/12` of the source's float32 file
 download   the same, of the file after `gzip -9 -n`; a share is of the float32 file as it is, uncompressed
-latency    `5ms`, `250us`, `1s`: p50, one thread, on this machine
+latency    `5ms`, `250us`, `1s`: p50, one thread, on the machine that measures
 """
 
 from __future__ import annotations

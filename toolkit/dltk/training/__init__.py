@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dltk.training.backend import require_tensorflow
     from dltk.training.dqn import DqnTrainer
-    from dltk.training.evaluation import evaluate, inputs_of, predict_outputs, report
+    from dltk.training.evaluation import inputs_of, predict_outputs, report
     from dltk.training.fit import FitTrainer
     from dltk.training.gan import GanTrainer
     from dltk.training.harness import run
@@ -31,7 +31,6 @@ _HOMES = {  # name -> module; imported when first asked for, since most of them 
     "Trainer": "trainer",
     "as_text": "tables",
     "cached_teacher": "teacher",
-    "evaluate": "evaluation",
     "inputs_of": "evaluation",
     "predict_outputs": "evaluation",
     "report": "evaluation",
@@ -49,7 +48,6 @@ __all__ = [
     "Trainer",
     "as_text",
     "cached_teacher",
-    "evaluate",
     "inputs_of",
     "predict_outputs",
     "report",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import read_capped, sweep, write_atomic
+from dltk.base.files import parse_json, read_capped, write_atomic
+from dltk.edge.arrays import parse_npz
 
 __all__ = ["Checkpoint", "read", "write"]
 
@@ -42,7 +42,6 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     arrays: dict[str, Any] = {f"state/{name}": array for name, array in checkpoint.state.items()}
     arrays[_HISTORY] = text
     np.savez(buffer, **arrays)
-    sweep(path.parent)
     write_atomic(path, buffer.getvalue())
 
 
@@ -55,9 +54,9 @@ def read(path: Path) -> Checkpoint | None:
     if not path.exists():
         return None
     try:
-        with np.load(io.BytesIO(read_capped(path, _LIMIT)), allow_pickle=False) as opened:
-            arrays = {name: opened[name] for name in opened.files}
-        history = json.loads(arrays.pop(_HISTORY).tobytes())
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as fault:
-        raise InputError(path, "must be a whole checkpoint", str(fault), "Delete it and start without it.") from fault
+        arrays = parse_npz(read_capped(path, _LIMIT), path, [_HISTORY], limit=_LIMIT)
+        history = parse_json(arrays.pop(_HISTORY).tobytes(), path)
+    except InputError as fault:
+        received = fault.received or fault.rule
+        raise InputError(path, "must be a whole checkpoint", received, "Delete it and start without it.") from fault
     return Checkpoint(history, {name.removeprefix("state/"): array for name, array in arrays.items()})

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.progress import SILENT, Progress
-from dltk.data.dataset import Dataset, Split
+from dltk.data.dataset import Split
 from dltk.edge.families import compared_inputs, compares_inputs, family
 from dltk.edge.metrics import expected_calibration_error, reliability, softmax, top_k_accuracy
 from dltk.edge.preprocess import in_units
@@ -20,25 +20,9 @@ from dltk.training.pixels import pixels_report
 from dltk.training.ranking import ranking_report
 from dltk.training.temperature import fit_temperature
 
-__all__ = ["evaluate", "inputs_of", "predict_outputs", "report"]
+__all__ = ["inputs_of", "predict_outputs", "report"]
 
 _CURVE = 101  # points a ROC curve is kept with
-
-
-def evaluate(
-    model: Any, dataset: Dataset, signature: Signature, *, batch_size: int = 256, progress: Progress = SILENT
-) -> dict[str, Any]:
-    """Figures of `model` on the test split; the temperature is fitted on the validation split.
-
-    A Keras 3 or a tf_keras model. See `report` for what is in them.
-    """
-    outputs = predict_outputs(model, dataset.test, signature, batch_size=batch_size, progress=progress)
-    validation = None
-    if len(dataset.validation) and family(signature.family).kind(signature) == "single-label":
-        found = predict_outputs(model, dataset.validation, signature, batch_size=batch_size, progress=progress)
-        validation = (found, dataset.validation.targets)
-    inputs = inputs_of(dataset.test, signature)
-    return report(outputs, dataset.test.targets, signature, validation=validation, inputs=inputs)
 
 
 def predict_outputs(

@@ -1,7 +1,6 @@
-"""The trainer of a generator against a discriminator.
+"""The trainer of a generator against a discriminator; what they learn by stands in `dltk.training.adversarial`.
 
-Losses: hinge (Lim and Ye 2017, arXiv:1705.02894), or Wasserstein with a gradient penalty (Gulrajani et al. 2017,
-arXiv:1704.00028). Layers with a spectral norm (Miyato et al. 2018, arXiv:1802.05957) keep theirs in the discriminator's
+Layers with a spectral norm (Miyato et al. 2018, arXiv:1802.05957) keep theirs in the discriminator's
 variables, and so in the checkpoint.
 """
 
@@ -25,6 +24,7 @@ from dltk.edge.pictures import as_png_grid
 from dltk.edge.signature import Signature
 from dltk.recipe.groups import Adversarial, Fit
 from dltk.recipe.recipe import Built
+from dltk.training.adversarial import hinge, misnamed, naming, steepness, vague, wasserstein
 from dltk.training.ahead import ahead
 from dltk.training.backend import tf
 from dltk.training.counter import generator, permutation
@@ -38,7 +38,6 @@ __all__ = ["GanTrainer", "phases"]
 _VALIDATION = 512  # images that are compared: the figure only shows that neither side has won
 _SHOWN = 64  # images of a grid of samples
 _SETTLING = 32  # batches whose mean the statistics of batch norms become under averaged weights
-_FLOOR = 1e-12  # under a root, whose slope at 0 is endless
 _BETA_1 = 0.5  # Adam's, after Radford et al. 2015 (arXiv:1511.06434): 0.9 makes the pair oscillate
 
 
@@ -64,6 +63,7 @@ def phases(
 @dataclass(frozen=True)
 class _Batch:
     reals: NDArray[np.float32]
+    targets: NDArray[np.int64]  # their classes
     noise: NDArray[np.float32]  # (2, n, ...): one draw for each side
     rate: float
     moves: bool  # whether the generator learns, too
@@ -89,8 +89,12 @@ class GanTrainer:
             rule = f"must have the generator's shape {signature.outputs[0].sample_shape}"
             raise InputError("images", rule, tuple(dataset.train.store.shape[1:]))
         self.name, self.epochs, self._seed = name, fit.epochs, seed
-        self._models, self._dataset, self._signature, self._fit = (model, discriminator), dataset, signature, fit
+        self._dataset, self._signature, self._fit = dataset, signature, fit
         self._rules = adversarial or Adversarial()
+        self._names = bool(self._rules.label_weight) and len(dataset.labels) > 1 and dataset.train.targets.ndim == 1
+        if self._names:
+            discriminator = naming(discriminator, len(dataset.labels), seed=seed)
+        self._models = (model, discriminator)
         extras = {"beta_1": _BETA_1} if fit.optimizer in ("adam", "adamw") else {}
         self._optimizers = [optimizer(fit, each, **extras) for each in self._models]
         for each, rule in zip(self._models, self._optimizers, strict=True):
@@ -113,14 +117,17 @@ class GanTrainer:
             noise = stream.standard_normal((2, len(rows), *self._signature.inputs[0].sample_shape), np.float32)
             now = rate(self._fit, epoch * self.steps + step, self.steps)
             moves = (epoch * self.steps + step + 1) % self._rules.critic_steps == 0
-            return _Batch(self._scaled(self._dataset.train.take(rows)), noise, now, moves)
+            reals = self._scaled(self._dataset.train.take(rows))
+            return _Batch(reals, self._dataset.train.targets[rows], noise, now, moves)
 
         yield from ahead(make, range(self.steps))
 
     def step(self, batch: _Batch) -> Mapping[str, Any]:
         """The discriminator learns first, then the generator against it, where it is its turn."""
         learn = self._learn if batch.moves else self._learn_critic
-        return dict(learn(*map(tf.constant, (batch.reals, batch.noise)), tf.constant(batch.rate, tf.float32)))
+        return dict(
+            learn(*map(tf.constant, (batch.reals, batch.targets, batch.noise)), tf.constant(batch.rate, tf.float32))
+        )
 
     def evaluate(self, epoch: int) -> Mapping[str, float]:
         """The discriminator's loss, without penalty, on validation images and on as many made ones.
@@ -219,16 +226,20 @@ class GanTrainer:
 
     @cached_property
     def _judge(self) -> Any:
-        made, judged = self._models
-
         def judge(reals: Any, noise: Any) -> Any:
-            return self._loss(judged(reals, training=False), judged(made(noise, training=False), training=False))
+            made = self._models[0](noise, training=False)
+            return self._loss(*(self._judged(images, training=False)[0] for images in (reals, made)))
 
         return tf.function(judge, autograph=False, reduce_retracing=True)
 
+    def _judged(self, images: Any, *, training: bool) -> tuple[Any, Any]:
+        """The discriminator's score of each image (n, 1), and the logits of its classes where it names them."""
+        found = self._models[1](images, training=training)
+        return tuple(found) if self._names else (found, None)
+
     @property
     def _loss(self) -> Callable[[Any, Any], Any]:
-        return _hinge if self._rules.loss == "hinge" else _wasserstein
+        return hinge if self._rules.loss == "hinge" else wasserstein
 
     @cached_property
     def _learn(self) -> Any:
@@ -238,23 +249,33 @@ class GanTrainer:
     def _learn_critic(self) -> Any:
         return tf.function(partial(self._take_turns, moves=False), autograph=False, reduce_retracing=True)
 
-    def _take_turns(self, reals: Any, noise: Any, now: Any, *, moves: bool) -> dict[str, Any]:
+    def _take_turns(self, reals: Any, targets: Any, noise: Any, now: Any, *, moves: bool) -> dict[str, Any]:
         """One step, traced; without `moves` the generator's loss is told and nothing learnt from it."""
-        made, judged = self._models
-        fakes = made(noise[0], training=True)
         with tf.GradientTape() as tape:
-            loss = self._loss(judged(reals, training=True), judged(fakes, training=True))
-            if self._rules.loss == "wgan-gp":
-                loss += self._rules.gradient_penalty * _steepness(judged, reals, fakes, noise)
-        self._descend(1, tape, loss, now)
+            loss = self._critic_loss(reals, targets, noise)
+        self._descend(1, tape, loss, now * self._rules.critic_rate)
         with tf.GradientTape() as tape:
-            other = -tf.reduce_mean(judged(made(noise[1], training=moves), training=moves))
+            other = self._generator_loss(noise[1], training=moves)
         if moves:
             self._descend(0, tape, other, now)
             if self._average:
                 self._average.update()
         # One figure stands for both: if either side is lost, the sum is not finite.
         return {"loss": loss + other, "discriminator_loss": loss, "generator_loss": other}
+
+    def _critic_loss(self, reals: Any, targets: Any, noise: Any) -> Any:
+        fakes = tf.stop_gradient(self._models[0](noise[0], training=True))
+        (score, classes), (other, _) = (self._judged(images, training=True) for images in (reals, fakes))
+        loss = self._loss(score, other)
+        if self._rules.loss == "wgan-gp":
+            between = steepness(lambda images: self._judged(images, training=True)[0], reals, fakes, noise)
+            loss += self._rules.gradient_penalty * between
+        return loss + self._rules.label_weight * misnamed(classes, targets) if self._names else loss
+
+    def _generator_loss(self, noise: Any, *, training: bool) -> Any:
+        score, classes = self._judged(self._models[0](noise, training=training), training=training)
+        loss = -tf.reduce_mean(score)
+        return loss + self._rules.label_weight * vague(classes) if self._names else loss
 
     def _descend(self, side: int, tape: Any, loss: Any, now: Any) -> None:
         variables = self._models[side].trainable_variables
@@ -263,27 +284,3 @@ class GanTrainer:
             gradients, _ = tf.clip_by_global_norm(gradients, self._fit.clip_norm)
         self._optimizers[side].learning_rate.assign(now)
         self._optimizers[side].apply_gradients(zip(gradients, variables, strict=True))
-
-
-def _hinge(real_scores: Any, fake_scores: Any) -> Any:
-    return tf.reduce_mean(tf.nn.relu(1.0 - real_scores)) + tf.reduce_mean(tf.nn.relu(1.0 + fake_scores))
-
-
-def _wasserstein(real_scores: Any, fake_scores: Any) -> Any:
-    return tf.reduce_mean(fake_scores) - tf.reduce_mean(real_scores)
-
-
-def _steepness(judged: Any, reals: Any, fakes: Any, noise: Any) -> Any:
-    """How far the slope of the discriminator is from 1, between pairs of a real and a made image, squared.
-
-    The places between them come from the noise of the other side, so that a step needs no numbers of its own.
-    """
-    chosen = tf.reshape(noise[1], (tf.shape(reals)[0], -1))[:, 0]
-    shares = tf.reshape(0.5 * (1 + tf.math.erf(chosen / 2**0.5)), (-1, 1, 1, 1))  # normal -> uniform in 0..1
-    between = shares * reals + (1 - shares) * fakes
-    with tf.GradientTape() as tape:
-        tape.watch(between)
-        scores = judged(between, training=True)
-    slopes = tape.gradient(scores, between)
-    lengths = tf.sqrt(tf.reduce_sum(tf.square(slopes), axis=[1, 2, 3]) + _FLOOR)
-    return tf.reduce_mean(tf.square(lengths - 1))

@@ -82,7 +82,6 @@ def _show(trainer: Trainer, epoch: int, folder: Path | None) -> None:
     if folder is None or not isinstance(trainer, Shows):
         return
     for name, data in trainer.shown(epoch).items():
-        folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / name, data)
 
 

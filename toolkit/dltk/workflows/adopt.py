@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dltk import tasks
 from dltk.base.errors import InputError, did_you_mean
-from dltk.base.files import building_folder, sha256
+from dltk.base.files import building_folder, read_capped, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.families import family
@@ -75,14 +75,13 @@ def adopt(
     signature = _as_it_ends(opened, dataset, signature, progress)
     if given.check and not settings.data.multi_label:
         _require_usual_reading(opened, dataset, signature, given, progress, seed=settings.seed)
-    with building_folder(Path(os.path.abspath(path)), replace=True) as folder:  # there is no --resume: whole or nothing
+    with building_folder(Path(os.path.abspath(path)), replace=False) as folder:  # no --resume: whole or nothing
         made = Run(folder)
         made.write_json("data", {"source": dataset.source, "digest": dataset.digest, "report": dict(dataset.report)})
-        notes = {"adopted": Path(model).name, "sha256": sha256(Path(model).read_bytes())} | as_dict(given)
+        notes = {"adopted": Path(model).name, "sha256": sha256(read_capped(Path(model)))} | as_dict(given)
         made.write_json("notes", notes)
         made.write_recipe(loaded, settings, smoke=False)
         finish_run(made, task, opened, dataset, signature, settings, progress=progress)
-        Run.require_free(path, hint=_ANOTHER)  # still: what came to stand there meanwhile is not replaced
     return Run(path)
 
 

@@ -117,7 +117,9 @@ class _Judge:
         plan: QuantizationPlan | None = None
         bench = self._bench
         graph, target = deployed(read(model)), Target("tflite", "float32")
-        found = measure(graph, bench.signature, target, plan, self._samples, gate=Gate(), seed=bench.seed)
+        found = measure(
+            graph, bench.signature, target, plan, self._samples, gate=Gate(), seed=bench.seed, device=bench.device
+        )
         return _short(after, found.row())
 
 

@@ -58,7 +58,7 @@ class Chain:
         for old, new in zip(self.stems(planned), own.stems(planned), strict=True):
             for suffix in (_MODEL, _PLAN, _TOLD):
                 if self._file(old, suffix).is_file():
-                    write_atomic(own._file(new, suffix), self._file(old, suffix).read_bytes())
+                    write_atomic(own._file(new, suffix), read_capped(self._file(old, suffix)))
 
     def make_room(self, keep: Iterable[Sequence[Planned]], *, limit_bytes: int) -> None:
         """Remove what is oldest, but for the chains in `keep`, until the rest takes no more than `limit_bytes`."""

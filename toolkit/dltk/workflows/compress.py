@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dltk import tasks
 from dltk.base.errors import InputError, UsageError
-from dltk.base.files import parse_json, read_capped, sha256, sweep, write_atomic
+from dltk.base.files import parse_json, read_capped, sha256, sweep_tree, write_atomic
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.steps import Planned, parse_steps
 from dltk.data.dataset import Dataset
 from dltk.edge.arrays import save_npz
-from dltk.edge.signature import Signature
+from dltk.edge.device import THIS_MACHINE, Device
 from dltk.export.emit import Target
 from dltk.export.kept import left_float
 from dltk.models.save import keras_bytes
@@ -53,6 +53,7 @@ def compress(
     control: bool | None = None,
     out: str | Path | None = None,
     resume: bool = False,
+    device: Device = THIS_MACHINE,
     progress: Progress = SILENT,
 ) -> Compressed:
     """Make the model in `run` smaller and faster; the source Run is not touched.
@@ -64,6 +65,7 @@ def compress(
         control: also train the source for the epochs that the steps took, to compare; with steps only when None.
         out: the new Run's folder; `RUN-compressed` when None.
         resume: go on with an interrupted compression: finished steps and candidates are not made again.
+        device: the machine that files are timed on: this one, or one of `dltk.remote.host.connect`.
 
     Raises:
         UsageError, InputError, StepOrderError: before any work, if steps, limits or run do not fit.
@@ -76,7 +78,7 @@ def compress(
     settings = source.settings()
     planned = parse_steps(tuple(steps) or (() if limits else settings.compress.steps))
     path = Path(out or f"{Path(run)}-compressed")
-    asked = _asked(source, planned, limits)
+    asked = _asked(source, planned, limits, device)
     started = _started(path, asked) if resume else None
     if started is None:
         Run.require_free(path)
@@ -86,27 +88,41 @@ def compress(
     if source.quantization_path.is_file():
         raise InputError(run, "is quantized already", hint="Compress the run that it was made from.")
     task, made = tasks.task(source.recipe.task), started or Run(path)
-    bench = _workbench(source, task, made, settings, resume, progress)
+    bench = replace(_workbench(source, task, made, settings, resume, progress), device=device)
     search = Search(made, task, bench, limits) if limits else None
     if search is not None:
         require_decidable(limits, bench)
     if started is None:
         Run.create(path)
-    _describe(made, source, asked)
-    report: dict[str, Any] = {"source": str(source.path)}
-    if search is not None and not steps:
-        best = search.find(_TRIALS if trials is None else trials)
-        planned, candidate, report["steps"] = best.planned, best.candidate, best.reports
-        report["search"] = search.told(best.found)
-    else:
-        candidate, report["steps"] = Chain(made.path / "steps", bench).take(planned)
+    with made.alone():
+        if started is None:
+            Run.require_free(path)  # still: another may have begun it before this one had it alone
+        _describe(made, source, asked)
+        planned, candidate, found = _taken(made, bench, search, planned, texts=steps, trials=trials)
+        report = {"source": str(source.path), "machine": dict(device.machine), **found}
+        compares = bool(steps) or not limits if control is None else control
+        done = _finish(made, source, task, candidate, bench, settings, report, planned, control=compares)
         if search is not None:
-            report["search"] = search.told(search.judge(steps, candidate))
-    compares = bool(steps) or not limits if control is None else control
-    done = _finish(made, source, task, candidate, bench, settings, report, planned, control=compares)
-    if search is not None:
-        search.clear()
+            search.clear()
     return _within(done)
+
+
+def _taken(
+    made: Run,
+    bench: Workbench,
+    search: Search | None,
+    planned: tuple[Planned, ...],
+    *,
+    texts: Sequence[str],
+    trials: int | None,
+) -> tuple[tuple[Planned, ...], Candidate, dict[str, Any]]:
+    """The steps that were asked for in `texts`, or else found; what they made, and what the report says of both."""
+    if search is not None and not texts:
+        best = search.find(_TRIALS if trials is None else trials)
+        return tuple(best.planned), best.candidate, {"steps": best.reports, "search": search.told(best.found)}
+    candidate, reports = Chain(made.path / "steps", bench).take(planned)
+    told = {} if search is None else {"search": search.told(search.judge(texts, candidate))}
+    return planned, candidate, {"steps": reports, **told}
 
 
 def _workbench(source: Run, task: tasks.Task, made: Run, settings: Any, resume: bool, progress: Progress) -> Workbench:
@@ -142,11 +158,13 @@ def _within(done: Compressed) -> Compressed:
     return done
 
 
-def _asked(source: Run, planned: Sequence[Planned], limits: Limits) -> dict[str, Any]:
-    asked = {
-        "model": sha256(source.model_path.read_bytes()),
+def _asked(source: Run, planned: Sequence[Planned], limits: Limits, device: Device) -> dict[str, Any]:
+    asked: dict[str, Any] = {
+        "model": sha256(read_capped(source.model_path)),
         "steps": [step.as_dict() for step in planned],
     }
+    if limits.latency is not None:  # times of two machines cannot be compared; how many threads are free may change
+        asked["machine"] = {key: value for key, value in device.machine.items() if key != "threads"}
     return asked | ({"limits": limits.as_dict()} if limits else {})
 
 
@@ -158,12 +176,20 @@ def _started(path: Path, asked: Mapping[str, Any]) -> Run | None:
     """
     if not (path / f"{_STATE}.json").is_file():
         return None
-    sweep(path)
+    sweep_tree(path)
     begun = parse_json(read_capped(path / f"{_STATE}.json", 10_000_000), path)
+    machine, device = (told.get("machine") for told in (begun, asked))
+    if machine != device and begun == {**asked, "machine": machine}:
+        hint = "Resume on that machine, with the same --host, or give another --run."
+        raise InputError(path, f"was begun with times of {_named(machine)}", _named(device), hint)
     if begun != asked:
         hint = "Resume with the very same steps, limits and source, or give another --run."
         raise InputError(path, "was begun with other steps or another model", hint=hint)
     return Run(path)
+
+
+def _named(machine: Any) -> str:
+    return f"{machine.get('host', 'this machine')}: {machine.get('cpu')} {' '.join(machine.get('instructions', ()))}"
 
 
 def _dataset(source: Run, task: tasks.Task, settings: Any, progress: Progress) -> Dataset:
@@ -178,7 +204,7 @@ def _describe(made: Run, source: Run, asked: Mapping[str, Any]) -> None:
     made.write_json(_STATE, dict(asked))  # first: with it the folder can be resumed
     for name in ("recipe.json", "recipe.py", "data.json", "notes.json"):
         if (source.path / name).is_file():
-            write_atomic(made.path / name, (source.path / name).read_bytes())
+            write_atomic(made.path / name, read_capped(source.path / name))
 
 
 def _finish(
@@ -200,7 +226,7 @@ def _finish(
     if candidate.plan is not None:
         candidate.plan.save(made.quantization_path)
     write_atomic(made.model_path, keras_bytes(candidate.model))
-    report["artifacts"] = _measured(made, candidate, bench.signature, settings, bench.progress)
+    report["artifacts"] = _measured(made, candidate, bench)
     if "search" in report:
         report["search"]["misses_on_test"] = misses_on_test(report)
     report |= findings(made, source, candidate, bench, planned, report, control=control)
@@ -217,26 +243,24 @@ def _finish(
 def _keep_baseline(made: Run, source: Run, bench: Workbench, raws: Any) -> None:
     """Answers of the first float32 model of the line: drops are counted from there."""
     if source.baseline_path.is_file():
-        write_atomic(made.baseline_path, source.baseline_path.read_bytes())
+        write_atomic(made.baseline_path, read_capped(source.baseline_path))
         return
     outputs = reference_outputs(bench.source, raws, bench.signature, progress=bench.progress)
     save_npz(made.baseline_path, outputs)
 
 
-def _measured(
-    made: Run, candidate: Candidate, signature: Signature, settings: Any, progress: Progress
-) -> list[dict[str, Any]]:
+def _measured(made: Run, candidate: Candidate, bench: Workbench) -> list[dict[str, Any]]:
     """float32 and what the plan makes of it, as TFLite files; nothing is refused here, only told."""
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
 
     graph, plan = deployed(read(candidate.model)), candidate.plan
     wanted = [Target("tflite", "float32"), *planned_files(plan)]
-    samples = evaluation(made, candidate.model, signature, progress=progress)
+    signature, samples = bench.signature, evaluation(made, candidate.model, bench.signature, progress=bench.progress)
     rows = []
-    with progress.bar("measuring", len(wanted)) as bar:
+    with bench.progress.bar("measuring", len(wanted)) as bar:
         for target in wanted:
-            found = measure(graph, signature, target, plan, samples, gate=Gate(), seed=settings.seed)
+            found = measure(graph, signature, target, plan, samples, gate=Gate(), seed=bench.seed, device=bench.device)
             rows.append(found.row())
             bar.advance(1, target.file)
     return rows

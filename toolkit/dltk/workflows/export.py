@@ -11,15 +11,17 @@ from typing import Any
 
 from dltk import bundle
 from dltk.base.errors import InputError, LimitError
-from dltk.base.files import sha256
+from dltk.base.files import read_capped, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.families import family
 from dltk.edge.machine import machine
 from dltk.edge.manifest import file_entry
 from dltk.edge.replay import GOLDEN
+from dltk.edge.seal import Key, private_key
 from dltk.edge.signature import Signature
 from dltk.export.emit import graph_digest, targets
+from dltk.export.runner import RUNNER, runner
 from dltk.recipe.settings import as_dict, digest
 from dltk.run import Run
 from dltk.twin.graph import Graph
@@ -67,6 +69,8 @@ def export(
     golden: int = 8,
     synthetic: bool = False,
     gate: Gate | None = None,
+    archive: bool = False,
+    sign: Key | None = None,
     progress: Progress = SILENT,
 ) -> Exported:
     """Write the model of `run` as a bundle; nothing is written unless every file passes the gate.
@@ -74,26 +78,29 @@ def export(
     Args:
         formats: "tflite", "onnx", both when empty; "c" for C sources of the TFLite files, which come along.
         precisions: as `--precision`; float32 and what the run's plan allows when empty.
-        out: the bundle's folder; `exported/NAME` when None.
+        out: the bundle's folder; `exported/NAME` when None. Of an archive the file, `exported/NAME.zip` when None.
         golden: samples that the bundle carries to prove itself.
         synthetic: make those samples up instead of taking test samples.
         gate: limits; the default ones when None.
+        archive: write one compressed file instead of a folder.
+        sign: Ed25519 private key (a PEM file's path or bytes) to sign the manifest with.
 
     Raises:
         UsageError: if a file that does not exist is asked for.
-        InputError: if the run is incomplete, int8 is asked for and it has no ranges, or `out` holds something else
-            than a bundle.
+        InputError: if the run is incomplete, int8 is asked for and it has no ranges, `out` holds something else than a
+            bundle, or `sign` is no key to sign with.
         LimitError: if a file does not pass; `measured` has what was found about every file.
         EnvironmentFault: if "c" is asked for and tflite-micro is not installed.
     """
     if "c" in formats:
         micro_runtime()
+    key = None if sign is None else private_key(sign)
     opened, gate = Run.open(run), gate or Gate()
     signature, settings = opened.signature, opened.settings()
     plan = QuantizationPlan.load(opened.quantization_path) if opened.quantization_path.is_file() else None
     wanted = targets(formats, precisions, plan, run, source=_source(opened))
-    target = Path(out or Path("exported", opened.name))
-    bundle.require_replaceable(target)
+    target = Path(out or Path("exported", f"{opened.name}.zip" if archive else opened.name))
+    bundle.require_replaceable(target, archive=archive)
     model, graph = _read(opened)
     _require_fits(plan, graph, opened)
     samples = evaluation(opened, model, signature, progress=progress)
@@ -102,7 +109,8 @@ def export(
         for item in wanted:
             found.append(measure(graph, signature, item, plan, samples, gate=gate, seed=settings.seed))
             bar.advance(1, item.file)
-    name = Path(os.path.abspath(target)).name  # of `.` too
+    whole = Path(os.path.abspath(target))  # `.` has a name, too
+    name = whole.stem if archive else whole.name
     proof, sources = _golden(model, samples, signature, golden, synthetic), dict[str, bytes]()
     if "c" in formats:
         found, sources = on_micro(found, proof, signature, name, gate)
@@ -111,7 +119,7 @@ def export(
     files = _files(opened, found, exported) | {GOLDEN: proof} | sources
     lineage = _lineage(opened, settings, graph_digest(graph), plan)
     sealing = bundle.Sealing(name, signature, [one.artifact for one in found], files, lineage, gate.as_dict())
-    bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target)
+    bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target, archive=archive, key=key)
     return exported
 
 
@@ -164,9 +172,10 @@ def _files(run: Run, found: Sequence[Measured], exported: Exported) -> dict[str,
         "metrics": run.read_json("metrics"),
     }
     files["report.json"] = bundle.report_bytes(report)
-    files["recipe.json"] = (run.path / "recipe.json").read_bytes()
+    files["recipe.json"] = read_capped(run.path / "recipe.json")
     files["MODEL_CARD.md"] = model_card(run, report).encode()
     files["LICENSES.txt"] = licenses(run).encode()
+    files[RUNNER] = runner(signature.family)
     return files
 
 
@@ -186,9 +195,9 @@ def _lineage(run: Run, settings: Any, model: str, plan: QuantizationPlan | None)
         "recipe_digest": digest(settings),
         "settings": as_dict(settings),
         "data_digest": data.get("digest"),
-        "source_digest": file_entry(run.model_path.read_bytes()).sha256,
+        "source_digest": file_entry(read_capped(run.model_path)).sha256,
         "graph_digest": model,
-        "plan_digest": sha256(run.quantization_path.read_bytes()) if plan is not None else None,
+        "plan_digest": sha256(read_capped(run.quantization_path)) if plan is not None else None,
         "calibration": dict(plan.calibration) if plan is not None else None,
         "left_float": dict(plan.floats) if plan is not None else {},
         "weight_levels": plan.levels if plan is not None and plan.weights else None,

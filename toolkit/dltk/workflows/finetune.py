@@ -8,7 +8,7 @@ from typing import Any
 
 from dltk import tasks
 from dltk.base.errors import InputError
-from dltk.base.files import sweep
+from dltk.base.files import sweep_tree
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.signature import Signature
@@ -53,8 +53,9 @@ def finetune(
     path = Path(run or Path("runs", loaded.recipe.name))
     source = str(data) if data is not None else loaded.recipe.data.default
     started = _started(path, loaded, settings, source) if resume else None
+    begun = {"recipe.py": loaded.source.encode()} if resume and loaded.is_file else {}
     if started is None:
-        Run.require_free(path)
+        Run.require_free(path, begun=begun)
     elif started.is_finished:
         progress.say(f"{path}: is finished already")
         return started
@@ -63,10 +64,13 @@ def finetune(
     built, signature = _build(loaded, settings, task, dataset)
     for name, text in built.notes.items():
         progress.say(f"{name}: {text}")
-    target = started or Run.create(path)
-    _describe(target, loaded, settings, dataset, built, smoke=smoke)
-    history = _train(target, task, built, dataset, signature, settings, resume=resume, progress=progress)
-    finish_run(target, task, built.model, dataset, signature, settings, history=history, progress=progress)
+    target = started or Run.create(path, begun=begun)
+    with target.alone():
+        if started is None:
+            Run.require_free(path, begun=begun)  # still: another may have begun it before this one had it alone
+        _describe(target, loaded, settings, dataset, built, smoke=smoke)
+        history = _train(target, task, built, dataset, signature, settings, resume=resume, progress=progress)
+        finish_run(target, task, built.model, dataset, signature, settings, history=history, progress=progress)
     return target
 
 
@@ -78,7 +82,7 @@ def _started(path: Path, loaded: Loaded, settings: Any, source: str | None) -> R
     """
     if not (path / "recipe.json").is_file():
         return None
-    sweep(path)
+    sweep_tree(path)
     run = Run.open(path, finished=False)
     hint = "Resume with the very same command, or give another --run."
     kept = as_dict(run.settings())

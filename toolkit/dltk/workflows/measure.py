@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.bench import download_bytes
+from dltk.edge.device import THIS_MACHINE, Device
 from dltk.edge.families import compared_inputs, family
 from dltk.edge.manifest import PRECISIONS, Artifact
 from dltk.edge.metrics import top1_agreement
@@ -20,7 +21,7 @@ from dltk.export.emit import Target, emit, targets
 from dltk.export.operators import allowed_float, minimum_runtime
 from dltk.run import Run
 from dltk.twin.graph import Graph
-from dltk.validate import Gate, Verdict, WorkerResult, judge, run_worker
+from dltk.validate import Gate, Verdict, WorkerResult, judge
 
 __all__ = [
     "Evaluation",
@@ -137,11 +138,11 @@ def measure(
     *,
     gate: Gate,
     seed: int,
-    time: bool = True,
+    device: Device = THIS_MACHINE,
 ) -> Measured:
-    """Emit a file and run it on all samples in a process without TensorFlow."""
+    """Emit a file and run it on all samples in a process without TensorFlow; it is timed on `device`."""
     data = emit(graph, signature, target, plan)
-    result = run_worker(data, target.format, signature, samples.raws, time=time)
+    result = device.run(data, target.format, signature, samples.raws)
     metrics = family(signature.family).metrics
     ranges = plan.ranges if plan is not None and target.precision.startswith("int") else "none"
     verdict = judge(
@@ -163,7 +164,7 @@ def measure(
         file=target.file,
         format=target.format,
         precision=target.precision,
-        minimum_runtime=minimum_runtime(target.format),
+        minimum_runtime=minimum_runtime(target.format, data),
         operators=result.operators,
         ranges=ranges,
         parity=verdict.parity,

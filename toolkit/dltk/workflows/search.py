@@ -206,7 +206,9 @@ class _Judge:
         samples = Evaluation(self._raws, self._targets if self.metric else None, outputs, self._outputs)
         (target, *_) = (*planned_files(candidate.plan), Target("tflite", "float32"))
         graph = deployed(read(candidate.model))
-        found = measure(graph, bench.signature, target, candidate.plan, samples, gate=Gate(), seed=bench.seed)
+        found = measure(
+            graph, bench.signature, target, candidate.plan, samples, gate=Gate(), seed=bench.seed, device=bench.device
+        )
         if self.has_metric and found.verdict.metric is None:
             raise InputError(target.file, "; ".join(found.verdict.reasons))
         return found.row()

@@ -41,7 +41,7 @@ class ImageText(Labels):
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """The rows of a CSV with columns image,text; or the one sample itself."""
-        if isinstance(source, str | Path) and str(source).lower().endswith(".csv"):
+        if isinstance(source, (str, Path)) and str(source).lower().endswith(".csv"):
             return [{"image": path, "text": text} for path, text in read_pairs(source)]
         return [source]
 

@@ -88,7 +88,7 @@ def _rows(source: Any, signature: Signature) -> NDArray[np.float32]:
     where = _where(source)
     if isinstance(source, str) and source.lstrip().startswith("["):
         found = _numbers(parse_json(source.encode(), where), where)
-    elif isinstance(source, str | Path):
+    elif isinstance(source, (str, Path)):
         path = Path(source)
         table = None if path.suffix == ".npy" else read_table(path)
         found = _numbers(read_array(path), where) if table is None else table.numbers(table.header)
@@ -114,7 +114,7 @@ def _numbers(values: Any, where: str) -> NDArray[np.float32]:
 
 
 def _where(source: Any) -> str:
-    return str(source) if isinstance(source, str | Path) else "observation"
+    return str(source) if isinstance(source, (str, Path)) else "observation"
 
 
 FAMILY: Family = Policy()

@@ -57,7 +57,7 @@ class Recommendation(Whole):
         With a history the user need not be known.
         """
         known, kept = catalogue_of(signature), _places(signature)[2]
-        if isinstance(source, np.ndarray | np.void) and source.dtype.names:
+        if isinstance(source, (np.ndarray, np.void)) and source.dtype.names:
             if source.dtype != record(kept) or source.shape:
                 raise InputError("sample", f"must be one record of {record(kept)}", f"{source.dtype} {source.shape}")
             return np.asarray(source)
@@ -178,7 +178,7 @@ def _places(signature: Signature) -> tuple[int, float, int]:
     """Places of the model's history, after how many an item counts half, and places of a raw sample's."""
     step = signature.step("history")
     length, half_life, kept = (step.get(key, -1) for key in ("length", "half_life", "kept"))
-    whole = type(length) is int and type(kept) is int and isinstance(half_life, int | float)
+    whole = type(length) is int and type(kept) is int and isinstance(half_life, (int, float))
     if not whole or not 0 < length <= kept <= _MOST_KEPT or half_life < 0:
         raise InputError("preprocess: history", "must have a length, a half_life and a number that is kept", dict(step))
     return length, float(half_life), kept
@@ -202,10 +202,10 @@ def _asked(source: Any) -> tuple[str | None, list[str] | None]:
     if strange or not given:
         raise InputError("sample", 'must be {"user": ..., "history": [...]}', ", ".join(strange))
     user, history = given.get("user"), given.get("history")
-    if history is not None and not isinstance(history, list | tuple):
+    if history is not None and not isinstance(history, (list, tuple)):
         raise InputError("sample: history", "must be a list of items", history)
     for value in (user, *(history or ())):
-        if isinstance(value, bool) or not isinstance(value, str | int | None):
+        if isinstance(value, bool) or not (value is None or isinstance(value, (str, int))):
             raise InputError("sample", "users and items must be texts or whole numbers", value)
     return None if user is None else str(user), None if history is None else [str(item) for item in history]
 

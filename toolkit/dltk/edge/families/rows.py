@@ -127,7 +127,7 @@ class Rows(Whole):
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """A CSV file: its rows; anything else: itself."""
-        if not isinstance(source, str | Path) or _is_json(source):
+        if not isinstance(source, (str, Path)) or _is_json(source):
             return [source]
         raws = self.raws(read_table(source), signature)
         return [raws[row : row + 1].reshape(()) for row in range(len(raws))]
@@ -135,11 +135,11 @@ class Rows(Whole):
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
         """One row: of a CSV file that holds one, a {column: text, number or null}, or a record as `expand` gives it."""
         columns = columns_of(signature)
-        if isinstance(source, np.ndarray | np.void):
+        if isinstance(source, (np.ndarray, np.void)):
             if source.dtype != columns.dtype or source.shape:
                 raise InputError("row", f"must be one record of {columns.dtype}", f"{source.dtype} {source.shape}")
             return np.asarray(source)
-        if isinstance(source, str | Path) and not _is_json(source):
+        if isinstance(source, (str, Path)) and not _is_json(source):
             raws = self.raws(read_table(source), signature)
             if len(raws) != 1:
                 raise InputError(str(source), "must hold one row to be one sample", len(raws))
@@ -194,6 +194,6 @@ def _cell(given: Any, name: str) -> str:
     value = given[name]
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float | np.integer | np.floating):
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, np.integer, np.floating)):
         raise InputError(f"row: {name!r}", "must be a text, a number or null", value)
     return str(value)

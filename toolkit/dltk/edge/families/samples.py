@@ -42,7 +42,7 @@ def number(op: Op, key: str) -> float:
         InputError: if there is none.
     """
     value = op.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not np.isfinite(value):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not np.isfinite(value):
         raise InputError(f"signature: {op['op']}: {key}", "must be a finite number", value)
     return float(value)
 
@@ -56,7 +56,7 @@ def moments(op: Op, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64
     found = []
     for key in ("mean", "std"):
         values = op.get(key)
-        numbers = isinstance(values, list) and all(isinstance(value, int | float) for value in values)
+        numbers = isinstance(values, list) and all(isinstance(value, (int, float)) for value in values)
         if not isinstance(values, list) or not numbers or len(values) != count or not np.isfinite(values).all():
             raise InputError(f"signature: {op['op']}: {key}", f"must be {count} finite numbers", values)
         found.append(np.asarray(values, np.float64))
@@ -96,7 +96,7 @@ class Samples(Whole):
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """`source` itself, or the rows of a CSV file."""
-        if is_table(signature) and isinstance(source, str | Path) and str(source).lower().endswith(".csv"):
+        if is_table(signature) and isinstance(source, (str, Path)) and str(source).lower().endswith(".csv"):
             return list(read_table(source).numbers(columns_of(signature)))
         return [source]
 
@@ -127,7 +127,7 @@ def _row(sources: list[Any], signature: Signature) -> NDArray[np.float32]:
         raise InputError("table", "must have one row where one sample is read", len(sources))
     (source,) = sources
     where = "row"
-    if isinstance(source, str | Path):
+    if isinstance(source, (str, Path)):
         where, source = f"row {source}", str(source).split(",")
     try:
         found = np.asarray(source, np.float64)

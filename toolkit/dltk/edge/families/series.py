@@ -46,7 +46,7 @@ class Series(Whole):
         """The last `length` rows of an array, or of the window's columns of a CSV file, evenly spaced in time."""
         window = window_of(signature)
         length, width = int(window["length"]), len(window["columns"])
-        if isinstance(source, str | Path):
+        if isinstance(source, (str, Path)):
             table = read_table(source)
             values, where = _checked(table, signature, last=length), str(source)
         else:

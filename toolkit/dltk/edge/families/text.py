@@ -41,7 +41,7 @@ class Text(Labels):
         path = _file(source, (".txt",))
         data = source if path is None else read_capped(path, _MAX_BYTES)
         where = "text" if path is None else str(path)
-        if isinstance(data, bytes | np.bytes_):
+        if isinstance(data, (bytes, np.bytes_)):
             data = _decoded(bytes(data), where)
         if not isinstance(data, str):
             raise InputError(where, "must be a text, UTF-8 bytes or the path of a .txt file", type(data).__name__)
@@ -87,7 +87,7 @@ def _file(source: Any, suffixes: tuple[str, ...]) -> Path | None:
     Raises:
         InputError: if it is named like a file, in one word, and is not there.
     """
-    if not isinstance(source, str | Path) or Path(source).suffix.lower() not in suffixes:
+    if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in suffixes:
         return None
     path = Path(source)
     try:

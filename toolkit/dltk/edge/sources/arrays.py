@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
 import unicodedata
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.archives import ARCHIVE_FAULTS, require_modest_archive
 from dltk.base.errors import InputError
+from dltk.base.files import open_regular
 from dltk.edge.sources.labels import check_labels
 
 __all__ = ["ImageArrays", "read_array", "read_arrays", "read_image_arrays"]
@@ -47,14 +47,12 @@ def read_arrays(path: str | Path, *, limit: int = _MAX_BYTES) -> dict[str, NDArr
         InputError: naming the key, on objects (pickles), numbers that are not finite, a header that does not fit its
             data, a damaged archive, or more than `limit` bytes once unpacked.
     """
-    with _open(Path(path)) as stream:
+    with open_regular(Path(path), follow_links=True) as stream:
         try:
             with zipfile.ZipFile(stream) as archive:
-                total = sum(entry.file_size for entry in archive.infolist())
-                if total > limit:
-                    raise InputError(path, f"must hold at most {limit} bytes", total)
+                require_modest_archive(archive, path, packed=os.fstat(stream.fileno()).st_size, limit=limit)
                 return {_key(entry): _array(archive, entry, path) for entry in archive.infolist()}
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as fault:
+        except ARCHIVE_FAULTS as fault:
             raise InputError(path, "must be an undamaged npz archive", str(fault)) from fault
 
 
@@ -64,7 +62,7 @@ def read_array(path: str | Path, *, limit: int = _MAX_BYTES) -> NDArray[Any]:
     Raises:
         InputError: on objects (pickles), a header that does not fit its data, or more than `limit` bytes.
     """
-    with _open(Path(path)) as stream:
+    with open_regular(Path(path), follow_links=True) as stream:
         size = os.fstat(stream.fileno()).st_size
         if size > limit:
             raise InputError(path, f"must hold at most {limit} bytes", size)
@@ -96,19 +94,6 @@ def read_image_arrays(path: str | Path) -> ImageArrays:
     return ImageArrays(images, targets, labels)
 
 
-def _open(path: Path) -> IO[bytes]:
-    try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError as fault:
-        raise InputError(path, "the file must exist", hint="Check the path.") from fault
-    except OSError as fault:
-        raise InputError(path, "must be a readable regular file", fault.strerror) from fault
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)  # before fdopen, which refuses a folder in its own way
-        raise InputError(path, "must be a regular file")
-    return os.fdopen(handle, "rb")
-
-
 def _key(entry: zipfile.ZipInfo) -> str:
     return entry.filename.removesuffix(".npy")
 
@@ -134,7 +119,7 @@ def _parsed(stream: IO[bytes], size: int, where: object) -> NDArray[Any]:
         if size - stream.tell() != int(np.prod(shape, dtype=object)) * dtype.itemsize:
             raise InputError(where, "its header must fit its data", f"{dtype} {shape}")
         return np.frombuffer(stream.read(), dtype).reshape(shape, order="F" if fortran else "C")
-    except ValueError as fault:
+    except ARCHIVE_FAULTS as fault:
         raise InputError(where, "must be a NumPy array", str(fault)) from fault
 
 

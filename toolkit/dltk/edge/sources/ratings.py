@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import timezone
 from typing import Any
 
 from dltk.base.errors import InputError
 from dltk.edge.signature import Op
 from dltk.edge.sources.table import Table
+from dltk.edge.sources.times import moment
 
 __all__ = ["RatingColumns", "Ratings", "columns_of_ratings", "read_ratings"]
 
@@ -57,7 +58,7 @@ class RatingColumns:
         texts, scale = ("user", "item", "rating", "time"), ("lowest", "highest", "liked")
         fits = set(found) == {*texts, *scale} and isinstance(found["user"], str) and isinstance(found["item"], str)
         fits = fits and all(found[key] is None or isinstance(found[key], str) for key in texts)
-        if not fits or not all(isinstance(found[key], int | float) for key in scale):
+        if not fits or not all(isinstance(found[key], (int, float)) for key in scale):
             raise InputError("preprocess: ratings", "must name columns and the scale", dict(op))
         return cls(**found)
 
@@ -162,11 +163,11 @@ def _time(table: Table, row: int, name: str) -> float:
         number = float(cell)
     except ValueError:
         try:
-            moment = datetime.fromisoformat(cell)
+            time = moment(cell)
         except ValueError:
             number = math.nan
         else:
-            number = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            number = (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp()
     if not math.isfinite(number):
         raise InputError(table.where(row), f"column {name!r} must be a number of seconds or an ISO date", cell)
     return number

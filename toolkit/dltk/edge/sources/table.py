@@ -18,7 +18,7 @@ from dltk.base.files import read_capped
 
 __all__ = ["Table", "read_table"]
 
-_MAX_BYTES = 2_000_000_000
+_MAX_BYTES = 1_000_000_000  # its cells take several times as much memory
 _LARGEST = float(np.finfo(np.float32).max)
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 

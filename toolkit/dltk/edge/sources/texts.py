@@ -14,7 +14,7 @@ from dltk.edge.sources.table import read_table
 
 __all__ = ["Texts", "check_text", "list_texts", "read_column", "read_lines"]
 
-_MAX_BYTES = 2_000_000_000
+_MAX_BYTES = 1_000_000_000  # its lines take several times as much memory
 
 
 @dataclass(frozen=True)

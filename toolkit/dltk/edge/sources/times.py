@@ -7,13 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import datetime, timedelta, timezone
 
 from dltk.base.errors import InputError
 from dltk.edge.sources.table import Table
 
-__all__ = ["Step", "require_regular", "step_of"]
+__all__ = ["Step", "moment", "require_regular", "step_of"]
 
 _FORMS = "an ISO date or time, a year and month (2024-03), or a number"
 _MONTH = re.compile(r"(\d{4})[-/](\d{1,2})")
@@ -77,7 +76,7 @@ def _regular(table: Table, column: str, first: int) -> Step:
             raise InputError(table.where(first + row), f"column {column!r} {rule}", cells[row])
     if form == "local" and (months := _as_months(cells)) is not None:
         form, places = "month", months
-    gaps = [after - before for before, after in pairwise(places)]
+    gaps = [after - before for before, after in zip(places, places[1:])]
     step = Step(_UNITS[form], _usual(gaps) if gaps else 0.0)
     for row, gap in enumerate(gaps, start=1):
         if abs(gap - step.size) > _ROUNDING * step.size + _LAST_BITS * abs(places[row]):
@@ -124,13 +123,18 @@ def _month(cell: str) -> float | None:
     return int(found[1]) * 12 + int(found[2]) - 1
 
 
+def moment(text: str) -> datetime:
+    """The date and time in ISO 8601 form; ValueError for any other text. Before Python 3.11, "Z" was not understood."""
+    return datetime.fromisoformat(f"{text[:-1]}+00:00" if text.endswith("Z") else text)
+
+
 def _date(cell: str) -> datetime | None:
     text = cell.strip()
     slashed = _DAY.fullmatch(text)
     if slashed is not None:
         text = f"{slashed[1]}-{int(slashed[2]):02d}-{int(slashed[3]):02d}{slashed[4]}"
     try:
-        return datetime.fromisoformat(text)
+        return moment(text)
     except ValueError:
         return None
 
@@ -144,7 +148,7 @@ def _zoned(cell: str) -> float | None:
     found = _date(cell)
     if found is None or found.tzinfo is None:
         return None
-    return (found.astimezone(UTC).replace(tzinfo=None) - _EPOCH).total_seconds()
+    return (found.astimezone(timezone.utc).replace(tzinfo=None) - _EPOCH).total_seconds()
 
 
 def _as_months(cells: Sequence[str]) -> list[float] | None:

@@ -1,0 +1,202 @@
+"""run.py gives the answers of `dltk predict` where there is no dltk, and refuses what dltk refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import alone
+import killed_publish
+import tiny
+from dltk.bundle import publish
+from dltk.cli.main import cli
+from dltk.edge.families import FAMILIES
+from dltk.export.runner import RUNNER, runner
+
+RUNTIMES = {"tflite": ("ai-edge-litert", "flatbuffers"), "onnx": ("onnxruntime", "flatbuffers", "protobuf")}
+
+
+def bundle_of(folder, data, file):
+    """A published bundle of one artifact, with its runner."""
+    sealing = killed_publish.sealing("tiny", data)
+    files = {name: value for name, value in sealing.files.items() if name != "model.float32.tflite"}
+    files |= {file: data, RUNNER: runner("classification")}
+    publish(replace(sealing, artifacts=[tiny.artifact(file, data)], files=files), folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=RUNTIMES)
+def device(request, tmp_path_factory):
+    """(packages of a device, bundle for its runtime): NumPy, Pillow, one runtime, and what that one needs."""
+    pytest.importorskip("ai_edge_litert" if request.param == "tflite" else "onnxruntime")
+    pytest.importorskip("onnx")
+    work = tmp_path_factory.mktemp(request.param)
+    site = alone.packages(work / "site", "numpy", "Pillow", *RUNTIMES[request.param])
+    make = tiny.tflite if request.param == "tflite" else tiny.onnx
+    return site, bundle_of(work / "tiny", make(), f"model.float32.{request.param}")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    image = pytest.importorskip("PIL.Image")
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(3):  # larger than the model's input: resizing is part of it
+        pixels = np.random.default_rng(number).integers(0, 256, (11 + number, 9, 3), np.uint8)
+        image.fromarray(pixels).save(folder / f"{number}.png")
+    return sorted(folder.iterdir())
+
+
+def predict(*words):
+    done = CliRunner().invoke(cli, ["predict", *map(str, words)])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_there_is_no_dltk_but_its_own(device, tmp_path):
+    script = tmp_path / "try.py"
+    for name in ("dltk", "click", "rich", "tensorflow"):
+        script.write_text(f"import {name}")
+        assert "No module named" in alone.run(device[0], script).stderr
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["this Python", "as Python 3.9"])
+def test_it_prints_what_predict_prints(device, photos, old):
+    """To the letter: it is the same code. As 3.9 it also brings its own `zip`, which is what that Python lacks."""
+    site, bundle = device
+    for words in (photos, [*photos, "--top", 2, "--json"]):
+        done = alone.run(site, bundle / RUNNER, *words, old=old)
+        assert done.returncode == 0, done.stderr
+        told = predict(bundle, *words)
+        assert (json.loads(done.stdout)["answers"] if "--json" in words else done.stdout) == (
+            json.loads(told)["answers"] if "--json" in words else told
+        )
+
+
+def test_it_takes_tensors(device, tmp_path):
+    site, bundle = device
+    tensors = np.random.default_rng(0).random((2, *tiny.SIGNATURE.inputs[0].sample_shape), np.float32)
+    np.save(tmp_path / "x.npy", tensors)
+    done = alone.run(
+        site, bundle / RUNNER, "--tensor", f"image={tmp_path / 'x.npy'}", "--json", "--out", tmp_path / "y.npz"
+    )
+    assert done.returncode == 0, done.stderr
+    from dltk.edge import load
+
+    wanted = load(bundle).run({"image": tensors})["logits"]
+    assert np.array_equal(np.array(json.loads(done.stdout)["outputs"]["logits"], np.float32), wanted)
+    assert np.array_equal(np.load(tmp_path / "y.npz")["logits"], wanted)
+    text = alone.run(site, bundle / RUNNER, "--tensor", tmp_path / "x.npy").stdout.splitlines()
+    assert (text[0], len(text)) == ("logits", 3)
+
+
+def test_it_checks_the_golden_samples(device):
+    done = alone.run(device[0], device[1] / RUNNER, "--check")
+    assert (done.returncode, done.stdout.count("passed")) == (0, 1), done.stderr
+
+
+def test_a_model_that_answers_otherwise_is_exit_code_4(device, tmp_path):
+    site, bundle = device
+    if not (bundle / "model.float32.onnx").is_file():
+        pytest.skip("one runtime is enough: the model is changed, not how it is run")
+    other = bundle_of(tmp_path / "other", tiny.onnx(shift=1.0), "model.float32.onnx")
+    done = alone.run(site, other / RUNNER, "--check")
+    assert done.returncode == 4
+    assert "failed" in done.stdout
+    assert "must give the answers it was sealed with" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["model", "labels.txt", "golden.npz", RUNNER, "manifest.json"])
+def test_each_file_is_held_against_its_hash(device, photos, tmp_path, name):
+    site, bundle = device
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    path = next(path for path in copy.iterdir() if path.name.startswith(name))
+    path.write_bytes(path.read_bytes() + b"\n")
+    done = alone.run(site, copy / RUNNER, photos[0])
+    assert done.returncode == 3
+    assert path.name in done.stderr
+    assert not done.stdout
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ([], 2, "INPUT"),
+        (["no.png"], 3, "no.png"),
+        (["--check", "x.png"], 2, "--check"),
+        (["x.png", "--top", "0"], 2, "top"),
+        (["x.png", "--artifact", "model.flaot32.tflite"], 3, "model.flaot32.tflite"),
+        (["--tensor", "picture=x.npy"], 3, "image"),
+        (["--tensor", "x.npy", "--tensor", "x.npy"], 3, "image"),
+        (["--tensor", "no.npy"], 3, "no.npy"),
+        (["--nothing"], 2, "--nothing"),
+    ],
+)
+def test_it_refuses_in_a_line_and_with_dltks_exit_codes(device, words, code, said):
+    done = alone.run(device[0], device[1] / RUNNER, *words)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_lies_beside_it_is_no_code(device, photos, tmp_path):
+    copy = shutil.copytree(device[1], tmp_path / "copy")
+    (copy / "numpy.py").write_text("raise SystemExit('ran')")
+    done = subprocess.run([sys.executable, copy / RUNNER, photos[0]], capture_output=True, text=True)
+    assert done.returncode == 3
+    assert "numpy.py: is not listed in the manifest" in done.stderr
+
+
+def test_what_is_missing_is_named(device, photos, tmp_path):
+    site = alone.packages(tmp_path / "bare", "numpy", "Pillow")
+    done = alone.run(site, device[1] / RUNNER, photos[0])
+    assert (done.returncode, "pip install" in done.stderr, "dltk[" in done.stderr) == (5, True, False)
+    (tmp_path / "empty").mkdir()
+    done = alone.run(tmp_path / "empty", device[1] / RUNNER, photos[0])
+    assert (done.returncode, "pip install numpy" in done.stderr) == (5, True)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_it_carries_all_that_each_family_imports(family):
+    """Imports that stand in functions too: each carried module is imported, and nothing else of dltk is."""
+    code = (
+        "import sys; found = {'__name__': 'carried', '__file__': 'run.py'}; exec(sys.stdin.read(), found)\n"
+        "sys.meta_path[:0] = [found['Carried']()]\n"
+        "from importlib import import_module\n"
+        "[import_module(name) for name in found['MODULES']]\n"
+        "from dltk.edge.families import family\n"
+        f"print(family({family!r}).name)\n"
+        "assert {name for name in sys.modules if name.partition('.')[0] == 'dltk'} == set(found['MODULES'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], input=runner(family).decode(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == family
+
+
+def test_equal_versions_give_equal_files():
+    assert runner("classification") == runner("classification")
+
+
+def test_python_3_9_reads_it(tmp_path):
+    """`zip(strict=True)` it brings for itself."""
+    pytest.importorskip("vermin")
+    for family in FAMILIES:
+        found = {"__name__": "carried"}
+        exec(compile(runner(family), "run.py", "exec"), found)
+        for name, source in found["MODULES"].items():
+            (tmp_path / f"{name}.py").write_text(source)
+        (tmp_path / "run.py").write_bytes(runner(family))
+    tool = Path(sys.executable).with_name("vermin")
+    command = [tool, "-t=3.9-", "--no-tips", "--violations", "--exclude", "zip(strict)", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,43 @@
+"""Zip archives that come from anyone: what they may unpack to, and what a damaged one raises."""
+
+from __future__ import annotations
+
+import tokenize
+import zipfile
+import zlib
+
+from dltk.base.errors import InputError
+
+__all__ = ["ARCHIVE_FAULTS", "MOST_EXPANSION", "SMALL", "require_modest", "require_modest_archive"]
+
+# What a damaged archive, or a damaged array in one, makes Python and NumPy raise. NotImplementedError (a method of
+# compression) and RecursionError are RuntimeErrors, and so is an encrypted member; OverflowError: a size in a header
+# that fits no machine; SyntaxError, TokenError: a header that is no Python.
+ARCHIVE_FAULTS = (
+    ValueError, TypeError, KeyError, OSError, EOFError, MemoryError, RuntimeError, OverflowError, SyntaxError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+SMALL = 64_000_000  # bytes that anything may unpack to
+MOST_EXPANSION = 100  # times the packed size; deflate itself ends at 1032, real arrays far below this
+
+
+def require_modest(where: object, unpacked: int, packed: int, limit: int) -> None:
+    """Hold what `packed` bytes say they unpack to against `limit`, and against their own size.
+
+    Raises:
+        InputError: if it is over `limit` bytes, or over 64 MB and more than 100 times the packed size.
+    """
+    if unpacked > limit:
+        raise InputError(where, f"must unpack to at most {limit} bytes", unpacked)
+    if unpacked > SMALL and unpacked > MOST_EXPANSION * packed:
+        rule = f"must not unpack to over {MOST_EXPANSION} times its size"
+        raise InputError(where, rule, f"{unpacked} bytes out of {packed}")
+
+
+def require_modest_archive(archive: zipfile.ZipFile, where: object, *, packed: int, limit: int) -> None:
+    """`require_modest` of all members together; `packed` is the file's size, whatever the members claim.
+
+    Python reads no more of a member than it claims, so a lie there costs nothing.
+    """
+    require_modest(where, sum(member.file_size for member in archive.infolist()), packed, limit)

@@ -1,0 +1,74 @@
+"""Put a folder in another's place, so that a kill at any moment leaves the old one or the new one."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from dltk.base.errors import InputError
+from dltk.base.siblings import MARK, alone_in
+
+__all__ = ["recover", "swap_in"]
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+
+def swap_in(building: Path, target: Path, *, replace: bool) -> None:
+    """Let `building` stand at `target`; what stood there stands at `building` afterwards, or is gone.
+
+    Raises:
+        InputError: if something else than a folder stands there, or, unless `replace`, anything but an empty folder.
+    """
+    with alone_in(target.parent):
+        if not os.path.lexists(target):
+            os.rename(building, target)
+        elif target.is_symlink() or not target.is_dir():
+            raise InputError(target, "must be a folder, not a link or a file", hint="Give another path.")
+        elif not replace:
+            _rename_onto_nothing(building, target)
+        elif not _exchange(building, target):
+            # No exchange on this file system: two renames. A kill between them leaves the old folder under a name of
+            # its own, from which `recover` brings it back.
+            os.rename(target, _aside(target))
+            os.rename(building, target)
+            shutil.rmtree(_aside(target), ignore_errors=True)
+
+
+def recover(target: Path) -> None:
+    """Finish what a killed process left between two renames."""
+    if _aside(target).is_dir():
+        with alone_in(target.parent):  # a living process may be between them, too
+            if os.path.lexists(target):
+                shutil.rmtree(_aside(target), ignore_errors=True)
+            elif _aside(target).is_dir():
+                os.rename(_aside(target), target)
+
+
+def _rename_onto_nothing(building: Path, target: Path) -> None:
+    try:
+        os.rename(building, target)  # the system itself lets an empty folder be replaced, and no other
+    except OSError as fault:
+        if fault.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise InputError(target, "nothing may stand there yet", hint="Give another path.") from fault
+        raise
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f"{MARK}old-{target.name}")
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    done = renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    if done == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(other))

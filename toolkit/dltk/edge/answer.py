@@ -1,0 +1,46 @@
+"""What a user names on a command line -> what a model answers, as JSON and as lines: `dltk predict` and run.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dltk.base.errors import UsageError
+from dltk.base.files import write_atomic
+from dltk.edge.families import Family, family
+from dltk.edge.load import Model
+
+__all__ = ["answer"]
+
+
+def answer(
+    model: Model, inputs: Sequence[str], *, top: int, out: Path | None = None
+) -> tuple[list[dict[str, Any]], str]:
+    """The answers of `model`: one {"input", "answer"} a sample, plain JSON values; and the same for a person.
+
+    Args:
+        inputs: what the model's family reads; of a file of many samples each is one.
+        top: labels a sample.
+        out: file to write the answers to, where the family's answers make one.
+
+    Raises:
+        InputError: if an input cannot be read.
+        UsageError: if the answers make no file, or one with another suffix than `out`.
+    """
+    kind = family(model.signature.family)
+    sources = [(name, source) for name in inputs for source in kind.expand(name, model.signature)]
+    answers = model.predict_many([source for _, source in sources], top=top)
+    if out is not None:
+        _write(kind, answers, out)
+    rows = [{"input": name, "answer": kind.as_json(each)} for (name, _), each in zip(sources, answers, strict=True)]
+    texts = (f"{name}\n{kind.as_text(each)}" for (name, _), each in zip(sources, answers, strict=True))
+    return rows, "\n\n".join(texts)
+
+
+def _write(kind: Family, answers: list[Any], out: Path) -> None:
+    made = kind.as_file(answers)
+    if made is None or out.suffix != made[0]:
+        rule = "this model's answers are text" if made is None else f"must end in {made[0]}"
+        raise UsageError("--out", rule, str(out))
+    write_atomic(out, made[1])

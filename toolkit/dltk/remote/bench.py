@@ -1,0 +1,55 @@
+"""Validate and measure a bundle on another machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dltk.base.errors import UsageError
+from dltk.base.progress import SILENT, Progress
+from dltk.edge.integrity import read_bundle
+from dltk.edge.load import require_artifact
+from dltk.edge.manifest import MANIFEST
+from dltk.edge.seal import Key
+from dltk.remote.host import connect
+
+__all__ = ["bench_on"]
+
+
+def bench_on(
+    host: str,
+    bundle: str | Path,
+    *,
+    python: str = "python3",
+    threads: int = 1,
+    artifact: str | None = None,
+    verify: Key | None = None,
+    progress: Progress = SILENT,
+) -> dict[str, Any]:
+    """Copy a bundle to `host`, replay it there, then measure it there.
+
+    Args:
+        host, python: see `dltk.remote.host.connect`.
+        threads, artifact: see `dltk.edge.bench`.
+        verify: as for `dltk.edge.load`; checked here, before anything is sent.
+
+    Returns:
+        What `dltk.edge.bench` does, where "machine" also has "host", and "validation": what `dltk.edge.replay` does.
+
+    Raises:
+        UsageError: if `host`, `python` or `threads` is none.
+        InputError: if the bundle is damaged or has no such artifact.
+        LimitError: if it answers otherwise there; `measured` is the report of the replay.
+        EnvironmentFault: if the machine is out of reach, or lacks something; what to install is said.
+    """
+    if threads < 1:
+        raise UsageError("threads", "must be at least 1", threads)
+    # Before anything is sent, and the bytes that were checked are those that are sent.
+    sealed = read_bundle(bundle, verify=verify)
+    require_artifact(sealed.manifest, artifact)
+    with connect(host, python=python, progress=progress) as there:
+        there.require(*dict.fromkeys(item.format for item in sealed.manifest.artifacts))
+        files = {MANIFEST: sealed.manifest.to_bytes(), **sealed.files}
+        validation = there.ask({"op": "validate"}, files)
+        found = there.ask({"op": "bench", "threads": threads, "artifact": artifact})
+        return {**found, "machine": dict(there.machine), "validation": validation}
