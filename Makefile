@@ -28,7 +28,7 @@ $(VENV)/.dltk-demo: $(SETUP) | $(PYTHON)
 	@touch $@
 
 $(VENV)/.dltk-dev: $(SETUP) | $(PYTHON)
-	$(INSTALL) '.[train,tflite,onnx,control,sign,demo,report,dev]'
+	$(INSTALL) '.[train,tflite,onnx,control,micro,sign,demo,report,dev]'
 	@touch $@ $(VENV)/.dltk-demo
 
 demo: $(VENV)/.dltk-demo ## the main job, from data to a proven bundle

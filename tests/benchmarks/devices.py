@@ -26,6 +26,7 @@ TARGETS: dict[str, str] = {
     "x86-light": "device_light",
     "aarch64": "device_arm64",
     "armv7": "device_armv7",
+    "microcontroller": "device_micro",
     "browser": "device_browser",
     "node": "device_node",
 }

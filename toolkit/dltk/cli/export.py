@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ __all__ = ["export"]
 
 @click.command()
 @click.argument("run", type=options.PATH)
-@click.option("--format", "formats", multiple=True, type=click.Choice(["tflite", "onnx"]), help="Both when left out.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["tflite", "onnx", "c"]),
+    help="tflite and onnx when left out; c: C sources of the TFLite files, for microcontrollers.",
+)
 @click.option(
     "--precision",
     "precisions",
@@ -34,7 +41,8 @@ __all__ = ["export"]
     "limits",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a limit of the gate: drop, cosine, top1_agreement, float32, float16. It is recorded in the bundle.",
+    help="Change a limit of the gate: drop, cosine, top1_agreement, float32, float16, micro_steps. It is recorded in "
+    "the bundle.",
 )
 @options.as_json
 def export(
@@ -54,12 +62,14 @@ def export(
     does not pass, nothing is written (exit code 4). A bundle that stands in the folder is replaced whole.
 
     --archive makes one file that `validate`, `predict`, `bench` and `report` read as it is. --sign needs the extra
-    `sign`, and a key that `openssl genpkey -algorithm ed25519 -out private.pem` makes.
+    `sign`, and a key that `openssl genpkey -algorithm ed25519 -out private.pem` makes. --format c needs the extra
+    `micro`: it proves the TFLite files in TensorFlow Lite Micro, too, and says how much memory they need there.
 
     \b
     Example:
         dltk export runs/digits-compressed --out exported/digits
         dltk export runs/digits-compressed --archive --out digits.zip --sign private.pem
+        dltk export runs/digits-compressed --format c --precision int8-io
     """
     count = _count(golden)
     if archive and out is not None and out.suffix != ".zip":
@@ -126,5 +136,16 @@ def _text(found: dict[str, Any]) -> str:
     lines = [f"{found['bundle']}: every file passed", "", table(found["artifacts"])]
     agreement = [f"Top-1 agreement of {pair}: {value:.4f}" for pair, value in found["agreement"].items()]
     lines += ["", *agreement] if agreement else []
+    micro = [_micro(row) for row in found["artifacts"] if "micro" in row["parity"]]
+    lines += ["", *micro] if micro else []
     bundle = found["bundle"]
     return "\n".join([*lines, "", "Next:", f"  dltk validate {bundle}", f"  dltk predict {bundle} INPUT"])
+
+
+def _micro(row: Mapping[str, Any]) -> str:
+    found = row["parity"]["micro"]
+    files, arena = ", ".join(found["files"]), f"{found['arena_bytes']:,}"
+    error = (
+        f"{found['error']:.2g}" if found["measure"] == "max_abs" else f"{found['error']} of {found['tolerance']} steps"
+    )
+    return f"{files}: at most {error} from LiteRT in TensorFlow Lite Micro, {arena} bytes of memory for tensors"

@@ -28,6 +28,13 @@ _TOOLS = ("tensorflow", "tf-keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime"
 PAIRS = {
     "tflite": ("float32", "float16", "dynamic", "int8", "int8-io", "int16x8"),
     "onnx": ("float32", "int8"),
+    "c": ("float32", "int8", "int8-io", "int16x8"),  # C sources of the TFLite file, which stands beside them
+}
+_UNASKED = ("tflite", "onnx")
+# Why TensorFlow Lite Micro does not run a precision that TFLite has.
+_NOT_IN_C = {
+    "float16": "TensorFlow Lite Micro has no kernels that read float16 weights",
+    "dynamic": "TensorFlow Lite Micro runs no int8 weights beside float activations (hybrid models)",
 }
 _NEEDS_RANGES = {"int8": "int8", "int8-io": "int8", "int16x8": "int16x8"}  # precision -> that of its plan
 _ORDER = ("int8", "int8-io", "int16x8", "float16", "dynamic", "float32")
@@ -61,9 +68,10 @@ def targets(
     *,
     source: object = None,
 ) -> tuple[Target, ...]:
-    """The files that were asked for; quantized ones first, since `load` prefers what comes first.
+    """The model files that were asked for; quantized ones first, since `load` prefers what comes first.
 
-    Without `precisions`: float32, and whatever the plan allows.
+    Without `precisions`: float32, and whatever the plan allows. "c" asks for the TFLite files of the precisions that
+    TensorFlow Lite Micro runs: C sources are made of them.
 
     Args:
         run, source: the run, and the one it was compressed from: what messages call them.
@@ -73,7 +81,12 @@ def targets(
         InputError: if int8 or int16x8 is asked for and the run has no ranges.
     """
     asked = precisions or ("float32", *_BY_PLAN[plan.precision if plan else None])
-    found = [Target(name, precision) for name in formats or PAIRS for precision in asked if precision in PAIRS[name]]
+    found = [
+        Target("tflite" if name == "c" else name, precision)
+        for name in formats or _UNASKED
+        for precision in asked
+        if precision in PAIRS[name]
+    ]
     _require_pairs(formats, precisions)
     for wanted in dict.fromkeys(_NEEDS_RANGES.get(target.precision) for target in found):
         if wanted is not None:
@@ -87,7 +100,7 @@ def _require_pairs(formats: Sequence[str], precisions: Sequence[str]) -> None:
     lost = [
         f"--precision {precision}" + "".join(f" --format {name}" for name in formats)
         for precision in precisions
-        if not any(precision in PAIRS[name] for name in formats or PAIRS)
+        if not any(precision in PAIRS[name] for name in formats or _UNASKED)
     ]
     lost += [
         f"--format {name}" + "".join(f" --precision {precision}" for precision in precisions)
@@ -96,7 +109,8 @@ def _require_pairs(formats: Sequence[str], precisions: Sequence[str]) -> None:
     ]
     if lost:
         pairs = "; ".join(f"{name}: {', '.join(PAIRS[name])}" for name in PAIRS)
-        raise UsageError(lost[0], "there is no such file", hint=f"There are: {pairs}.")
+        why = [reason for name, reason in _NOT_IN_C.items() if "c" in formats and name in precisions]
+        raise UsageError(lost[0], ": ".join(["there is no such file", *why]), hint=f"There are: {pairs}.")
 
 
 def _require_ranges(wanted: str, plan: QuantizationPlan | None, run: object, source: object) -> None:

@@ -4,5 +4,16 @@ from __future__ import annotations
 
 from dltk.edge.worker import WorkerResult, run_worker
 from dltk.validate.check import Gate, Verdict, judge
+from dltk.validate.micro import MicroResult, apart, micro_runtime, run_micro
 
-__all__ = ["Gate", "Verdict", "WorkerResult", "judge", "run_worker"]
+__all__ = [
+    "Gate",
+    "MicroResult",
+    "Verdict",
+    "WorkerResult",
+    "apart",
+    "judge",
+    "micro_runtime",
+    "run_micro",
+    "run_worker",
+]

@@ -29,6 +29,8 @@ class Gate:
         float16: the same, for files with float16 weights.
         cosine: lowest mean cosine of quantized files; good ones of a small ResNet reach 0.998.
         top1_agreement: lowest share of samples on which a quantized file names the same class.
+        micro_steps: largest distance between an integer file's outputs in TensorFlow Lite Micro and in LiteRT, in steps
+            of the output: the two round in different places. Held to it is what C sources are made of.
         drop: largest loss of the metric: absolute where it lies in 0..1, else relative to the reference's.
     """
 
@@ -36,6 +38,7 @@ class Gate:
     float16: float = setting(1e-2, "the same for float16 files", low=0.0)
     cosine: float = setting(0.99, "lowest mean cosine of quantized files", low=-1.0, high=1.0)
     top1_agreement: float = setting(0.95, "lowest top-1 agreement of quantized files", low=0.0, high=1.0)
+    micro_steps: int = setting(4, "largest distance of TensorFlow Lite Micro from LiteRT, in steps", low=0)
     drop: float = setting(0.02, "largest loss of the metric", low=0.0)
 
     def as_dict(self) -> dict[str, float]:

@@ -25,11 +25,12 @@ from dltk.export.runner import RUNNER, runner
 from dltk.recipe.settings import as_dict, digest
 from dltk.run import Run
 from dltk.twin.graph import Graph
-from dltk.validate import Gate
+from dltk.validate import Gate, micro_runtime
 from dltk.workflows.card import licenses, model_card, report_page
 from dltk.workflows.findings import carried
 from dltk.workflows.keras_file import open_keras
 from dltk.workflows.measure import Evaluation, Measured, agreement, evaluation, measure, reference_outputs
+from dltk.workflows.micro import on_micro
 
 __all__ = ["Exported", "export"]
 
@@ -75,7 +76,7 @@ def export(
     """Write the model of `run` as a bundle; nothing is written unless every file passes the gate.
 
     Args:
-        formats: "tflite", "onnx"; both when empty.
+        formats: "tflite", "onnx", both when empty; "c" for C sources of the TFLite files, which come along.
         precisions: as `--precision`; float32 and what the run's plan allows when empty.
         out: the bundle's folder; `exported/NAME` when None. Of an archive the file, `exported/NAME.zip` when None.
         golden: samples that the bundle carries to prove itself.
@@ -89,7 +90,10 @@ def export(
         InputError: if the run is incomplete, int8 is asked for and it has no ranges, `out` holds something else than a
             bundle, or `sign` is no key to sign with.
         LimitError: if a file does not pass; `measured` has what was found about every file.
+        EnvironmentFault: if "c" is asked for and tflite-micro is not installed.
     """
+    if "c" in formats:
+        micro_runtime()
     key = None if sign is None else private_key(sign)
     opened, gate = Run.open(run), gate or Gate()
     signature, settings = opened.signature, opened.settings()
@@ -105,12 +109,15 @@ def export(
         for item in wanted:
             found.append(measure(graph, signature, item, plan, samples, gate=gate, seed=settings.seed))
             bar.advance(1, item.file)
-    exported = Exported(target, tuple(one.row() for one in found), agreement(found, signature))
-    _require_passed(exported, found)
-    files = _files(opened, model, samples, found, exported, golden, synthetic)
-    lineage = _lineage(opened, settings, graph_digest(graph), plan)
     whole = Path(os.path.abspath(target))  # `.` has a name, too
     name = whole.stem if archive else whole.name
+    proof, sources = _golden(model, samples, signature, golden, synthetic), dict[str, bytes]()
+    if "c" in formats:
+        found, sources = on_micro(found, proof, signature, name, gate)
+    exported = Exported(target, tuple(one.row() for one in found), agreement(found, signature))
+    _require_passed(exported, found)
+    files = _files(opened, found, exported) | {GOLDEN: proof} | sources
+    lineage = _lineage(opened, settings, graph_digest(graph), plan)
     sealing = bundle.Sealing(name, signature, [one.artifact for one in found], files, lineage, gate.as_dict())
     bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target, archive=archive, key=key)
     return exported
@@ -152,21 +159,12 @@ def _require_passed(exported: Exported, found: Sequence[Measured]) -> None:
         raise LimitError(exported.path, "every file must pass the gate", received, hint, measured=exported.as_dict())
 
 
-def _files(
-    run: Run,
-    model: Any,
-    samples: Evaluation,
-    found: Sequence[Measured],
-    exported: Exported,
-    golden: int,
-    synthetic: bool,
-) -> dict[str, bytes]:
-    """Every file of the bundle but manifest and page. None of them says when or how fast."""
+def _files(run: Run, found: Sequence[Measured], exported: Exported) -> dict[str, bytes]:
+    """Every file of the bundle but manifest, page, golden samples and C sources. None says when or how fast."""
     signature = run.signature
     files = {one.target.file: one.data for one in found} | dict(signature.assets)
     if signature.labels:
         files["labels.txt"] = bundle.labels_bytes(signature.labels)
-    files[GOLDEN] = _golden(model, samples, signature, golden, synthetic)
     compression = carried(run.read_json("report")) if (run.path / "report.json").is_file() else {}
     report = compression | {
         "artifacts": [{key: value for key, value in row.items() if key != "p50_ms"} for row in exported.table],
