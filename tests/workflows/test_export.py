@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -87,41 +86,6 @@ def test_a_signed_archive_holds_what_the_folder_would(compressed, tmp_path):
         assert bytes(range(32)) not in data
     done = subprocess.run([sys.executable, folder / "run.py", "--check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.count("passed")) == (0, 1), done.stderr
-
-
-def test_sources_for_microcontrollers_stand_beside_their_files(compressed, tmp_path):
-    """Three files of int8 and float32; what TensorFlow Lite Micro answered and used is told and kept."""
-    pytest.importorskip("tflite_micro")
-    made, again = (export(compressed.path, out=tmp_path / name / "3 owls", formats=("c",)) for name in "ab")
-    found = small.files(made.path)
-    assert found == small.files(again.path)
-    manifest = read_bundle(made.path).manifest
-    assert [each.file for each in manifest.artifacts] == [name for name in FILES if name.endswith("tflite")]
-    for each in manifest.artifacts:
-        micro = each.parity["micro"]
-        name = f"model_3_owls_{each.precision.replace('-', '_')}"
-        assert micro["files"] == [f"{name}.c", f"{name}.h"]
-        assert set(micro["files"]) <= set(manifest.files)
-        assert micro["error"] <= micro["tolerance"] == (1e-5 if each.precision == "float32" else 4)
-        assert micro["measure"] == ("max_abs" if each.precision == "float32" else "steps")
-        assert f"_ARENA_BYTES {micro['arena_bytes']}\n".encode() in found[f"{name}.h"]
-        assert f"{name}[{name.upper()}_BYTES]".encode() in found[f"{name}.c"]
-    assert replay(made.path)["passed"]
-
-
-def test_a_file_that_answers_otherwise_on_a_microcontroller_is_held_back(compressed, tmp_path, monkeypatch):
-    pytest.importorskip("tflite_micro")
-    there = SimpleNamespace(outputs={"logits": np.zeros((8, 10), np.float32)}, arena_bytes=16)
-    monkeypatch.setattr("dltk.workflows.micro.run_micro", lambda *words: there)
-    with pytest.raises(LimitError, match=r"in TensorFlow Lite Micro differs from LiteRT by \d+, more than 4 steps"):
-        export(compressed.path, out=tmp_path / "out", formats=("c",), precisions=("int8-io",))
-    assert not (tmp_path / "out").exists()
-
-
-def test_sources_for_microcontrollers_are_told(compressed, tmp_path):
-    pytest.importorskip("tflite_micro")
-    done = small.invoke("export", compressed.path, "--out", tmp_path / "owl", "--format", "c", "--precision", "int8-io")
-    assert re.search(r"owl_int8_io\.c, owl_int8_io\.h: at most \d of 4 steps from LiteRT .* bytes", done.stdout)
 
 
 @pytest.mark.parametrize(
