@@ -5,6 +5,7 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
+from pathlib import PurePosixPath
 
 from dltk.base.errors import InputError
 
@@ -39,5 +40,12 @@ def require_modest_archive(archive: zipfile.ZipFile, where: object, *, packed: i
     """`require_modest` of all members together; `packed` is the file's size, whatever the members claim.
 
     Python reads no more of a member than it claims, so a lie there costs nothing.
+
+    Raises:
+        InputError: as `require_modest`, or if a member's name leads out of the archive.
     """
+    for member in archive.infolist():
+        path = PurePosixPath(member.filename)
+        if path.is_absolute() or ".." in path.parts:
+            raise InputError(where, "names in an archive must not lead out of it", member.filename)
     require_modest(where, sum(member.file_size for member in archive.infolist()), packed, limit)

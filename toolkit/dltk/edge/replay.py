@@ -184,7 +184,7 @@ def _limits(artifact: Artifact) -> dict[str, Any]:
     recorded = artifact.parity
     try:
         limits = {"measure": str(recorded["measure"]), "tolerance": float(recorded["tolerance"])}
-    except (KeyError, TypeError, ValueError) as fault:
+    except (KeyError, TypeError, ValueError, OverflowError) as fault:
         raise InputError(f"{artifact.file}: parity", "needs a measure and a tolerance", dict(recorded)) from fault
     if recorded.get("top1_tolerance") is not None:
         limits["top1_tolerance"] = float(recorded["top1_tolerance"])

@@ -20,6 +20,7 @@ __all__ = ["TOKENIZER", "padded_tokens", "token_positions", "tokenizer_of", "voc
 
 TOKENIZER = "tokenizer.json"  # as a bundle calls it
 _MAX_BYTES = 50_000_000
+_MOST = 2**31 - 1  # what int32 holds
 _PADDING = ("[PAD]", "<pad>", "<PAD>")  # what token 0 may be called: 0 is what models mask
 
 
@@ -44,19 +45,19 @@ def padded_tokens(
 
     Args:
         tokenizer: a tokenizer.json.
-        highest: the last row of the model's table; None: whatever the tokenizer gives.
+        highest: the last row of the model's table; None: whatever an int32 holds.
 
     Raises:
         InputError: if the tokenizer cannot be used, or gives a number over `highest`.
         EnvironmentFault: if the package `tokenizers` is missing.
     """
-    opened = _opened(tokenizer, length)
+    opened, most = _opened(tokenizer, length), _MOST if highest is None else highest
     found = np.zeros((len(texts), length), np.int32)
     for row, text in enumerate(texts):
         numbers = opened.encode(text).ids[:length]
+        if max(numbers, default=0) > most:
+            raise InputError(TOKENIZER, f"must give numbers up to {most}, the model's last token", max(numbers))
         found[row, : len(numbers)] = numbers
-    if highest is not None and found.size and int(found.max()) > highest:
-        raise InputError(TOKENIZER, f"must give numbers up to {highest}, the model's last token", int(found.max()))
     return found
 
 
