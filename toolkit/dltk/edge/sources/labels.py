@@ -16,6 +16,8 @@ _SPLIT_NAMES = {
     "val": "validation",
     "test": "test",
 }
+# They turn the direction of text: what is shown is not what is there.
+_TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def split_name(text: str) -> str | None:
@@ -50,5 +52,5 @@ def _check_label(label: str, where: object) -> None:
         raise InputError(where, "a label must not be empty, nor start or end with a space", repr(label))
     if "/" in label or "\\" in label or label in (".", ".."):
         raise InputError(where, "a label must not look like a path", label, "Are path and label the wrong way round?")
-    if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in label):
+    if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in _TURNS for letter in label):
         raise InputError(where, "a label must not hold control characters or surrogates", ascii(label))

@@ -194,9 +194,8 @@ def _list_csv(table: Table, group: str | None, multi_label: bool, least_classes:
 
 
 def _classes(cell: str, multi_label: bool, where: str) -> tuple[str, ...]:
-    if not multi_label:
-        return (cell,)
-    names = tuple(cell.split("|")) if cell else ()
+    names = (cell,) if not multi_label else tuple(cell.split("|")) if cell else ()
+    check_labels(set(names), where, least=0)  # here, where the line is known
     if len(set(names)) != len(names):
         raise InputError(where, "a label must stand once a sample", cell)
     return names

@@ -47,6 +47,8 @@ def list_pairs(source: str | Path, *, group: str | None = None, least_classes: i
     """
     table = _table(source, ("image", "text", "label"))
     found = _pairs(table)
+    for row, label in enumerate(table.column("label")):
+        check_labels([label], table.where(row), least=1)
     classes = tuple(nfc(label) for label in table.column("label"))
     splits: tuple[str | None, ...] = (None,) * len(found)
     if "split" in table.header:
