@@ -53,7 +53,7 @@ class Settings:
     # `momentum` is not Adam's beta_1, which the trainer sets to the paper's 0.5; at the paper's rate of 2e-4 so small a
     # pair had learnt less after as many epochs.
     fit: Fit = field(default_factory=lambda: Fit(epochs=30, learning_rate=5e-4, schedule="constant", average=0.999))
-    adversarial: Adversarial = field(default_factory=lambda: Adversarial(critic_rate=2.0, label_weight=1.0))
+    adversarial: Adversarial = field(default_factory=lambda: Adversarial(critic_rate=2.0, label_weight=4.0))
     calibration: Calibration = field(default_factory=Calibration)
     compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
 

@@ -46,11 +46,11 @@ class DltkError(Exception):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        text = f"{self.where}: {self.rule}"
+        text = _printable(f"{self.where}: {self.rule}")
         if self.received is not None:
             text += f"; received {shorten(self.received)}"
         text = text.rstrip(".") + "."
-        return f"{text} {self.hint}" if self.hint else text
+        return f"{text} {_printable(self.hint)}" if self.hint else text
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, for another process; `as_error` makes the error of them."""
@@ -115,6 +115,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f"Did you mean {near[0]!r}?"
     return f"Known: {', '.join(names)}." if names else ""
+
+
+def _printable(text: str) -> str:
+    """`text` on one line: names of files and keys may hold anything, also what would move a terminal's cursor."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def shorten(value: object, limit: int = 200) -> str:

@@ -1,0 +1,262 @@
+"""What hypothesis makes of manifests, settings, pictures, archives and other files, and who is to read it.
+
+    python tests/fuzzing.py 60
+
+Nothing but dltk's own errors may come out. Tries for so many seconds, prints how many examples each reader got, and
+ends with the first that is wrong, made as small as hypothesis can.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import sounds
+import tiny
+from dltk.base.errors import DltkError
+from dltk.base.files import canonical_json, parse_json, sha256
+from dltk.edge.archive import pack
+from dltk.edge.arrays import npz_bytes, parse_npz
+from dltk.edge.integrity import read_bundle
+from dltk.edge.manifest import parse
+from dltk.edge.pictures import decode_image
+from dltk.edge.sources import read_wav
+from dltk.edge.sources.arrays import read_arrays
+from dltk.edge.sources.table import read_table
+from dltk.recipe import Recipe
+from dltk.recipe.load import read, registered, resolve
+from dltk.recipe.settings import apply
+
+__all__ = ["TARGETS", "Target", "tried"]
+
+ROUND = 100  # examples
+
+
+@dataclass(frozen=True)
+class Target:
+    """A strategy, and what reads its values."""
+
+    values: st.SearchStrategy[Any]
+    reads: Callable[[Any], object]
+
+
+def tried(target: Target, seconds: float = 0.0) -> int:
+    """How many examples were read; one round at least, always the same ones in the same order."""
+    count, end = 0, time.monotonic() + seconds
+    while True:
+
+        @seed(count)
+        @settings(max_examples=ROUND, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(target.values)
+        def one_round(value: Any) -> None:
+            assert said(target.reads, value).isprintable()
+
+        one_round()
+        count += ROUND
+        if time.monotonic() >= end:
+            return count
+
+
+def said(reads: Callable[[Any], object], value: Any) -> str:
+    """What was wrong with a value, in dltk's words."""
+    try:
+        reads(value)
+    except DltkError as fault:
+        return str(fault)
+    return ""
+
+
+# --- changed bytes
+
+
+def changed(whole: bytes) -> st.SearchStrategy[bytes]:
+    """`whole` with some bytes overwritten, cut, doubled or put in."""
+    place = st.integers(0, len(whole))
+    edits = st.lists(st.tuples(place, place, st.binary(max_size=8)), min_size=1, max_size=6)
+
+    def edit(found: list[tuple[int, int, bytes]]) -> bytes:
+        data = whole
+        for start, length, put in found:
+            kept = length % 16 if length % 3 else 0  # mostly overwritten, sometimes put in
+            data = data[:start] + put + data[start + kept :]
+        return data
+
+    return edits.map(edit)
+
+
+def _on_disk(reads: Callable[[Path], object], name: str) -> Callable[[bytes], object]:
+    def read_file(data: bytes) -> object:
+        with tempfile.TemporaryDirectory(prefix="dltk-fuzz-") as folder:
+            (Path(folder) / name).write_bytes(data)
+            return reads(Path(folder) / name)
+
+    return read_file
+
+
+def _pictures() -> st.SearchStrategy[bytes]:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype(np.uint8)
+
+    def saved(kind: str, mode: str) -> bytes:
+        stream = io.BytesIO()
+        Image.fromarray(pixels).convert(mode).save(stream, kind)
+        return stream.getvalue()
+
+    kinds = [
+        ("PNG", "RGBA"),
+        ("PNG", "P"),
+        ("JPEG", "RGB"),
+        ("JPEG", "CMYK"),
+        ("GIF", "P"),
+        ("BMP", "RGB"),
+        ("WEBP", "RGB"),
+    ]
+    return st.one_of([changed(saved(*kind)) for kind in kinds])
+
+
+# --- changed JSON
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.integers(-(10**40), 10**40) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(found for key, item in inner for found in _paths(item, (*path, key)))]
+
+
+def _with(whole: Any, path: tuple[Any, ...], value: Any, how: str) -> Any:
+    """A copy of `whole` with what stands at `path` replaced, left out, or called otherwise."""
+    if not path:
+        return value
+    copy = dict(whole) if isinstance(whole, dict) else list(whole)
+    if len(path) > 1 or how == "replace":
+        copy[path[0]] = _with(copy[path[0]], path[1:], value, how)
+    else:
+        held = copy.pop(path[0])
+        if how == "rename" and isinstance(copy, dict):
+            copy[str(value)] = held
+    return copy
+
+
+def _changed_json(whole: Any) -> st.SearchStrategy[Any]:
+    return st.builds(
+        lambda path, value, how: _with(whole, path, value, how),
+        st.sampled_from(_paths(whole)),
+        _JSON,
+        st.sampled_from(["replace", "replace", "leave out", "rename"]),
+    )
+
+
+@cache
+def _bundle() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory(prefix="dltk-fuzz-") as folder:
+        path = Path(folder) / "bundle"
+        tiny.write_bundle(path, {"model.float32.onnx": tiny.onnx()})
+        return {entry.name: entry.read_bytes() for entry in path.iterdir()}
+
+
+def _manifest(content: Any) -> object:
+    """Under a digest that fits: whoever changes a manifest on purpose makes that right again."""
+    if isinstance(content, dict):
+        content = {key: value for key, value in content.items() if key != "digest"}
+        try:
+            content["digest"] = sha256(canonical_json(content))
+        except (ValueError, DltkError):  # NaN, surrogates: no JSON
+            content["digest"] = ""
+    return parse(json.dumps(content).encode(errors="surrogatepass"))
+
+
+def _archive(data: bytes) -> object:
+    """What is taken must hold what was packed."""
+
+    def whole(path: Path) -> object:
+        files = read_bundle(path).files
+        assert all(files[name] == _bundle()[name] for name in files)
+        return files
+
+    return _on_disk(whole, "bundle.zip")(data)
+
+
+# --- settings
+
+
+@cache
+def _recipes() -> Mapping[str, Recipe]:
+    return {name: read(name).recipe for name in registered()}
+
+
+def _setting() -> st.SearchStrategy[tuple[str, str]]:
+    """A recipe and a pair as `--set` takes it: a known key or something like it, any text or a likely value."""
+    from dataclasses import asdict
+
+    def keys(value: Any, before: str = "") -> list[str]:
+        if not isinstance(value, dict):
+            return [before[1:]]
+        return [found for key, item in value.items() for found in keys(item, f"{before}.{key}")]
+
+    known = [(name, key) for name, recipe in _recipes().items() for key in keys(asdict(recipe.settings))]
+    likely = st.sampled_from(
+        ["", "0", "-1", "1e400", "nan", "true", "None", "1,2", "[1]", "'", "\0", "9" * 5000, "a=b"]
+    )
+    key = st.sampled_from(known) | st.tuples(st.sampled_from(sorted(_recipes())), st.text(max_size=20))
+    return st.builds(lambda key, value: (key[0], f"{key[1]}={value}"), key, likely | st.text(max_size=20))
+
+
+def _kept_settings(name: str) -> Any:
+    from dataclasses import asdict
+
+    return json.loads(canonical_json(asdict(_recipes()[name].settings)))
+
+
+def _of_a_run(case: tuple[str, Any]) -> object:
+    name, values = case
+    if not isinstance(values, dict):
+        return None  # apply takes a mapping: what recipe.json holds is checked to be one before
+    return apply(_recipes()[name].settings, values)
+
+
+def targets() -> dict[str, Target]:
+    """Name -> what is made, and who reads it."""
+    bundle = _bundle()
+    archive, table = pack(bundle), b'a,b,"c"\n1,2,"x ""y"""\n3,,z\n'
+    rows = {"x": np.arange(12.0).reshape(3, 4), "y": np.arange(3)}
+    runs = st.sampled_from(sorted(_recipes())).flatmap(
+        lambda name: st.tuples(st.just(name), _changed_json(_kept_settings(name)))
+    )
+    return {
+        "manifests": Target(_changed_json(json.loads(bundle["manifest.json"])), _manifest),
+        "bytes of manifests": Target(changed(bundle["manifest.json"]), parse),
+        "json": Target(st.text().map(str.encode) | st.binary(), lambda data: parse_json(data, "input")),
+        "settings": Target(_setting(), lambda pair: resolve(_recipes()[pair[0]], [pair[1]])),
+        "settings of runs": Target(runs, _of_a_run),
+        "pictures": Target(_pictures() | st.binary(max_size=200), lambda data: decode_image(data, max_pixels=100_000)),
+        "archives": Target(changed(archive) | st.binary(max_size=200), _archive),
+        "golden samples": Target(changed(npz_bytes(rows)), lambda data: parse_npz(data, "golden.npz")),
+        "arrays": Target(changed(npz_bytes(rows)), _on_disk(read_arrays, "a.npz")),
+        "recordings": Target(changed(sounds.wav(np.zeros(40))), read_wav),
+        "tables": Target(changed(table) | st.binary(max_size=60), _on_disk(read_table, "a.csv")),
+    }
+
+
+TARGETS = targets()
+
+
+if __name__ == "__main__":
+    share = float(sys.argv[1]) / len(TARGETS)
+    print(json.dumps({name: tried(target, share) for name, target in TARGETS.items()}))
