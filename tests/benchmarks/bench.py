@@ -31,6 +31,7 @@ from recipe_recommender import recommender_beside_factorization
 from recipe_segmentation import masks_of_shapes
 from recipe_tabular import tabular_beside_gradient_boosting
 from recipe_text import banking77
+from safety import safety
 from shell import ROOT, heading
 from whole import accuracy, int8, memory
 
@@ -62,6 +63,7 @@ def benchmarks(options: argparse.Namespace) -> Mapping[str, Callable[[], list[Fi
         "light-start": light_start,
         "phase-one": partial(phase_one, **small),
         "damage": partial(damage, limit=options.limit),
+        "safety": partial(safety, limit=options.limit),
         "accuracy-cnn": partial(accuracy, "cnn", **trained),
         "int8-cnn": partial(int8, "cnn", **trained),
         "accuracy-mobilenet": partial(accuracy, "mobilenet", **trained),
