@@ -23,7 +23,7 @@ from others import others
 from phase_one import phase_one
 from recipe_audio_keyword import spoken_digits
 from recipe_autoencoder import fashion_anomalies, fashion_noise, tumours
-from recipe_control import cart_pole
+from recipe_control import cart_pole, lunar_lander
 from recipe_forecast import forecasts
 from recipe_gan import made_fashion
 from recipe_multimodal import images_with_texts
@@ -45,6 +45,7 @@ _RECIPES = {  # name of the recipe -> what measures it
     "autoencoder-noise": fashion_noise,
     "autoencoder-tumours": tumours,
     "control": cart_pole,
+    "control-lander": lunar_lander,
     "forecast": forecasts,
     "gan": made_fashion,
     "multimodal": images_with_texts,

@@ -1,4 +1,7 @@
-"""The recipe `control` on CartPole-v1: the returns of the trained network, and of the file that a device plays with."""
+"""The recipe `control` on CartPole-v1: the returns of the trained network, and of the file that a device plays with.
+
+LunarLander-v3, too, by one seed: it needs `pip install 'gymnasium[box2d]'`.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,20 @@ from shell import console_script, once, run_json, shown
 from dltk.edge.machine import machine
 from dltk.run import Run
 
-__all__ = ["cart_pole"]
+__all__ = ["cart_pole", "lunar_lander"]
 
 _SEEDS = (0, 1, 2)
 _SOLVED = 475.0  # gymnasium's own threshold for CartPole-v1
+_LANDER = ("seed=0", "fit.epochs=100", "fit.learning_rate=5e-4", "dqn.memory=100000", "dqn.episodes=20")
 _GATE = ("--gate", "cosine=-1")  # advantages lie around zero: a cosine says little of them
 
 
 def cart_pole(*, runs: Path, limit: int = 0) -> list[Figure]:
     """Mean return of 100 greedy episodes, three seeds of training; and of the first seed's TFLite file."""
-    means, command = [], [console_script()]
+    means, command = [], list[str | Path]()
     for seed in _SEEDS:
-        pairs = [f"seed={seed}", *(["fit.epochs=2"] if limit else [])]
-        folder, words = runs / f"control-{seed}", [word for pair in pairs for word in ("--set", pair)]
-        command = [console_script(), "finetune", "control", "--data", "CartPole-v1", "--run", folder, *words]
-        once(folder, command)
+        folder = runs / f"control-{seed}"
+        command = _trained("CartPole-v1", folder, limit, f"seed={seed}")
         means.append(float(Run.open(folder).read_json("metrics")["return_mean"]))
     middle, words_of = spread(means, "{:.1f}")
     lowest = min(means)
@@ -32,6 +34,23 @@ def cart_pole(*, runs: Path, limit: int = 0) -> list[Figure]:
     met = at_least(lowest, _SOLVED)
     found = Figure("recipe-control", what, shown(command), f"{lowest:.1f}", words_of, "at least 475", met, machine())
     return [found, _played(runs)]
+
+
+def lunar_lander(*, runs: Path, limit: int = 0) -> list[Figure]:
+    """Mean return of 100 greedy episodes: 200 counts as solved."""
+    folder = runs / "lunar-0"
+    command = _trained("LunarLander-v3", folder, limit, *_LANDER)
+    found = Run.open(folder).read_json("metrics")
+    what, words = "mean return of 100 greedy episodes on LunarLander-v3", f"deviation {found['return_spread']:.1f}"
+    return [Figure("recipe-lander", what, shown(command), f"{found['return_mean']:.1f}", words, "", None, machine())]
+
+
+def _trained(environment: str, folder: Path, limit: int, *pairs: str) -> list[str | Path]:
+    """The command that trained the run in `folder`, which it is where it was not there yet."""
+    words = [word for pair in (*pairs, *(["fit.epochs=2"] if limit else [])) for word in ("--set", pair)]
+    command = [console_script(), "finetune", "control", "--data", environment, "--run", folder, *words]
+    once(folder, command)
+    return command
 
 
 def _played(runs: Path) -> Figure:
