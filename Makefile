@@ -37,8 +37,8 @@ demo: $(VENV)/.dltk-demo ## the main job, from data to a proven bundle
 test: $(VENV)/.dltk-dev ## the tests that end within 15 minutes on 2 cores
 	$(PYTHON) -m pytest -n 2 -m "not slow"
 
-test-all: $(VENV)/.dltk-dev ## every test
-	$(PYTHON) -m pytest -n 2
+test-all: $(VENV)/.dltk-dev ## every test; whoever has none left takes some of the other's, since some run for minutes
+	$(PYTHON) -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.dltk-dev ## ruff, mypy, import contracts
 	$(VENV)/bin/ruff check .
