@@ -45,6 +45,7 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
+from pathlib import PurePosixPath
 
 from dltk.base.errors import InputError
 
@@ -79,7 +80,14 @@ def require_modest_archive(archive: zipfile.ZipFile, where: object, *, packed: i
     """`require_modest` of all members together; `packed` is the file's size, whatever the members claim.
 
     Python reads no more of a member than it claims, so a lie there costs nothing.
+
+    Raises:
+        InputError: as `require_modest`, or if a member's name leads out of the archive.
     """
+    for member in archive.infolist():
+        path = PurePosixPath(member.filename)
+        if path.is_absolute() or ".." in path.parts:
+            raise InputError(where, "names in an archive must not lead out of it", member.filename)
     require_modest(where, sum(member.file_size for member in archive.infolist()), packed, limit)
 '''
 
@@ -132,11 +140,11 @@ class DltkError(Exception):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        text = f"{self.where}: {self.rule}"
+        text = _printable(f"{self.where}: {self.rule}")
         if self.received is not None:
             text += f"; received {shorten(self.received)}"
         text = text.rstrip(".") + "."
-        return f"{text} {self.hint}" if self.hint else text
+        return f"{text} {_printable(self.hint)}" if self.hint else text
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, for another process; `as_error` makes the error of them."""
@@ -201,6 +209,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f"Did you mean {near[0]!r}?"
     return f"Known: {', '.join(names)}." if names else ""
+
+
+def _printable(text: str) -> str:
+    """`text` on one line: names of files and keys may hold anything, also what would move a terminal's cursor."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def shorten(value: object, limit: int = 200) -> str:
@@ -3122,7 +3137,7 @@ def _limits(artifact: Artifact) -> dict[str, Any]:
     recorded = artifact.parity
     try:
         limits = {"measure": str(recorded["measure"]), "tolerance": float(recorded["tolerance"])}
-    except (KeyError, TypeError, ValueError) as fault:
+    except (KeyError, TypeError, ValueError, OverflowError) as fault:
         raise InputError(f"{artifact.file}: parity", "needs a measure and a tolerance", dict(recorded)) from fault
     if recorded.get("top1_tolerance") is not None:
         limits["top1_tolerance"] = float(recorded["top1_tolerance"])
@@ -4175,6 +4190,8 @@ _SPLIT_NAMES = {
     "val": "validation",
     "test": "test",
 }
+# They turn the direction of text: what is shown is not what is there.
+_TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def split_name(text: str) -> str | None:
@@ -4209,7 +4226,7 @@ def _check_label(label: str, where: object) -> None:
         raise InputError(where, "a label must not be empty, nor start or end with a space", repr(label))
     if "/" in label or "\\" in label or label in (".", ".."):
         raise InputError(where, "a label must not look like a path", label, "Are path and label the wrong way round?")
-    if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in label):
+    if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in _TURNS for letter in label):
         raise InputError(where, "a label must not hold control characters or surrogates", ascii(label))
 '''
 
@@ -4410,9 +4427,8 @@ def _list_csv(table: Table, group: str | None, multi_label: bool, least_classes:
 
 
 def _classes(cell: str, multi_label: bool, where: str) -> tuple[str, ...]:
-    if not multi_label:
-        return (cell,)
-    names = tuple(cell.split("|")) if cell else ()
+    names = (cell,) if not multi_label else tuple(cell.split("|")) if cell else ()
+    check_labels(set(names), where, least=0)  # here, where the line is known
     if len(set(names)) != len(names):
         raise InputError(where, "a label must stand once a sample", cell)
     return names

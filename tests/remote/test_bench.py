@@ -174,9 +174,12 @@ def measuring(host, folder, digits):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_who_is_ended_leaves_nothing_there(request, digits, name, number, code):
     way = request.getfixturevalue(name)
-    dltk = measuring(way.host, way.folder, digits)
-    dltk.send_signal(number)
-    dltk.communicate()
+    for _ in range(5):  # on a machine under load it may have ended well before the signal comes
+        dltk = measuring(way.host, way.folder, digits)
+        dltk.send_signal(number)
+        dltk.communicate()
+        if dltk.returncode:
+            break
     assert dltk.returncode == code
     if number == signal.SIGKILL:
         wait(lambda: not way.left)  # nobody waited for the other side
