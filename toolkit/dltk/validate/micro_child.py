@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-__all__: list[str] = []
+__all__ = ["main"]
 
 _ROOM = 1 << 28  # bytes, far more than any microcontroller has; what is not used is never touched
 _ALIGNMENT = 16
 
 
-def _main(folder: Path, outputs: int) -> None:
+def main(folder: Path, outputs: int) -> None:
     os.dup2(os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     model = (folder / "model").read_bytes()
     with np.load(folder / "inputs.npz", allow_pickle=False) as arrays:
@@ -73,4 +73,4 @@ def _answer(interpreter: Any, inputs: list[Any], sample: int, outputs: int) -> l
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))
