@@ -60,7 +60,7 @@ def test_texts_for_people(trained, tmp_path):
 def row(precision, *reasons):
     """A measured file as compress tells it."""
     return {
-        "file": f"model.{precision}.tflite", "precision": precision, "bytes": 1, "download_bytes": 1,
+        "file": f"model.{precision}.tflite", "precision": precision, "parity": {}, "bytes": 1, "download_bytes": 1,
         "p50_ms": 0.1, "metric": None, "passed": not reasons, "reasons": list(reasons),
     }  # fmt: skip
 
