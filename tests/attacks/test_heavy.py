@@ -8,7 +8,7 @@ import small
 from attacks import kit
 from attacks.foreign import FOREIGN, RUNS
 
-pytestmark = [pytest.mark.slow, kit.LINUX, *small.QUIET]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), kit.LINUX, *small.QUIET]
 
 
 @pytest.fixture(scope="module")
