@@ -5,9 +5,8 @@
 Radford et al. 2015 (arXiv:1511.06434), shrunk. The generator goes to the device; the discriminator only trains it, by
 the hinge loss and at twice its rate (arXiv:1706.08500): small as it is, it falls behind otherwise. Where the images lie
 in a folder a class, it learns the classes, too, and the generator to make images of one class each
-(arXiv:1610.09585, arXiv:1511.06390): on Fashion-MNIST that made them clearer than three times as many epochs did. A
-spectral norm on each of its layers (arXiv:1802.05957) is a setting. The run's folder `samples` shows how the images
-come about.
+(arXiv:1610.09585, arXiv:1511.06390). A spectral norm on each of its layers (arXiv:1802.05957) is a setting. The run's
+folder `samples` shows how the images come about.
 """
 
 from __future__ import annotations

@@ -77,9 +77,9 @@ def require_modest(where: object, unpacked: int, packed: int, limit: int) -> Non
 
 
 def require_modest_archive(archive: zipfile.ZipFile, where: object, *, packed: int, limit: int) -> None:
-    """`require_modest` of all members together; `packed` is the file's size, whatever the members claim.
+    """`require_modest` of all members together, and names that stay inside; `packed` is the file's size.
 
-    Python reads no more of a member than it claims, so a lie there costs nothing.
+    Python reads no more of a member than it claims, so that a lie there costs nothing.
 
     Raises:
         InputError: as `require_modest`, or if a member's name leads out of the archive.
@@ -140,11 +140,11 @@ class DltkError(Exception):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        text = _printable(f"{self.where}: {self.rule}")
+        text = f"{self.where}: {self.rule}"
         if self.received is not None:
             text += f"; received {shorten(self.received)}"
         text = text.rstrip(".") + "."
-        return f"{text} {_printable(self.hint)}" if self.hint else text
+        return _printable(f"{text} {self.hint}" if self.hint else text)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, for another process; `as_error` makes the error of them."""
@@ -4181,7 +4181,7 @@ from collections.abc import Iterable
 
 from dltk.base.errors import InputError
 
-__all__ = ["check_labels", "split_name"]
+__all__ = ["check_label", "check_labels", "split_name"]
 
 _SPLIT_NAMES = {
     "train": "train",
@@ -4208,11 +4208,10 @@ def check_labels(names: Iterable[str], where: object, *, least: int = 2) -> tupl
     """
     found: dict[str, str] = {}
     for name in sorted(set(names)):
-        label = unicodedata.normalize("NFC", name)
+        label = check_label(name, where)
         if label in found:
             rule = "labels must differ in more than their Unicode form (NFC)"
             raise InputError(where, rule, f"{found[label]!a} and {name!a}", "Give both the same spelling.")
-        _check_label(label, where)
         found[label] = name
     if len(found) < least:
         only = next(iter(found), None)
@@ -4221,13 +4220,21 @@ def check_labels(names: Iterable[str], where: object, *, least: int = 2) -> tupl
     return tuple(sorted(found))
 
 
-def _check_label(label: str, where: object) -> None:
+def check_label(name: str, where: object) -> str:
+    """One label in Unicode NFC.
+
+    Raises:
+        InputError: naming `where`, if it is empty, starts or ends with a space, holds a control character or one that
+            turns the direction of text, or looks like a path.
+    """
+    label = unicodedata.normalize("NFC", name)
     if not label or label != label.strip():
         raise InputError(where, "a label must not be empty, nor start or end with a space", repr(label))
     if "/" in label or "\\" in label or label in (".", ".."):
         raise InputError(where, "a label must not look like a path", label, "Are path and label the wrong way round?")
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in _TURNS for letter in label):
         raise InputError(where, "a label must not hold control characters or surrogates", ascii(label))
+    return label
 '''
 
 MODULES["dltk.edge.sources.listing"] = r'''
@@ -4244,10 +4251,10 @@ from pathlib import Path
 
 from dltk.base.errors import InputError
 from dltk.edge.sources.kinds import PICTURES, FileKind
-from dltk.edge.sources.labels import check_labels, split_name
+from dltk.edge.sources.labels import check_label, check_labels, split_name
 from dltk.edge.sources.table import Table, read_table
 
-__all__ = ["Listing", "inside", "list_files", "nfc", "side_of"]
+__all__ = ["Listing", "inside", "list_files", "side_of"]
 
 _NO_SAMPLES = ("thumbs.db", "desktop.ini")  # what file managers leave behind; hidden files are passed over too
 _GROUP = "{group}"  # stands in `group_pattern` for the part that names the group
@@ -4350,7 +4357,7 @@ def _list_folder(root: Path, kind: FileKind, least_classes: int) -> Listing:
     return Listing(
         tuple(entry[0] for entry in found),
         tuple(entry[1] for entry in found),
-        tuple((nfc(entry[2]),) for entry in found),
+        tuple((_nfc(entry[2]),) for entry in found),
         labels,
         tuple(entry[3] for entry in found),
         skipped=(*skipped, *((_shown(path, root), kind.ignored) for path in ignored)),
@@ -4419,7 +4426,7 @@ def _list_csv(table: Table, group: str | None, multi_label: bool, least_classes:
     return Listing(
         tuple(names[row] for row in order),
         tuple(paths[row] for row in order),
-        tuple(tuple(nfc(name) for name in classes[row]) for row in order),
+        tuple(tuple(_nfc(name) for name in classes[row]) for row in order),
         check_labels((name for row in classes for name in row), table.path, least=least_classes),
         tuple(splits[row] for row in order),
         None if groups is None else tuple(groups[row] for row in order),
@@ -4428,7 +4435,8 @@ def _list_csv(table: Table, group: str | None, multi_label: bool, least_classes:
 
 def _classes(cell: str, multi_label: bool, where: str) -> tuple[str, ...]:
     names = (cell,) if not multi_label else tuple(cell.split("|")) if cell else ()
-    check_labels(set(names), where, least=0)  # here, where the line is known
+    for name in names:  # here, where the line is known
+        check_label(name, where)
     if len(set(names)) != len(names):
         raise InputError(where, "a label must stand once a sample", cell)
     return names
@@ -4463,7 +4471,7 @@ def _shown(path: Path, root: Path) -> str:
     return os.fsencode(path.relative_to(root)).decode(errors="backslashreplace")
 
 
-def nfc(text: str) -> str:
+def _nfc(text: str) -> str:
     """`text` in Unicode NFC."""
     return unicodedata.normalize("NFC", text)
 '''

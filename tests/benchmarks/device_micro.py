@@ -22,6 +22,7 @@ from dltk.edge.integrity import read_bundle
 from dltk.edge.manifest import Artifact
 from dltk.edge.replay import golden
 from dltk.export.emit import PAIRS, Target, targets
+from dltk.export.micro import operators
 from dltk.validate import Gate, micro_runtime
 from dltk.workflows.micro import micro
 
@@ -54,14 +55,18 @@ def _row(bundle: Path, artifact: Artifact, path: Path) -> Row:
     samples = golden(sealed.files["golden.npz"], sealed.signature)
     target = Target("tflite", artifact.precision)
     try:
-        told, sources = micro(data, target, sealed.signature, samples, bundle.name, Gate())
+        operators(data, artifact.file)
     except InputError as refused:
-        return Row("microcontroller", what, "runs, or is refused at export, with the reason", str(refused), True)
+        return Row("microcontroller", what, "runs, or is refused at export by the operator's name", str(refused), True)
+    try:
+        told, sources = micro(data, target, sealed.signature, samples, bundle.name, Gate())
+    except InputError as fault:
+        return Row("microcontroller", what, "runs", str(fault), False)
     promise = "within 4 steps" if told["measure"] == "steps" else "within 1e-05 x max(1, largest)"
     apart = f"{told['error']} steps apart" if told["measure"] == "steps" else f"{told['error']:.2g} apart"
-    built = compiled(sources, sha256(data))
+    built, right = compiled(sources, sha256(data))
     measured = f"{apart}, {told['arena_bytes']:,} bytes of arena; sources {built}"
-    return Row("microcontroller", what, promise, measured, bool(told["passed"]) and "other" not in built)
+    return Row("microcontroller", what, promise, measured, bool(told["passed"]) and right)
 
 
 def _refused(what: str, precision: str) -> Row:
@@ -72,13 +77,13 @@ def _refused(what: str, precision: str) -> Row:
     return Row("microcontroller", what, "refused at export, with the reason", "let through", False)
 
 
-def compiled(sources: dict[str, bytes], digest: str) -> str:
-    """Compile the sources with every compiler there is: "compiled by cc, c++", or what gave other bytes."""
+def compiled(sources: dict[str, bytes], digest: str) -> tuple[str, bool]:
+    """Compile the sources with every compiler there is; in words, and whether each gave the file's bytes back."""
     by = [name for name in _COMPILERS if shutil.which(name)]
     wrong = [name for name in by if sha256(_given_back(name, sources)) != digest]
     if wrong:
-        return f"of other bytes by {', '.join(wrong)}"
-    return f"compiled by {', '.join(by)}" if by else "not compiled: no compiler here"
+        return f"of other bytes by {', '.join(wrong)}", False
+    return (f"compiled by {', '.join(by)}" if by else "not compiled: no compiler here"), True
 
 
 def _given_back(compiler: str, sources: dict[str, bytes]) -> bytes:

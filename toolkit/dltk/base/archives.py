@@ -37,9 +37,9 @@ def require_modest(where: object, unpacked: int, packed: int, limit: int) -> Non
 
 
 def require_modest_archive(archive: zipfile.ZipFile, where: object, *, packed: int, limit: int) -> None:
-    """`require_modest` of all members together; `packed` is the file's size, whatever the members claim.
+    """`require_modest` of all members together, and names that stay inside; `packed` is the file's size.
 
-    Python reads no more of a member than it claims, so a lie there costs nothing.
+    Python reads no more of a member than it claims, so that a lie there costs nothing.
 
     Raises:
         InputError: as `require_modest`, or if a member's name leads out of the archive.

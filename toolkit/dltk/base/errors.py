@@ -46,11 +46,11 @@ class DltkError(Exception):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        text = _printable(f"{self.where}: {self.rule}")
+        text = f"{self.where}: {self.rule}"
         if self.received is not None:
             text += f"; received {shorten(self.received)}"
         text = text.rstrip(".") + "."
-        return f"{text} {_printable(self.hint)}" if self.hint else text
+        return _printable(f"{text} {self.hint}" if self.hint else text)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, for another process; `as_error` makes the error of them."""

@@ -15,8 +15,6 @@ from dltk.workflows.keras2 import drop_settings
 
 __all__ = ["open_keras"]
 
-_LIMIT = 4_000_000_000  # bytes
-
 
 def open_keras(path: Path) -> Any:
     """The model in a .keras or .h5 file as a Keras 3 model, uncompiled, opened in safe mode.
@@ -31,9 +29,9 @@ def open_keras(path: Path) -> Any:
         hint = "Save the model with model.save('model.keras')."
         raise InputError(path, "must be a .keras or .h5 file", "a folder (a SavedModel?)", hint)
     if path.suffix not in (".keras", ".h5", ".hdf5"):
-        read_capped(path, _LIMIT)  # a missing file is named as such
+        read_capped(path)  # a missing file is named as such
         raise InputError(path, "must be a .keras or .h5 file", path.suffix or path.name)
-    data = read_capped(path, _LIMIT)
+    data = read_capped(path)
     config = checked_config(data, path)
     if path.suffix == ".keras" or not drop_settings(serialized(config)):
         return _load(path, path)

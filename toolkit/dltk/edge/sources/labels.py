@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from dltk.base.errors import InputError
 
-__all__ = ["check_labels", "split_name"]
+__all__ = ["check_label", "check_labels", "split_name"]
 
 _SPLIT_NAMES = {
     "train": "train",
@@ -34,11 +34,10 @@ def check_labels(names: Iterable[str], where: object, *, least: int = 2) -> tupl
     """
     found: dict[str, str] = {}
     for name in sorted(set(names)):
-        label = unicodedata.normalize("NFC", name)
+        label = check_label(name, where)
         if label in found:
             rule = "labels must differ in more than their Unicode form (NFC)"
             raise InputError(where, rule, f"{found[label]!a} and {name!a}", "Give both the same spelling.")
-        _check_label(label, where)
         found[label] = name
     if len(found) < least:
         only = next(iter(found), None)
@@ -47,10 +46,18 @@ def check_labels(names: Iterable[str], where: object, *, least: int = 2) -> tupl
     return tuple(sorted(found))
 
 
-def _check_label(label: str, where: object) -> None:
+def check_label(name: str, where: object) -> str:
+    """One label in Unicode NFC.
+
+    Raises:
+        InputError: naming `where`, if it is empty, starts or ends with a space, holds a control character or one that
+            turns the direction of text, or looks like a path.
+    """
+    label = unicodedata.normalize("NFC", name)
     if not label or label != label.strip():
         raise InputError(where, "a label must not be empty, nor start or end with a space", repr(label))
     if "/" in label or "\\" in label or label in (".", ".."):
         raise InputError(where, "a label must not look like a path", label, "Are path and label the wrong way round?")
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in _TURNS for letter in label):
         raise InputError(where, "a label must not hold control characters or surrogates", ascii(label))
+    return label

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from dltk.base.errors import InputError
 from dltk.edge.sources.kinds import PICTURES, FileKind
-from dltk.edge.sources.labels import check_labels, split_name
+from dltk.edge.sources.labels import check_label, check_labels, split_name
 from dltk.edge.sources.table import Table, read_table
 
-__all__ = ["Listing", "inside", "list_files", "nfc", "side_of"]
+__all__ = ["Listing", "inside", "list_files", "side_of"]
 
 _NO_SAMPLES = ("thumbs.db", "desktop.ini")  # what file managers leave behind; hidden files are passed over too
 _GROUP = "{group}"  # stands in `group_pattern` for the part that names the group
@@ -117,7 +117,7 @@ def _list_folder(root: Path, kind: FileKind, least_classes: int) -> Listing:
     return Listing(
         tuple(entry[0] for entry in found),
         tuple(entry[1] for entry in found),
-        tuple((nfc(entry[2]),) for entry in found),
+        tuple((_nfc(entry[2]),) for entry in found),
         labels,
         tuple(entry[3] for entry in found),
         skipped=(*skipped, *((_shown(path, root), kind.ignored) for path in ignored)),
@@ -186,7 +186,7 @@ def _list_csv(table: Table, group: str | None, multi_label: bool, least_classes:
     return Listing(
         tuple(names[row] for row in order),
         tuple(paths[row] for row in order),
-        tuple(tuple(nfc(name) for name in classes[row]) for row in order),
+        tuple(tuple(_nfc(name) for name in classes[row]) for row in order),
         check_labels((name for row in classes for name in row), table.path, least=least_classes),
         tuple(splits[row] for row in order),
         None if groups is None else tuple(groups[row] for row in order),
@@ -195,7 +195,8 @@ def _list_csv(table: Table, group: str | None, multi_label: bool, least_classes:
 
 def _classes(cell: str, multi_label: bool, where: str) -> tuple[str, ...]:
     names = (cell,) if not multi_label else tuple(cell.split("|")) if cell else ()
-    check_labels(set(names), where, least=0)  # here, where the line is known
+    for name in names:  # here, where the line is known
+        check_label(name, where)
     if len(set(names)) != len(names):
         raise InputError(where, "a label must stand once a sample", cell)
     return names
@@ -230,6 +231,6 @@ def _shown(path: Path, root: Path) -> str:
     return os.fsencode(path.relative_to(root)).decode(errors="backslashreplace")
 
 
-def nfc(text: str) -> str:
+def _nfc(text: str) -> str:
     """`text` in Unicode NFC."""
     return unicodedata.normalize("NFC", text)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dltk.base.errors import InputError
-from dltk.edge.sources.labels import check_labels
-from dltk.edge.sources.listing import inside, nfc, side_of
+from dltk.edge.sources.labels import check_label, check_labels
+from dltk.edge.sources.listing import inside, side_of
 from dltk.edge.sources.table import Table, read_table
 from dltk.edge.sources.texts import check_text
 
@@ -47,9 +47,7 @@ def list_pairs(source: str | Path, *, group: str | None = None, least_classes: i
     """
     table = _table(source, ("image", "text", "label"))
     found = _pairs(table)
-    for row, label in enumerate(table.column("label")):
-        check_labels([label], table.where(row), least=1)
-    classes = tuple(nfc(label) for label in table.column("label"))
+    classes = tuple(check_label(label, table.where(row)) for row, label in enumerate(table.column("label")))
     splits: tuple[str | None, ...] = (None,) * len(found)
     if "split" in table.header:
         splits = tuple(side_of(cell, table.where(row)) for row, cell in enumerate(table.column("split")))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped
-from dltk.edge.sources.labels import check_labels, split_name
+from dltk.edge.sources.labels import check_label, check_labels, split_name
 from dltk.edge.sources.table import read_table
 
 __all__ = ["Texts", "check_text", "list_texts", "read_column", "read_lines"]
@@ -60,8 +60,7 @@ def list_texts(source: str | Path, *, text: str = "text", label: str = "label", 
         found = zip(table.column(text), table.column(label), strict=True)
         for row, (cell, name) in enumerate(found):
             texts.append(check_text(cell, f"{table.where(row)}, column {text!r}"))
-            (normal,) = check_labels([name], f"{table.where(row)}, column {label!r}", least=1)
-            classes.append(normal)
+            classes.append(check_label(name, f"{table.where(row)}, column {label!r}"))
             sides.append(side)
             places.append(table.where(row))
     labels = check_labels(classes, f"data {source}", least=least_classes)
