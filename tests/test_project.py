@@ -100,7 +100,7 @@ def test_every_requirement_is_bounded_above_or_a_tool():
     """Versions that were tried; tools of development and pinned data may float."""
     for extra, lines in config()["options.extras_require"].items():
         if extra not in ("dev", "demo"):
-            assert all("<" in line or "==" in line for line in lines.split()), extra
+            assert all("<" in line or "==" in line for line in lines.strip().splitlines()), extra
 
 
 def test_imports_go_down_the_floors():
