@@ -2456,7 +2456,7 @@ from dltk.edge.families import family
 from dltk.edge.metrics import max_abs_difference, mean_cosine, top1_agreement
 from dltk.edge.signature import Signature
 
-__all__ = ["COSINE", "MAX_ABS", "compare", "misfits"]
+__all__ = ["COSINE", "MAX_ABS", "compare", "in_words", "misfits"]
 
 MAX_ABS, COSINE = "max_abs", "cosine"
 
@@ -2498,6 +2498,16 @@ def compare(
         "top1_tolerance": top1_tolerance,
         "passed": bool(found["passed"]) and agrees,
     }
+
+
+def in_words(parity: Mapping[str, Any]) -> str:
+    """What `compare` returned, for a person: how far apart, and how far would do."""
+    if parity["measure"] == MAX_ABS:
+        return f"differs from the reference by {parity['error']:.3g} (at most {parity['limit']:.3g})"
+    words = f"mean cosine with the reference is {1 - parity['error']:.4f} (at least {parity['tolerance']:g})"
+    if "top1_agreement" in parity:
+        words += f", top-1 agreement {parity['top1_agreement']:.4f} (at least {parity['top1_tolerance']:g})"
+    return words
 
 
 def misfits(reference: Outputs, outputs: Outputs, signature: Signature) -> list[str]:
@@ -2969,7 +2979,7 @@ from dltk.edge.families import Labelled, family
 from dltk.edge.integrity import Sealed, read_bundle
 from dltk.edge.load import open_artifact
 from dltk.edge.manifest import Artifact
-from dltk.edge.parity import compare, misfits
+from dltk.edge.parity import compare, in_words, misfits
 from dltk.edge.runtimes import RUNTIMES, available, remedy
 from dltk.edge.scoring import score
 from dltk.edge.seal import Key
@@ -3076,8 +3086,7 @@ def as_text(report: Mapping[str, Any]) -> str:
     for artifact in report["artifacts"]:
         words = [f"  {artifact['status']:<8} {artifact['file']}"]
         if artifact["parity"]:
-            parity = artifact["parity"]
-            words.append(f"{parity['measure']} error {parity['error']:.3g}, tolerance {parity['tolerance']:g}")
+            words.append(in_words(artifact["parity"]))
         if artifact["metric"]:
             words.append("{name} {value:.4f} on {samples} samples".format(**artifact["metric"]))
         lines.append("  ".join(words + artifact["reasons"]))
@@ -3106,7 +3115,7 @@ def _replay_one(
     if not reasons:
         parity = compare(samples.outputs, outputs, signature, **_limits(artifact))
         if not parity.pop("passed"):
-            reasons = [f"{parity['measure']} error {parity['error']:.3g} over tolerance {parity['tolerance']:g}"]
+            reasons = [in_words(parity)]
     metric = None if scored is None else score(open_artifact(artifact, data, signature), signature, scored)
     return report | {
         "status": "failed" if reasons else "passed",

@@ -12,7 +12,7 @@ from dltk.edge.families import family
 from dltk.edge.metrics import max_abs_difference, mean_cosine, top1_agreement
 from dltk.edge.signature import Signature
 
-__all__ = ["COSINE", "MAX_ABS", "compare", "misfits"]
+__all__ = ["COSINE", "MAX_ABS", "compare", "in_words", "misfits"]
 
 MAX_ABS, COSINE = "max_abs", "cosine"
 
@@ -54,6 +54,16 @@ def compare(
         "top1_tolerance": top1_tolerance,
         "passed": bool(found["passed"]) and agrees,
     }
+
+
+def in_words(parity: Mapping[str, Any]) -> str:
+    """What `compare` returned, for a person: how far apart, and how far would do."""
+    if parity["measure"] == MAX_ABS:
+        return f"differs from the reference by {parity['error']:.3g} (at most {parity['limit']:.3g})"
+    words = f"mean cosine with the reference is {1 - parity['error']:.4f} (at least {parity['tolerance']:g})"
+    if "top1_agreement" in parity:
+        words += f", top-1 agreement {parity['top1_agreement']:.4f} (at least {parity['top1_tolerance']:g})"
+    return words
 
 
 def misfits(reference: Outputs, outputs: Outputs, signature: Signature) -> list[str]:

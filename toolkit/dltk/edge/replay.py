@@ -16,7 +16,7 @@ from dltk.edge.families import Labelled, family
 from dltk.edge.integrity import Sealed, read_bundle
 from dltk.edge.load import open_artifact
 from dltk.edge.manifest import Artifact
-from dltk.edge.parity import compare, misfits
+from dltk.edge.parity import compare, in_words, misfits
 from dltk.edge.runtimes import RUNTIMES, available, remedy
 from dltk.edge.scoring import score
 from dltk.edge.seal import Key
@@ -123,8 +123,7 @@ def as_text(report: Mapping[str, Any]) -> str:
     for artifact in report["artifacts"]:
         words = [f"  {artifact['status']:<8} {artifact['file']}"]
         if artifact["parity"]:
-            parity = artifact["parity"]
-            words.append(f"{parity['measure']} error {parity['error']:.3g}, tolerance {parity['tolerance']:g}")
+            words.append(in_words(artifact["parity"]))
         if artifact["metric"]:
             words.append("{name} {value:.4f} on {samples} samples".format(**artifact["metric"]))
         lines.append("  ".join(words + artifact["reasons"]))
@@ -153,7 +152,7 @@ def _replay_one(
     if not reasons:
         parity = compare(samples.outputs, outputs, signature, **_limits(artifact))
         if not parity.pop("passed"):
-            reasons = [f"{parity['measure']} error {parity['error']:.3g} over tolerance {parity['tolerance']:g}"]
+            reasons = [in_words(parity)]
     metric = None if scored is None else score(open_artifact(artifact, data, signature), signature, scored)
     return report | {
         "status": "failed" if reasons else "passed",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dltk.edge.families.base import Metric
 from dltk.edge.metrics import paired_bootstrap
-from dltk.edge.parity import COSINE, MAX_ABS, compare, misfits
+from dltk.edge.parity import COSINE, MAX_ABS, compare, in_words, misfits
 from dltk.edge.signature import Signature
 from dltk.recipe.settings import setting
 
@@ -97,7 +97,7 @@ def judge(
     if faults:
         return Verdict({}, None, tuple(faults))
     parity = compare(reference, outputs, signature, **_limits(precision, gate))
-    reasons = [] if parity.pop("passed") else [_parity_words(parity)]
+    reasons = [] if parity.pop("passed") else [in_words(parity)]
     stray = sorted(set(float_operators) - set(left_float)) if precision.startswith("int") else []
     if stray:
         reasons.append(f"called {precision} but computes in float32: {', '.join(stray)}")
@@ -116,15 +116,6 @@ def _limits(precision: str, gate: Gate) -> dict[str, Any]:
     if precision in ("float32", "float16"):
         return {"measure": MAX_ABS, "tolerance": gate.float32 if precision == "float32" else gate.float16}
     return {"measure": COSINE, "tolerance": gate.cosine, "top1_tolerance": gate.top1_agreement}
-
-
-def _parity_words(parity: Mapping[str, Any]) -> str:
-    if parity["measure"] == MAX_ABS:
-        return f"differs from the reference by {parity['error']:.3g}, more than {parity['limit']:.3g}"
-    words = f"mean cosine with the reference is {1 - parity['error']:.4f} (at least {parity['tolerance']:g})"
-    if "top1_agreement" in parity:
-        words += f", top-1 agreement {parity['top1_agreement']:.4f} (at least {parity['top1_tolerance']:g})"
-    return words
 
 
 def _scored(
