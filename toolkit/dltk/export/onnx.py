@@ -14,6 +14,7 @@ from dltk.compress.fakequant import fake_quant
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
 from dltk.export.guard import ONNX_GUARD, ready, settle_guards
+from dltk.export.loops import carry_captured
 from dltk.export.native import calibrate_natively
 from dltk.export.qdq import fuse_dense, quantize_weights
 from dltk.export.tidy import drop_idle_reshapes, fuse_pads, plain_names, sink_squeezes
@@ -51,6 +52,7 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
         else:
             with _quiet():
                 model = calibrate_natively(model, plan, graph, signature)
+        carry_captured(model)
     plain_names(model)
     _describe(model, signature, precision)
     onnx.checker.check_model(model, full_check=True)

@@ -58,15 +58,18 @@ class _Forecast(SplitTask):
         )
 
     def calibration(self, dataset: Dataset, *, count: int, seed: int) -> NDArray[Any]:
-        """Training windows; every second one is moved on to where the training rows' trend leads by the last row.
+        """Training windows; every second one is moved on along the trend of the training rows, the later the further.
 
-        A series that grows leaves the range of its training rows, and an int8 model cuts off what lies outside its own.
+        The latest of them is moved to the last row of all: a series that grows leaves the range of its training rows,
+        and an int8 model cuts off what lies outside its own.
         """
         positions = spread(dataset.train, count=count, seed=seed)
+        moved = positions[1::2]  # in the order drawn, but the furthest first: the last samples may set no ranges
+        moved[:] = np.roll(moved, -int(moved.argmax())) if len(moved) else moved
         raws, report = dataset.train.take(positions), dataset.report
         ops = [{"op": "exp"}] if report["transform"] == "log" else []
-        ahead = np.linspace(0.0, report["held_back"], len(raws[1::2]))[:, None, None]
-        raws[1::2] = in_units(from_units(raws[1::2], ops) + ahead * np.asarray(report["trend"]), ops)
+        ahead = report["held_back"] * (moved.argsort().argsort() + 1) / max(1, len(moved))
+        raws[1::2] = in_units(from_units(raws[1::2], ops) + ahead[:, None, None] * np.asarray(report["trend"]), ops)
         return raws
 
     def settle(

@@ -106,8 +106,9 @@ def judge(
         before, after = ({**(inputs or {}), **found} for found in (baseline or reference, outputs))
         scored = _scored(before, after, targets, metric, signature, seed)
         if _lost(scored, metric) > gate.drop:
+            most = f"{gate.drop:g}" if metric.is_share else f"{gate.drop:.0%}"
             reasons.append(
-                f"{metric.name} falls from {scored['reference']:.4f} to {scored['value']:.4f}, more than {gate.drop:g}"
+                f"{metric.name} goes from {scored['reference']:.4f} to {scored['value']:.4f}, worse by more than {most}"
             )
     return Verdict(parity, scored, tuple(reasons))
 
