@@ -13,6 +13,7 @@ from dltk.base.errors import InputError
 from dltk.compress.fakequant import fake_quant
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
+from dltk.export.clips import clip_in_integers
 from dltk.export.guard import ONNX_GUARD, ready, settle_guards
 from dltk.export.loops import carry_captured
 from dltk.export.native import calibrate_natively
@@ -49,6 +50,7 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
             fuse_dense(model)
             quantize_weights(model, levels=plan.levels, per_tensor_dense=plan.per_tensor_dense)
             settle_guards(model)
+            clip_in_integers(model)
         else:
             with _quiet():
                 model = calibrate_natively(model, plan, graph, signature)
