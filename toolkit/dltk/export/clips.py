@@ -33,7 +33,8 @@ def clip_in_integers(model: Any) -> None:
         maker, following = made.get(node.input[0]) if node.op_type in _BOUNDS else None, readers.get(node.output[0], [])
         if maker is None or maker.op_type == "DequantizeLinear" or len(readers[node.input[0]]) > 1:
             continue
-        if [reader.op_type for reader in following] == ["QuantizeLinear"]:
+        known = constants.keys() >= {name for each in (node, *following) for name in each.input[1:] if name}
+        if known and [reader.op_type for reader in following] == ["QuantizeLinear"]:
             _cut_behind(model, node, following[0], constants)
 
 

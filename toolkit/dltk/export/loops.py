@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dltk.export.tidy import reads
+
 __all__ = ["carry_captured"]
 
 
@@ -24,7 +26,7 @@ def carry_captured(model: Any) -> None:
     computed = {name for node in model.graph.node for name in node.output} | {item.name for item in model.graph.input}
     for loop in loops:
         (body,) = (item.g for item in loop.attribute if item.name == "body")
-        captured = sorted(_reads(body) & computed)
+        captured = sorted(computed.intersection(name for node in body.node for name in reads(node)))
         for name in captured:
             _carry(loop, body, name, types[name])
         _rename(body, {name: _inside(loop, name) for name in captured})
@@ -46,12 +48,6 @@ def _carry(loop: Any, body: Any, name: str, type: Any) -> None:
 
 def _inside(loop: Any, name: str) -> str:
     return f"{name}_in_{loop.output[0]}"
-
-
-def _reads(graph: Any) -> set[str]:
-    """What a body and those within it read, whoever made it."""
-    read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
-    return read.union(*(_reads(item.g) for node in graph.node for item in node.attribute if item.HasField("g")))
 
 
 def _rename(graph: Any, names: Mapping[str, str]) -> None:
