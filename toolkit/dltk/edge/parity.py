@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dltk.edge.families import family
 from dltk.edge.metrics import max_abs_difference, mean_cosine, top1_agreement
+from dltk.edge.recorded import GOLDEN_ERROR
 from dltk.edge.signature import Signature
 
 __all__ = ["COSINE", "MAX_ABS", "compare", "in_words", "misfits"]
@@ -57,7 +58,12 @@ def compare(
 
 
 def in_words(parity: Mapping[str, Any]) -> str:
-    """What `compare` returned, for a person: how far apart, and how far would do."""
+    """What `compare` or `held` returned, for a person: how far apart, and how far would do."""
+    if parity["measure"] == GOLDEN_ERROR:
+        worst = (
+            "golden sample {sample} lies {error:.3g} from the reference, {recorded:.3g} at export (at most {limit:.3g})"
+        )
+        return worst.format(**parity)
     if parity["measure"] == MAX_ABS:
         return f"differs from the reference by {parity['error']:.3g} (at most {parity['limit']:.3g})"
     words = f"mean cosine with the reference is {1 - parity['error']:.4f} (at least {parity['tolerance']:g})"
@@ -66,8 +72,12 @@ def in_words(parity: Mapping[str, Any]) -> str:
     return words
 
 
-def misfits(reference: Outputs, outputs: Outputs, signature: Signature) -> list[str]:
-    """What is wrong with `outputs` before any number is compared: names, shapes, NaN, the same answer to everything."""
+def misfits(reference: Outputs, outputs: Outputs, signature: Signature, *, may_be_constant: bool = False) -> list[str]:
+    """What is wrong with `outputs` before any number is compared: names, shapes, NaN, the same answer to everything.
+
+    Args:
+        may_be_constant: a few samples may have one answer where many do not.
+    """
     reasons = []
     if set(outputs) != {spec.name for spec in signature.outputs}:
         return [f"outputs are {', '.join(sorted(outputs))}, not {', '.join(spec.name for spec in signature.outputs)}"]
@@ -77,7 +87,7 @@ def misfits(reference: Outputs, outputs: Outputs, signature: Signature) -> list[
             reasons.append(f"{spec.name} has shape {found.shape}, not {wanted.shape}")
         elif not np.isfinite(found).all():
             reasons.append(f"{spec.name} holds numbers that are not finite")
-        elif _is_constant(found) and not _is_constant(wanted):
+        elif not may_be_constant and _is_constant(found) and not _is_constant(wanted):
             reasons.append(f"{spec.name} is the same for every sample")
     return reasons
 

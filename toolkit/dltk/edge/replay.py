@@ -17,12 +17,13 @@ from dltk.edge.integrity import Sealed, read_bundle
 from dltk.edge.load import open_artifact
 from dltk.edge.manifest import Artifact
 from dltk.edge.parity import compare, in_words, misfits
+from dltk.edge.recorded import KEY, Recorded, held
 from dltk.edge.runtimes import RUNTIMES, available, remedy
 from dltk.edge.scoring import score
 from dltk.edge.seal import Key
 from dltk.edge.signature import Signature
 
-__all__ = ["GOLDEN", "Golden", "as_text", "golden", "replay"]
+__all__ = ["GOLDEN", "Golden", "as_text", "golden", "known", "replay", "replay_sealed"]
 
 GOLDEN = "golden.npz"
 
@@ -90,7 +91,13 @@ def replay(
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
-    sealed = read_bundle(path, verify=verify)
+    return replay_sealed(read_bundle(path, verify=verify), runtime=runtime, data=data, isolated=isolated)
+
+
+def replay_sealed(
+    sealed: Sealed, *, runtime: str | None = None, data: str | Path | None = None, isolated: bool = False
+) -> dict[str, Any]:
+    """`replay` of files that were read already, or are still to be written: what `export` does before it seals."""
     signature = sealed.signature
     _check_labels(sealed)
     samples = golden(_file(sealed, GOLDEN), signature, sealed.path / GOLDEN)
@@ -141,6 +148,7 @@ def _replay_one(
     isolated: bool,
 ) -> dict[str, Any]:
     report = {"file": artifact.file, "format": artifact.format, "precision": artifact.precision}
+    then = known(artifact, samples, signature)
     if artifact.format not in available() or runtime not in (None, artifact.format):
         reason = "left out by --runtime" if artifact.format in available() else "no runtime for it is installed"
         return report | {"status": "skipped", "parity": None, "reasons": [reason], "metric": None}
@@ -148,11 +156,7 @@ def _replay_one(
         outputs = (_outputs_apart if isolated else _outputs)(artifact, data, samples, signature)
     except (InputError, LimitError) as fault:  # sound bytes that fail in this machine's runtime: the others may do
         return report | {"status": "failed", "parity": None, "reasons": [str(fault)], "metric": None}
-    reasons, parity = misfits(samples.outputs, outputs, signature), None
-    if not reasons:
-        parity = compare(samples.outputs, outputs, signature, **_limits(artifact))
-        if not parity.pop("passed"):
-            reasons = [in_words(parity)]
+    reasons, parity = _verdict(artifact, then, outputs, samples, signature)
     metric = None if scored is None else score(open_artifact(artifact, data, signature), signature, scored)
     return report | {
         "status": "failed" if reasons else "passed",
@@ -160,6 +164,36 @@ def _replay_one(
         "reasons": reasons,
         "metric": metric,
     }
+
+
+def known(artifact: Artifact, samples: Golden, signature: Signature) -> Recorded | None:
+    """What the golden samples gave at export; None in bundles that were made before that was recorded.
+
+    Raises:
+        InputError: if what stands in the manifest does not fit.
+    """
+    if KEY not in artifact.parity:
+        return None
+    names = [spec.name for spec in signature.outputs]
+    return Recorded.from_dict(artifact.parity[KEY], names, len(samples.raws), artifact.file)
+
+
+def _verdict(
+    artifact: Artifact,
+    then: Recorded | None,
+    outputs: Mapping[str, NDArray[Any]],
+    samples: Golden,
+    signature: Signature,
+) -> tuple[list[str], dict[str, Any] | None]:
+    """Reasons against the artifact, and what was measured: by its golden samples at export, else by its limits."""
+    reasons = misfits(samples.outputs, outputs, signature, may_be_constant=then is not None)
+    if reasons:
+        return reasons, None
+    if then is None:
+        parity = compare(samples.outputs, outputs, signature, **_limits(artifact))
+    else:
+        parity = held(then, samples.outputs, outputs)
+    return ([] if parity.pop("passed") else [in_words(parity)]), parity
 
 
 def _outputs(artifact: Artifact, data: bytes, samples: Golden, signature: Signature) -> Mapping[str, NDArray[Any]]:

@@ -28,7 +28,8 @@ from dltk.base.progress import SILENT, Progress
 from dltk.edge.integrity import read_file, read_manifest
 from dltk.edge.manifest import Artifact, Manifest
 from dltk.edge.parity import MAX_ABS
-from dltk.edge.replay import GOLDEN, Golden, golden
+from dltk.edge.recorded import GOLDEN_ERROR, Recorded
+from dltk.edge.replay import GOLDEN, Golden, golden, known
 from dltk.edge.signature import Signature
 from dltk.report.template import STYLE
 from dltk.report.write import require_writable
@@ -144,9 +145,10 @@ def _require_fitting(signature: Signature, path: str | Path) -> None:
 
 def _content(signature: Signature, artifact: Artifact, samples: Golden) -> dict[str, Any]:
     name, output = signature.inputs[0].name, samples.outputs[signature.outputs[0].name]
+    then = known(artifact, samples, signature)
     return {
         "signature": signature.as_dict(),
-        "parity": _parity(artifact, output),
+        "parity": _parity(artifact, output) if then is None else _measured(then),
         "golden": [
             {"raw": _packed(raw.tobytes()), "tensor": _packed(_floats(tensor)), "output": _packed(_floats(wanted))}
             for raw, tensor, wanted in zip(samples.raws, samples.tensors[name], output, strict=True)
@@ -154,8 +156,14 @@ def _content(signature: Signature, artifact: Artifact, samples: Golden) -> dict[
     }
 
 
+def _measured(then: Recorded) -> Mapping[str, Any]:
+    """What `dltk validate` holds these golden samples to, each by itself."""
+    (unit,) = then.unit.values()
+    return {"measure": GOLDEN_ERROR, "unit": unit, "errors": list(then.errors[:_SAMPLES]), "margin": then.margin}
+
+
 def _parity(artifact: Artifact, output: NDArray[Any]) -> Mapping[str, Any]:
-    """What `dltk validate` holds the file to, as one number: the largest difference, or the least mean cosine."""
+    """The same as one number, where that was not measured: the largest difference, or the least mean cosine."""
     try:
         measure, tolerance = str(artifact.parity["measure"]), float(artifact.parity["tolerance"])
     except (KeyError, TypeError, ValueError) as fault:

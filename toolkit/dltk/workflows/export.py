@@ -31,6 +31,7 @@ from dltk.workflows.findings import carried
 from dltk.workflows.keras_file import open_keras
 from dltk.workflows.measure import Evaluation, Measured, agreement, evaluation, measure, reference_outputs
 from dltk.workflows.micro import on_micro
+from dltk.workflows.rehearse import rehearse, with_golden
 
 __all__ = ["Exported", "export"]
 
@@ -112,6 +113,7 @@ def export(
     whole = Path(os.path.abspath(target))  # `.` has a name, too
     name = whole.stem if archive else whole.name
     proof, sources = _golden(model, samples, signature, golden, synthetic), dict[str, bytes]()
+    found = with_golden(found, proof, signature, samples, gate)
     if "c" in formats:
         found, sources = on_micro(found, proof, signature, name, gate)
     exported = Exported(target, tuple(one.row() for one in found), agreement(found, signature))
@@ -119,6 +121,7 @@ def export(
     files = _files(opened, found, exported) | {GOLDEN: proof} | sources
     lineage = _lineage(opened, settings, graph_digest(graph), plan)
     sealing = bundle.Sealing(name, signature, [one.artifact for one in found], files, lineage, gate.as_dict())
+    rehearse(sealing, target)
     bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target, archive=archive, key=key)
     return exported
 

@@ -39,18 +39,29 @@ function maskOf(output, signature) {
   return { mask, shares: shares.filter(({ score }) => score).sort((a, b) => b.score - a.score) };
 }
 
-/** Throws where an output can be no answer: what a runtime gives that fails without saying so. */
-function requireAnswer(output, size) {
+/** Throws where an output is not `size` finite numbers. */
+function requireNumbers(output, size) {
   if (output.length !== size) throw new Error(`the model gave ${output.length} numbers, not ${size}`);
   if (!output.every(Number.isFinite)) throw new Error("the model gave numbers that are not finite: no answer");
+}
+
+/** Throws where an output can be no answer: what a runtime gives that fails without saying so. */
+function requireAnswer(output, size) {
+  requireNumbers(output, size);
   if (output.every((value) => value === 0)) throw new Error("the model gave nothing but zeros: no answer");
   if (size > 1 && output.every((value) => value === output[0])) {
     throw new Error("the model gave one number everywhere: no answer");
   }
 }
 
-/** {passed, words}: outputs of the golden samples against the reference's, by what the bundle was sealed with. */
+/**
+ * {passed, words}: outputs of the golden samples against the reference's, by what the bundle was sealed with.
+ *
+ * What was measured at export is dltk.edge.recorded's `held`, and decides as it does. Of bundles without it the limits
+ * of the whole file are asked of these few samples.
+ */
 function judge(found, wanted, parity) {
+  if (parity.measure === "golden_error") return held(found, wanted, parity);
   if (parity.measure === "max_abs") {
     const errors = found.flatMap((output, i) => Array.from(output, (value, at) => Math.abs(value - wanted[i][at])));
     const error = errors.reduce((a, b) => Math.max(a, b), 0);
@@ -59,6 +70,28 @@ function judge(found, wanted, parity) {
   }
   const cosine = found.reduce((sum, output, i) => sum + cosineOf(output, wanted[i]), 0) / found.length;
   return { passed: cosine >= parity.limit, words: `mean cosine ${cosine.toFixed(5)}, at least ${short(parity.limit)}` };
+}
+
+/** No sample may lie farther from the reference than it did at export, plus the margin; all in units. */
+function held(found, wanted, { unit, errors, margin }) {
+  const apart = found.map((output, i) => largestOf(output, (value, at) => Math.abs(value - wanted[i][at]) / unit));
+  let worst = 0;
+  apart.forEach((error, i) => {
+    if (!(error - errors[i] <= apart[worst] - errors[worst])) worst = i;
+  });
+  const words = `sample ${worst + 1} lies ${short(apart[worst])} from the reference, ${short(errors[worst])} at export`;
+  const passed = found.length > 0 && apart.every((error, i) => error <= errors[i] + margin);
+  return { passed, words: `${words}, at most ${short(errors[worst] + margin)}` };
+}
+
+/** The largest of `measure(value, place)`; NaN where one is. */
+function largestOf(values, measure) {
+  let largest = 0;
+  values.forEach((value, at) => {
+    const found = measure(value, at);
+    if (!(found <= largest)) largest = found;
+  });
+  return largest;
 }
 
 function cosineOf(a, b) {

@@ -40,7 +40,7 @@ async function start() {
     const tensor = toTensor(sample.picture, signature.preprocess);
     equal &&= tensor.length === sample.tensor.length;
     equal &&= tensor.every((value, at) => Object.is(value, sample.tensor[at]));
-    outputs.push(await run(tensor));
+    outputs.push(await run(tensor, requireNumbers)); // of a golden sample it is known how far off it may be
   }
   const verdict = judge(outputs, samples.map((sample) => sample.output), bundle.parity);
   const inputs = equal ? "inputs equal to the bit" : "inputs differ";
@@ -62,10 +62,10 @@ async function readGolden({ raw, tensor, output }) {
 }
 
 /** The model's output for one input, as float32. */
-async function run(tensor) {
+async function run(tensor, require = requireAnswer) {
   const feeds = { [signature.inputs[0].name]: new ort.Tensor("float32", tensor, [1, height, width, channels]) };
   const { data } = (await session.run(feeds))[signature.outputs[0].name];
-  requireAnswer(data, signature.outputs[0].shape.slice(1).reduce((a, b) => a * b));
+  require(data, signature.outputs[0].shape.slice(1).reduce((a, b) => a * b, 1));
   return data;
 }
 
