@@ -65,8 +65,8 @@ def drawn(
 
 def pairs(title: str, values: Iterable[tuple[str, str]], *, names: str = "", what: str = "value") -> Table:
     """A table of named values."""
-    columns = (Column[tuple[str, str]](names, lambda pair: pair[0], True), Column(what, lambda pair: pair[1], True))
-    return drawn(title, columns, values)
+    name = Column[tuple[str, str]](names, lambda pair: pair[0], True)
+    return drawn(title, (name, Column(what, lambda pair: pair[1], True)), values)
 
 
 def figure(value: Any) -> str:
