@@ -80,7 +80,7 @@ def test_a_compression_tells_what_it_bought(kit, tmp_path):
     assert int8[7:] == ["0.7500", "0.0500", "0.0100", "..", "0.0900"]
     assert any(line.startswith("  float32, same extra epochs") for line in lines)
     (layer,) = (line.split() for line in lines if " Conv2D " in line)
-    assert layer[1:9] == ["16", "to", "8", "50.0%", "9", "int8", "31.2", "448"]
+    assert layer[1:9] == ["Conv2D", "16", "to", "8", "448", "50.0%", "9", "int8"]
     assert "prune: fewer than 1000 weights" in text
     assert "int8: first by more than 1 step of the grid in cat." in text
     assert "float32: nowhere by more than 0.0001" in text

@@ -1,4 +1,7 @@
-"""Edits of a TFLite model object that its converter has no setting for: guards out, 7-bit weights, 64-bit biases."""
+"""Edits of a TFLite model object that its converter has no setting for.
+
+Guards out, 7-bit weights, 64-bit biases, LSTMs whose cells are not clipped.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 
 from dltk.compress.codes import LEVELS
 
-__all__ = ["narrow_weights", "remove_guards", "widen_biases"]
+__all__ = ["narrow_weights", "remove_guards", "unclip_cells", "widen_biases"]
 
 # operator with weights -> positions of its kernel and its bias among its inputs
 _WEIGHTED = {"CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (1, 2), "FULLY_CONNECTED": (1, 2), "TRANSPOSE_CONV": (1, 3)}
@@ -55,6 +58,17 @@ def narrow_weights(model: Any, levels: int) -> None:
             steps = _values(model, tensor, kind).astype(np.float64) * levels / LEVELS
             _put(model, tensor, np.round(steps).astype(kind))
             tensor.quantization.scale = np.asarray(tensor.quantization.scale, np.float32) * np.float32(LEVELS / levels)
+
+
+def unclip_cells(model: Any) -> None:
+    """LSTMs whose cell and projection grow as far as they do in Keras; changes `model`.
+
+    The converter writes a bound of 10 into every fused LSTM, whatever the layer says. 0 stands for none.
+    """
+    for options in (op.builtinOptions for graph in model.subgraphs for op in graph.operators):
+        for bound in ("cellClip", "projClip"):
+            if hasattr(options, bound):
+                setattr(options, bound, 0.0)
 
 
 def widen_biases(model: Any) -> None:

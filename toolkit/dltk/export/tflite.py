@@ -17,7 +17,7 @@ from dltk.compress.fakequant import fake_quant
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
 from dltk.export.flat import packed
-from dltk.export.flatedit import narrow_weights, remove_guards, widen_biases
+from dltk.export.flatedit import narrow_weights, remove_guards, unclip_cells, widen_biases
 from dltk.export.guard import TFLITE_GUARD, ready
 from dltk.twin.graph import Graph
 
@@ -46,12 +46,27 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], twin)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     _SETTINGS[precision](converter, tf, plan, _alphabetical(graph, signature))
+    _calibrate_unclipped(converter)
     try:
         with _quiet():
             data = bytes(converter.convert())
     except Exception as fault:
         raise InputError("export to TFLite", "every operator must be a builtin", _cause(fault)) from fault
     return _finished(data, signature, precision, plan if integer else None)
+
+
+def _calibrate_unclipped(converter: Any) -> None:
+    """Let the calibrator see the float model with the cells that it will have: else their grid ends at the bound."""
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    quantize = converter._quantize
+
+    def unclipped(data: bytes, *settings: Any, **named: Any) -> Any:
+        model = flatbuffer_utils.convert_bytearray_to_object(bytearray(data))
+        unclip_cells(model)
+        return quantize(bytes(flatbuffer_utils.convert_object_to_bytearray(model)), *settings, **named)
+
+    converter._quantize = unclipped
 
 
 def _function(twin: Any, graph: Graph, signature: Signature) -> Any:
@@ -130,6 +145,7 @@ def _finished(data: bytes, signature: Signature, precision: str, plan: Quantizat
     from tensorflow.lite.tools import flatbuffer_utils
 
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(data))
+    unclip_cells(model)
     if plan is not None and plan.ranges == "shared":
         remove_guards(model)
         if plan.levels != LEVELS:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from dltk.report.layout import Table, cut, cut_table, figure, shares, size
+from dltk.report.layout import Column, Table, drawn, figure, shares, size
+from dltk.report.schema import ComparedRow, LayerRow, StateRow, StepRow
 
 __all__ = ["bought_table", "compression_tables"]
 
@@ -14,11 +16,8 @@ _MOST_LAYERS = 200
 
 def bought_table(found: Mapping[str, Any] | None) -> Table:
     """A row a state of the model, with what it takes against the source's float32 file."""
-    rows: Sequence[Mapping[str, Any]] = found["bought"] if found else ()
-    timed = any(row["p50_ms"] is not None for row in rows)
-    heads = ("after", "file", "download", "of source", *(("p50 ms", "of source") if timed else ()))
-    first = rows[0] if rows else {}
-    lines = tuple(_state(row, first, timed) for row in rows)
+    rows = [StateRow.from_dict(row) for row in found["bought"]] if found else []
+    timed = any(row.p50_ms is not None for row in rows)
     note = (
         "Metric on the test split, with the interval of its drop at 95%; a download's share is of the source's whole "
     )
@@ -28,111 +27,147 @@ def bought_table(found: Mapping[str, Any] | None) -> Table:
     machine: Mapping[str, Any] = found["machine"] if found else {}
     if timed and "host" in machine:
         note += f" Times are of one sample on {machine['host']} ({machine.get('cpu', '')})."
-    heads = (*heads, "metric", "drop", "interval")
-    return Table("What each step bought", heads, lines, (0,), note if lines else "")
+    columns = _states(rows[0], timed) if rows else ()
+    return drawn("What each step bought", columns, rows, note=note, most=len(rows))
 
 
-def _state(row: Mapping[str, Any], first: Mapping[str, Any], timed: bool) -> tuple[str, ...]:
-    metric = row["metric"] or {}
-    ends = metric.get("interval")
-    after = row["after"] if row["precision"] == "float32" else f"{row['after']}, {row['precision']}"
-    cells = [after, size(row["bytes"]), size(row["download_bytes"])]
-    cells.append(shares(row["download_bytes"], first["bytes"]))
-    if timed:
-        cells += [figure(row["p50_ms"]), shares(row["p50_ms"], first["p50_ms"])]
-    cells += [figure(metric.get("value")), figure(metric.get("drop"))]
-    return (*cells, f"{figure(ends[0])} .. {figure(ends[1])}" if ends else "-")
+def _states(first: StateRow, timed: bool) -> Sequence[Column[StateRow]]:
+    times = (
+        Column[StateRow]("p50 ms", lambda row: figure(row.p50_ms)),
+        Column[StateRow]("of source", lambda row: shares(row.p50_ms, first.p50_ms)),
+    )
+    return (
+        Column("after", lambda row: row.after if row.precision == "float32" else f"{row.after}, {row.precision}", True),
+        Column("file", lambda row: size(row.bytes)),
+        Column("download", lambda row: size(row.download_bytes)),
+        Column("of source", lambda row: shares(row.download_bytes, first.bytes)),
+        *(times if timed else ()),
+        Column("metric", lambda row: figure((row.metric or {}).get("value"))),
+        Column("drop", lambda row: figure((row.metric or {}).get("drop"))),
+        Column("interval", lambda row: _ends((row.metric or {}).get("interval"))),
+    )
+
+
+def _ends(found: Sequence[float] | None) -> str:
+    return f"{figure(found[0])} .. {figure(found[1])}" if found else "-"
 
 
 def compression_tables(found: Mapping[str, Any] | None) -> list[Table]:
     """What was done and found, in order of interest; tables without rows are left in."""
     if not found:
         return []
+    steps, layers = map(StepRow.from_dict, found["steps"]), map(LayerRow.from_dict, found["layers"])
+    return _tables(found, tuple(steps), tuple(layers))
+
+
+def _tables(found: Mapping[str, Any], steps: Sequence[StepRow], layers: Sequence[LayerRow]) -> list[Table]:
+    known = {row.layer for row in layers}
     return [
-        *_steps(found),
-        _calibration(found["steps"]),
-        _layers(found["layers"]),
+        *_steps(steps, known, f"From {found['source']}." if found["source"] else ""),
+        _calibration(steps),
+        _layers(layers),
         _divergence(found["divergence"] or {}),
         *_search(found["search"]),
-        *_left(found),
+        _left(steps, known),
     ]
 
 
-def _steps(found: Mapping[str, Any]) -> list[Table]:
-    steps, layers = found["steps"], {row["layer"] for row in found["layers"]}
-    overview = tuple(
-        (step["name"], _words(step["settings"]), str(len(step["changed"])), str(len(step["skipped"]))) for step in steps
+def _steps(steps: Sequence[StepRow], layers: set[str], source: str) -> list[Table]:
+    columns = (
+        Column[StepRow]("step", lambda step: step.name, True),
+        Column[StepRow]("settings", _settings, True),
+        Column[StepRow]("layers changed", lambda step: str(len(step.changed))),
+        Column[StepRow]("left as they were", lambda step: str(len(step.skipped))),
     )
     figures = [
-        (step["name"], name.replace("_", " "), figure(value))
+        (step.name, name.replace("_", " "), figure(value))
         for step in steps
-        for name, value in step["figures"].items()
+        for name, value in step.figures.items()
         if not name.startswith(("calibration.", "epochs.")) and name.partition(".")[2] not in layers
     ]
-    warned = [(step["name"], warning) for step in steps for warning in step["warnings"]]
-    source = f"From {found['source']}." if found["source"] else ""
-    heads = ("step", "settings", "layers changed", "left as they were")
+    warned = [(step.name, warning) for step in steps for warning in step.warnings]
     return [
-        Table("Compression", heads, overview, (0, 1), source),
-        cut_table("Warnings", ("step", "warning"), warned, (0, 1)),
-        cut_table("What the steps measured", ("step", "figure", "value"), figures, (0, 1, 2)),
+        drawn("Compression", columns, steps, note=source),
+        drawn("Warnings", _named("step", "warning"), warned),
+        drawn("What the steps measured", _named("step", "figure", "value"), figures),
     ]
 
 
-def _calibration(steps: Sequence[Mapping[str, Any]]) -> Table:
+def _settings(step: StepRow) -> str:
+    return ", ".join(f"{name}={figure(value)}" for name, value in step.settings.items()) or "-"
+
+
+def _named(*heads: str) -> list[Column[tuple[str, ...]]]:
+    """Columns of words for tuples that are written beside their headings."""
+    return [Column(head, partial(_part, place), True) for place, head in enumerate(heads)]
+
+
+def _part(place: int, parts: tuple[str, ...]) -> str:
+    return parts[place]
+
+
+def _calibration(steps: Sequence[StepRow]) -> Table:
     """Where int8 ranges come from: the method, its samples and their digest, what the others would have given."""
     rows = [
-        (step["name"], name.removeprefix("calibration.").replace("_", " "), figure(value))
+        (step.name, name.removeprefix("calibration.").replace("_", " "), figure(value))
         for step in steps
-        for name, value in step["figures"].items()
+        for name, value in step.figures.items()
         if name.startswith("calibration.")
     ]
-    note = "The held-out error is the mean squared difference between float and int8 outputs." if rows else ""
-    return Table("Calibration of int8", ("step", "", "value"), tuple(rows), (0, 1, 2), note)
+    note = "The held-out error is the mean squared difference between float and int8 outputs."
+    return drawn("Calibration of int8", _named("step", "", "value"), rows, note=note, most=len(rows))
 
 
-def _layers(layers: Sequence[Mapping[str, Any]]) -> Table:
-    rows, more = cut([_layer(row) for row in layers], _MOST_LAYERS)
+_OF_A_LAYER: Sequence[Column[LayerRow]] = (
+    Column("layer", lambda row: row.layer, True),
+    Column("kind", lambda row: row.kind, True),
+    Column("channels", lambda row: _channels(row)),
+    Column("weights", lambda row: figure(row.weights)),
+    Column("zeros", lambda row: f"{row.sparsity:.1%}" if row.sparsity else "-"),
+    Column("values", lambda row: figure(row.clusters or None)),
+    Column("precision", lambda row: row.precision, True),
+    Column("signal/noise dB", lambda row: "-" if row.snr_db is None else f"{row.snr_db:.1f}"),
+    Column("left alone by", lambda row: "; ".join(f"{each.step}: {each.reason}" for each in row.left), True),
+)
+
+
+def _layers(layers: Sequence[LayerRow]) -> Table:
     note = "Signal/noise: of the layer's output between float and int8, all layers before it in int8 too; 10 dB more "
-    note += "is a tenth of the noise. "
-    heads = (
-        "layer",
-        "kind",
-        "channels",
-        "weights",
-        "zeros",
-        "values",
-        "precision",
-        "signal/noise dB",
-        "left alone by",
-    )
-    return Table("Layers", heads, rows, (0, 1, 6, 8), f"{note}{more}".strip() if rows else "")
+    note += "is a tenth of the noise."
+    return drawn("Layers", _OF_A_LAYER, layers, note=note, most=_MOST_LAYERS)
 
 
-def _layer(row: Mapping[str, Any]) -> tuple[str, ...]:
-    before, after = row["channels_before"], row["channels"]
-    channels = figure(after) if before in (None, after) else f"{figure(before)} to {figure(after)}"
-    zeros = "-" if not row["sparsity"] else f"{row['sparsity']:.1%}"
-    noise = "-" if row["snr_db"] is None else f"{row['snr_db']:.1f}"
-    left = "; ".join(f"{item['step']}: {item['reason']}" for item in row["left"])
-    values = figure(row["clusters"] or None)
-    return (row["layer"], channels, zeros, values, row["precision"], noise, figure(row["weights"]), row["kind"], left)
+def _channels(row: LayerRow) -> str:
+    if row.channels_before in (None, row.channels):
+        return figure(row.channels)
+    return f"{figure(row.channels_before)} to {figure(row.channels)}"
+
+
+_OF_A_COMPARISON: Sequence[Column[ComparedRow]] = (
+    Column("layer", lambda row: row.layer, True),
+    Column("LiteRT float32", lambda row: _small(row.litert)),
+    Column("ONNX float32", lambda row: _small(row.onnx)),
+    Column("int8: largest, steps", lambda row: figure(row.int8_steps)),
+    Column("int8: differing", lambda row: "-" if row.int8_differing is None else f"{row.int8_differing:.2%}"),
+)
+
+
+def _small(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1e}"
 
 
 def _divergence(found: Mapping[str, Any]) -> Table:
-    layers = found.get("layers", ())
-    rows, more = cut([_compared(row) for row in layers], _MOST_LAYERS)
+    layers = [ComparedRow.from_dict(row) for row in found.get("layers", ())]
     title = "Where Keras, LiteRT and ONNX Runtime part ways"
     if found.get("failed"):
-        return Table(title, ("not compared, because",), ((found["failed"],),), (0,))
-    heads = ("layer", "LiteRT float32", "ONNX float32", "int8: largest, steps", "int8: differing")
-    if not rows:
-        return Table(title, heads, ())
+        return drawn(title, _named("not compared, because"), [(found["failed"],)])
+    if not layers:
+        return drawn(title, _OF_A_COMPARISON, ())
     parted = [_parted("float32", found["first"], f"{figure(found['limit'])} of the largest value")]
-    if any(row["int8_steps"] is not None for row in layers):
+    if any(row.int8_steps is not None for row in layers):
         parted.append(_parted("int8", found["first_int8"], f"{figure(found['int8_limit'])} step of the grid"))
     note = f"{' '.join(parted)} On {figure(found['samples'])} samples. float32: largest difference from Keras; int8: "
-    return Table(title, heads, rows, (0,), f"{note}of the two files from each other. {more}".strip())
+    return drawn(title, _OF_A_COMPARISON, layers, note=f"{note}of the two files from each other.", most=_MOST_LAYERS)
 
 
 def _parted(precision: str, first: str | None, limit: str) -> str:
@@ -141,27 +176,37 @@ def _parted(precision: str, first: str | None, limit: str) -> str:
     return f"{precision}: first by more than {limit} in {first}."
 
 
-def _compared(row: Mapping[str, Any]) -> tuple[str, ...]:
-    differing = row["int8_differing"]
-    errors = ("-" if row[key] is None else f"{row[key]:.1e}" for key in ("litert", "onnx"))
-    return (row["layer"], *errors, figure(row["int8_steps"]), "-" if differing is None else f"{differing:.2%}")
+def _left(steps: Sequence[StepRow], known: set[str]) -> Table:
+    """Where there is no table of layers that says it."""
+    skipped = [
+        (step.name, item.layer, item.reason)
+        for step in steps
+        for item in step.skipped
+        if item.layer not in known and (not known or item.reason not in ("no weights", "no kernel"))
+    ]
+    return drawn("Layers left as they were", _named("step", "layer", "reason"), skipped)
 
 
 def _search(found: Mapping[str, Any] | None) -> list[Table]:
     if not found:
         return []
-    heads = ("", "stage", "steps", "bytes", "download", "p50 ms", "metric", "drop", "misses")
-    rows, more = cut([_trial(trial, found) for trial in found["trials"]], _MOST_LAYERS)
     bounds = ", ".join(_bound(name, value) for name, value in found["bounds"].items())
     met = "the chosen one meets them" if found["met"] else "none meets them: the closest was chosen"
     met += f", which on the test split misses {', '.join(found['misses_on_test'])}" if found["misses_on_test"] else ""
-    note = f"On the validation split. Limits: {bounds or 'none'}; {met}. * chosen, + on the Pareto front. {more}"
-    columns = list(found["sensitivity"][0]) if found["sensitivity"] else []
-    felt, rest = cut([tuple(figure(row.get(name)) for name in columns) for row in found["sensitivity"]], _MOST_LAYERS)
-    return [
-        Table("Candidates of the search", heads, rows, (0, 1, 2, 8), note.strip()),
-        Table("Layers by what int8 costs them", tuple(name.replace("_", " ") for name in columns), felt, (0,), rest),
+    note = f"On the validation split. Limits: {bounds or 'none'}; {met}. * chosen, + on the Pareto front."
+    costs = found["sensitivity"]
+    felt = [
+        Column[Mapping[str, Any]](name.replace("_", " "), partial(_cost, name), name == "layer")
+        for name in (costs[0] if costs else ())
     ]
+    return [
+        drawn("Candidates of the search", _of_a_trial(found), found["trials"], note=note, most=_MOST_LAYERS),
+        drawn("Layers by what int8 costs them", felt, costs, most=_MOST_LAYERS),
+    ]
+
+
+def _cost(name: str, row: Mapping[str, Any]) -> str:
+    return figure(row.get(name))
 
 
 def _bound(name: str, value: float) -> str:
@@ -169,26 +214,20 @@ def _bound(name: str, value: float) -> str:
     return f"{name} at most {shown.get(name, figure(value))}"
 
 
-def _trial(trial: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:
-    place, metric = trial["number"], trial["metric"] or {}
-    mark = ("*" if place == found["chosen"] else "") + ("+" if place in found["front"] else "")
-    sizes = ("-" if trial[key] is None else size(trial[key]) for key in ("bytes", "download_bytes"))
-    figures = (figure(trial["p50_ms"]), figure(metric.get("value")), figure(metric.get("drop")))
-    missed = trial["error"] or ", ".join(trial["misses"])
-    return (f"{figure(place)} {mark}".strip(), trial["stage"], " ".join(trial["steps"]), *sizes, *figures, missed)
+def _of_a_trial(found: Mapping[str, Any]) -> Sequence[Column[Mapping[str, Any]]]:
+    def place(trial: Mapping[str, Any]) -> str:
+        mark = "*" if trial["number"] == found["chosen"] else ""
+        mark += "+" if trial["number"] in found["front"] else ""
+        return f"{figure(trial['number'])} {mark}".strip()
 
-
-def _left(found: Mapping[str, Any]) -> list[Table]:
-    """Where there is no table of layers that says it."""
-    known = {row["layer"] for row in found["layers"]}
-    skipped = [
-        (step["name"], item["layer"], item["reason"])
-        for step in found["steps"]
-        for item in step["skipped"]
-        if item["layer"] not in known and (not known or item["reason"] not in ("no weights", "no kernel"))
-    ]
-    return [cut_table("Layers left as they were", ("step", "layer", "reason"), skipped, (0, 1, 2))]
-
-
-def _words(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={figure(value)}" for name, value in settings.items()) or "-"
+    return (
+        Column("", place, True),
+        Column("stage", lambda trial: trial["stage"], True),
+        Column("steps", lambda trial: " ".join(trial["steps"]), True),
+        Column("bytes", lambda trial: "-" if trial["bytes"] is None else size(trial["bytes"])),
+        Column("download", lambda trial: "-" if trial["download_bytes"] is None else size(trial["download_bytes"])),
+        Column("p50 ms", lambda trial: figure(trial["p50_ms"])),
+        Column("metric", lambda trial: figure((trial["metric"] or {}).get("value"))),
+        Column("drop", lambda trial: figure((trial["metric"] or {}).get("drop"))),
+        Column("misses", lambda trial: trial["error"] or ", ".join(trial["misses"]), True),
+    )

@@ -13,8 +13,9 @@ from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, read_capped
 from dltk.edge.integrity import read_file, read_manifest
 from dltk.edge.manifest import MANIFEST, Manifest
-from dltk.report.compressed import read_compression, read_metric
+from dltk.report.compressed import read_compression
 from dltk.report.metrics import read_metrics
+from dltk.report.schema import read_metric
 from dltk.report.values import listed, mapping, number, records, scalars, texts
 from dltk.run import Run
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from dltk.report.metrics import read_metrics
+from dltk.report.schema import ComparedRow, LayerRow, StateRow, StepRow, read_metric
 from dltk.report.values import mapping, number, records, scalars, texts
 
-__all__ = ["interval", "read_compression", "read_metric"]
+__all__ = ["read_compression"]
 
-_LAYER_NUMBERS = ("channels_before", "channels", "weights", "sparsity", "clusters", "snr_db")
-_COMPARED_NUMBERS = ("litert", "onnx", "int8_steps", "int8_differing")
 _LIMITS = ("drop", "size", "download", "latency")
 
 
@@ -29,64 +28,13 @@ def read_compression(found: Any, where: object) -> dict[str, Any] | None:
     return {
         "source": str(found.get("source", "")),
         "machine": scalars(found.get("machine")),
-        "steps": [_step(step) for step in steps],
-        "bought": [_bought(row) for row in records(found.get("bought"))],
-        "layers": [_layer(row) for row in records(found.get("layers"))],
+        "steps": [StepRow.from_dict(step).as_dict() for step in steps],
+        "bought": [StateRow.from_dict(row).as_dict() for row in records(found.get("bought"))],
+        "layers": [LayerRow.from_dict(row).as_dict() for row in records(found.get("layers"))],
         "divergence": _divergence(found.get("divergence")),
         "outcomes": _outcomes(found.get("outcomes"), where),
         "search": _search(found.get("search")),
         "commands": texts(found.get("commands")),
-    }
-
-
-def read_metric(found: Any) -> dict[str, Any] | None:
-    """The metric of one file; its interval is two numbers or None."""
-    if not mapping(found):
-        return None
-    metric: dict[str, Any] = scalars(found, depth=1)
-    return metric | {"interval": interval(found.get("interval"))}
-
-
-def interval(found: Any) -> list[int | float] | None:
-    """The two ends of an interval; None where they are no two numbers."""
-    ends = [number(end) for end in found] if isinstance(found, Sequence) and not isinstance(found, str) else []
-    kept = [end for end in ends if end is not None]
-    return kept if len(kept) == len(ends) == 2 else None
-
-
-def _step(step: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "name": str(step.get("name", "")),
-        "settings": scalars(step.get("settings")),
-        "changed": texts(step.get("changed")),
-        "skipped": [
-            {"layer": str(item.get("layer", "")), "reason": str(item.get("reason", ""))}
-            for item in records(step.get("skipped"))
-        ],
-        "figures": scalars(step.get("figures")),
-        "warnings": texts(step.get("warnings")),
-    }
-
-
-def _bought(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "after": str(row.get("after", "")),
-        "file": str(row.get("file", "")),
-        "precision": str(row.get("precision", "")),
-        **{key: number(row.get(key)) or 0 for key in ("bytes", "download_bytes")},
-        "p50_ms": number(row.get("p50_ms")),
-        "metric": read_metric(row.get("metric")),
-    }
-
-
-def _layer(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **{key: str(row.get(key, "")) for key in ("layer", "kind", "precision")},
-        **{key: number(row.get(key)) for key in _LAYER_NUMBERS},
-        "left": [
-            {"step": str(item.get("step", "")), "reason": str(item.get("reason", ""))}
-            for item in records(row.get("left"))
-        ],
     }
 
 
@@ -97,10 +45,7 @@ def _divergence(found: Any) -> dict[str, Any] | None:
         **{key: number(found.get(key)) for key in ("samples", "limit", "int8_limit")},
         **{key: found[key] if isinstance(found.get(key), str) else None for key in ("first", "first_int8")},
         "failed": str(found.get("failed", "")),
-        "layers": [
-            {"layer": str(row.get("layer", ""))} | {key: number(row.get(key)) for key in _COMPARED_NUMBERS}
-            for row in records(found.get("layers"))
-        ],
+        "layers": [ComparedRow.from_dict(row).as_dict() for row in records(found.get("layers"))],
     }
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-__all__ = ["Table", "cut", "cut_table", "figure", "shares", "size"]
+__all__ = ["Column", "Table", "drawn", "figure", "pairs", "shares", "size"]
 
 _MOST_ROWS = 50
 
-Rows = tuple[tuple[str, ...], ...]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,46 @@ class Table:
 
     title: str
     heads: tuple[str, ...]
-    rows: Rows
+    rows: tuple[tuple[str, ...], ...]
     words: tuple[int, ...] = (0,)
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Column(Generic[Item]):
+    """A heading and how its cell comes out of a row's item: the two cannot part.
+
+    Attributes:
+        words: whether the cells are words, to the left; else numbers, to the right.
+    """
+
+    head: str
+    cell: Callable[[Item], str]
+    words: bool = False
+
+
+def drawn(
+    title: str,
+    columns: Iterable[Column[Item]],
+    items: Iterable[Item],
+    *,
+    note: str = "",
+    most: int = _MOST_ROWS,
+) -> Table:
+    """A table of the first `most` items, a row each; below it `note` and a sentence about those that are left out."""
+    order: list[Column[Item]] = list(columns)
+    shown: list[Item] = list(items)
+    rows = tuple(tuple(column.cell(item) for column in order) for item in shown[:most])
+    more = f"{len(shown) - most} more, see the JSON report." if len(shown) > most else ""
+    words = tuple(place for place, column in enumerate(order) if column.words)
+    heads = tuple(column.head for column in order)
+    return Table(title, heads, rows, words, f"{note} {more}".strip() if rows else "")
+
+
+def pairs(title: str, values: Iterable[tuple[str, str]], *, names: str = "", what: str = "value") -> Table:
+    """A table of named values."""
+    name = Column[tuple[str, str]](names, lambda pair: pair[0], True)
+    return drawn(title, (name, Column(what, lambda pair: pair[1], True)), values)
 
 
 def figure(value: Any) -> str:
@@ -53,15 +90,3 @@ def shares(part: float | None, whole: float | None) -> str:
     if not part or not whole or part < 0 or whole < 0:
         return "-"
     return f"1/{whole / part:.1f}" if part <= whole / 2 else f"{part / whole:.0%}"
-
-
-def cut(rows: Sequence[tuple[str, ...]], most: int = _MOST_ROWS) -> tuple[Rows, str]:
-    """The first `most` rows, and a sentence about the others."""
-    more = len(rows) - most
-    return tuple(rows[:most]), f"{more} more, see the JSON report." if more > 0 else ""
-
-
-def cut_table(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], words: tuple[int, ...]) -> Table:
-    """A table of the first rows."""
-    shown, note = cut(rows)
-    return Table(title, heads, shown, words, note)

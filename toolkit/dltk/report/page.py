@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from dltk.base.errors import EnvironmentFault
 from dltk.report.bought import bought_table
 from dltk.report.charts import charts
-from dltk.report.layout import Table, figure, shares, size
+from dltk.report.layout import Column, Table, drawn, figure, shares, size
 from dltk.report.tables import tables
 from dltk.report.template import PAGE, STYLE
 from dltk.report.values import number, printable
@@ -135,21 +136,26 @@ def _bars(artifacts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+_OF_A_CLASS = ("precision", "recall", "f1", "auc", "samples")
+_OF_A_STEP = ("mean_absolute_error", "root_mean_squared_error")
+
+
 def _class_tables(metrics: Mapping[str, Any]) -> list[Table]:
-    columns = ("precision", "recall", "f1", "auc")
-    classes = metrics.get("classes", ())
-    rows = [(row["label"], *(figure(row[name]) for name in columns), figure(row["samples"])) for row in classes]
-    more = len(rows) - _MOST_CLASSES
-    rows = rows[:_MOST_CLASSES]
+    classes = list(metrics.get("classes", ()))
+    more = len(classes) - _MOST_CLASSES
+    rows = classes[:_MOST_CLASSES]
     if classes:
-        rows.append(("mean", *(figure(metrics["macro"][name]) for name in columns), ""))
+        rows.append(metrics["macro"] | {"label": "mean", "samples": ""})
     note = f"{more} more, see the JSON report." if more > 0 else ""
-    found = Table("Classes of the run, on its test split", ("", *columns, "samples"), tuple(rows), note=note)
-    steps = tuple(
-        (f"+{row['step']}", figure(row["mean_absolute_error"]), figure(row["root_mean_squared_error"]))
-        for row in metrics.get("horizon", ())
-    )
-    ahead = Table(
-        "Horizon of the run, on its test split", ("step", "mean absolute error", "root mean squared error"), steps
-    )
+    named = [Column[Mapping[str, Any]](name, partial(_cell, name)) for name in _OF_A_CLASS]
+    label = Column[Mapping[str, Any]]("", lambda row: row["label"], True)
+    found = drawn("Classes of the run, on its test split", (label, *named), rows, note=note, most=len(rows))
+    errors = [Column[Mapping[str, Any]](name.replace("_", " "), partial(_cell, name)) for name in _OF_A_STEP]
+    step = Column[Mapping[str, Any]]("step", lambda row: f"+{row['step']}", True)
+    steps = list(metrics.get("horizon", ()))
+    ahead = drawn("Horizon of the run, on its test split", (step, *errors), steps, most=len(steps))
     return [table for table in (found, ahead) if table.rows]
+
+
+def _cell(name: str, row: Mapping[str, Any]) -> str:
+    return figure(row[name])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from dltk.report.bought import bought_table, compression_tables
-from dltk.report.layout import Table, cut, figure
+from dltk.report.layout import Column, Table, drawn, figure, pairs
 from dltk.report.values import number, scalars
 
 __all__ = ["tables"]
@@ -29,8 +30,7 @@ def tables(report: Mapping[str, Any]) -> list[Table]:
 
 
 def _pairs(title: str, values: Mapping[str, Any]) -> Table:
-    rows, note = cut([(name.replace("_", " "), figure(value)) for name, value in scalars(values).items()])
-    return Table(title, ("", "value"), rows, (0, 1), note)
+    return pairs(title, [(name.replace("_", " "), figure(value)) for name, value in scalars(values).items()])
 
 
 def _made_from(lineage: Mapping[str, Any]) -> Table:
@@ -39,91 +39,107 @@ def _made_from(lineage: Mapping[str, Any]) -> Table:
 
 
 def _history(epochs: Sequence[Mapping[str, Any]]) -> Table:
-    heads = tuple(epochs[0]) if epochs else ()
-    rows = [tuple(figure(row[name]) for name in heads) for row in epochs]
-    earlier = len(rows) - _HISTORY_ROWS
-    note = f"The last {_HISTORY_ROWS} of {len(rows)} epochs." if earlier > 0 else ""
-    return Table("History", tuple(name.replace("_", " ") for name in heads), tuple(rows[max(0, earlier) :]), note=note)
+    columns = [
+        Column[Mapping[str, Any]](name.replace("_", " "), partial(_cell, name), name == "phase")
+        for name in (epochs[0] if epochs else ())
+    ]
+    note = f"The last {_HISTORY_ROWS} of {len(epochs)} epochs." if len(epochs) > _HISTORY_ROWS else ""
+    return drawn("History", columns, epochs[-_HISTORY_ROWS:], note=note)
+
+
+def _cell(name: str, row: Mapping[str, Any]) -> str:
+    return figure(row[name])
 
 
 def _data(data: Mapping[str, Any]) -> list[Table]:
     if not data:
         return []
     carved = " and ".join(data["carved_from_train"])
-    counts = tuple((side, str(count)) for side, count in data["samples"].items())
-    skipped, more_skipped = cut([(item["name"], item["reason"]) for item in data["skipped"]])
-    moved, more_moved = cut(
-        [(name, item["kept"], item["side"]) for item in data["duplicates"] for name in item["dropped"]]
+    moved = [(name, item) for item in data["duplicates"] for name in item["dropped"]]
+    counts = (
+        Column[tuple[str, Any]]("side", lambda pair: pair[0], True),
+        Column[tuple[str, Any]]("samples", lambda pair: str(pair[1])),
     )
-    conflicts, more_conflicts = cut(
-        [("; ".join(f"{each['name']}: {', '.join(each['labels'])}" for each in group),) for group in data["conflicts"]]
+    skipped = (
+        Column[Mapping[str, Any]]("file", lambda item: item["name"], True),
+        Column[Mapping[str, Any]]("reason", lambda item: item["reason"], True),
     )
-    source = f"Data: {data['source']}"
+    copies = (
+        Column[tuple[str, Any]]("file", lambda pair: pair[0], True),
+        Column[tuple[str, Any]]("the same as", lambda pair: pair[1]["kept"], True),
+        Column[tuple[str, Any]]("which stays in", lambda pair: pair[1]["side"], True),
+    )
+    taken = f"Taken from the training side: {carved}." if carved else ""
     return [
-        Table(source, ("side", "samples"), counts, note=f"Taken from the training side: {carved}." if carved else ""),
-        Table("Files left out", ("file", "reason"), skipped, (0, 1), more_skipped),
-        Table("Copies dropped", ("file", "the same as", "which stays in"), moved, (0, 1, 2), more_moved),
-        Table("Equal pictures with different labels", ("files",), conflicts, (0,), more_conflicts),
+        drawn(f"Data: {data['source']}", counts, data["samples"].items(), note=taken),
+        drawn("Files left out", skipped, data["skipped"]),
+        drawn("Copies dropped", copies, moved),
+        drawn("Equal pictures with different labels", [Column("files", _alike, True)], data["conflicts"]),
     ]
+
+
+def _alike(group: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{each['name']}: {', '.join(each['labels'])}" for each in group)
 
 
 def _artifacts(artifacts: Sequence[Mapping[str, Any]]) -> list[Table]:
-    operators = tuple(
-        (each["file"], ", ".join(f"{name} {count}" for name, count in sorted(each["operators"].items())))
-        for each in artifacts
-        if each["operators"]
-    )
+    most = len(artifacts)
     return [
-        Table("Artifacts", _SIZES, tuple(map(_sizes, artifacts)), (0, 1, 2)),
+        drawn("Artifacts", _SIZES, artifacts, most=most),
         _scores(artifacts),
-        Table("Parity with the reference", _PROOFS, tuple(map(_proof, artifacts)), (0, 1, 5, 6)),
-        Table("Operators", ("file", "how often each stands in it"), operators, (0, 1)),
+        drawn("Parity with the reference", _PROOFS, artifacts, most=most),
+        drawn("Operators", _OPERATORS, [each for each in artifacts if each["operators"]], most=most),
     ]
 
 
-_SIZES = ("file", "format", "precision", "bytes", "download (gzip -9)", "delegated")
-_PROOFS = ("file", "measure", "error", "tolerance", "top-1 agreement", "ranges", "minimum runtime")
+Artifact = Mapping[str, Any]
+
+_FILE = Column[Artifact]("file", lambda each: each["file"], True)
+_SIZES: Sequence[Column[Artifact]] = (
+    _FILE,
+    Column("format", lambda each: each["format"], True),
+    Column("precision", lambda each: each["precision"], True),
+    Column("bytes", lambda each: str(each["bytes"])),
+    Column("download (gzip -9)", lambda each: str(each["download_bytes"])),
+    Column("delegated", lambda each: "-" if each["delegated_share"] is None else f"{each['delegated_share']:.0%}"),
+)
+_MEASURES = {"max_abs": "largest difference", "cosine": "1 - mean cosine"}
+_PROOFS: Sequence[Column[Artifact]] = (
+    _FILE,
+    Column("measure", lambda each: _MEASURES.get(each["parity"].get("measure"), "-"), True),
+    Column("error", lambda each: figure(each["parity"].get("error"))),
+    Column("tolerance", lambda each: _tolerance(each["parity"])),
+    Column("top-1 agreement", lambda each: figure(each["parity"].get("top1_agreement"))),
+    Column("ranges", lambda each: each["ranges"], True),
+    Column("minimum runtime", lambda each: each["minimum_runtime"], True),
+)
+_OPERATORS: Sequence[Column[Artifact]] = (
+    _FILE,
+    Column(
+        "how often each stands in it",
+        lambda each: ", ".join(f"{name} {count}" for name, count in sorted(each["operators"].items())),
+        True,
+    ),
+)
+_SCORES: Sequence[Column[Artifact]] = (
+    _FILE,
+    Column("metric", lambda each: str(each["metric"].get("name", "metric")).replace("_", " "), True),
+    Column("value", lambda each: figure(each["metric"].get("value"))),
+    Column("reference", lambda each: figure(each["metric"].get("reference"))),
+    Column("drop", lambda each: figure(each["metric"].get("drop"))),
+    Column("interval", lambda each: _ends(each["metric"]["interval"])),
+)
 
 
-def _sizes(each: Mapping[str, Any]) -> tuple[str, ...]:
-    share = each["delegated_share"]
-    return (
-        each["file"],
-        each["format"],
-        each["precision"],
-        str(each["bytes"]),
-        str(each["download_bytes"]),
-        "-" if share is None else f"{share:.0%}",
-    )
+def _scores(artifacts: Sequence[Artifact]) -> Table:
+    scored = [each for each in artifacts if each["metric"] is not None]
+    counts = [each["metric"]["samples"] for each in scored if number(each["metric"].get("samples")) is not None]
+    note = f"Measured on {counts[0]} samples; the interval is that of the drop, at 95%." if counts else ""
+    return drawn("Metric", _SCORES, scored, note=note, most=len(scored))
 
 
-def _scores(artifacts: Sequence[Mapping[str, Any]]) -> Table:
-    rows, notes = [], []
-    for each in artifacts:
-        metric = each["metric"]
-        if metric is None:
-            continue
-        ends = metric["interval"]
-        name = str(metric.get("name", "metric")).replace("_", " ")
-        values = (figure(metric.get(key)) for key in ("value", "reference", "drop"))
-        rows.append((each["file"], name, *values, f"{figure(ends[0])} .. {figure(ends[1])}" if ends else "-"))
-        if number(metric.get("samples")) is not None:
-            notes.append(f"Measured on {metric['samples']} samples; the interval is that of the drop, at 95%.")
-    heads = ("file", "metric", "value", "reference", "drop", "interval")
-    return Table("Metric", heads, tuple(rows), (0, 1), notes[0] if notes else "")
-
-
-def _proof(each: Mapping[str, Any]) -> tuple[str, ...]:
-    parity = each["parity"]
-    return (
-        each["file"],
-        {"max_abs": "largest difference", "cosine": "1 - mean cosine"}.get(parity.get("measure"), "-"),
-        figure(parity.get("error")),
-        _tolerance(parity),
-        figure(parity.get("top1_agreement")),
-        each["ranges"],
-        each["minimum_runtime"],
-    )
+def _ends(found: Sequence[float] | None) -> str:
+    return f"{figure(found[0])} .. {figure(found[1])}" if found else "-"
 
 
 def _tolerance(parity: Mapping[str, Any]) -> str:

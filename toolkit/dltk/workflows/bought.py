@@ -18,6 +18,7 @@ from dltk.compress.retrain import Retrain, trainer_for
 from dltk.compress.steps import Planned
 from dltk.export.emit import Target
 from dltk.models.save import keras_bytes
+from dltk.report.schema import StateRow
 from dltk.run import Run
 from dltk.validate import Gate
 from dltk.workflows.keras_file import open_keras
@@ -27,7 +28,6 @@ __all__ = ["CONTROL", "bought", "control_model", "trained"]
 
 CONTROL = "float32, same extra epochs"
 _SOURCE = "source, float32"
-_KEPT = ("file", "precision", "bytes", "download_bytes", "p50_ms", "metric")
 
 
 def bought(
@@ -51,8 +51,7 @@ def bought(
         control: train the source for the epochs that the steps took, where any did.
 
     Returns:
-        [{"after", "file", "precision", "bytes", "download_bytes", "p50_ms", "metric"}]. "after" is a step's name, or
-        says which float32 model it is.
+        The rows of `dltk.report.schema.StateRow` as plain JSON values.
     """
     judge, models = _Judge(bench, samples), list(_between(made, planned))
     float32 = [row for row in rows if row["precision"] == "float32"]
@@ -124,4 +123,13 @@ class _Judge:
 
 
 def _short(after: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"after": after} | {key: row[key] for key in _KEPT}
+    state = StateRow(
+        after=after,
+        file=row["file"],
+        precision=row["precision"],
+        bytes=row["bytes"],
+        download_bytes=row["download_bytes"],
+        p50_ms=row["p50_ms"],
+        metric=row["metric"],
+    )
+    return state.as_dict()

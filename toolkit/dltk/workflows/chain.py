@@ -12,6 +12,7 @@ from dltk.compress.candidate import Candidate, Outcome, Workbench
 from dltk.compress.plan import QuantizationPlan
 from dltk.compress.steps import Planned
 from dltk.models.save import keras_bytes
+from dltk.report.schema import Skipped, StepRow
 from dltk.workflows.keras_file import open_keras
 
 __all__ = ["Chain"]
@@ -103,9 +104,12 @@ class Chain:
 
 
 def _report(step: Planned, outcome: Outcome) -> dict[str, Any]:
-    return step.as_dict() | {
-        "changed": list(outcome.changed),
-        "skipped": [{"layer": item.layer, "reason": item.reason} for item in outcome.skipped],
-        "figures": dict(outcome.figures),
-        "warnings": list(outcome.warnings),
-    }
+    row = StepRow(
+        name=step.name,
+        settings=step.as_dict()["settings"],
+        changed=outcome.changed,
+        skipped=tuple(Skipped(item.layer, item.reason) for item in outcome.skipped),
+        figures=outcome.figures,
+        warnings=outcome.warnings,
+    )
+    return row.as_dict()

@@ -20,6 +20,7 @@ from dltk.compress.repair import repaired
 from dltk.compress.ties import ties
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.export.emit import Target, emit
+from dltk.report.schema import ComparedRow
 from dltk.twin.graph import Graph
 from dltk.validate import run_worker
 from dltk.workflows.measure import reference_outputs
@@ -56,11 +57,9 @@ def divergence(
         raws: samples (n, ...); the first few dozen are used.
 
     Returns:
-        {"samples", "limit", "int8_limit", "first", "first_int8", "layers": [{"layer", "litert", "onnx", "int8_steps",
-        "int8_differing"}], "failed"}. "litert" and "onnx" are the largest differences of the float32 files from Keras,
-        over max(1, largest value); "int8_steps" is the largest difference of the two int8 files in steps of their
-        common grid, "int8_differing" the share of values that differ at all; None where there is no common grid.
-        "first" and "first_int8" name the first layer above the limit, or None. "failed" says why there is nothing.
+        {"samples", "limit", "int8_limit", "first", "first_int8", "layers", "failed"}. "layers" are the rows of
+        `dltk.report.schema.ComparedRow` as plain JSON values. "first" and "first_int8" name the first layer above the
+        limit, or None. "failed" says why there is nothing.
     """
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed, split_activations, split_hard_sigmoid, split_separable
@@ -76,9 +75,9 @@ def divergence(
     except DltkError as fault:  # a layer that one of the formats lacks: export says so where it matters
         return told | {"first": None, "first_int8": None, "layers": [], "failed": str(fault)}
     return told | {
-        "first": _first(rows, lambda row: max(row["litert"], row["onnx"]) > _LIMIT),
-        "first_int8": _first(rows, lambda row: row["int8_steps"] is not None and row["int8_steps"] > _STEPS),
-        "layers": rows,
+        "first": _first(rows, lambda row: max(row.litert or 0.0, row.onnx or 0.0) > _LIMIT),
+        "first_int8": _first(rows, lambda row: (row.int8_steps or 0) > _STEPS),
+        "layers": [row.as_dict() for row in rows],
     }
 
 
@@ -153,7 +152,7 @@ def _unfolded(tensor: str, whole: Graph, graph: Graph) -> str:
     return tensor
 
 
-def _rows(wide: _Wide, whole: Graph, found: Sequence[Probe], progress: Progress) -> list[dict[str, Any]]:
+def _rows(wide: _Wide, whole: Graph, found: Sequence[Probe], progress: Progress) -> list[ComparedRow]:
     plan = wide.plan
     with progress.bar("comparing layers", 5) as bar:
         keras = wide.keras(whole)
@@ -171,16 +170,17 @@ def _row(
     float32: Sequence[Outputs],
     int8: Sequence[Outputs],
     plan: QuantizationPlan | None,
-) -> dict[str, Any]:
+) -> ComparedRow:
     largest = max(1.0, float(np.abs(keras[name]).max(initial=0.0)))
     litert, onnx = (float(np.abs(found[name] - keras[name]).max(initial=0.0)) / largest for found in float32)
-    row: dict[str, Any] = {"layer": probe.layer, "litert": litert, "onnx": onnx}
     grid = plan.tensors.get(probe.tensor) if plan is not None else None
-    if not int8 or grid is None:
-        return row | {"int8_steps": None, "int8_differing": None}
-    steps = np.rint(np.abs(int8[0][name] - int8[1][name]) / grid.scale)
-    return row | {"int8_steps": int(steps.max(initial=0.0)), "int8_differing": float((steps > 0).mean())}
+    worst: int | None = None
+    differing: float | None = None
+    if int8 and grid is not None:
+        steps = np.rint(np.abs(int8[0][name] - int8[1][name]) / grid.scale)
+        worst, differing = int(steps.max(initial=0.0)), float((steps > 0).mean())
+    return ComparedRow(layer=probe.layer, litert=litert, onnx=onnx, int8_steps=worst, int8_differing=differing)
 
 
-def _first(rows: Sequence[Mapping[str, Any]], above: Callable[[Mapping[str, Any]], bool]) -> str | None:
-    return next((str(row["layer"]) for row in rows if above(row)), None)
+def _first(rows: Sequence[ComparedRow], above: Callable[[ComparedRow], bool]) -> str | None:
+    return next((row.layer for row in rows if above(row)), None)

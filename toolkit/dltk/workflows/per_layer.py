@@ -17,6 +17,7 @@ from dltk.compress.observe import observe
 from dltk.compress.plan import QuantizationPlan
 from dltk.compress.repair import repaired
 from dltk.edge.signature import Signature
+from dltk.report.schema import LayerRow, Left
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
 from dltk.workflows.divergence import Probe, probes, samples_that_fit
@@ -42,9 +43,7 @@ def per_layer(
         steps: what each step reported, with "name" and "skipped".
 
     Returns:
-        [{"layer", "kind", "channels_before", "channels", "weights", "sparsity", "clusters", "precision", "snr_db",
-        "left": [{"step", "reason"}]}]. "channels_before" is None for a layer that the source does not have, "clusters"
-        where the kernel does not hold few values, "snr_db" where the layer has no grid.
+        The rows of `dltk.report.schema.LayerRow` as plain JSON values.
     """
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
@@ -57,20 +56,19 @@ def per_layer(
         index = row(layer.kind, layer.config).kernel
         if index is None or not layer.weights:
             continue
-        found.append(
-            {
-                "layer": name,
-                "kind": layer.kind,
-                "channels_before": earlier.get(name),
-                "channels": channels.get(name),
-                "weights": sum(int(np.size(weight)) for weight in layer.weights),
-                "sparsity": sparsity(layer),
-                "clusters": clusters(graph.layers[name]) or None,
-                "precision": _precision(name, plan),
-                "snr_db": noise.get(name),
-                "left": _left(name, steps),
-            }
+        made = LayerRow(
+            layer=name,
+            kind=layer.kind,
+            channels_before=earlier.get(name),
+            channels=channels.get(name),
+            weights=sum(int(np.size(weight)) for weight in layer.weights),
+            sparsity=sparsity(layer),
+            clusters=clusters(graph.layers[name]) or None,
+            precision=_precision(name, plan),
+            snr_db=noise.get(name),
+            left=_left(name, steps),
         )
+        found.append(made.as_dict())
     return found
 
 
@@ -116,10 +114,10 @@ def _channels(graph: Graph) -> dict[str, int]:
     return {name: int(shape[-1]) for name, shape in shapes.items() if shape and shape[-1] is not None}
 
 
-def _left(name: str, steps: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def _left(name: str, steps: Sequence[Mapping[str, Any]]) -> tuple[Left, ...]:
     """Which steps left the layer as it was, and why."""
     told = [(step["name"], item) for step in steps for item in step["skipped"]]
-    return [{"step": str(step), "reason": str(item["reason"])} for step, item in told if item["layer"] == name]
+    return tuple(Left(str(step), str(item["reason"])) for step, item in told if item["layer"] == name)
 
 
 def _precision(name: str, plan: QuantizationPlan | None) -> str:
