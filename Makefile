@@ -1,7 +1,7 @@
 # dltk's common jobs. `make demo` and `make test` set up what they need by themselves.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format bench devices docs digits
+.PHONY: help demo test test-all lint format bench devices docs wheel digits
 
 PY ?= python3
 VENV := .venv
@@ -12,9 +12,11 @@ SETUP := setup.cfg pyproject.toml
 ifeq ($(UV),)
 MAKE_VENV = $(PY) -m venv $(VENV) && $(PYTHON) -m pip install -q --upgrade pip
 INSTALL = $(PYTHON) -m pip install -q -e
+WHEEL = $(PYTHON) -m pip wheel -q --no-deps --wheel-dir
 else
 MAKE_VENV = $(UV) venv -q --allow-existing $(VENV)
 INSTALL = $(UV) pip install -q --python $(PYTHON) -e
+WHEEL = $(UV) build -q --python $(PYTHON) --wheel --out-dir
 endif
 
 help: ## list these targets
@@ -28,7 +30,7 @@ $(VENV)/.dltk-demo: $(SETUP) | $(PYTHON)
 	@touch $@
 
 $(VENV)/.dltk-dev: $(SETUP) | $(PYTHON)
-	$(INSTALL) '.[train,tflite,onnx,control,micro,sign,demo,report,dev]'
+	$(INSTALL) '.[train,tflite,onnx,control,heic,micro,sign,demo,report,dev]'
 	@touch $@ $(VENV)/.dltk-demo
 
 demo: $(VENV)/.dltk-demo ## the main job, from data to a proven bundle
@@ -59,6 +61,13 @@ devices: $(VENV)/.dltk-dev ## the oldest runtimes, emulated processors, the brow
 
 docs: $(VENV)/.dltk-dev ## the generated pages of docs/
 	$(PYTHON) docs/generate.py
+
+DIST ?= dist
+
+# Of a copy: what setuptools builds in a checkout keeps modules that are gone since.
+wheel: | $(PYTHON) ## dltk in one file for a device: dist/dltk_edge-*.whl
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp -R $(SETUP) README.md LICENSE toolkit recipes "$$copy" && \
+	rm -rf "$$copy"/toolkit/*.egg-info "$(DIST)"/dltk_edge-*.whl && $(WHEEL) "$(DIST)" "$$copy" && ls "$(DIST)"/dltk_edge-*.whl
 
 DIGITS = --set data.size=16 --set model.filters=8,16,32 --set fit.epochs=30 --set fit.batch_size=32 \
 	--set fit.learning_rate=0.05 --set augment.flip=false --set augment.translate=0.06

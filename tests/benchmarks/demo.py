@@ -108,7 +108,7 @@ def _write_pictures(folder: Path) -> list[Path]:
 
 def _device(folder: Path, pictures: list[Path]) -> None:
     """The bundle in an environment without TensorFlow: same answers, and still right."""
-    heading("A second environment, as a device has it: `pip install 'dltk[tflite]'` and nothing else")
+    heading("A second environment, as a device has it: the wheel of `make wheel`, one runtime, and nothing else")
     python = light_env.build(folder / "light")
     light_env.prove_light(python)
     there, bundle = console_script(python), folder / "exported"

@@ -20,6 +20,7 @@ from device_kit import Missing, Row
 from numpy.typing import NDArray
 
 from dltk.base.files import write_atomic
+from dltk.base.install import pip_extra
 from dltk.edge.integrity import Sealed, read_bundle
 from dltk.edge.load import open_artifact
 from dltk.edge.manifest import Artifact
@@ -29,7 +30,7 @@ from dltk.edge.replay import GOLDEN, Golden, golden
 __all__ = ["Case", "answers", "cases", "hold", "node", "packages"]
 
 _PATIENCE = 900  # seconds: a busy machine, and a browser that starts
-_SHIPPED = "Install Node.js 20 or newer, or the extra `demo`, which brings it: pip install 'dltk[demo]'"
+_SHIPPED = f"Install Node.js 20 or newer, or the extra `demo`, which brings it: {pip_extra('demo')}"
 
 
 @dataclass(frozen=True)

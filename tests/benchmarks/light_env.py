@@ -15,13 +15,12 @@ from shell import ROOT, Failure, run
 __all__ = ["HEAVY", "build", "prove_light"]
 
 HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_model_optimization", "onnx", "sklearn", "scipy", "pandas")
-_SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "toolkit", "recipes")
 
 
 def build(folder: Path, *, extra: str = "tflite", also: Sequence[str] = ()) -> Path:
     """Make the environment in `folder`, which is emptied first; returns its Python.
 
-    dltk is installed from a copy of its sources, since building a package leaves files beside them.
+    dltk is installed from the wheel that `make wheel` builds, as on a device.
 
     Args:
         extra: of dltk; empty: none.
@@ -30,8 +29,9 @@ def build(folder: Path, *, extra: str = "tflite", also: Sequence[str] = ()) -> P
     shutil.rmtree(folder, ignore_errors=True)
     python = folder / "bin" / "python"
     with tempfile.TemporaryDirectory(prefix="dltk-light-") as scratch:
-        source = _copy_sources(Path(scratch, "dltk"))
-        for command in _commands(folder, python, [f"{source}[{extra}]" if extra else str(source), *also]):
+        run(["make", "-s", "-C", ROOT, "wheel", f"DIST={scratch}"])
+        (wheel,) = Path(scratch).glob("*.whl")
+        for command in _commands(folder, python, [f"{wheel}[{extra}]" if extra else str(wheel), *also]):
             run(command)
     return python
 
@@ -51,17 +51,6 @@ def prove_light(python: Path) -> None:
     if Path(home).is_relative_to(ROOT / "toolkit"):
         raise Failure(f"the light environment must have its own copy of dltk, not {home}")
     print(f"none of {', '.join(HEAVY)} can be imported there", flush=True)
-
-
-def _copy_sources(target: Path) -> Path:
-    target.mkdir()
-    for name in _SOURCES:
-        found = ROOT / name
-        if found.is_dir():
-            shutil.copytree(found, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        else:
-            shutil.copy2(found, target / name)
-    return target
 
 
 def _commands(folder: Path, python: Path, wanted: Sequence[str]) -> list[list[str | Path]]:

@@ -369,7 +369,7 @@ def test_a_device_without_pillow_is_told_so(monkeypatch, pixels):
     from dltk.base.errors import EnvironmentFault
 
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(EnvironmentFault, match="pip install pillow"):
+    with pytest.raises(EnvironmentFault, match="pip install 'Pillow"):
         decode_image(b"anything")
     assert decode_image(pixels).shape == (6, 9, 3)  # arrays of the right size need no Pillow
 

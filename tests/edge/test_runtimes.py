@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import tiny
 from dltk.base.errors import EnvironmentFault, InputError
+from dltk.base.install import pip_extra
 from dltk.edge import runtimes
 from dltk.edge.families import family
 from dltk.edge.runtimes import available, open_session
@@ -124,7 +127,7 @@ def test_a_signature_that_names_no_tensor_is_refused():
 def test_a_missing_runtime_is_named(models, monkeypatch):
     monkeypatch.setattr(runtimes, "find_spec", lambda name: None)
     assert available() == ()
-    with pytest.raises(EnvironmentFault, match="pip install onnxruntime") as caught:
+    with pytest.raises(EnvironmentFault, match=re.escape(pip_extra("onnx"))) as caught:
         open_session("onnx", models["model.float32.onnx"])
     assert caught.value.exit_code == 5
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import tiny
 from dltk.base.errors import EnvironmentFault, InputError, LimitError
+from dltk.base.install import pip_extra
 from dltk.edge.families import family
 from dltk.edge.runtimes import open_session
 from dltk.validate import apart, micro_runtime, run_micro
@@ -53,7 +56,7 @@ def test_one_that_does_not_end_is_stopped():
 
 def test_without_it_the_extra_is_named(monkeypatch):
     monkeypatch.setattr("dltk.validate.micro._DISTRIBUTION", "no-such-distribution")
-    with pytest.raises(EnvironmentFault, match=r"which is not installed. Run pip install 'dltk\[micro\]'"):
+    with pytest.raises(EnvironmentFault, match=re.escape(f"which is not installed. Run `{pip_extra('micro')}`")):
         micro_runtime()
 
 

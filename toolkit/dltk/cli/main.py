@@ -64,7 +64,7 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="dltk", message="dltk %(version)s")
+@click.version_option(package_name="dltk-edge", message="dltk %(version)s")
 def cli() -> None:
     """From a folder of samples to a file that runs on an edge device and is proven to give the same answers.
 

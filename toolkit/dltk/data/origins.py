@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import EnvironmentFault
 from dltk.base.fetch import Package, download, from_package
 from dltk.base.files import parse_json, read_capped, sha256
+from dltk.base.install import pip_package
 from dltk.base.progress import Progress
 
 __all__ = ["cifar10", "digits", "fashion_mnist"]
@@ -66,7 +67,8 @@ def digits(progress: Progress) -> Arrays:
     try:
         from sklearn.datasets import load_digits
     except ImportError as fault:
-        raise EnvironmentFault("data digits", "needs scikit-learn", hint="Run: pip install scikit-learn") from fault
+        hint = f"Run `{pip_package('scikit-learn')}`."
+        raise EnvironmentFault("data digits", "needs scikit-learn", hint=hint) from fault
     found = load_digits()
     return np.round(found.images * (255 / 16)).astype(np.uint8), found.target.astype(np.uint8)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from dltk.base.errors import EnvironmentFault, InputError, did_you_mean
 from dltk.base.fetch import Package, from_package
 from dltk.base.files import read_capped
+from dltk.base.install import pip_extra
 from dltk.base.progress import Progress
 from dltk.edge.tokens import vocabulary
 
@@ -65,7 +66,7 @@ def train_tokenizer(texts: Sequence[str], size: int) -> bytes:
     try:
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
     except ImportError as fault:
-        hint = "Run: pip install 'dltk[text]'"
+        hint = f"Run `{pip_extra('text')}`."
         raise EnvironmentFault("texts", "need the package tokenizers", hint=hint) from fault
     # No prefix or suffix of pieces within a word: with one the trainer numbers ties by the order of a hash table.
     tokenizer = Tokenizer(models.BPE(unk_token=_SPECIAL[1]))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault, InputError, did_you_mean
+from dltk.base.install import pip_extra, pip_install
 
 __all__ = ["Environment", "open_environment"]
 
@@ -70,7 +71,7 @@ def _make(name: str) -> Any:
     try:
         import gymnasium
     except ImportError as fault:
-        raise EnvironmentFault(where, "needs gymnasium", hint="Run pip install 'dltk[control]'.") from fault
+        raise EnvironmentFault(where, "needs gymnasium", hint=f"Run `{pip_extra('control')}`.") from fault
     module, _, known = name.rpartition(":")
     if module:
         try:
@@ -95,5 +96,6 @@ def _needed(entry_point: Any) -> str:
     """gymnasium keeps the environments of its extra "box2d" in `gymnasium.envs.box2d`, and so on."""
     parts = str(entry_point).partition(":")[0].split(".")
     if parts[:2] == ["gymnasium", "envs"] and len(parts) > 2:
-        return f"Run pip install 'gymnasium[{parts[2].replace('_', '-')}]'."
+        extra = parts[2].replace("_", "-")
+        return f"Run `{pip_install(f'gymnasium[{extra}]')}`."
     return "Install what its author names."

@@ -9,6 +9,7 @@ from typing import Any
 
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, sha256
+from dltk.base.install import to_update
 from dltk.edge.signature import Signature, require_plain_name
 
 __all__ = [
@@ -185,8 +186,7 @@ def _require_schema(found: Any, where: object) -> None:
     if not _is_count(schema) or schema < 1:
         raise InputError(f"{where}: schema", "must be a positive whole number", schema)
     if schema > SCHEMA:
-        hint = "Update it: pip install -U dltk."
-        raise InputError(f"{where}: schema", f"this version of dltk reads up to {SCHEMA}", schema, hint)
+        raise InputError(f"{where}: schema", f"this version of dltk reads up to {SCHEMA}", schema, to_update())
 
 
 def _require_digest(found: dict[str, Any], data: bytes, where: object) -> None:

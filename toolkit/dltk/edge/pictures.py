@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
 from dltk.base.files import read_capped
+from dltk.base.install import pip_package
 from dltk.edge.signature import Op
 
 if TYPE_CHECKING:
@@ -253,5 +254,6 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as fault:
-        raise EnvironmentFault("Pillow", "is needed to read pictures", hint="Run: pip install pillow") from fault
+        hint = f"Run `{pip_package('Pillow')}`."
+        raise EnvironmentFault("Pillow", "is needed to read pictures", hint=hint) from fault
     return Image

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault, InputError
+from dltk.base.install import pip_extra, pip_install
 
 __all__ = ["RUNTIMES", "Port", "Refused", "Session", "available", "open_session", "remedy", "stack", "to_port"]
 
@@ -88,8 +89,8 @@ def available() -> tuple[str, ...]:
 
 def remedy(formats: Collection[str] = RUNTIMES) -> str:
     """What to do where none of `formats` has a runtime; it helps with dltk and without."""
-    names = [RUNTIMES[form][0].replace("_", "-") for form in RUNTIMES if form in formats]
-    return f"Install one: {' or '.join(f'pip install {name}' for name in names)}."
+    commands = [f"`{pip_extra(form)}`" for form in RUNTIMES if form in formats]
+    return f"Run {' or '.join(commands)}."
 
 
 def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
@@ -124,17 +125,15 @@ def _require_usable(module: str) -> None:
     except metadata.PackageNotFoundError:  # built from source, under another name: nothing is known about it
         return
     if found == _BROKEN.get(module):
-        raise EnvironmentFault(
-            f"{name} {found}", "fails when it is told how many threads to use", hint=f"Run `pip install -U {name}`."
-        )
+        hint = f"Run `{pip_install(name, upgrade=True)}`."
+        raise EnvironmentFault(f"{name} {found}", "fails when it is told how many threads to use", hint=hint)
     if int(np.__version__.partition(".")[0]) < 2:
         return
     first = _FOR_NUMPY_2[module]
     if first is None or tuple(int(part) for part in found.split(".")[:3] if part.isdigit()) < first:
-        newer = f" or `pip install -U {name}`" if first else ""
-        raise EnvironmentFault(
-            f"{name} {found}", "needs NumPy 1", f"NumPy {np.__version__}", f"Run `pip install 'numpy<2'`{newer}."
-        )
+        newer = f" or `{pip_install(name, upgrade=True)}`" if first else ""
+        hint = f"Run `{pip_install('numpy<2')}`{newer}."
+        raise EnvironmentFault(f"{name} {found}", "needs NumPy 1", f"NumPy {np.__version__}", hint)
 
 
 def to_port(tensors: Mapping[str, NDArray[Any]], port: Port) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.files import open_regular
+from dltk.base.install import pip_extra
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -102,7 +103,7 @@ def _library() -> tuple[ModuleType, ModuleType]:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError as fault:
-        hint = "Install it: pip install 'dltk[sign]'."
+        hint = f"Run `{pip_extra('sign')}`."
         raise EnvironmentFault("signatures", "need the package cryptography", hint=hint) from fault
     return serialization, ed25519
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.files import parse_json
+from dltk.base.install import pip_extra
 from dltk.edge.signature import Signature
 
 __all__ = ["TOKENIZER", "padded_tokens", "token_positions", "tokenizer_of", "vocabulary", "words"]
@@ -91,7 +92,7 @@ def _opened(tokenizer: bytes, length: int) -> Any:
     try:
         from tokenizers import Tokenizer
     except ImportError as fault:
-        hint = "Install it: pip install tokenizers."
+        hint = f"Run `{pip_extra('text')}`."
         raise EnvironmentFault("texts", "need the package tokenizers", hint=hint) from fault
     if len(tokenizer) > _MAX_BYTES:
         raise InputError(TOKENIZER, f"must be at most {_MAX_BYTES} bytes", len(tokenizer))

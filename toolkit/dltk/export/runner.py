@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
+from dltk.base.install import own_version
 from dltk.edge.families import FAMILIES
 
 __all__ = ["RUNNER", "runner"]
@@ -80,7 +80,8 @@ if __name__ == "__main__":
     try:
         import numpy  # noqa: F401
     except ImportError as fault:
-        print(f"Error: run.py: needs NumPy; received {fault}. Install it: pip install numpy.", file=sys.stderr)
+        hint = f"Run `{sys.executable} -m pip install numpy`."
+        print(f"Error: run.py: needs NumPy; received {fault}. {hint}", file=sys.stderr)
         sys.exit(5)
     sys.meta_path.insert(0, Carried())
     from dltk.edge.standalone import main
@@ -91,7 +92,7 @@ if __name__ == "__main__":
 
 def runner(family: str) -> bytes:
     """The source of run.py for models of `family`: of equal versions of dltk always the same bytes."""
-    pieces = [_HEAD.format(version=version("dltk"), family=family)]
+    pieces = [_HEAD.format(version=own_version(), family=family)]
     for name, source in sorted(_closure([_START, FAMILIES[family]]).items()):
         if "'''" in source:
             raise ValueError(f"{name} must not hold three single quotes: run.py carries it between such")

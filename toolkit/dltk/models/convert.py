@@ -12,6 +12,7 @@ import numpy as np
 
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.files import parse_json
+from dltk.base.install import pip_package
 from dltk.models.pth import read_pth
 
 __all__ = ["CONVERTERS", "Tensors"]
@@ -101,7 +102,7 @@ def _tflite_convolutions(data: bytes, where: object) -> list[tuple[np.ndarray, n
     try:
         from ai_edge_litert import schema_py_generated as schema
     except ImportError as fault:
-        hint = "Install it: pip install ai-edge-litert."
+        hint = f"Run `{pip_package('ai-edge-litert')}`."
         raise EnvironmentFault("ai-edge-litert", "is needed to read these weights", hint=hint) from fault
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data))
     (graph,) = model.subgraphs

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from dltk.base.errors import EnvironmentFault
+from dltk.base.install import pip_extra
 from dltk.report.bought import bought_table
 from dltk.report.charts import charts
 from dltk.report.layout import Column, Table, drawn, figure, shares, size
@@ -61,7 +62,7 @@ def _require_drawing() -> None:
         import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
     except ImportError as fault:
-        hint = "Install it: pip install 'dltk[report]'. Text (.txt) and JSON (.json) need nothing."
+        hint = f"Run `{pip_extra('report')}`. Text (.txt) and JSON (.json) need nothing."
         raise EnvironmentFault("--out", "a page is drawn with matplotlib and jinja2", str(fault), hint) from fault
 
 

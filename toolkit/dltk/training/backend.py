@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 from dltk.base.errors import EnvironmentFault
+from dltk.base.install import pip_extra
 
 __all__ = ["keras", "require_tensorflow", "tf"]
 
@@ -27,9 +28,8 @@ def require_tensorflow() -> tuple[Any, Any]:
         import keras  # after tensorflow: the other way round its log level is not heeded
         import tensorflow
     except ImportError as fault:
-        raise EnvironmentFault(
-            "tensorflow and keras", "must be installed to train", str(fault), "Run `pip install dltk[train]`."
-        ) from fault
+        hint = f"Run `{pip_extra('train')}`."
+        raise EnvironmentFault("tensorflow and keras", "must be installed to train", str(fault), hint) from fault
     _require_backend(keras.backend.backend())  # keras.json may name another one, too
     tensorflow.config.experimental.enable_op_determinism()
     return tensorflow, keras

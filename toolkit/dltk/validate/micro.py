@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault, InputError, LimitError
+from dltk.base.install import pip_extra
 from dltk.edge.arrays import npz_bytes
 from dltk.edge.runtimes import Port, stack, to_port
 from dltk.validate import micro_child
@@ -48,7 +49,7 @@ def micro_runtime() -> str:
     try:
         return f"{_DISTRIBUTION} {version(_DISTRIBUTION)}"
     except PackageNotFoundError as fault:
-        hint = "Run pip install 'dltk[micro]' (Linux on x86-64)."
+        hint = f"Run `{pip_extra('micro')}` (Linux on x86-64)."
         rule = "are proven, and their memory measured, in tflite-micro, which is not installed"
         raise EnvironmentFault("C sources", rule, hint=hint) from fault
 

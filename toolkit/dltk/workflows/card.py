@@ -8,6 +8,7 @@ from typing import Any
 
 from dltk.base.errors import EnvironmentFault
 from dltk.base.files import parse_json
+from dltk.base.install import pip_extra
 from dltk.base.progress import Progress
 from dltk.bundle import Sealing
 from dltk.edge.manifest import parse
@@ -80,7 +81,7 @@ def report_page(sealing: Sealing, progress: Progress) -> dict[str, bytes]:
     try:
         return {_PAGE: as_bytes(found, "html")}
     except EnvironmentFault:
-        progress.say(f"{_PAGE} is left out: it is drawn with matplotlib and jinja2 (pip install 'dltk[report]')")
+        progress.say(f"{_PAGE} is left out: it is drawn with matplotlib and jinja2. Run `{pip_extra('report')}`.")
         return {}
 
 

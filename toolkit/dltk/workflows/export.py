@@ -12,6 +12,7 @@ from typing import Any
 from dltk import bundle
 from dltk.base.errors import InputError, LimitError
 from dltk.base.files import read_capped, sha256
+from dltk.base.install import DISTRIBUTION
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.families import family
@@ -35,7 +36,7 @@ from dltk.workflows.rehearse import rehearse, with_golden
 
 __all__ = ["Exported", "export"]
 
-_TOOLS = ("dltk", "keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-keras", "ai-edge-litert")
+_TOOLS = (DISTRIBUTION, "keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-keras", "ai-edge-litert")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
 from dltk.base.files import read_capped
+from dltk.base.install import pip_package
 from dltk.edge.pictures import MAX_PIXELS, picture_size
 from dltk.edge.sources.labels import check_labels, split_name
 
@@ -89,7 +90,7 @@ def _decode(path: Path) -> NDArray[np.uint8]:
     try:
         from PIL import Image
     except ImportError as fault:
-        raise EnvironmentFault("Pillow", "is needed to read masks", hint="Run: pip install pillow") from fault
+        raise EnvironmentFault("Pillow", "is needed to read masks", hint=f"Run `{pip_package('Pillow')}`.") from fault
     data = read_capped(Path(os.path.realpath(path)), 2 * MAX_PIXELS)
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:

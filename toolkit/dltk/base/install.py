@@ -1,0 +1,155 @@
+"""The commands that bring what is missing, as they work where dltk runs: from a checkout, a wheel, or in run.py.
+
+The distribution is called `dltk-edge`, the command and the import `dltk`: on the package index `dltk` is another
+project. A checkout is installed again with the extra. Beside a wheel the packages of the extra are named, with the
+bounds that the wheel's own metadata has, since nothing says that dltk can be fetched from an index.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import sys
+import sysconfig
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+__all__ = ["DISTRIBUTION", "own_version", "pip_extra", "pip_install", "pip_package", "to_update"]
+
+DISTRIBUTION = "dltk-edge"
+
+# What run.py and a machine behind ssh need names for: dltk's sources are there without its metadata.
+_BARE = {
+    "": ("numpy", "Pillow"),
+    "control": ("gymnasium",),
+    "heic": ("pillow-heif",),
+    "onnx": ("onnxruntime",),
+    "sign": ("cryptography",),
+    "text": ("tokenizers",),
+    "tflite": ("ai-edge-litert",),
+}
+_FILE = globals().get("__file__")  # the modules that run.py carries have none
+
+
+def own_version() -> str:
+    """The version of the dltk that runs."""
+    return metadata.version(DISTRIBUTION)
+
+
+def pip_extra(extra: str) -> str:
+    """The command that brings the extra `extra` of dltk to this Python; "": what dltk needs in any case."""
+    folder = _checkout()
+    if folder is None:
+        return pip_install(*_missing(_requirements(extra)))
+    return _pip([f"{folder}[{extra}]" if extra else str(folder)], editable=_runs_from(folder))
+
+
+def pip_package(name: str) -> str:
+    """The command that brings the package `name` to this Python, in a version that dltk takes."""
+    asked = [found for extra in ("", *_extras()) for found in _requirements(extra) if _same(found, name)]
+    return pip_install(asked[0] if asked else name)
+
+
+def pip_install(*requirements: str, upgrade: bool = False) -> str:
+    """The command that brings `requirements`, as pip writes them, to this Python."""
+    return _pip([*(["-U"] if upgrade else []), *requirements])
+
+
+def to_update() -> str:
+    """A sentence: how a newer dltk comes here."""
+    folder = _checkout()
+    if folder is not None:
+        command = _pip([str(folder)], editable=_runs_from(folder))
+        return f"Bring the checkout {folder} up to date, and run `{command}`."
+    if _metadata() is None:
+        return "Use a newer dltk, or the run.py beside it."
+    return f"Install a newer wheel of {DISTRIBUTION} (`make wheel` builds it in a checkout)."
+
+
+def _pip(words: list[str], *, editable: bool = False) -> str:
+    """Of the Python that runs: the first pip on the PATH may be another one's, and an environment of uv has none."""
+    python = Path(sys.executable or "python3")
+    line = shlex.join([*(["-e"] if editable else []), *words])
+    if find_spec("pip") is None and shutil.which("uv") is not None:
+        return f"uv pip install --python {shlex.quote(str(python))} {line}"
+    if sys.prefix == sys.base_prefix and Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists():
+        # The system's own Python (PEP 668): pip refuses to install there.
+        return f"{python} -m venv --system-site-packages .venv && . .venv/bin/activate && pip install {line}"
+    found = shutil.which("pip")
+    is_mine = found is not None and Path(found).parent == python.parent
+    return f"{'pip' if is_mine else f'{shlex.quote(str(python))} -m pip'} install {line}"
+
+
+def _checkout() -> Path | None:
+    """The checkout that dltk runs from, or was installed from, while it is there."""
+    if _FILE is not None and len(Path(_FILE).resolve().parents) > 3:
+        folder = Path(_FILE).resolve().parents[3]
+        if _runs_from(folder) and _is_checkout(folder):
+            return folder
+    found = _metadata()
+    try:
+        origin = json.loads((found and found.read_text("direct_url.json")) or "{}")
+        url = urlsplit(str(origin["url"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+    folder = Path(unquote(url.path))
+    return folder if url.scheme == "file" and "dir_info" in origin and _is_checkout(folder) else None
+
+
+def _is_checkout(folder: Path) -> bool:
+    return (folder / "toolkit" / "dltk").is_dir() and (folder / "setup.cfg").is_file()
+
+
+def _runs_from(folder: Path) -> bool:
+    return _FILE is not None and folder / "toolkit" in Path(_FILE).resolve().parents
+
+
+def _metadata() -> metadata.Distribution | None:
+    try:
+        return metadata.distribution(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _extras() -> tuple[str, ...]:
+    found = _metadata()
+    return tuple(_BARE) if found is None else tuple(found.metadata.get_all("Provides-Extra") or ())
+
+
+def _requirements(extra: str) -> list[str]:
+    """What dltk's metadata asks for with `extra`, such as "onnxruntime>=1.20,<1.33"."""
+    found = _metadata()
+    if found is None or found.requires is None:
+        return list(_BARE.get(extra) or [f"{DISTRIBUTION}[{extra}]"])
+    kept = []
+    for line in found.requires:
+        requirement, _, marker = line.partition(";")
+        named = re.search(r"""extra\s*==\s*["']([\w-]+)["']""", marker)
+        if (named[1] if named else "") == extra:
+            kept.append(requirement.strip())
+    return kept
+
+
+def _missing(requirements: list[str]) -> list[str]:
+    """Those whose package is not installed; all, where each is."""
+    return [each for each in requirements if not _is_installed(_name(each))] or requirements
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+
+
+def _same(requirement: str, name: str) -> bool:
+    return re.sub(r"[-_.]+", "-", _name(requirement)).lower() == re.sub(r"[-_.]+", "-", name).lower()
