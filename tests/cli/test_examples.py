@@ -221,7 +221,7 @@ def test_an_example_that_trains_runs(line, tmp_path, request, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("dltk bench exported/tulips --thread 2", "No such option"),
+        ("dltk bench exported/tulips --thread 2", "no such option"),
         ("dltk report exported/tulips --out tulips.pdf", "must end in"),
         ("dltk predict exported/tulips rose.gif", "nothing here makes 'rose.gif'"),
     ],

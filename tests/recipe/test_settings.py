@@ -49,8 +49,8 @@ def test_nested_keys_and_order():
 @pytest.mark.parametrize(
     ("pair", "message"),
     [
-        ("fit.epoch=3", "setting fit.epoch: is not known. Did you mean 'epochs'?"),
-        ("data.sise=3", "Did you mean 'size'?"),
+        ("fit.epoch=3", "setting fit.epoch: is not known. Did you mean 'fit.epochs'?"),
+        ("data.sise=3", "Did you mean 'data.size'?"),
         ("fit=3", "is a group"),
         ("seed.x=3", "is a single value"),
         ("seed", "must be KEY=VALUE"),

@@ -25,6 +25,8 @@ __all__ = [
     "UsageError",
     "as_error",
     "did_you_mean",
+    "misnamed",
+    "printable",
     "shorten",
 ]
 
@@ -50,7 +52,13 @@ class DltkError(Exception):
         if self.received is not None:
             text += f"; received {shorten(self.received)}"
         text = text.rstrip(".") + "."
-        return _printable(f"{text} {self.hint}" if self.hint else text)
+        return printable(f"{text} {self.hint}" if self.hint else text)
+
+    def told(self) -> dict[str, Any]:
+        """What `--json` prints of it: what is wrong, where, what to do next, and the exit code."""
+        received = "" if self.received is None else f"; received {shorten(self.received)}"
+        words = {"error": f"{self.rule}{received}", "where": self.where, "hint": self.hint}
+        return {name: printable(text) for name, text in words.items()} | {"code": self.exit_code}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, for another process; `as_error` makes the error of them."""
@@ -117,7 +125,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"Known: {', '.join(names)}." if names else ""
 
 
-def _printable(text: str) -> str:
+def misnamed(wanted: str, given: Iterable[object]) -> str:
+    """A sentence for a name that must be among `given` and is not, where either may be the one that is misspelt.
+
+    `did_you_mean` is for a word of the user's that must be one of ours.
+    """
+    names = {str(name).casefold(): str(name) for name in given}
+    near = difflib.get_close_matches(wanted.casefold(), names, n=1, cutoff=0.6)
+    return f"The nearest is {names[near[0]]!r}: both must be called the same." if near else ""
+
+
+def printable(text: str) -> str:
     """`text` on one line: names of files and keys may hold anything, also what would move a terminal's cursor."""
     if text.isprintable():
         return text

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from dltk.cli import options
+from dltk.cli.usage import Keys, Suggesting
 
 __all__ = ["adopt"]
 
 
-@click.command()
+def _recipes() -> str:
+    """A sentence that lists the recipes whose task a model can be adopted for."""
+    from dltk.recipe.load import load, registered
+    from dltk.workflows.adopt import adopts
+
+    names = [name for name in registered() if adopts(load(name).task)]
+    return f"Known: {', '.join(names)}; or the path of a recipe file. `dltk recipes NAME` describes one."
+
+
+def _keys(words: Sequence[str]) -> Keys:
+    """The recipe's settings, and those of `input`."""
+    from dltk.recipe.settings import describe
+    from dltk.workflows.conventions import Input
+
+    return [*options.recipe_keys(words), *(("--set ", leaf) for leaf in describe(Input(), "input."))]
+
+
+@click.command(cls=Suggesting, keys=_keys, known={"recipe": _recipes})
 @click.argument("model", type=options.PATH)
 @click.option("--recipe", required=True, help="Recipe whose task the model does; its settings say how data is read.")
 @options.data

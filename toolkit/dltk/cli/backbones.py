@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from dltk.base.files import canonical_json
 from dltk.cli import options
 from dltk.models.table import BACKBONES, Backbone
 from dltk.models.weights import at_hand
@@ -29,7 +28,7 @@ def backbones(as_json: bool) -> None:
     """
     facts = [_facts(each) for each in BACKBONES.values()]
     if as_json:
-        click.echo(canonical_json({"backbones": facts}), nl=False)
+        options.write({"backbones": facts})
     else:
         _print(facts)
 

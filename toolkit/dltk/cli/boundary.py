@@ -1,51 +1,92 @@
-"""The one place where errors become a line on stderr and an exit code."""
+"""The one place where errors become a line on stderr, a JSON document on stdout, and an exit code."""
 
 from __future__ import annotations
 
 import errno
+import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
 from dltk.base.errors import DltkError, LimitError
 from dltk.base.files import canonical_json, disk_fault
+from dltk.cli.options import write
+from dltk.cli.usage import as_usage
 
-__all__ = ["INTERRUPTED", "TERMINATED", "end_cleanly_on_sigterm", "error_boundary"]
+__all__ = ["INTERRUPTED", "TERMINATED", "Unmet", "end_cleanly_on_sigterm", "error_boundary"]
 
 INTERRUPTED, TERMINATED = 130, 143
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # whatever a third party's code was writing
 _CLEAN_UP = 5.0  # seconds that it is given
+_OUR_FAULT = "This is a fault of dltk's own: please report it, with the traceback on stderr."
 _last_term = -_CLEAN_UP
 
 
-@contextmanager
-def error_boundary() -> Iterator[None]:
-    """Turn a DltkError into its message and exit code, Ctrl-C into 130, a full disk anywhere into 5.
+class Unmet(Exception):
+    """A limit that was not met, after which a command still shows what it found.
 
-    Anything else is a fault of dltk's own: it passes through, and Python prints the traceback and ends with 1.
+    Args:
+        fault: the error, which gives the message and the exit code.
+        value: the command's document; `--json` prints it together with the error's fields.
+        text: the same for a person, on stdout.
     """
+
+    def __init__(self, fault: LimitError, value: Mapping[str, Any], text: str) -> None:
+        super().__init__(str(fault))
+        self.fault, self.value, self.text = fault, value, text
+
+
+@contextmanager
+def error_boundary(words: Sequence[str] = ()) -> Iterator[None]:
+    """Turn errors into their message and exit code, Ctrl-C into 130, a full disk anywhere into 5.
+
+    Anything else is a fault of dltk's own: it passes through, and Python prints the traceback and ends with 1. With
+    `--json` among `words`, what was typed behind `dltk`, stdout gets the error as one document in each of these cases.
+    """
+    as_json = "--json" in words[: words.index("--") if "--" in words else len(words)]
     try:
         yield
+    except Unmet as unmet:
+        if not as_json:
+            write(unmet.text)
+        raise _ended(unmet.fault, as_json, unmet.value) from unmet
     except DltkError as error:
-        if isinstance(error, LimitError) and error.measured is not None:
-            click.echo(_measured(error.measured), err=True)
-        raise _ended(error) from error
+        raise _ended(error, as_json, _measured(error, as_json)) from error
+    except click.UsageError as fault:
+        known = as_usage(fault, words)
+        if fault.ctx is not None and not as_json:
+            click.echo(f"{fault.ctx.get_usage()}\n", err=True)
+        raise _ended(known, as_json) from fault
     except OSError as fault:
-        known = disk_fault(fault.filename or "disk", fault) if fault.errno in _DISK else None
-        if known is None:
+        known_disk = disk_fault(fault.filename or "disk", fault) if fault.errno in _DISK else None
+        if known_disk is None:
+            _our_fault(fault, as_json and fault.errno != errno.EPIPE)
             raise
         _let_go_of_stdout()
-        raise _ended(known) from fault
+        raise _ended(known_disk, as_json) from fault
     except KeyboardInterrupt as interrupt:
         click.echo("Interrupted; nothing half-written is left.", err=True)
+        _document({"error": "interrupted", "where": _command(words), "hint": "", "code": INTERRUPTED}, as_json)
         raise click.exceptions.Exit(INTERRUPTED) from interrupt
+    except SystemExit as end:
+        if end.code == TERMINATED:
+            _document({"error": "terminated", "where": _command(words), "hint": "", "code": TERMINATED}, as_json)
+        raise
+    except (click.exceptions.Exit, click.ClickException, click.Abort):
+        raise
+    except Exception as fault:
+        _our_fault(fault, as_json)
+        raise
 
 
 def end_cleanly_on_sigterm() -> None:
@@ -62,9 +103,40 @@ def _terminate(number: int, frame: FrameType | None) -> None:
         raise SystemExit(TERMINATED)
 
 
-def _ended(error: DltkError) -> click.exceptions.Exit:
+def _ended(error: DltkError, as_json: bool, found: Mapping[str, Any] | None = None) -> click.exceptions.Exit:
     click.echo(f"Error: {error}", err=True)
+    _document({**(found or {}), **error.told()}, as_json)
     return click.exceptions.Exit(error.exit_code)
+
+
+def _measured(error: DltkError, as_json: bool) -> dict[str, Any]:
+    """What a limit was missed by: on stderr for a person, as the field "measured" of the document."""
+    if not isinstance(error, LimitError) or error.measured is None:
+        return {}
+    if not as_json:
+        click.echo(_as_text(error.measured), err=True)
+    return {"measured": _plain(error.measured)}
+
+
+def _our_fault(fault: Exception, as_json: bool) -> None:
+    frames = traceback.extract_tb(fault.__traceback__)
+    where = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "dltk"
+    said = f"{type(fault).__name__}: {fault}"
+    _document({"error": said, "where": where, "hint": _OUR_FAULT, "code": 1}, as_json)
+
+
+def _document(found: Mapping[str, Any], as_json: bool) -> None:
+    """`found` on stdout; where stdout is closed or full, the exit code has to say it alone."""
+    if not as_json:
+        return
+    try:
+        write(_plain(found))
+    except OSError:
+        _let_go_of_stdout()
+
+
+def _command(words: Sequence[str]) -> str:
+    return " ".join(["dltk", *words[:1]])
 
 
 def _let_go_of_stdout() -> None:
@@ -75,8 +147,19 @@ def _let_go_of_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _measured(measured: object) -> str:
+def _as_text(measured: object) -> str:
     try:
         return canonical_json(measured).decode().rstrip()
     except (TypeError, ValueError):  # not JSON, or a NaN that is the very thing being reported
         return str(measured)
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON has it: a NaN or an infinity, which may be what is reported, by its name."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

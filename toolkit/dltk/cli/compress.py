@@ -11,7 +11,9 @@ import click
 
 from dltk.base.errors import LimitError, UsageError
 from dltk.cli import options
+from dltk.cli.boundary import Unmet
 from dltk.cli.console import progress
+from dltk.cli.usage import Keys, Suggesting
 
 if TYPE_CHECKING:
     from dltk.edge.device import Device
@@ -19,7 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["compress"]
 
 
-@click.command()
+def _keys(words: Sequence[str]) -> Keys:
+    """The settings of every step."""
+    from dltk.compress.steps import STEPS
+    from dltk.recipe.settings import describe
+
+    return [(f"--step {name}:", leaf) for name, step in STEPS.items() for leaf in describe(step.defaults)]
+
+
+@click.command(cls=Suggesting, keys=_keys)
 @click.argument("run", type=options.PATH)
 @click.option(
     "--step",
@@ -119,9 +129,10 @@ def compress(
     except LimitError as fault:
         if not isinstance(fault.measured, dict) or "search" not in fault.measured:
             raise
-        _show(Path(out or f"{run}-compressed"), fault.measured, as_json)
-        raise LimitError(fault.where, fault.rule, fault.received, fault.hint) from fault
-    _show(made.run.path, made.report, as_json)
+        found = _found(Path(out or f"{run}-compressed"), fault.measured)
+        raise Unmet(fault, found, _text(found)) from fault
+    found = _found(made.run.path, made.report)
+    options.show(found, _text(found), as_json)
 
 
 @contextmanager
@@ -139,11 +150,10 @@ def _device(host: str | None, python: str) -> Iterator[Device]:
         yield there
 
 
-def _show(path: Path, report: Mapping[str, Any], as_json: bool) -> None:
+def _found(path: Path, report: Mapping[str, Any]) -> dict[str, Any]:
     rows = report["artifacts"]
     passed = all(row["passed"] for row in rows)
-    found = {"run": str(path), **report, "passed": passed, "next": _next(path, rows)}
-    options.show(found, _text(found), as_json)
+    return {"run": str(path), **report, "passed": passed, "next": _next(path, rows)}
 
 
 def _next(path: Path, rows: Sequence[Mapping[str, Any]]) -> list[str]:

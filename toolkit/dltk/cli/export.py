@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,20 @@ import click
 
 from dltk.base.errors import LimitError, UsageError
 from dltk.cli import options
+from dltk.cli.usage import Keys, Suggesting
 
 __all__ = ["export"]
 
 
-@click.command()
+def _keys(words: Sequence[str]) -> Keys:
+    """The limits of the gate."""
+    from dltk.recipe.settings import describe
+    from dltk.validate import Gate
+
+    return [("--gate ", leaf) for leaf in describe(Gate())]
+
+
+@click.command(cls=Suggesting, keys=_keys)
 @click.argument("run", type=options.PATH)
 @click.option(
     "--format",
@@ -78,8 +87,9 @@ def export(
     from dltk.recipe.settings import assign
     from dltk.validate import Gate
 
-    gate = assign(Gate(), limits)
+    gate = assign(Gate(), limits, flag="--gate")
     from dltk import workflows  # loads TensorFlow: only once a command runs
+    from dltk.cli.boundary import Unmet
     from dltk.cli.console import progress
 
     try:
@@ -96,8 +106,7 @@ def export(
             progress=progress(),
         )
     except LimitError as fault:
-        options.show(_rows(fault), _failed(_rows(fault)), as_json)
-        raise LimitError(fault.where, fault.rule, fault.received, fault.hint) from fault
+        raise Unmet(fault, _rows(fault), _failed(_rows(fault))) from fault
     found = made.as_dict()
     options.show(found, _text(found), as_json)
 

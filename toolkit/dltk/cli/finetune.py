@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from dltk.cli import options
+from dltk.cli.usage import Suggesting
 
 __all__ = ["finetune"]
 
 
-@click.command()
+@click.command(cls=Suggesting, keys=options.recipe_keys, known={"recipe": options.recipe_names})
 @click.argument("recipe")
 @options.data
 @options.run

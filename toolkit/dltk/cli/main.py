@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dltk.base.errors import did_you_mean
+from dltk.base.errors import UsageError, did_you_mean
 from dltk.cli.boundary import end_cleanly_on_sigterm, error_boundary
 from dltk.cli.native_log import hide_native_log
 
@@ -29,6 +29,30 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # name -> "module:command" and the 
     "cache": ("dltk.cli.cache:cache", "List or clear dltk's cache."),
 }
 
+_WORDS = "dltk.words"
+# What other tools call a command of ours.
+_ELSEWHERE: Mapping[str, str] = {
+    "train": "finetune",
+    "fit": "finetune",
+    "tune": "finetune",
+    "import": "adopt",
+    "quantize": "compress",
+    "prune": "compress",
+    "convert": "export",
+    "deploy": "export",
+    "eval": "validate",
+    "evaluate": "validate",
+    "test": "validate",
+    "verify": "validate",
+    "infer": "predict",
+    "classify": "predict",
+    "run": "predict",
+    "benchmark": "bench",
+    "info": "doctor",
+    "list": "recipes",
+    "models": "backbones",
+}
+
 
 class _LazyGroup(click.Group):
     """A group that knows names and help lines, and imports a command only to run it."""
@@ -47,19 +71,24 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"there is no command {args[0]!r}. {did_you_mean(args[0], COMMANDS)}", ctx)
+            known = _ELSEWHERE.get(args[0].lower())
+            hint = f"Did you mean {known!r}?" if known else did_you_mean(args[0], COMMANDS)
+            raise UsageError(f"dltk {args[0]}", "there is no such command", hint=hint)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
-    def make_context(self, *given: Any, **named: Any) -> click.Context:
-        with error_boundary():  # Ctrl-C counts from here on
-            return super().make_context(*given, **named)
+    def make_context(self, info_name: str | None, args: list[str], *given: Any, **named: Any) -> click.Context:
+        words = tuple(args)
+        with error_boundary(words):  # Ctrl-C counts from here on
+            ctx = super().make_context(info_name, args, *given, **named)
+        ctx.meta[_WORDS] = words
+        return ctx
 
     def invoke(self, ctx: click.Context) -> object:
-        with error_boundary():
+        with error_boundary(ctx.meta[_WORDS]):
             return super().invoke(ctx)
 
 

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from dltk.base.errors import UsageError
-from dltk.base.files import canonical_json
+from dltk.base.errors import DltkError, UsageError
+from dltk.cli.usage import Keys
+from dltk.recipe.load import load, registered
+from dltk.recipe.settings import describe
 
-__all__ = ["PATH", "as_json", "data", "host", "pairs", "python_of", "resume", "run", "show", "verify"]
+__all__ = [
+    "PATH",
+    "as_json",
+    "data",
+    "host",
+    "pairs",
+    "python_of",
+    "recipe_keys",
+    "recipe_names",
+    "resume",
+    "run",
+    "show",
+    "verify",
+    "write",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -69,6 +87,37 @@ def verify(command: Command) -> Command:
     return click.option("--verify", type=PATH, metavar="KEY", help=text)(command)
 
 
+def recipe_keys(words: Sequence[str]) -> Keys:
+    """The settings of the first recipe that is named among `words`; none where there is none."""
+    known = registered()
+    for word in words[1:]:
+        name = word.partition("=")[2] if word.startswith("--recipe=") else word
+        if name in known or (name.endswith(".py") and Path(name).is_file()):
+            try:
+                return [("--set ", leaf) for leaf in describe(load(name).settings)]
+            except DltkError:
+                return ()
+    return ()
+
+
+def recipe_names() -> str:
+    """A sentence that lists the recipes."""
+    return f"Known: {', '.join(registered())}; or the path of a recipe file. `dltk recipes` describes them."
+
+
 def show(value: Mapping[str, Any], text: str, as_json: bool) -> None:
     """Print a result to stdout: `text` for a person, or `value` as JSON."""
-    click.echo(canonical_json(value).decode().rstrip("\n") if as_json else text)
+    write(value if as_json else text)
+
+
+def write(found: Mapping[str, Any] | str) -> None:
+    """A text, or one JSON document in UTF-8 whatever the terminal's encoding, on stdout.
+
+    Names of files need not be UTF-8: what is not is escaped.
+    """
+    if isinstance(found, str):
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        click.echo(found.encode(encoding, "backslashreplace").decode(encoding))
+        return
+    text = json.dumps(found, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    click.echo(text.encode("utf-8", "backslashreplace"))

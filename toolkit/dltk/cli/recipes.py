@@ -10,7 +10,7 @@ import click
 from dltk.cli import options
 from dltk.recipe.load import load, registered
 from dltk.recipe.recipe import Recipe
-from dltk.recipe.settings import describe
+from dltk.recipe.settings import describe, shown
 
 __all__ = ["recipes"]
 
@@ -51,19 +51,13 @@ def _as_dict(recipe: Recipe) -> dict[str, Any]:
 def _as_text(recipe: Recipe) -> str:
     default = f"\nWithout --data: {recipe.data.default}" if recipe.data.default else ""
     sample = "\n".join(f"    {line}" for line in recipe.data.sample.splitlines())
-    rows = [(leaf.key, _value(leaf.value), f"{leaf.help} ({leaf.kind})") for leaf in describe(recipe.settings)]
+    rows = [(leaf.key, shown(leaf.value) or "-", f"{leaf.help} ({leaf.kind})") for leaf in describe(recipe.settings)]
     parts = (
         f"{recipe.name}: {recipe.summary}",
         f"Data: {recipe.data.layout}\n{sample}{default}",
         f"Settings, changed with --set KEY=VALUE:\n{_columns(rows, indent='    ')}",
     )
     return "\n\n".join(parts)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "-"
-    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
 def _columns(rows: Sequence[tuple[str, ...]], indent: str = "") -> str:

@@ -29,13 +29,12 @@ def validate(bundle: Path, data: str | None, verify: Path | None, as_json: bool)
         dltk validate exported/flowers.zip --verify public.pem
     """
     from dltk.base.errors import LimitError
+    from dltk.cli.boundary import Unmet
     from dltk.edge.replay import as_text, replay
 
     try:
         report = replay(bundle, data=data, verify=verify, isolated=True)
     except LimitError as error:
         measured: Any = error.measured
-        options.show(measured, as_text(measured), as_json)
-        error.measured = None  # it has been shown
-        raise
+        raise Unmet(error, measured, as_text(measured)) from error
     options.show(report, as_text(report), as_json)

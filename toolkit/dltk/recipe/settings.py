@@ -11,8 +11,9 @@ from typing import Any, Literal, TypeVar, Union
 
 from dltk.base.errors import InputError, did_you_mean
 from dltk.base.files import canonical_json, sha256
+from dltk.recipe.near import near_keys, settings_hint
 
-__all__ = ["Setting", "apply", "as_dict", "assign", "describe", "digest", "from_dict", "setting"]
+__all__ = ["Setting", "apply", "as_dict", "assign", "describe", "digest", "from_dict", "setting", "shown"]
 
 Tree = TypeVar("Tree")
 
@@ -32,8 +33,11 @@ class Setting:
     help: str
 
 
-def assign(settings: Tree, pairs: Iterable[str]) -> Tree:
+def assign(settings: Tree, pairs: Iterable[str], *, flag: str = "--set") -> Tree:
     """`settings` with each `KEY=VALUE` of `pairs` put in, text turned into the field's type.
+
+    Args:
+        flag: the option that the pairs were given with.
 
     Raises:
         InputError: on an unknown key, a value of the wrong type, or one out of range.
@@ -41,7 +45,8 @@ def assign(settings: Tree, pairs: Iterable[str]) -> Tree:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
-            raise InputError(f"--set {pair}", "must be KEY=VALUE", hint="For example --set data.size=64.")
+            hint = f"For example {flag} {_example(settings, pair)}."
+            raise InputError(f"{flag} {pair}", "must be KEY=VALUE", hint=hint)
         settings = _put(settings, key.strip().split("."), text.strip(), key.strip())
     return settings
 
@@ -86,17 +91,18 @@ def describe(settings: Any, prefix: str = "") -> Iterator[Setting]:
             yield Setting(f"{prefix}{item.name}", _kind_name(hints[item.name]), value, item.metadata.get("help", ""))
 
 
-def _put(settings: Any, path: list[str], value: Any, key: str) -> Any:
+def _put(settings: Any, path: list[str], value: Any, key: str, root: Any = None) -> Any:
+    """`settings`, a group within `root` or the whole tree, with one leaf changed."""
+    root = settings if root is None else root
     names = [item.name for item in fields(settings)]
     if path[0] not in names:
-        whole = [leaf.key for leaf in describe(settings)]
-        hint = did_you_mean(".".join(path), whole)
+        hint = settings_hint(key, (leaf.key for leaf in describe(root)))
         raise InputError(f"setting {key}", "is not known", hint=hint)
     current = getattr(settings, path[0])
     if is_dataclass(current):
         if len(path) == 1:
             raise InputError(f"setting {key}", "is a group", hint=f"Set one of its keys: {_keys(current, key)}.")
-        return replace(settings, **{path[0]: _put(current, path[1:], value, key)})
+        return replace(settings, **{path[0]: _put(current, path[1:], value, key, root)})
     if len(path) > 1:
         raise InputError(f"setting {key}", f"{path[0]!r} is a single value, not a group")
     item = next(item for item in fields(settings) if item.name == path[0])
@@ -104,6 +110,20 @@ def _put(settings: Any, path: list[str], value: Any, key: str) -> Any:
     parsed = _parse(kind, value, key) if isinstance(value, str) else _check_type(kind, value, key)
     _check_range(parsed, item.metadata, key)
     return replace(settings, **{path[0]: parsed})
+
+
+def _example(settings: Any, word: str) -> str:
+    """A pair that can be given: of the key nearest to `word`, or the first that has a value, with its own value."""
+    leaves = {leaf.key: leaf for leaf in describe(settings)}
+    key = next(iter(near_keys(word, leaves)), next((key for key in leaves if leaves[key].value not in ((), None)), ""))
+    return f"{key}={shown(leaves[key].value)}" if key else "KEY=VALUE"
+
+
+def shown(value: Any) -> str:
+    """`value` as `KEY=VALUE` takes it."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
 def _parse(kind: Any, text: str, key: str) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk import tasks
-from dltk.base.errors import InputError, did_you_mean
+from dltk.base.errors import InputError
 from dltk.base.files import building_folder, read_capped, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
@@ -21,6 +21,7 @@ from dltk.edge.signature import Signature
 from dltk.recipe import Built
 from dltk.recipe.groups import Augmentation
 from dltk.recipe.load import read, resolve
+from dltk.recipe.near import settings_hint
 from dltk.recipe.settings import apply, as_dict, assign
 from dltk.run import Run
 from dltk.tasks.base import spread
@@ -28,7 +29,7 @@ from dltk.workflows.conventions import Input, best_guess, is_near_chance, worth
 from dltk.workflows.finish import finish_run, require_test_samples
 from dltk.workflows.keras_file import open_keras
 
-__all__ = ["adopt"]
+__all__ = ["adopt", "adopts"]
 
 _SAMPLES = 256  # that are scored under other conventions
 _BATCH = 32
@@ -59,7 +60,7 @@ def adopt(
     """
     loaded = read(recipe)
     task = tasks.task(loaded.recipe.task)
-    if task.family != "classification":
+    if not adopts(task.name):
         raise InputError(f"--recipe {loaded.recipe.name}", "adopt takes image classifiers", f"task {task.name}")
     pairs, given = _split(set, loaded.recipe.settings)
     settings = resolve(replace(loaded.recipe, settings=_without_views(loaded.recipe.settings)), pairs)
@@ -85,6 +86,11 @@ def adopt(
     return Run(path)
 
 
+def adopts(task: str) -> bool:
+    """Whether a model that somebody already has can do the task called `task`."""
+    return tasks.task(task).family == "classification"
+
+
 def _split(pairs: Iterable[str], settings: Any) -> tuple[list[str], Input]:
     """The pairs for the recipe, and those that say what the model wants."""
     ours: list[str] = []
@@ -95,8 +101,13 @@ def _split(pairs: Iterable[str], settings: Any) -> tuple[list[str], Input]:
     for pair in ours:
         key = pair.removeprefix(_GROUP).partition("=")[0].strip()
         if key not in names:
-            raise InputError(f"setting {_GROUP}{key}", "is not known", hint=did_you_mean(key, names))
-    return theirs, assign(Input(), [pair.removeprefix(_GROUP) for pair in ours])
+            hint = settings_hint(f"{_GROUP}{key}", (f"{_GROUP}{name}" for name in names))
+            raise InputError(f"setting {_GROUP}{key}", "is not known", hint=hint)
+    try:
+        return theirs, assign(Input(), [pair.removeprefix(_GROUP) for pair in ours])
+    except InputError as fault:  # named as the user wrote it
+        where = fault.where.replace("setting ", f"setting {_GROUP}", 1).replace("--set ", f"--set {_GROUP}", 1)
+        raise InputError(where, fault.rule, fault.received, fault.hint) from fault
 
 
 def _without_views(settings: Any) -> Any:

@@ -74,9 +74,10 @@ def compress(
     """
     limits = limits or Limits()
     _check_trials(trials, bool(limits) and not steps)
+    planned = parse_steps(tuple(steps))
     source = Run.open(run)
     settings = source.settings()
-    planned = parse_steps(tuple(steps) or (() if limits else settings.compress.steps))
+    planned = planned or parse_steps(() if limits else settings.compress.steps)
     path = Path(out or f"{Path(run)}-compressed")
     asked = _asked(source, planned, limits, device)
     started = _started(path, asked) if resume else None

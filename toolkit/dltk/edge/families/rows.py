@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError, did_you_mean
+from dltk.base.errors import InputError, misnamed
 from dltk.base.files import parse_json
 from dltk.edge import preprocess
 from dltk.edge.families.base import Tensors, Whole
@@ -190,7 +190,7 @@ def _cell(given: Any, name: str) -> str:
     if not isinstance(given, Mapping):
         raise InputError("row", "must be a JSON object: {column: value, ...}", given)
     if name not in given:
-        raise InputError("row", f"needs a column {name!r}", ", ".join(map(str, given)), did_you_mean(name, given))
+        raise InputError("row", f"needs a column {name!r}", ", ".join(map(str, given)), misnamed(name, given))
     value = given[name]
     if value is None:
         return ""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError, did_you_mean
+from dltk.base.errors import InputError, misnamed
 from dltk.base.files import read_capped
 
 __all__ = ["Table", "read_table"]
@@ -46,7 +46,7 @@ class Table:
             InputError: if there is no such column.
         """
         if name not in self.header:
-            raise InputError(f"{self.path}, line 1", f"needs a column {name!r}", hint=did_you_mean(name, self.header))
+            raise InputError(f"{self.path}, line 1", f"needs a column {name!r}", hint=misnamed(name, self.header))
         index = self.header.index(name)
         return tuple(row[index] for row in self.rows)
 
@@ -142,7 +142,8 @@ def _check_header(header: list[str], required: Sequence[str], where: str) -> Non
         if (missing or len(header) == 1) and any(sign in cell for cell in header):
             raise InputError(where, "cells must be separated by commas", name, "Save it with commas.")
     if missing:
-        raise InputError(where, f"needs a column {missing[0]!r}", ", ".join(header))
+        given = [name for name in header if name not in required]
+        raise InputError(where, f"needs a column {missing[0]!r}", ", ".join(header), misnamed(missing[0], given))
     for name in header:
         if not name.strip() or header.count(name) > 1:
             raise InputError(where, "every column needs a name of its own", repr(name))
