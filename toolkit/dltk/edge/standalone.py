@@ -1,4 +1,4 @@
-"""The command line of run.py, which every bundle carries: its model runs with it where dltk is not installed."""
+"""The command line of run.pyz, which every bundle carries: its model runs with it where dltk is not installed."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ INPUT is what `dltk predict` takes: the path of a picture, recording, CSV or tex
 With --tensor the model gets input tensors as they are, and its output tensors are printed."""
 
 
-def main(folder: Path, words: Sequence[str] | None = None) -> int:
+def main(folder: Path | str, words: Sequence[str] | None = None) -> int:
     """Do what `words` say (default: those of the process) with the bundle in `folder`; returns the exit code."""
-    options = _parser().parse_args(words)
+    folder, options = Path(folder), _parser().parse_args(words)
     try:
         if options.check:
             _check(folder, options)
@@ -41,7 +41,7 @@ def main(folder: Path, words: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("run.py", description=_ABOUT, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser("run.pyz", description=_ABOUT, formatter_class=argparse.RawTextHelpFormatter)
     add = parser.add_argument
     add("inputs", metavar="INPUT", nargs="*")
     add("--artifact", metavar="FILE", help="the model file of the bundle to run")
