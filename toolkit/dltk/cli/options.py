@@ -11,7 +11,7 @@ import click
 from dltk.base.errors import UsageError
 from dltk.base.files import canonical_json
 
-__all__ = ["PATH", "as_json", "data", "host", "pairs", "python_of", "resume", "run", "show", "verify"]
+__all__ = ["PATH", "as_json", "data", "host", "max_memory", "pairs", "python_of", "resume", "run", "show", "verify"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -67,6 +67,19 @@ def verify(command: Command) -> Command:
     """`--verify`, a public key."""
     text = "Refuse the bundle unless it is signed with the private half of this public key (a PEM file)."
     return click.option("--verify", type=PATH, metavar="KEY", help=text)(command)
+
+
+def max_memory(command: Command) -> Command:
+    """`--max-memory`, a size, passed on as a number of bytes."""
+    text = "What the files of BUNDLE may have together.  [default: 1GB]"
+    return click.option("--max-memory", callback=_bytes, metavar="SIZE", help=text)(command)
+
+
+def _bytes(context: click.Context, parameter: click.Parameter, value: str | None) -> int:
+    from dltk.base.sizes import parse_bytes
+    from dltk.edge.integrity import BUDGET
+
+    return BUDGET if value is None else parse_bytes(value, "--max-memory")
 
 
 def show(value: Mapping[str, Any], text: str, as_json: bool) -> None:
