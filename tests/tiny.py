@@ -224,15 +224,17 @@ def artifact(file: str, data: bytes) -> Artifact:
     )
 
 
-def write_bundle(folder: Path, models: dict[str, bytes], *, signature: Signature = SIGNATURE, golden=None) -> Manifest:
-    """A whole, sound bundle in `folder` with these model files."""
+def write_bundle(
+    folder: Path, models: dict[str, bytes], *, signature: Signature = SIGNATURE, golden=None, more=None
+) -> Manifest:
+    """A whole, sound bundle in `folder` with these model files, and `more` files."""
     samples = raws(8)
     golden = golden or {
         "raw": samples,
         "tensor:image": family("classification").tensors(samples, signature)["image"],
         "output:logits": reference(samples)["logits"],
     }
-    files = dict(models)
+    files = {**models, **(more or {})}
     files["golden.npz"] = npz_bytes(golden)
     files["labels.txt"] = "".join(f"{label}\n" for label in signature.labels).encode()
     manifest = Manifest(

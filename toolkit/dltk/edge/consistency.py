@@ -320,9 +320,7 @@ def _after(signature: Signature, name: str) -> Op:
 
 def _require_count(op: Op, key: str, count: int) -> None:
     if np.shape(op[key]) != (count,):
-        raise InputError(
-            f"postprocess: {op['op']}: {key}", f"must be {count} numbers", f"numbers of {np.shape(op[key])}"
-        )
+        raise InputError(f"step {op['op']}: {key}", f"must be {count} numbers", f"numbers of {np.shape(op[key])}")
 
 
 def _picture(signature: Signature) -> None:
