@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dltk.base.files import sha256
+from dltk.base.files import canonical_json, sha256
 from dltk.edge.arrays import npz_bytes
 from dltk.edge.families import family
 from dltk.edge.manifest import MANIFEST, Artifact, FileEntry, Manifest
@@ -30,6 +30,12 @@ SIGNATURE = Signature(
     postprocess=({"op": "softmax", "temperature": 1.0},),
     labels=LABELS,
 )
+
+
+def manifest_bytes(content: dict) -> bytes:
+    """`content` as a canonical manifest with a digest that fits, so that only the content can be at fault."""
+    content = {key: value for key, value in content.items() if key != "digest"}
+    return canonical_json(content | {"digest": sha256(canonical_json(content))})
 
 
 def weights() -> tuple[np.ndarray, np.ndarray]:
@@ -218,15 +224,17 @@ def artifact(file: str, data: bytes) -> Artifact:
     )
 
 
-def write_bundle(folder: Path, models: dict[str, bytes], *, signature: Signature = SIGNATURE, golden=None) -> Manifest:
-    """A whole, sound bundle in `folder` with these model files."""
+def write_bundle(
+    folder: Path, models: dict[str, bytes], *, signature: Signature = SIGNATURE, golden=None, more=None
+) -> Manifest:
+    """A whole, sound bundle in `folder` with these model files, and `more` files."""
     samples = raws(8)
     golden = golden or {
         "raw": samples,
         "tensor:image": family("classification").tensors(samples, signature)["image"],
         "output:logits": reference(samples)["logits"],
     }
-    files = dict(models)
+    files = {**models, **(more or {})}
     files["golden.npz"] = npz_bytes(golden)
     files["labels.txt"] = "".join(f"{label}\n" for label in signature.labels).encode()
     manifest = Manifest(

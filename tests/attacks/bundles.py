@@ -178,7 +178,7 @@ BUNDLES: Mapping[str, Attack] = {
     "manifest-huge-range": _manifest(_range, "value_range must be null or two numbers"),
     "manifest-huge-tolerance": _manifest(_tolerance, "needs a measure and a tolerance"),
     "manifest-huge-size": _manifest(_bytes, "labels.txt"),
-    "manifest-huge-picture": _manifest(_size, "height must be a whole number of pixels up to 8192", "predict"),
+    "manifest-huge-picture": _manifest(_size, "resize: height: must be a whole number from 1 to 8192", "predict"),
     "manifest-name-parent": _manifest(_named(lambda place: "../secret.bin"), "must be a plain file name"),
     "manifest-name-absolute": _manifest(_named(lambda place: str(place.secret)), "must be a plain file name"),
     "manifest-name-nul": _manifest(_named(lambda place: "a\0b"), "must be a plain file name"),

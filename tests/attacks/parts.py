@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,9 +26,9 @@ def sound(folder: Path, file: str = "model.float32.onnx", data: bytes | None = N
     return folder
 
 
-def with_model(folder: Path, signature: Signature) -> Path:
+def with_model(folder: Path, signature: Signature, golden: Mapping[str, Any] | None = None) -> Path:
     """A sound bundle of `signature` around an ONNX model that gives zeros."""
-    golden = {"raw": np.zeros(1)}
+    golden = golden or {"raw": np.zeros(1)}
     files = {"golden.npz": tiny.npz_bytes(golden), **signature.assets, "model.float32.onnx": _zeros(signature)}
     sealed(folder, files, signature)
     return folder

@@ -1,11 +1,14 @@
-"""run.py gives the answers of `dltk predict` where there is no dltk, and refuses what dltk refuses."""
+"""run.pyz gives the answers of `dltk predict` where there is no dltk, and refuses what dltk refuses."""
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,11 +27,11 @@ from dltk.export.runner import RUNNER, runner
 RUNTIMES = {"tflite": ("ai-edge-litert", "flatbuffers"), "onnx": ("onnxruntime", "flatbuffers", "protobuf")}
 
 
-def bundle_of(folder, data, file):
-    """A published bundle of one artifact, with its runner."""
+def bundle_of(folder, data, file, more=None):
+    """A published bundle of one artifact, with its runner and `more` files."""
     sealing = killed_publish.sealing("tiny", data)
     files = {name: value for name, value in sealing.files.items() if name != "model.float32.tflite"}
-    files |= {file: data, RUNNER: runner("classification")}
+    files |= {file: data, RUNNER: runner("classification"), **(more or {})}
     publish(replace(sealing, artifacts=[tiny.artifact(file, data)], files=files), folder)
     return folder
 
@@ -147,12 +150,52 @@ def test_it_refuses_in_a_line_and_with_dltks_exit_codes(device, words, code, sai
     assert "Traceback" not in done.stderr
 
 
-def test_what_lies_beside_it_is_no_code(device, photos, tmp_path):
-    copy = shutil.copytree(device[1], tmp_path / "copy")
-    (copy / "numpy.py").write_text("raise SystemExit('ran')")
-    done = subprocess.run([sys.executable, copy / RUNNER, photos[0]], capture_output=True, text=True)
-    assert done.returncode == 3
-    assert "numpy.py: is not listed in the manifest" in done.stderr
+def _started(site, bundle, photo):
+    """Names of the top modules that are there once a photo was answered, wherever they come from."""
+    code = (
+        "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv.pop(0)\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit: print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code, site, bundle / RUNNER, photo]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return sorted(set(done.stdout.split()[-1000:]) & ({*sys.stdlib_module_names} | {"numpy", "PIL", "dltk"}))
+
+
+@pytest.mark.parametrize("words", [["-I"], [], ["-E"]], ids=["isolated", "plain", "without the environment"])
+def test_what_lies_beside_it_is_no_code(device, photos, tmp_path, words):
+    """A file, or a folder, called like any module that is imported; started from that folder, and from another."""
+    copy, canary = shutil.copytree(device[1], tmp_path / "copy"), tmp_path / "canary"
+    names = _started(*device, photos[0])
+    assert {"linecache", "pathlib", "json", "zipfile", "numpy", "dltk", "os", "__future__"} <= set(names)
+    mark = f"open({str(canary)!r}, 'a').write(__name__)"
+    for number, name in enumerate(sorted({*names, "__main__", "sitecustomize"})):
+        if number % 2 or name == "dltk":
+            (copy / name).mkdir()
+            (copy / name / "__init__.py").write_text(mark)
+        else:
+            (copy / f"{name}.py").write_text(mark)
+    for place, runner_there in ((copy, RUNNER), (tmp_path, copy / RUNNER)):
+        for given in (["--help"], [photos[0]]):
+            command = [sys.executable, *words, runner_there, *given]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=place)
+            assert not canary.exists(), canary.read_text()
+            assert done.returncode == (0 if given == ["--help"] else 3), done.stderr
+    assert "is not listed in the manifest" in done.stderr
+
+
+def test_nor_is_what_the_manifest_lists_and_python_is_led_to(device, photos, tmp_path):
+    """Files of a sealed bundle that are called like modules, in a folder that PYTHONPATH names."""
+    canary, (model,) = tmp_path / "canary", [path for path in device[1].iterdir() if path.name.startswith("model")]
+    mark = f"open({str(canary)!r}, 'a').write(__name__)".encode()
+    more = {f"{name}.py": mark for name in ("numpy", "argparse", "tempfile", "dltk", "PIL")}
+    bundle = bundle_of(tmp_path / "bundle", model.read_bytes(), model.name, more)
+    environment = {**os.environ, "PYTHONPATH": str(bundle)}
+    done = subprocess.run(
+        [sys.executable, RUNNER, photos[0]], capture_output=True, text=True, cwd=bundle, env=environment
+    )
+    assert not canary.exists(), canary.read_text()
+    assert done.stdout == predict(bundle, photos[0]), done.stderr
 
 
 def test_what_is_missing_is_named(device, photos, tmp_path):
@@ -164,23 +207,39 @@ def test_what_is_missing_is_named(device, photos, tmp_path):
     assert (done.returncode, "pip install numpy" in done.stderr) == (5, True)
 
 
+def carried(family):
+    """Path in the archive -> source."""
+    with zipfile.ZipFile(io.BytesIO(runner(family))) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_it_carries_all_that_each_family_imports(family):
+def test_it_carries_all_that_each_family_imports(family, tmp_path):
     """Imports that stand in functions too: each carried module is imported, and nothing else of dltk is."""
+    (tmp_path / RUNNER).write_bytes(runner(family))
+    names = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in carried(family)}
+    modules = names - {"__main__"}
     code = (
-        "import sys; found = {'__name__': 'carried', '__file__': 'run.py'}; exec(sys.stdin.read(), found)\n"
-        "sys.meta_path[:0] = [found['Carried']()]\n"
+        f"import sys; sys.path.insert(0, {str(tmp_path / RUNNER)!r})\n"
         "from importlib import import_module\n"
-        "[import_module(name) for name in found['MODULES']]\n"
+        f"[import_module(name) for name in {sorted(modules)!r}]\n"
         "from dltk.edge.families import family\n"
         f"print(family({family!r}).name)\n"
-        "assert {name for name in sys.modules if name.partition('.')[0] == 'dltk'} == set(found['MODULES'])"
+        f"assert {{name for name in sys.modules if name.partition('.')[0] == 'dltk'}} == {modules!r}"
     )
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", code], input=runner(family).decode(), capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == family
+
+
+def test_its_modules_are_those_of_dltk_and_few_bytes():
+    import dltk
+
+    toolkit = Path(dltk.__file__).parents[1]
+    for family in FAMILIES:
+        files = carried(family)
+        assert len(runner(family)) < 115_000
+        assert all(data == (toolkit / name).read_bytes() for name, data in files.items() if name != "__main__.py")
 
 
 def test_equal_versions_give_equal_files():
@@ -191,12 +250,23 @@ def test_python_3_9_reads_it(tmp_path):
     """`zip(strict=True)` it brings for itself."""
     pytest.importorskip("vermin")
     for family in FAMILIES:
-        found = {"__name__": "carried"}
-        exec(compile(runner(family), "run.py", "exec"), found)
-        for name, source in found["MODULES"].items():
-            (tmp_path / f"{name}.py").write_text(source)
-        (tmp_path / "run.py").write_bytes(runner(family))
+        for name, source in carried(family).items():
+            (tmp_path / name.replace("/", "-")).write_bytes(source)
     tool = Path(sys.executable).with_name("vermin")
     command = [tool, "-t=3.9-", "--no-tips", "--violations", "--exclude", "zip(strict)", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_zip_of_python_3_9_learns_to_be_strict():
+    found = {"__name__": "carried", "__file__": "run.pyz/__main__.py"}
+    kept = list(sys.path)
+    try:
+        exec(compile(carried("classification")["__main__.py"], "run", "exec"), found)
+    finally:
+        sys.path[:] = kept
+    strict = found["StrictZip"]
+    assert list(strict("ab", [1, 2, 3])) == [("a", 1), ("b", 2)]
+    assert list(strict(iter("ab"), iter([1, 2]), strict=True)) == [("a", 1), ("b", 2)]
+    with pytest.raises(ValueError, match="the same length"):
+        strict("ab", [1, 2, 3], strict=True)

@@ -42,7 +42,7 @@ def test_the_manifest_lists_every_file(exported):
     found = small.files(exported.path)
     assert set(found) == {
         MANIFEST, *FILES, "golden.npz", "labels.txt", "report.json", "report.html", "recipe.json", "MODEL_CARD.md",
-        "LICENSES.txt", "run.py",
+        "LICENSES.txt", "run.pyz",
     }  # fmt: skip
     assert set(read_bundle(exported.path).manifest.files) == set(found) - {MANIFEST}
 
@@ -85,7 +85,7 @@ def test_a_signed_archive_holds_what_the_folder_would(compressed, tmp_path):
     for data in small.files(folder).values():
         assert secret.splitlines()[1] not in data
         assert bytes(range(32)) not in data
-    done = subprocess.run([sys.executable, folder / "run.py", "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, folder / "run.pyz", "--check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.count("passed")) == (0, 1), done.stderr
 
 

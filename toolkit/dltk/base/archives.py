@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 import tokenize
 import zipfile
 import zlib
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from dltk.base.errors import InputError
 
-__all__ = ["ARCHIVE_FAULTS", "MOST_EXPANSION", "SMALL", "require_modest", "require_modest_archive"]
+__all__ = ["ARCHIVE_FAULTS", "MOST_EXPANSION", "SMALL", "require_modest", "require_modest_archive", "stored_bytes"]
 
 # What a damaged archive, or a damaged array in one, makes Python and NumPy raise. NotImplementedError (a method of
 # compression) and RecursionError are RuntimeErrors, and so is an encrypted member; OverflowError: a size in a header
@@ -20,7 +23,42 @@ ARCHIVE_FAULTS = (
 )  # fmt: skip
 
 SMALL = 64_000_000  # bytes that anything may unpack to
+_MOST_STRETCHES = 10_000  # of data between holes that are counted
 MOST_EXPANSION = 100  # times the packed size; deflate itself ends at 1032, real arrays far below this
+
+
+def stored_bytes(path: Path) -> int:
+    """How many bytes of a regular file are data, and no hole that reads as zeros; 0 for anything else.
+
+    What a file system counts as blocks, or, where it counts none (small files in an inode, network disks), the
+    stretches that it says hold data; all of it where it does not say.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return 0
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            return 0
+        blocks = getattr(found, "st_blocks", 0) * 512
+        return blocks or _data_bytes(handle, found.st_size)
+    finally:
+        os.close(handle)
+
+
+def _data_bytes(handle: int, size: int) -> int:
+    if not hasattr(os, "SEEK_DATA"):
+        return size
+    total = end = 0
+    try:
+        for _ in range(_MOST_STRETCHES):
+            start = os.lseek(handle, end, os.SEEK_DATA)
+            end = os.lseek(handle, start, os.SEEK_HOLE)
+            total += end - start
+    except OSError as fault:
+        return total if fault.errno == errno.ENXIO else size  # no data behind this place; or it cannot say
+    return total
 
 
 def require_modest(where: object, unpacked: int, packed: int, limit: int) -> None:

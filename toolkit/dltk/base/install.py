@@ -1,4 +1,4 @@
-"""The commands that bring what is missing, as they work where dltk runs: from a checkout, a wheel, or in run.py.
+"""The commands that bring what is missing, as they work where dltk runs: from a checkout, a wheel, or in run.pyz.
 
 The distribution is called `dltk-edge`, the command and the import `dltk`: on the package index `dltk` is another
 project. A checkout is installed again with the extra. Beside a wheel the packages of the extra are named, with the
@@ -66,7 +66,7 @@ def to_update() -> str:
         command = _pip([str(folder)], editable=_runs_from(folder))
         return f"Bring the checkout {folder} up to date, and run `{command}`."
     if _metadata() is None:
-        return "Use a newer dltk, or the run.py beside it."
+        return "Use a newer dltk, or the run.pyz beside it."
     return f"Install a newer wheel of {DISTRIBUTION} (`make wheel` builds it in a checkout)."
 
 

@@ -18,6 +18,7 @@ __all__ = ["bench"]
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the runtime.")
 @click.option("--artifact", metavar="FILE", help="Only this model file of the bundle.")
 @options.verify
+@options.max_memory
 @options.host
 @options.as_json
 def bench(
@@ -25,6 +26,7 @@ def bench(
     threads: int,
     artifact: str | None,
     verify: Path | None,
+    max_memory: int,
     host: str | None,
     remote_python: str | None,
     as_json: bool,
@@ -45,13 +47,20 @@ def bench(
     if host is None:
         from dltk.edge.bench import bench as measure
 
-        report = measure(bundle, threads=threads, artifact=artifact, verify=verify)
+        report = measure(bundle, threads=threads, artifact=artifact, verify=verify, max_memory=max_memory)
     else:
         from dltk.cli.console import progress
         from dltk.remote.bench import bench_on
 
         report = bench_on(
-            host, bundle, python=python, threads=threads, artifact=artifact, verify=verify, progress=progress()
+            host,
+            bundle,
+            python=python,
+            threads=threads,
+            artifact=artifact,
+            verify=verify,
+            max_memory=max_memory,
+            progress=progress(),
         )
     options.show(report, _text(report), as_json)
 

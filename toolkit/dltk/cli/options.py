@@ -20,6 +20,7 @@ __all__ = [
     "as_json",
     "data",
     "host",
+    "max_memory",
     "pairs",
     "python_of",
     "recipe_keys",
@@ -103,6 +104,19 @@ def recipe_keys(words: Sequence[str]) -> Keys:
 def recipe_names() -> str:
     """A sentence that lists the recipes."""
     return f"Known: {', '.join(registered())}; or the path of a recipe file. `dltk recipes` describes them."
+
+
+def max_memory(command: Command) -> Command:
+    """`--max-memory`, a size, passed on as a number of bytes."""
+    text = "What the files of BUNDLE may have together.  [default: 1GB]"
+    return click.option("--max-memory", callback=_bytes, metavar="SIZE", help=text)(command)
+
+
+def _bytes(context: click.Context, parameter: click.Parameter, value: str | None) -> int:
+    from dltk.base.sizes import parse_bytes
+    from dltk.edge.integrity import BUDGET
+
+    return BUDGET if value is None else parse_bytes(value, "--max-memory")
 
 
 def show(value: Mapping[str, Any], text: str, as_json: bool) -> None:

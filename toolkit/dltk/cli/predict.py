@@ -22,6 +22,7 @@ __all__ = ["predict"]
 @click.option("--episodes", type=click.IntRange(min=1), help="With --env: how many; 10 if not given.")
 @click.option("--seed", type=click.IntRange(min=0), help="With --env: of the first episode; 0 if not given.")
 @options.verify
+@options.max_memory
 @options.as_json
 def predict(
     bundle: Path,
@@ -34,6 +35,7 @@ def predict(
     episodes: int | None,
     seed: int | None,
     verify: Path | None,
+    max_memory: int,
     as_json: bool,
 ) -> None:
     """Run the model in BUNDLE on each INPUT, which is what the model takes.
@@ -57,7 +59,7 @@ def predict(
         raise UsageError("--episodes, --seed", "need --env")
     if env is not None and out is not None:
         raise UsageError("--out", "writes answers, and --env gives none", str(out))
-    model = load(bundle, runtime=runtime, artifact=artifact, verify=verify)
+    model = load(bundle, runtime=runtime, artifact=artifact, verify=verify, max_memory=max_memory)
     told = {"bundle": str(bundle), "artifact": model.artifact.file}
     if env is not None:
         from dltk.edge.play import play_bundle

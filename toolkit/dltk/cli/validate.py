@@ -16,8 +16,9 @@ __all__ = ["validate"]
 @click.argument("bundle", type=options.PATH)
 @options.data
 @options.verify
+@options.max_memory
 @options.as_json
-def validate(bundle: Path, data: str | None, verify: Path | None, as_json: bool) -> None:
+def validate(bundle: Path, data: str | None, verify: Path | None, max_memory: int, as_json: bool) -> None:
     """Check every file of BUNDLE, and that each artifact still gives the answers it was sealed with.
 
     With --data, a folder a class or a CSV of path,label, also score the artifacts on it.
@@ -33,7 +34,7 @@ def validate(bundle: Path, data: str | None, verify: Path | None, as_json: bool)
     from dltk.edge.replay import as_text, replay
 
     try:
-        report = replay(bundle, data=data, verify=verify, isolated=True)
+        report = replay(bundle, data=data, verify=verify, max_memory=max_memory, isolated=True)
     except LimitError as error:
         measured: Any = error.measured
         raise Unmet(error, measured, as_text(measured)) from error

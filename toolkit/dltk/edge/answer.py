@@ -1,4 +1,4 @@
-"""What a user names on a command line -> what a model answers, as JSON and as lines: `dltk predict` and run.py."""
+"""What a user names on a command line -> what a model answers, as JSON and as lines: `dltk predict` and run.pyz."""
 
 from __future__ import annotations
 

@@ -112,6 +112,10 @@ class Archive:
         """Of every file, in the archive's order."""
         return tuple(self._entries)
 
+    def stored(self, names: Iterable[str]) -> int:
+        """How many bytes the whole archive has."""
+        return os.stat(self.path).st_size
+
     def read(self, name: str, limit: int) -> bytes:
         """The bytes of one file, at most `limit` and then one: no more is ever inflated.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from dltk.base.errors import EnvironmentFault, UsageError
 from dltk.edge.families import family
-from dltk.edge.integrity import read_file, read_manifest
+from dltk.edge.integrity import BUDGET, read_file, read_manifest
 from dltk.edge.load import choose
 from dltk.edge.machine import machine
 from dltk.edge.manifest import Artifact, Manifest
@@ -27,12 +27,17 @@ def download_bytes(data: bytes) -> int:
 
 
 def bench(
-    path: str | Path, *, threads: int = 1, artifact: str | None = None, verify: Key | None = None
+    path: str | Path,
+    *,
+    threads: int = 1,
+    artifact: str | None = None,
+    verify: Key | None = None,
+    max_memory: int = BUDGET,
 ) -> dict[str, Any]:
     """Measure every artifact whose runtime is installed, or just `artifact`; about two seconds each.
 
     Args:
-        verify: public key that the bundle must be signed with, as for `load`.
+        verify, max_memory: as for `load`.
 
     Returns:
         {"bundle", "machine", "threads", "artifacts": [{"file", "format", "precision", "status" ("measured", "skipped"),
@@ -47,7 +52,7 @@ def bench(
     """
     if threads < 1:
         raise UsageError("threads", "must be at least 1", threads)
-    manifest = read_manifest(path, verify=verify)
+    manifest = read_manifest(path, verify=verify, max_memory=max_memory)
     chosen = manifest.artifacts if artifact is None else (choose(manifest, artifact=artifact),)
     if not any(item.format in available() for item in chosen):
         raise EnvironmentFault(path, "no artifact has a runtime here", hint=remedy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault, InputError, UsageError, did_you_mean
-from dltk.edge.families import family
-from dltk.edge.integrity import read_file, read_manifest
+from dltk.edge.families import family, finite
+from dltk.edge.integrity import BUDGET, read_file, read_manifest
 from dltk.edge.manifest import Artifact, Manifest
 from dltk.edge.runtimes import RUNTIMES, Session, available, open_session, remedy
 from dltk.edge.seal import Key
@@ -20,6 +21,7 @@ from dltk.edge.signature import Signature
 __all__ = ["Model", "choose", "load", "open_artifact", "ready", "require_artifact", "require_ports"]
 
 _CHUNK = 32  # samples whose tensors are held at a time
+_HELD = 1 << 24  # numbers of their largest tensor, or one sample
 
 
 class Model:
@@ -47,7 +49,7 @@ class Model:
             source: what the family reads: a path or bytes or uint8 array for images.
 
         Raises:
-            InputError: if `source` cannot be read.
+            InputError: if `source` cannot be read, or the model gives numbers that are not finite.
         """
         return self.predict_many([source], top=top)[0]
 
@@ -57,16 +59,27 @@ class Model:
             raise UsageError("top", "must be at least 1", top)
         raws = [self._family.read(source, self.signature) for source in sources]
         found: list[Any] = []
-        for start in range(0, len(raws), _CHUNK):
-            batch = np.stack(raws[start : start + _CHUNK])
+        chunk = together(self.signature)
+        for start in range(0, len(raws), chunk):
+            batch = np.stack(raws[start : start + chunk])
             tensors = self._family.tensors(batch, self.signature)
             left = self._family.narrow(self.run(tensors), batch, self.signature)
             found += self._family.answers({**tensors, **left}, self.signature, top=top)
         return found
 
     def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """The output tensors of a batch of input tensors, by name; batch first."""
-        return self._session.run(tensors)
+        """The output tensors of a batch of input tensors, by name; batch first.
+
+        Raises:
+            InputError: if names or shapes do not fit, or an output is not finite.
+        """
+        return dict(finite(self._session.run(tensors)))
+
+
+def together(signature: Signature, most: int = _CHUNK) -> int:
+    """How many samples are computed at a time: up to `most`, fewer of large ones."""
+    largest = max(math.prod(spec.sample_shape) for spec in (*signature.inputs, *signature.outputs))
+    return max(1, min(most, _HELD // max(1, largest)))
 
 
 def load(
@@ -76,6 +89,7 @@ def load(
     artifact: str | None = None,
     threads: int = 1,
     verify: Key | None = None,
+    max_memory: int = BUDGET,
 ) -> Model:
     """The model of the bundle in the folder or archive `path`: the first artifact whose runtime is installed.
 
@@ -84,12 +98,14 @@ def load(
         artifact: the file to take.
         threads: of the runtime, for one sample.
         verify: public key, a PEM file's path or bytes, that the bundle must be signed with (`dltk export --sign`).
+        max_memory: bytes that all files of the bundle may have together.
 
     Raises:
-        InputError: if the bundle is damaged, has no such artifact, or is not signed by the key that is asked for.
+        InputError: if the bundle is damaged or too large, has no such artifact, or is not signed by the key that is
+            asked for.
         EnvironmentFault: if no runtime for it is installed.
     """
-    manifest = read_manifest(path, verify=verify)
+    manifest = read_manifest(path, verify=verify, max_memory=max_memory)
     chosen = choose(manifest, runtime=runtime, artifact=artifact)
     return ready(manifest, chosen, lambda name: read_file(path, manifest, name), threads=threads)
 

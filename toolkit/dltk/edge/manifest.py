@@ -10,6 +10,7 @@ from typing import Any
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, sha256
 from dltk.base.install import to_update
+from dltk.edge.consistency import require_consistent
 from dltk.edge.signature import Signature, require_plain_name
 
 __all__ = [
@@ -157,6 +158,7 @@ def parse(data: bytes, where: object = MANIFEST) -> Manifest:
     artifacts = tuple(Artifact.from_dict(item, f"{where}: artifacts[{i}]") for i, item in enumerate(found["artifacts"]))
     files = _files(_mapping(found, "files", where), where)
     signature = Signature.from_dict(found["signature"], f"{where}: signature")
+    require_consistent(signature, f"{where}: signature")
     _require_listed(artifacts, signature, files, where)
     return Manifest(
         name=found["name"],

@@ -9,7 +9,8 @@ How a picture becomes RGB, one rule each:
     transparency   laid over white: (value * alpha + 255 * (255 - alpha) + 127) // 255
     CMYK           Pillow's conversion; colour profiles are not applied
     resize         Pillow's bilinear filter, widened when shrinking, in its fixed-point arithmetic, one axis at a time
-Damaged and truncated files are refused, and so is a picture with more pixels than the cap, before it is decoded.
+Damaged and truncated files are refused, and so is a picture with more pixels than the cap, or one whose few bytes would
+take gigabytes or minutes, before it is decoded. What lies between a picture and its resized pixels is in `pixels`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
 from dltk.base.files import read_capped
 from dltk.base.install import pip_package
+from dltk.edge import pixels
 from dltk.edge.signature import Op
 
 if TYPE_CHECKING:
@@ -52,23 +54,32 @@ _ORIENTATION_TAG = 0x0112
 _BYTES_A_PIXEL = 8  # 16-bit RGBA without compression: no picture needs more
 _HEADER_BYTES = 64_000_000  # room for metadata in a file
 _LARGEST_FILE = MAX_PIXELS * _BYTES_A_PIXEL + _HEADER_BYTES
-_STRIP_PIXELS = 1_000_000
+_LONGEST_SIDE = 65_535  # pixels: JPEG and GIF end there
+_FEW_PIXELS, _MOST_A_BYTE = 16_000_000, 500  # WebP's decoder takes 16 bytes a pixel, whatever the file holds
+_MOST_SCANS, _MOST_SCANNED = 100, 10 * MAX_PIXELS  # a progressive JPEG has about ten scans; each decodes all pixels
 
 
-def decode_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, where: str | None = None) -> NDArray[np.uint8]:
+def decode_image(
+    source: ImageSource, *, max_pixels: int = MAX_PIXELS, where: str | None = None, resize: Op | None = None
+) -> NDArray[np.uint8]:
     """The whole picture as uint8 RGB (H, W, 3), turned upright; the rules stand at the top of this module.
+
+    Args:
+        resize: an op that the picture is resized by, as `resize_image` does, while it is decoded: beside what Pillow
+            holds of a large picture, that takes no more memory than the result.
 
     Raises:
         InputError: if `source` is no allowed picture, damaged, or has more than `max_pixels` pixels.
         EnvironmentFault: if Pillow is missing.
     """
     if isinstance(source, np.ndarray):
-        return _from_array(source, max_pixels, where or "image array")
+        found = _from_array(source, max_pixels, where or "image array")
+        return found if resize is None else resize_image(found, resize)
     if isinstance(source, bytes):
-        return _decode(source, max_pixels, where or "image bytes")
+        return _decode(source, max_pixels, where or "image bytes", resize)
     # A link that a user names is followed; what it leads to must still be a regular file.
     data = read_capped(Path(os.path.realpath(source)), max_pixels * _BYTES_A_PIXEL + _HEADER_BYTES)
-    return _decode(data, max_pixels, where or str(source))
+    return _decode(data, max_pixels, where or str(source), resize)
 
 
 def picture_size(path: str | Path) -> tuple[int, int]:
@@ -98,25 +109,37 @@ def resize_image(image: NDArray[np.uint8], op: Op, *, nearest: bool = False) -> 
     Raises:
         InputError: if the op asks for something unknown.
     """
+    (top, left, tall, wide), size, frame = _cut(*image.shape[:2], op)
+    inner = image[top : top + tall, left : left + wide]
+    if inner.shape[:2] != size:
+        inner = pixels.pillow_resize(inner, *size, nearest=nearest)
+    return _framed(inner, frame)
+
+
+def _cut(rows: int, columns: int, op: Op) -> tuple[pixels.Box, tuple[int, int], tuple[int, int]]:
+    """Of a picture: the part that is used, the (height, width) it is resized to, and that of the frame around it."""
     height, width = (_size(op, key) for key in ("height", "width"))
     fit, method = op.get("fit", "stretch"), op.get("method", "bilinear")
     if method != "bilinear" or fit not in ("stretch", "crop", "pad", "keep"):
         raise InputError("preprocess: resize", "must be bilinear with fit stretch, crop, pad or keep", dict(op))
-    if image.shape[:2] == (height, width):
-        return image
-    rows, columns = image.shape[:2]
     if fit == "crop":
         tall, wide = _inside(height, width, rows, columns)
-        top, left = (rows - tall) // 2, (columns - wide) // 2
-        return _pillow_resize(image[top : top + tall, left : left + wide], height, width, nearest)
+        return ((rows - tall) // 2, (columns - wide) // 2, tall, wide), (height, width), (height, width)
     if fit == "stretch":
-        return _pillow_resize(image, height, width, nearest)
+        return (0, 0, rows, columns), (height, width), (height, width)
     is_small = fit == "keep" and rows <= height and columns <= width
-    tall, wide = (rows, columns) if is_small else _inside(rows, columns, height, width)
-    top, left = (height - tall) // 2, (width - wide) // 2
+    size = (rows, columns) if is_small else _inside(rows, columns, height, width)
+    return (0, 0, rows, columns), size, (height, width)
+
+
+def _framed(image: NDArray[np.uint8], frame: tuple[int, int]) -> NDArray[np.uint8]:
+    """`image` in the middle of a black frame of that height and width."""
+    (rows, columns), (height, width) = image.shape[:2], frame
+    if (rows, columns) == (height, width):
+        return image
+    top, left = (height - rows) // 2, (width - columns) // 2
     canvas = np.zeros((height, width, *image.shape[2:]), np.uint8)
-    inner = image if is_small else _pillow_resize(image, tall, wide, nearest)
-    canvas[top : top + tall, left : left + wide] = inner
+    canvas[top : top + rows, left : left + columns] = image
     return canvas
 
 
@@ -140,14 +163,18 @@ def as_png_grid(images: Sequence[NDArray[np.uint8]]) -> bytes:
     return stream.getvalue()
 
 
-def _decode(data: bytes, max_pixels: int, where: str) -> NDArray[np.uint8]:
+def _decode(data: bytes, max_pixels: int, where: str, resize: Op | None) -> NDArray[np.uint8]:
     pillow = _pillow()
     try:
         with pillow.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_pixels(image.width * image.height, max_pixels, where)
-            orientation, found = _orientation(image), _rgb(image)
+            _check_work(data, image, where)
+            orientation = _orientation(image)
+            if resize is not None:
+                return _resized(image, orientation, resize)
+            found = pixels.whole(image)
         del image  # its pixels would lie beside those turned upright
-        return _upright(found, orientation)
+        return pixels.upright(found, orientation)
     except (DltkError, MemoryError):
         raise
     except pillow.UnidentifiedImageError as fault:
@@ -160,35 +187,28 @@ def _decode(data: bytes, max_pixels: int, where: str) -> NDArray[np.uint8]:
         raise InputError(where, "must be an undamaged picture", str(fault) or type(fault).__name__) from fault
 
 
-def _rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """uint8 (H, W, 3), strip by strip: what lies between a large picture and its pixels takes no memory to speak of."""
-    rows = max(1, _STRIP_PIXELS // image.width)
-    if image.height <= rows:
-        return _strip_rgb(image)
-    found = np.empty((image.height, image.width, 3), np.uint8)
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        found[top:bottom] = _strip_rgb(image.crop((0, top, image.width, bottom)))
-    return found
+def _resized(image: Image.Image, orientation: int, op: Op) -> NDArray[np.uint8]:
+    rows, columns = (image.width, image.height) if orientation in (5, 6, 7, 8) else (image.height, image.width)
+    box, size, frame = _cut(rows, columns, op)
+    if box[2:] == size:  # nothing to resize; it is as small as the frame
+        top, left, tall, wide = box
+        return _framed(pixels.upright(pixels.whole(image), orientation)[top : top + tall, left : left + wide], frame)
+    return _framed(pixels.region(image, orientation, box, *size), frame)
 
 
-def _strip_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode.startswith("I"):  # 16-bit grey: "I;16" in new Pillow, "I" in old
-        wide = np.asarray(image)
-        grey = (np.clip(wide, 0, 0xFFFF) >> 8).astype(np.uint8)
-        key = image.info.get("transparency")
-        if isinstance(key, int):
-            grey[wide == key] = 255
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    if "transparency" in image.info or image.mode in ("LA", "PA", "La", "RGBA", "RGBa"):
-        return _over_white(np.asarray(image.convert("RGBA")))
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    alpha = pixels[:, :, 3:].astype(np.uint16)
-    mixed = pixels[:, :, :3] * alpha + 255 * (255 - alpha)  # at most 255 * 255: fits 16 bits, and so does + 127
-    return ((mixed + np.uint16(127)) // np.uint16(255)).astype(np.uint8)
+def _check_work(data: bytes, image: Image.Image, where: str) -> None:
+    """Hold against its bytes what decoding would take: a small file must not cost gigabytes or minutes."""
+    count = image.width * image.height
+    if max(image.width, image.height) > _LONGEST_SIDE:
+        raise InputError(where, f"may have at most {_LONGEST_SIDE} pixels a side", f"{image.width} x {image.height}")
+    if image.format == "WEBP" and count > _FEW_PIXELS and count > _MOST_A_BYTE * len(data):
+        rule = f"a WebP of over {_FEW_PIXELS} pixels may have at most {_MOST_A_BYTE} a byte"
+        raise InputError(where, rule, f"{count} pixels in {len(data)} bytes")
+    if image.format in ("JPEG", "MPO"):
+        scans = data.count(b"\xff\xda")  # the marker stands nowhere else but in a thumbnail
+        if scans > _MOST_SCANS or scans * count > _MOST_SCANNED:
+            rule = f"may have at most {_MOST_SCANS} scans, and {_MOST_SCANNED} pixels in all of them"
+            raise InputError(where, rule, f"{scans} scans of {count} pixels", "Save it as a baseline JPEG.")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -198,17 +218,6 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """`image` turned as EXIF 2.32, tag 0x0112, says."""
-    if orientation in (5, 6, 7, 8):
-        image = image.transpose(1, 0, 2)
-    if orientation in (3, 4, 7, 8):
-        image = image[::-1]
-    if orientation in (2, 3, 6, 7):
-        image = image[:, ::-1]
-    return np.ascontiguousarray(image)
-
-
 def _from_array(array: NDArray[np.uint8], max_pixels: int, where: str) -> NDArray[np.uint8]:
     shaped = array[:, :, None] if array.ndim == 2 else array
     if array.dtype != np.uint8 or shaped.ndim != 3 or shaped.shape[2] not in (1, 3, 4) or 0 in shaped.shape:
@@ -216,13 +225,18 @@ def _from_array(array: NDArray[np.uint8], max_pixels: int, where: str) -> NDArra
         raise InputError(where, "must be uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)", received)
     _check_pixels(shaped.shape[0] * shaped.shape[1], max_pixels, where)
     if shaped.shape[2] == 4:
-        return _over_white(shaped)
+        return pixels.over_white(shaped)
     return np.repeat(shaped, 3, axis=2) if shaped.shape[2] == 1 else shaped
 
 
 def _check_pixels(pixels: int, max_pixels: int, where: str) -> None:
     if pixels > max_pixels:
-        raise InputError(where, f"may have at most {max_pixels} pixels", pixels, "Shrink it or raise data.max_pixels.")
+        raise InputError(
+            where,
+            f"may have at most {max_pixels} pixels",
+            pixels,
+            "Shrink it; for training, data.max_pixels may allow more.",
+        )
 
 
 def _size(op: Op, key: str) -> int:
@@ -237,17 +251,6 @@ def _inside(rows: int, columns: int, most_rows: int, most_columns: int) -> tuple
     if rows * most_columns >= columns * most_rows:
         return most_rows, max(1, (2 * columns * most_rows + rows) // (2 * rows))
     return max(1, (2 * rows * most_columns + columns) // (2 * columns)), most_columns
-
-
-def _pillow_resize(image: NDArray[np.uint8], height: int, width: int, nearest: bool) -> NDArray[np.uint8]:
-    pillow = _pillow()
-    method = pillow.Resampling.NEAREST if nearest else pillow.Resampling.BILINEAR
-    rows, columns = image.shape[:2]
-    # One axis at a time, the one first that leaves fewer pixels. In one call the order is Pillow's own choice, which
-    # version 13 makes otherwise than those before it, and the rounding between the two axes shows.
-    first = (width, rows) if rows * width <= height * columns else (columns, height)
-    opened = pillow.fromarray(np.ascontiguousarray(image))
-    return np.asarray(opened.resize(first, method).resize((width, height), method))
 
 
 def _pillow() -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, UsageError
 from dltk.edge.environments import Environment, open_environment
-from dltk.edge.families import Acting, Tensors, family
+from dltk.edge.families import Acting, Tensors, family, finite
 from dltk.edge.signature import Signature
 
 __all__ = ["Played", "greedy", "play", "play_bundle"]
@@ -125,7 +125,7 @@ def greedy(run: Callable[[Tensors], Any], signature: Signature) -> Choose:
     kind = family(signature.family)
     if not isinstance(kind, Acting):
         raise UsageError("--env", "needs the bundle of a policy", f"one of the family {signature.family}")
-    return lambda raws: kind.actions(run(kind.tensors(raws, signature)), signature)
+    return lambda raws: kind.actions(finite(run(kind.tensors(raws, signature))), signature)
 
 
 def play_bundle(model: Any, name: str, *, episodes: int, seed: int) -> Played:

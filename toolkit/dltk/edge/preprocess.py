@@ -60,10 +60,9 @@ def read_image(source: ImageSource, ops: Sequence[Op], *, where: str | None = No
         EnvironmentFault: if Pillow is needed and missing.
     """
     limit = next((op.get("max_pixels", MAX_PIXELS) for op in ops if op["op"] == "decode"), MAX_PIXELS)
-    image = decode_image(source, max_pixels=limit, where=where)
-    for op in ops:
-        if op["op"] == "resize":
-            image = resize_image(image, op)
+    resize = next((op for op in ops if op["op"] == "resize"), None)
+    # A bundle may lower the cap, not lift it: its number may be anybody's.
+    image = decode_image(source, max_pixels=min(limit, MAX_PIXELS), where=where, resize=resize)
     return image if channels_of(ops) == 3 else to_grey(image)
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.archives import SMALL
 from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageError
 from dltk.edge.arrays import parse_npz
-from dltk.edge.families import Labelled, family
-from dltk.edge.integrity import Sealed, read_bundle
+from dltk.edge.consistency import require_raws
+from dltk.edge.families import Labelled, family, finite
+from dltk.edge.integrity import BUDGET, Sealed, read_bundle
 from dltk.edge.load import open_artifact
 from dltk.edge.manifest import Artifact
 from dltk.edge.parity import compare, in_words, misfits
@@ -26,6 +28,7 @@ from dltk.edge.signature import Signature
 __all__ = ["GOLDEN", "Golden", "as_text", "golden", "known", "replay", "replay_sealed"]
 
 GOLDEN = "golden.npz"
+_TOP = 5  # labels a sample that are decoded
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,21 @@ def golden(data: bytes, signature: Signature, where: object = GOLDEN) -> Golden:
     """The golden samples in the bytes of `golden.npz`: keys "raw", "tensor:NAME", "output:NAME", maybe "target".
 
     Raises:
-        InputError: if a key is missing or the arrays differ in length.
+        InputError: if a key is missing, the arrays differ in length, or are not of the signature's dtypes and shapes.
     """
     inputs, outputs = ([spec.name for spec in specs] for specs in (signature.inputs, signature.outputs))
     keys = ["raw", *(f"tensor:{name}" for name in inputs), *(f"output:{name}" for name in outputs)]
-    found = parse_npz(data, where, keys)
+    found = parse_npz(data, where, keys, limit=max(SMALL, 2 * len(data)))  # as dltk writes it, it is not packed
     lengths = {key: len(array) if array.ndim else 0 for key, array in found.items()}
     if len(set(lengths.values())) != 1 or not lengths["raw"]:
         raise InputError(where, "every array must hold the same samples, at least one", lengths)
+    require_raws(found["raw"], signature, where)
+    for kind, specs in (("tensor", signature.inputs), ("output", signature.outputs)):
+        for spec in specs:
+            array = found[f"{kind}:{spec.name}"]
+            if array.shape[1:] != spec.sample_shape or array.dtype.kind not in "fiu":
+                rule = f"{kind} {spec.name!r} must be numbers of shape {spec.sample_shape} a sample"
+                raise InputError(where, rule, f"{array.dtype} {array.shape[1:]}")
     return Golden(
         found["raw"],
         {name: found[f"tensor:{name}"] for name in inputs},
@@ -68,6 +78,7 @@ def replay(
     runtime: str | None = None,
     data: str | Path | None = None,
     verify: Key | None = None,
+    max_memory: int = BUDGET,
     isolated: bool = False,
 ) -> dict[str, Any]:
     """Check every file of the bundle, run its golden samples, and compare with what is recorded.
@@ -75,7 +86,7 @@ def replay(
     Args:
         runtime: only artifacts of this format; None: all that a runtime is installed for.
         data: labelled data to score the artifacts on: a folder a class, a CSV of path,label, or of measurements.
-        verify: public key that the bundle must be signed with, as for `load`.
+        verify, max_memory: as for `load`.
         isolated: run the golden samples in a child process an artifact, as `dltk validate` does: a file that crashes
             its runtime, or never ends, is then one that failed. It costs the start of a Python an artifact.
 
@@ -91,7 +102,8 @@ def replay(
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
-    return replay_sealed(read_bundle(path, verify=verify), runtime=runtime, data=data, isolated=isolated)
+    sealed = read_bundle(path, verify=verify, max_memory=max_memory)
+    return replay_sealed(sealed, runtime=runtime, data=data, isolated=isolated)
 
 
 def replay_sealed(
@@ -157,7 +169,11 @@ def _replay_one(
     except (InputError, LimitError) as fault:  # sound bytes that fail in this machine's runtime: the others may do
         return report | {"status": "failed", "parity": None, "reasons": [str(fault)], "metric": None}
     reasons, parity = _verdict(artifact, then, outputs, samples, signature)
-    metric = None if scored is None else score(open_artifact(artifact, data, signature), signature, scored)
+    reasons = reasons or _undecoded(outputs, samples, signature)
+    try:
+        metric = None if scored is None else score(open_artifact(artifact, data, signature), signature, scored)
+    except InputError as fault:  # it gives numbers on the golden samples, and none on these
+        metric, reasons = None, [*reasons, str(fault)]
     return report | {
         "status": "failed" if reasons else "passed",
         "parity": parity,
@@ -211,6 +227,19 @@ def _outputs_apart(
     except (InputError, LimitError) as fault:
         hint = fault.hint or f"It is known to load in {artifact.minimum_runtime}."
         raise type(fault)(artifact.file, fault.rule, fault.received, hint) from fault
+
+
+def _undecoded(outputs: Mapping[str, NDArray[Any]], samples: Golden, signature: Signature) -> list[str]:
+    """Why the outputs give no answers; empty where they do, all the way to what is printed."""
+    kind = family(signature.family)
+    try:
+        left = kind.narrow(finite(outputs), samples.raws, signature)
+        for answer in kind.answers({**samples.tensors, **left}, signature, top=_TOP):
+            kind.as_json(answer)
+            kind.as_text(answer)
+    except InputError as fault:
+        return [str(fault)]
+    return []
 
 
 def _limits(artifact: Artifact) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dltk.edge.families import Labelled, family
+from dltk.edge.families import Labelled, family, finite
 from dltk.edge.runtimes import Session
 from dltk.edge.signature import Signature
 
@@ -16,12 +16,16 @@ _CHUNK = 64  # samples whose tensors are held at a time
 
 
 def score(session: Session, signature: Signature, samples: Labelled) -> dict[str, Any]:
-    """{"name", "value", "samples"} of the family's first metric."""
+    """{"name", "value", "samples"} of the family's first metric.
+
+    Raises:
+        InputError: if the model gives numbers that are not finite: they are neither right nor wrong.
+    """
     raws, targets = samples.raws, samples.targets
     kind, scores = family(signature.family), []
     for start in range(0, len(raws), _CHUNK):
         piece = slice(start, start + _CHUNK)
         tensors = kind.tensors(raws[piece], signature)
-        outputs = {**tensors, **session.run(tensors)}
+        outputs = {**tensors, **finite(session.run(tensors))}
         scores.append(kind.metrics[0].scores(outputs, targets[piece], signature))
     return {"name": kind.metrics[0].name, "value": float(np.concatenate(scores).mean()), "samples": len(raws)}

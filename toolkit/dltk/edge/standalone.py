@@ -1,4 +1,4 @@
-"""The command line of run.py, which every bundle carries: its model runs with it where dltk is not installed."""
+"""The command line of run.pyz, which every bundle carries: its model runs with it where dltk is not installed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 
 from dltk.base.errors import DltkError, InputError, LimitError, UsageError
 from dltk.base.files import canonical_json
+from dltk.base.sizes import parse_bytes
 from dltk.edge.answer import answer
 from dltk.edge.arrays import save_npz
-from dltk.edge.integrity import read_bundle
+from dltk.edge.integrity import BUDGET, read_bundle
 from dltk.edge.load import Model, choose, ready
 from dltk.edge.replay import as_text, replay
 from dltk.edge.sources.arrays import read_array
@@ -26,9 +27,9 @@ INPUT is what `dltk predict` takes: the path of a picture, recording, CSV or tex
 With --tensor the model gets input tensors as they are, and its output tensors are printed."""
 
 
-def main(folder: Path, words: Sequence[str] | None = None) -> int:
+def main(folder: Path | str, words: Sequence[str] | None = None) -> int:
     """Do what `words` say (default: those of the process) with the bundle in `folder`; returns the exit code."""
-    options = _parser().parse_args(words)
+    folder, options = Path(folder), _parser().parse_args(words)
     try:
         if options.check:
             _check(folder, options)
@@ -41,7 +42,7 @@ def main(folder: Path, words: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("run.py", description=_ABOUT, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser("run.pyz", description=_ABOUT, formatter_class=argparse.RawTextHelpFormatter)
     add = parser.add_argument
     add("inputs", metavar="INPUT", nargs="*")
     add("--artifact", metavar="FILE", help="the model file of the bundle to run")
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tensor", action="append", default=[], metavar="[NAME=]FILE.npy", help="an input tensor, batch first")
     add("--out", type=Path, metavar="FILE", help="write what came out: pictures as .png, tensors as .npz")
     add("--check", action="store_true", help="replay the golden samples; exit code 4 if an answer differs")
+    add("--max-memory", metavar="SIZE", help="what the bundle's files may have together; 1GB if not given")
     add("--json", action="store_true", help="print the result as JSON")
     return parser
 
@@ -58,7 +60,7 @@ def _check(folder: Path, options: argparse.Namespace) -> None:
     if options.inputs or options.tensor:
         raise UsageError("--check", "takes no INPUT: it replays the samples that the bundle carries")
     try:
-        report = replay(folder, runtime=options.runtime)
+        report = replay(folder, runtime=options.runtime, max_memory=_budget(options))
     except LimitError as error:
         measured: Any = error.measured
         _show(measured, as_text(measured), options)
@@ -69,7 +71,7 @@ def _check(folder: Path, options: argparse.Namespace) -> None:
 def _predict(folder: Path, options: argparse.Namespace) -> None:
     if bool(options.inputs) == bool(options.tensor):
         raise UsageError("INPUT", "give what to run the model on, or --tensor, or --check", len(options.inputs))
-    sealed = read_bundle(folder)
+    sealed = read_bundle(folder, max_memory=_budget(options))
     chosen = choose(sealed.manifest, runtime=options.runtime, artifact=options.artifact)
     model = ready(sealed.manifest, chosen, lambda name: sealed.files[name])
     told = {"bundle": str(folder), "artifact": model.artifact.file}
@@ -79,6 +81,10 @@ def _predict(folder: Path, options: argparse.Namespace) -> None:
         return
     rows, text = answer(model, options.inputs, top=options.top, out=options.out)
     _show({**told, "answers": rows}, text, options)
+
+
+def _budget(options: argparse.Namespace) -> int:
+    return BUDGET if options.max_memory is None else parse_bytes(options.max_memory, "--max-memory")
 
 
 def _run(model: Model, named: Sequence[str], out: Path | None) -> tuple[dict[str, Any], str]:

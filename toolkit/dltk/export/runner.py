@@ -1,8 +1,13 @@
-"""run.py of a bundle: the modules of `dltk.edge` that its model needs, word for word, in one file that runs alone."""
+"""run.pyz of a bundle: the modules of `dltk.edge` that its model needs, word for word, in one archive that Python runs.
+
+Python puts the archive itself on its path, and not the folder that it stands in: what lies beside it is data.
+"""
 
 from __future__ import annotations
 
 import ast
+import io
+import zipfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,102 +17,86 @@ from dltk.edge.families import FAMILIES
 
 __all__ = ["RUNNER", "runner"]
 
-RUNNER = "run.py"  # as a bundle calls it
+RUNNER = "run.pyz"  # as a bundle calls it
 _TOOLKIT = Path(__file__).resolve().parents[2]  # the folder that `dltk` stands in
 _START = "dltk.edge.standalone"
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip knows: equal sources give equal bytes
 
-_HEAD = '''\
-#!/usr/bin/env python3
+_MAIN = '''\
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the model of the bundle that this file stands in, on a device where dltk is not installed.
+"""Runs the model of the bundle that this archive stands in, on a device where dltk is not installed.
 
-    python run.py INPUT...               answers, the same as `dltk predict` gives
-    python run.py --check                replays the golden samples; exit code 4 if an answer differs
-    python run.py --tensor NAME=x.npy    input tensors in, output tensors out
-    python run.py --help                 all it can do
+    python -I run.pyz INPUT...               answers, the same as `dltk predict` gives
+    python -I run.pyz --check                replays the golden samples; exit code 4 if an answer differs
+    python -I run.pyz --tensor NAME=x.npy    input tensors in, output tensors out
+    python -I run.pyz --help                 all it can do
 
 It needs Python 3.9 or newer, NumPy 1.24 or newer, and one runtime: ai-edge-litert or tflite-runtime for .tflite files,
 onnxruntime for .onnx files. Pictures need Pillow, texts need tokenizers. Before anything runs, each file of the bundle
-is held against the hash that the manifest has of it.
+is held against the hash that the manifest has of it. -I keeps Python from looking where PYTHONPATH says.
 
-MODULES holds the modules of dltk {version} that read a bundle and run a "{family}" model, word for word.
-The few lines at the end import them from there, and nothing of a dltk that may be installed.
+Beside this file stand the modules of dltk {version} that read a bundle and run a "{family}" model, word for word.
 """
 
-from __future__ import annotations
-
-import linecache
+import os  # this one and the next are loaded before this line is reached: nothing is looked for
 import sys
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
-from pathlib import Path
 
-MODULES: dict[str, str] = {{}}
-'''
-
-_TAIL = '''\
-
-class Carried(MetaPathFinder, Loader):
-    """Imports the modules above."""
-
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        if fullname not in MODULES:
-            return None
-        is_package = any(name.startswith(f"{fullname}.") for name in MODULES)
-        return spec_from_loader(fullname, self, is_package=is_package)
-
-    def exec_module(self, module: object) -> None:
-        name, source = module.__name__, MODULES[module.__name__]
-        file = f"{__file__}: {name}"
-        linecache.cache[file] = (len(source), None, source.splitlines(True), file)  # for tracebacks
-        if sys.version_info < (3, 10):
-            module.__dict__["zip"] = strict_zip
-        exec(compile(source, file, "exec"), module.__dict__)
+ARCHIVE = os.path.realpath(os.path.dirname(__file__))
+FOLDER = os.path.dirname(ARCHIVE)  # of the bundle: what lies there is data, wherever PYTHONPATH leads
+sys.path[:] = [ARCHIVE] + [entry for entry in sys.path[1:] if os.path.realpath(entry) != FOLDER]
 
 
-def strict_zip(*columns: object, strict: bool = False) -> object:
+class StrictZip(zip):
     """`zip` of Python 3.9, which does not know `strict` yet."""
-    held = [list(column) for column in columns]
-    if strict and len({len(column) for column in held}) > 1:
-        raise ValueError("zip(): arguments must have the same length")
-    return zip(*held)
+
+    def __new__(cls, *columns, strict=False):
+        if strict:
+            columns = [list(column) for column in columns]
+            if len({{len(column) for column in columns}}) > 1:
+                raise ValueError("zip(): arguments must have the same length")
+        return super().__new__(cls, *columns)
 
 
 if __name__ == "__main__":
-    here = Path(__file__).resolve().parent
-    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]  # what lies beside this file is data
+    if sys.version_info < (3, 10):
+        import builtins
+
+        builtins.zip = StrictZip
     try:
         import numpy  # noqa: F401
     except ImportError as fault:
-        hint = f"Run `{sys.executable} -m pip install numpy`."
-        print(f"Error: run.py: needs NumPy; received {fault}. {hint}", file=sys.stderr)
+        hint = f"Run `{{sys.executable}} -m pip install numpy`."
+        print(f"Error: run.pyz: needs NumPy; received {{fault}}. {{hint}}", file=sys.stderr)
         sys.exit(5)
-    sys.meta_path.insert(0, Carried())
     from dltk.edge.standalone import main
 
-    sys.exit(main(here))
+    sys.exit(main(FOLDER))
 '''
 
 
 def runner(family: str) -> bytes:
-    """The source of run.py for models of `family`: of equal versions of dltk always the same bytes."""
-    pieces = [_HEAD.format(version=own_version(), family=family)]
-    for name, source in sorted(_closure([_START, FAMILIES[family]]).items()):
-        if "'''" in source:
-            raise ValueError(f"{name} must not hold three single quotes: run.py carries it between such")
-        pieces.append(f"\nMODULES[\"{name}\"] = r'''\n{source}'''\n")
-    return "".join([*pieces, _TAIL]).encode()
+    """run.pyz for models of `family`: of equal versions of dltk, and zlib, always the same bytes."""
+    sources = {"__main__.py": _MAIN.format(version=own_version(), family=family)}
+    sources |= _closure([_START, FAMILIES[family]])
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name in sorted(sources):
+            entry = zipfile.ZipInfo(name, _DATE)
+            entry.external_attr = 0o100644 << 16
+            entry.create_system = 3  # Unix, whatever this machine is
+            archive.writestr(entry, sources[name], zipfile.ZIP_DEFLATED, 9)
+    return stream.getvalue()
 
 
 def _closure(todo: list[str]) -> dict[str, str]:
-    """Module name -> source of `todo` and all of dltk that they import, inside functions too."""
+    """Path in the archive -> source of the modules `todo` and all of dltk that they import, inside functions too."""
     found: dict[str, str] = {}
     while todo:
         name = todo.pop()
-        if name in found or (file := _file(name)) is None:
+        file = _file(name)
+        if file is None or (path := file.relative_to(_TOOLKIT).as_posix()) in found:
             continue
-        found[name], imported = _read(file)
+        found[path], imported = _read(file)
         todo += [name.rpartition(".")[0], *imported]
     return found
 

@@ -82,14 +82,14 @@ def _validate(head: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
 
     _BUNDLE.mkdir()
     unpack(payload, _BUNDLE)
-    return replay(_BUNDLE)
+    return replay(_BUNDLE, max_memory=head["max_memory"])
 
 
 def _bench(head: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
     """Measure a bundle that was unpacked before."""
     from dltk.edge.bench import bench
 
-    return bench(_BUNDLE, threads=head["threads"], artifact=head["artifact"])
+    return bench(_BUNDLE, threads=head["threads"], artifact=head["artifact"], max_memory=head["max_memory"])
 
 
 def _time(head: Mapping[str, Any], payload: bytes) -> dict[str, Any]:

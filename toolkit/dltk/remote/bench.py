@@ -7,7 +7,7 @@ from typing import Any
 
 from dltk.base.errors import UsageError
 from dltk.base.progress import SILENT, Progress
-from dltk.edge.integrity import read_bundle
+from dltk.edge.integrity import BUDGET, read_bundle
 from dltk.edge.load import require_artifact
 from dltk.edge.manifest import MANIFEST
 from dltk.edge.seal import Key
@@ -24,6 +24,7 @@ def bench_on(
     threads: int = 1,
     artifact: str | None = None,
     verify: Key | None = None,
+    max_memory: int = BUDGET,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Copy a bundle to `host`, replay it there, then measure it there.
@@ -31,7 +32,7 @@ def bench_on(
     Args:
         host, python: see `dltk.remote.host.connect`.
         threads, artifact: see `dltk.edge.bench`.
-        verify: as for `dltk.edge.load`; checked here, before anything is sent.
+        verify, max_memory: as for `dltk.edge.load`; checked here, before anything is sent.
 
     Returns:
         What `dltk.edge.bench` does, where "machine" also has "host", and "validation": what `dltk.edge.replay` does.
@@ -45,11 +46,11 @@ def bench_on(
     if threads < 1:
         raise UsageError("threads", "must be at least 1", threads)
     # Before anything is sent, and the bytes that were checked are those that are sent.
-    sealed = read_bundle(bundle, verify=verify)
+    sealed = read_bundle(bundle, verify=verify, max_memory=max_memory)
     require_artifact(sealed.manifest, artifact)
     with connect(host, python=python, progress=progress) as there:
         there.require(*dict.fromkeys(item.format for item in sealed.manifest.artifacts))
         files = {MANIFEST: sealed.manifest.to_bytes(), **sealed.files}
-        validation = there.ask({"op": "validate"}, files)
-        found = there.ask({"op": "bench", "threads": threads, "artifact": artifact})
+        validation = there.ask({"op": "validate", "max_memory": max_memory}, files)
+        found = there.ask({"op": "bench", "threads": threads, "artifact": artifact, "max_memory": max_memory})
         return {**found, "machine": dict(there.machine), "validation": validation}

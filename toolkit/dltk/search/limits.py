@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltk.base.errors import UsageError
+from dltk.base.sizes import UNITS as _BYTES
 from dltk.search.measures import Measures
 
 __all__ = ["Amount", "Baseline", "Bounds", "Limits", "Miss"]
 
-_BYTES = {"": 1, "B": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 _MILLISECONDS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _NUMBER = r"(\d+(?:\.\d+)?|\.\d+)"
 _POINT = 0.01  # a drop is judged as so many points too much where its limit is tighter than that

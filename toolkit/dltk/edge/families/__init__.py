@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
@@ -22,6 +24,7 @@ __all__ = [
     "compared_inputs",
     "compares_inputs",
     "family",
+    "finite",
 ]
 
 FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked for
@@ -52,6 +55,20 @@ def family(name: str) -> Family:
         raise InputError(f"family {name!r}", "is not known to this version of dltk", hint=did_you_mean(name, FAMILIES))
     found: Family = import_module(FAMILIES[name]).FAMILY
     return found
+
+
+def finite(outputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """`outputs` of a model, name -> (n, ...), which every family makes answers of: none of them out of NaN or infinity.
+
+    Raises:
+        InputError: naming the output and the sample, if a number is not finite.
+    """
+    for name, array in outputs.items():
+        if not np.isfinite(array).all():
+            sample = int(np.argwhere(~np.isfinite(array))[0][0])
+            hint = "The model is damaged, or the sample is unlike all that it was trained on."
+            raise InputError(f"output {name!r}", "must be finite numbers", f"NaN or infinity, sample {sample}", hint)
+    return outputs
 
 
 def compared_inputs(raws: NDArray[Any], signature: Signature) -> Tensors:

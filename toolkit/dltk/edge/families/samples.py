@@ -42,7 +42,7 @@ def number(op: Op, key: str) -> float:
         InputError: if there is none.
     """
     value = op.get(key)
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not np.isfinite(value):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < 1e300:
         raise InputError(f"signature: {op['op']}: {key}", "must be a finite number", value)
     return float(value)
 
