@@ -44,6 +44,7 @@ __all__ = ["export"]
     help="Change a limit of the gate: drop, cosine, top1_agreement, float32, float16, micro_steps. It is recorded in "
     "the bundle.",
 )
+@options.trust_recipe
 @options.as_json
 def export(
     run: Path,
@@ -54,6 +55,7 @@ def export(
     limits: tuple[str, ...],
     archive: bool,
     sign: Path | None,
+    trust_recipe: bool,
     as_json: bool,
 ) -> None:
     """Write the model in RUN as a bundle for a device.
@@ -93,6 +95,7 @@ def export(
             gate=gate,
             archive=archive,
             sign=sign,
+            trust_recipe=trust_recipe,
             progress=progress(),
         )
     except LimitError as fault:
