@@ -60,7 +60,7 @@ def bench(run: Path, checkpoint: Path, **changes: Any) -> Workbench:
     from dltk.workflows.keras_file import open_keras
 
     opened = Run.open(run)
-    settings, task = opened.settings(), tasks.task(opened.recipe.task)
+    settings, task = opened.settings(), tasks.task(opened.task)
     dataset = task.prepare(settings, opened.data_source, progress=SILENT)
 
     def calibration(count: int) -> Any:
@@ -69,7 +69,7 @@ def bench(run: Path, checkpoint: Path, **changes: Any) -> Workbench:
     found: dict[str, Any] = {
         "source": open_keras(opened.model_path), "dataset": dataset, "signature": opened.signature,
         "seed": settings.seed, "calibration": calibration, "checkpoint": checkpoint, "open_model": open_keras,
-        "left_float": lambda graph, plan: left_float(graph, opened.signature, plan),
+        "left_float": lambda graph, plan: left_float(graph, opened.signature, plan), "students": None,
     }  # fmt: skip
     return Workbench(**found | changes)
 

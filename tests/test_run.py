@@ -32,7 +32,7 @@ def test_a_recipe_file_is_kept_with_the_run(tmp_path):
     path.write_text(source)
     run = begun(tmp_path / "run", path)
     path.unlink()
-    assert run.recipe.name == "cnn"
+    assert run.recipe_name == "cnn"
     assert as_dict(run.settings())["seed"] == 5
     assert (run.path / "recipe.py").read_text() == source
 

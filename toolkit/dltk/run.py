@@ -1,7 +1,7 @@
 """The Run folder: what training, adopting and compressing leave behind, and what export starts from.
 
-recipe.json      recipe, resolved settings, smoke, SHA-256 of the recipe's source
-recipe.py        the recipe itself, where it was given as a file
+recipe.json      recipe, resolved settings, what was changed of the defaults, smoke, SHA-256 of the recipe's source
+recipe.py        the recipe itself, where it was given as a file; opening a run never runs it
 data.json        source, digest, what was skipped
 signature.json   the device's view of the model
 assets/          files that the signature's steps read: a tokenizer, a vocabulary
@@ -28,12 +28,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dltk.base.errors import InputError
-from dltk.base.files import canonical_json, disk_fault, parse_json, read_capped, sha256, sweep, write_atomic
+from dltk.base.files import canonical_json, disk_fault, parse_json, read_capped, sweep, write_atomic
 from dltk.base.siblings import held
 from dltk.edge.signature import Signature
-from dltk.recipe.load import Loaded, load
+from dltk.recipe.kept import TRUST
+from dltk.recipe.load import Loaded
 from dltk.recipe.recipe import Recipe
-from dltk.recipe.settings import as_dict, from_dict
+from dltk.recipe.record import Record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,14 +45,19 @@ _JSON_LIMIT = 64_000_000
 _ASSET_LIMIT = 500_000_000
 _GO_ON = "Give another --run, or --resume to go on with it."
 _NOTHING: Mapping[str, bytes] = {}
-_KEYS = {"recipe", "settings", "smoke", "source_sha256", "task"}
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder. `path` is as the user gave it."""
+    """One run folder.
+
+    Attributes:
+        path: as the user gave it.
+        trusts_recipe: whether the user lets the run's own recipe.py be run.
+    """
 
     path: Path
+    trusts_recipe: bool = False
 
     @classmethod
     def create(cls, path: Path | str, *, begun: Mapping[str, bytes] = _NOTHING) -> Run:
@@ -98,13 +104,16 @@ class Run:
             yield
 
     @classmethod
-    def open(cls, path: Path | str, *, finished: bool = True) -> Run:
-        """The run at `path`; with `finished`, one that has a model.
+    def open(cls, path: Path | str, *, finished: bool = True, trust_recipe: bool = False) -> Run:
+        """The run at `path`; with `finished`, one that has a model. Nothing in it is executed.
+
+        Args:
+            trust_recipe: the settings may be read by the run's own recipe.py, which is executed then.
 
         Raises:
             InputError: if there is none, or it did not come to its end.
         """
-        run = cls(Path(path))
+        run = cls(Path(path), trust_recipe)
         if not run.path.is_dir():
             raise InputError(path, "must be a run folder", hint="`dltk finetune` and `dltk adopt` make one.")
         if not run._file("recipe.json").is_file():
@@ -161,14 +170,23 @@ class Run:
         return self._file("baseline.npz")
 
     @property
+    def recipe_name(self) -> str:
+        """What the recipe calls itself; nothing is executed for it."""
+        return self._record.name
+
+    @property
+    def task(self) -> str:
+        """Name of the task; nothing is executed for it."""
+        return self._record.task
+
+    @property
     def recipe(self) -> Recipe:
-        """The recipe the run was made with.
+        """The recipe the run was made with; the run's own recipe.py is executed only with `trusts_recipe`.
 
         Raises:
-            InputError: if it is no longer there, or broken.
+            InputError: if it is not to be had, is no longer what the run was made with, or would have to be trusted.
         """
-        name = self._recipe_json()["recipe"]
-        return load(self._file("recipe.py") if name == "recipe.py" else name)
+        return self._record.recipe
 
     @property
     def signature(self) -> Signature:
@@ -190,14 +208,29 @@ class Run:
         source: str = found["source"]
         return source
 
-    def settings(self) -> Any:
-        """The settings the run was made with, as a tree of the recipe's own type.
+    @property
+    def openable_source(self) -> str:
+        """`data_source`, where opening it executes nothing, or the run is trusted.
 
         Raises:
-            InputError: if the recipe has changed so that they no longer fit.
+            InputError: if a module would have to be imported for it.
         """
-        where = str(self._file("recipe.json"))
-        return from_dict(self.recipe.settings, self._recipe_json()["settings"], where)
+        if self.task == "control" and ":" in self.data_source and not self.trusts_recipe:
+            rule = "the module that a run's environment comes from is not imported"
+            raise InputError(self._file("data.json"), rule, self.data_source, TRUST)
+        return self.data_source
+
+    def settings(self) -> Any:
+        """The settings the run was made with, as a tree; nothing is executed for it but with `trusts_recipe`.
+
+        Raises:
+            InputError: if they do not fit the recipe, or are none.
+        """
+        return self._record.settings()
+
+    def changed_settings(self) -> dict[str, Any]:
+        """Dotted key -> value of what was set otherwise than the recipe has it; of runs that do not say, of all."""
+        return self._record.changed()
 
     def evaluation(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Raw test samples (n, ...) and their targets (n, ...).
@@ -212,16 +245,7 @@ class Run:
 
     def write_recipe(self, loaded: Loaded, settings: Any, *, smoke: bool) -> None:
         """Keep the recipe and the resolved settings."""
-        if loaded.is_file:
-            write_atomic(self._file("recipe.py"), loaded.source.encode())
-        found = {
-            "recipe": "recipe.py" if loaded.is_file else loaded.recipe.name,
-            "settings": as_dict(settings),
-            "smoke": smoke,
-            "source_sha256": sha256(loaded.source.encode()),
-            "task": loaded.recipe.task,
-        }
-        self.write_json("recipe", found)
+        self._record.write(loaded, settings, smoke=smoke)
 
     def write_signature(self, signature: Signature) -> None:
         """Keep the signature; its assets first, so that it never names one that is not there."""
@@ -242,12 +266,9 @@ class Run:
         path = self._file(f"{name}.json")
         return parse_json(read_capped(path, _JSON_LIMIT), path)
 
-    def _recipe_json(self) -> dict[str, Any]:
-        found = self.read_json("recipe")
-        if not isinstance(found, dict) or not set(found) >= _KEYS or not isinstance(found["settings"], dict):
-            where = self._file("recipe.json")
-            raise InputError(where, f"must have the keys {', '.join(sorted(_KEYS))}", found)
-        return found
+    @property
+    def _record(self) -> Record:
+        return Record(self.path, self.trusts_recipe)
 
     def _file(self, name: str) -> Path:
         return self.path / name

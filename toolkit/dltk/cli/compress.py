@@ -52,6 +52,7 @@ def _keys(words: Sequence[str]) -> Keys:
 @click.option("--run", "out", type=options.PATH, metavar="DIR", help="Folder of the run that is made.")
 @options.resume
 @options.host
+@options.trust_recipe
 @options.as_json
 def compress(
     run: Path,
@@ -67,6 +68,7 @@ def compress(
     resume: bool,
     host: str | None,
     remote_python: str | None,
+    trust_recipe: bool,
     as_json: bool,
 ) -> None:
     """Make the model in RUN smaller and faster.
@@ -124,6 +126,7 @@ def compress(
                 out=out,
                 resume=resume,
                 device=device,
+                trust_recipe=trust_recipe,
                 progress=progress(),
             )
     except LimitError as fault:

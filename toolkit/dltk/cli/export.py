@@ -53,6 +53,7 @@ def _keys(words: Sequence[str]) -> Keys:
     help="Change a limit of the gate: drop, cosine, top1_agreement, float32, float16, micro_steps. It is recorded in "
     "the bundle.",
 )
+@options.trust_recipe
 @options.as_json
 def export(
     run: Path,
@@ -63,6 +64,7 @@ def export(
     limits: tuple[str, ...],
     archive: bool,
     sign: Path | None,
+    trust_recipe: bool,
     as_json: bool,
 ) -> None:
     """Write the model in RUN as a bundle for a device.
@@ -103,6 +105,7 @@ def export(
             gate=gate,
             archive=archive,
             sign=sign,
+            trust_recipe=trust_recipe,
             progress=progress(),
         )
     except LimitError as fault:

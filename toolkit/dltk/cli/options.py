@@ -28,6 +28,7 @@ __all__ = [
     "resume",
     "run",
     "show",
+    "trust_recipe",
     "verify",
     "write",
 ]
@@ -80,6 +81,12 @@ def pairs(command: Command) -> Command:
 def resume(command: Command) -> Command:
     """`--resume`."""
     return click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")(command)
+
+
+def trust_recipe(command: Command) -> Command:
+    """`--trust-recipe`: code that a run brings with it may be executed."""
+    text = "Execute code that RUN brings: its recipe.py. Without it nothing in RUN is executed."
+    return click.option("--trust-recipe", is_flag=True, help=text)(command)
 
 
 def verify(command: Command) -> Command:

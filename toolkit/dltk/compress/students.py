@@ -39,7 +39,8 @@ from dltk.compress.importance import by_magnitude
 from dltk.compress.surgery import cut
 from dltk.edge.signature import TensorSpec
 from dltk.recipe import Built
-from dltk.recipe.load import load
+from dltk.recipe.kept import TRUST
+from dltk.recipe.load import is_path, load
 from dltk.recipe.settings import assign, setting
 from dltk.tasks.base import check_tensors
 from dltk.twin.graph import Graph, GraphInput
@@ -138,6 +139,9 @@ def _recipe(text: str, teacher: Graph, bench: Workbench) -> Graph:
 
     name, pairs = _parts(text)
     size = _size_of(pairs)
+    if is_path(name) and bench.students is not None and f"recipe:{text}" not in bench.students:
+        hint = f"Name the student with --step. {TRUST}"
+        raise InputError(f"recipe {name}", "a recipe file that a run names is not executed", hint=hint)
     recipe = load(name)
     if recipe.task != bench.signature.task:
         raise InputError(f"recipe {recipe.name}", f"must be of the task {bench.signature.task}", recipe.task)

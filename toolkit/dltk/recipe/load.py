@@ -18,7 +18,7 @@ from dltk.base.files import read_capped, sha256
 from dltk.recipe.recipe import Recipe
 from dltk.recipe.settings import apply, assign
 
-__all__ = ["Loaded", "load", "read", "registered", "resolve"]
+__all__ = ["Loaded", "is_path", "load", "read", "registered", "resolve"]
 
 GROUP = "dltk.recipes"
 _SOURCE_LIMIT = 1_000_000
@@ -59,10 +59,12 @@ def read(recipe: str | Path) -> Loaded:
     Raises:
         InputError: as `load`.
     """
-    text = str(recipe)
-    if text.endswith(".py") or os.sep in text:
-        return _from_file(Path(recipe))
-    return _from_name(text)
+    return _from_file(Path(recipe)) if is_path(recipe) else _from_name(str(recipe))
+
+
+def is_path(recipe: str | Path) -> bool:
+    """Whether `recipe` is meant as a file, whose code is executed, and not as the name of an installed one."""
+    return str(recipe).endswith(".py") or os.sep in str(recipe)
 
 
 def resolve(recipe: Recipe, pairs: Iterable[str] = (), *, smoke: bool = False) -> Any:

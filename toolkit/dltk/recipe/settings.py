@@ -13,7 +13,7 @@ from dltk.base.errors import InputError, did_you_mean
 from dltk.base.files import canonical_json, sha256
 from dltk.recipe.near import near_keys, settings_hint
 
-__all__ = ["Setting", "apply", "as_dict", "assign", "describe", "digest", "from_dict", "setting", "shown"]
+__all__ = ["Setting", "apply", "as_dict", "assign", "changes", "describe", "digest", "from_dict", "setting", "shown"]
 
 Tree = TypeVar("Tree")
 
@@ -73,6 +73,18 @@ def from_dict(defaults: Tree, values: Mapping[str, Any], where: str = "settings"
         else:
             defaults = _put(defaults, [name], value, f"{where}.{name}")
     return defaults
+
+
+def changes(defaults: Mapping[str, Any], values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> value of everything in `values` that differs from `defaults`, both as `as_dict` writes them."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        before = defaults.get(name)
+        if isinstance(value, Mapping):
+            found |= changes(before if isinstance(before, Mapping) else {}, value, f"{prefix}{name}.")
+        elif name not in defaults or before != value:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 def digest(settings: Any) -> str:

@@ -30,7 +30,7 @@ def model_card(run: Run, report: Mapping[str, Any]) -> str:
     notes = "\n".join(f"- {name}: {text}" for name, text in sorted(_notes(run).items()))
     return f"""# {run.name}
 
-A model for {signature.task}, made with the recipe `{run.recipe.name}` of dltk.
+A model for {signature.task}, made with the recipe `{run.recipe_name}` of dltk.
 
 - Data: {data.get("source")} (digest {str(data.get("digest"))[:16]})
 - Inputs: {inputs}

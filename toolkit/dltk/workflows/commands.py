@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dltk.compress.steps import Planned
-from dltk.recipe.load import resolve
-from dltk.recipe.settings import as_dict
 from dltk.run import Run
 
 __all__ = ["commands", "step_text"]
@@ -46,7 +44,7 @@ def _made_by(source: Run) -> list[str]:
     told = source.read_json("recipe")
     recipe = str(source.path / "recipe.py") if told["recipe"] == "recipe.py" else str(told["recipe"])
     notes: Any = source.read_json("notes") if (source.path / "notes.json").is_file() else {}
-    pairs = _changes(as_dict(resolve(source.recipe, smoke=told["smoke"])), told["settings"])
+    pairs = source.changed_settings()
     end = ["--data", source.data_source, "--run", str(source.path)]
     if "adopted" in notes:
         pairs |= {f"input.{key}": notes[key] for key in _INPUT if key in notes}
@@ -54,17 +52,6 @@ def _made_by(source: Run) -> list[str]:
     else:
         words = ["dltk", "finetune", recipe, *end, *(["--smoke"] if told["smoke"] else [])]
     return words + [word for key, value in pairs.items() for word in ("--set", f"{key}={_text(value)}")]
-
-
-def _changes(defaults: Mapping[str, Any], settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted key -> value of every setting that differs."""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            found |= _changes(defaults.get(name, {}), value, f"{prefix}{name}.")
-        elif defaults.get(name) != value:
-            found[f"{prefix}{name}"] = value
-    return found
 
 
 def _text(value: Any) -> str:

@@ -54,6 +54,7 @@ def compress(
     out: str | Path | None = None,
     resume: bool = False,
     device: Device = THIS_MACHINE,
+    trust_recipe: bool = False,
     progress: Progress = SILENT,
 ) -> Compressed:
     """Make the model in `run` smaller and faster; the source Run is not touched.
@@ -66,6 +67,8 @@ def compress(
         out: the new Run's folder; `RUN-compressed` when None.
         resume: go on with an interrupted compression: finished steps and candidates are not made again.
         device: the machine that files are timed on: this one, or one of `dltk.remote.host.connect`.
+        trust_recipe: code that `run` names may be executed: its own recipe.py, a recipe file in its plan, the module
+            of its environment. Otherwise only recipe files that `steps` name are.
 
     Raises:
         UsageError, InputError, StepOrderError: before any work, if steps, limits or run do not fit.
@@ -75,7 +78,7 @@ def compress(
     limits = limits or Limits()
     _check_trials(trials, bool(limits) and not steps)
     planned = parse_steps(tuple(steps))
-    source = Run.open(run)
+    source = Run.open(run, trust_recipe=trust_recipe)
     settings = source.settings()
     planned = planned or parse_steps(() if limits else settings.compress.steps)
     path = Path(out or f"{Path(run)}-compressed")
@@ -88,8 +91,12 @@ def compress(
         return _within(Compressed(started, started.read_json("report")))
     if source.quantization_path.is_file():
         raise InputError(run, "is quantized already", hint="Compress the run that it was made from.")
-    task, made = tasks.task(source.recipe.task), started or Run(path)
-    bench = replace(_workbench(source, task, made, settings, resume, progress), device=device)
+    task, made = tasks.task(source.task), started or Run(path)
+    bench = replace(
+        _workbench(source, task, made, settings, resume, progress),
+        device=device,
+        students=_students(planned, steps, trust_recipe),
+    )
     search = Search(made, task, bench, limits) if limits else None
     if search is not None:
         require_decidable(limits, bench)
@@ -146,6 +153,13 @@ def _workbench(source: Run, task: tasks.Task, made: Run, settings: Any, resume: 
     )
 
 
+def _students(planned: Sequence[Planned], typed: Sequence[str], trusts: bool) -> frozenset[str] | None:
+    """The students whose recipe may be a file: those that the user typed; None: all. A run must not run code."""
+    if trusts:
+        return None
+    return frozenset(step.settings.student for step in planned if typed and step.name == "distil")
+
+
 def _check_trials(trials: int | None, searches: bool) -> None:
     if trials is not None and not searches:
         hint = "For example --max-drop 0.01 --trials 10, without --step."
@@ -194,7 +208,7 @@ def _named(machine: Any) -> str:
 
 
 def _dataset(source: Run, task: tasks.Task, settings: Any, progress: Progress) -> Dataset:
-    dataset = task.prepare(settings, source.data_source, progress=progress)
+    dataset = task.prepare(settings, source.openable_source, progress=progress)
     if dataset.digest != source.read_json("data").get("digest"):
         hint = "Put the old data back: the test samples would no longer be unseen ones."
         raise InputError(source.data_source, "must still be the data the run was made with", "changed samples", hint)

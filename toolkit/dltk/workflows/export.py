@@ -73,6 +73,7 @@ def export(
     gate: Gate | None = None,
     archive: bool = False,
     sign: Key | None = None,
+    trust_recipe: bool = False,
     progress: Progress = SILENT,
 ) -> Exported:
     """Write the model of `run` as a bundle; nothing is written unless every file passes the gate.
@@ -86,6 +87,7 @@ def export(
         gate: limits; the default ones when None.
         archive: write one compressed file instead of a folder.
         sign: Ed25519 private key (a PEM file's path or bytes) to sign the manifest with.
+        trust_recipe: run the run's own recipe.py to read its settings by; otherwise nothing in `run` is executed.
 
     Raises:
         UsageError: if a file that does not exist is asked for.
@@ -97,7 +99,7 @@ def export(
     if "c" in formats:
         micro_runtime()
     key = None if sign is None else private_key(sign)
-    opened, gate = Run.open(run), gate or Gate()
+    opened, gate = Run.open(run, trust_recipe=trust_recipe), gate or Gate()
     signature, settings = opened.signature, opened.settings()
     plan = QuantizationPlan.load(opened.quantization_path) if opened.quantization_path.is_file() else None
     wanted = targets(formats, precisions, plan, run, source=_source(opened))
@@ -195,7 +197,7 @@ def _golden(model: Any, samples: Evaluation, signature: Signature, count: int, s
 def _lineage(run: Run, settings: Any, model: str, plan: QuantizationPlan | None) -> dict[str, Any]:
     data = run.read_json("data")
     return {
-        "recipe": run.recipe.name,
+        "recipe": run.recipe_name,
         "recipe_digest": digest(settings),
         "settings": as_dict(settings),
         "data_digest": data.get("digest"),

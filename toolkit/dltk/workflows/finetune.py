@@ -14,7 +14,7 @@ from dltk.data.dataset import Dataset
 from dltk.edge.signature import Signature
 from dltk.recipe import Built
 from dltk.recipe.load import Loaded, read, resolve
-from dltk.recipe.settings import as_dict
+from dltk.recipe.settings import as_dict, from_dict
 from dltk.run import Run
 from dltk.tasks import Task
 from dltk.workflows.finish import finish_run, require_test_samples
@@ -85,9 +85,9 @@ def _started(path: Path, loaded: Loaded, settings: Any, source: str | None) -> R
     sweep_tree(path)
     run = Run.open(path, finished=False)
     hint = "Resume with the very same command, or give another --run."
-    kept = as_dict(run.settings())
+    kept = as_dict(_as_now(run, loaded))
     if run.read_json("recipe")["recipe"] not in (loaded.recipe.name, "recipe.py"):
-        raise InputError(path, "was made with another recipe", run.recipe.name, hint)
+        raise InputError(path, "was made with another recipe", run.recipe_name, hint)
     if kept != as_dict(settings):
         raise InputError(path, "was made with other settings", _differences(kept, as_dict(settings)), hint)
     if source is not None and (path / "data.json").is_file() and run.data_source != source:
@@ -95,8 +95,13 @@ def _started(path: Path, loaded: Loaded, settings: Any, source: str | None) -> R
     return run
 
 
+def _as_now(run: Run, loaded: Loaded) -> Any:
+    """The run's settings, read by the recipe that the user named: the one in the run is not executed."""
+    return from_dict(loaded.recipe.settings, run.read_json("recipe")["settings"], str(run.path / "recipe.json"))
+
+
 def _started_source(run: Run | None) -> str | None:
-    return run.data_source if run is not None and (run.path / "data.json").is_file() else None
+    return run.openable_source if run is not None and (run.path / "data.json").is_file() else None
 
 
 def _differences(kept: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> str:

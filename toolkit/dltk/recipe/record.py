@@ -1,0 +1,127 @@
+"""What a run says of its recipe: recipe.json, and recipe.py where it was given as a file. Reading runs neither."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dltk.base.errors import InputError
+from dltk.base.files import canonical_json, parse_json, read_capped, sha256, write_atomic
+from dltk.recipe.kept import TRUST, kept_settings
+from dltk.recipe.load import Loaded, is_path, load, read, registered, resolve
+from dltk.recipe.recipe import Recipe
+from dltk.recipe.settings import as_dict, changes, from_dict
+
+__all__ = ["Record"]
+
+_JSON_LIMIT = 64_000_000
+_KEYS = {"recipe": str, "settings": dict, "smoke": bool, "source_sha256": str, "task": str}
+_OWN = "recipe.py"
+
+
+@dataclass(frozen=True)
+class Record:
+    """The recipe of the run in `folder`.
+
+    Attributes:
+        trusted: whether the user lets the run's own recipe.py be executed.
+    """
+
+    folder: Path
+    trusted: bool = False
+
+    def write(self, loaded: Loaded, settings: Any, *, smoke: bool) -> None:
+        """Keep the recipe and the resolved settings."""
+        if loaded.is_file:
+            write_atomic(self.folder / _OWN, loaded.source.encode())
+        found = {
+            "changed": changes(as_dict(resolve(loaded.recipe, smoke=smoke)), as_dict(settings)),
+            "name": loaded.recipe.name,
+            "recipe": _OWN if loaded.is_file else loaded.recipe.name,
+            "settings": as_dict(settings),
+            "smoke": smoke,
+            "source_sha256": sha256(loaded.source.encode()),
+            "task": loaded.recipe.task,
+        }
+        write_atomic(self._where, canonical_json(found))
+
+    @property
+    def name(self) -> str:
+        """What the recipe calls itself."""
+        return str(self._found.get("name", self._found["recipe"]))
+
+    @property
+    def task(self) -> str:
+        """Name of the task."""
+        return str(self._found["task"])
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe itself: an installed one or, where it is `trusted`, the one that the run holds.
+
+        Raises:
+            InputError: if it is not to be had, is no longer what the run was made with, or would have to be trusted.
+        """
+        if not self._is_own:
+            return load(self._found["recipe"])
+        where = self.folder / _OWN
+        if not self.trusted:
+            raise InputError(where, "the recipe that comes with a run is not executed", hint=TRUST)
+        if sha256(read_capped(where)) != self._found["source_sha256"]:
+            rule = "must be what the run was made with: its digest stands in recipe.json"
+            raise InputError(where, rule, "another file", "Put the recipe back as it was.")
+        return load(where)
+
+    def settings(self) -> Any:
+        """The settings as a tree.
+
+        Of an installed recipe that has not changed since, or of a `trusted` one, a tree of the recipe's own type;
+        otherwise one that is made of the values alone (`dltk.recipe.kept`).
+
+        Raises:
+            InputError: if they do not fit the recipe, or are none.
+        """
+        values = self._found["settings"]
+        if self.trusted if self._is_own else self._is_installed:
+            return from_dict(self.recipe.settings, values, str(self._where))
+        return kept_settings(values, self.task, str(self._where))
+
+    def changed(self) -> dict[str, Any]:
+        """Dotted key -> value of what was set otherwise than the recipe has it; of runs that do not say, of all."""
+        if isinstance(self._found.get("changed"), dict):
+            return dict(self._found["changed"])
+        known = not self._is_own and self._is_installed
+        defaults = as_dict(resolve(self.recipe, smoke=self._found["smoke"])) if known else {}
+        return changes(defaults, self._found["settings"])
+
+    @property
+    def _where(self) -> Path:
+        return self.folder / "recipe.json"
+
+    @property
+    def _is_own(self) -> bool:
+        return bool(self._found["recipe"] == _OWN)
+
+    @cached_property
+    def _is_installed(self) -> bool:
+        """Whether the recipe of that name is installed here, and still the one the run was made with."""
+        name = self._found["recipe"]
+        return name in registered() and sha256(read(name).source.encode()) == self._found["source_sha256"]
+
+    @cached_property
+    def _found(self) -> Mapping[str, Any]:
+        found = parse_json(read_capped(self._where, _JSON_LIMIT), self._where)
+        if not isinstance(found, dict) or not found.keys() >= _KEYS.keys():
+            raise InputError(self._where, f"must have the keys {', '.join(_KEYS)}", found)
+        for key, kind in _KEYS.items():
+            if not isinstance(found[key], kind):
+                raise InputError(
+                    f"{self._where}: {key}", f"must be a JSON value of the kind {kind.__name__}", found[key]
+                )
+        name = found["recipe"]
+        if name != _OWN and is_path(name):
+            raise InputError(f"{self._where}: recipe", f"must be {_OWN} in the run, or the name of a recipe", name)
+        return found
