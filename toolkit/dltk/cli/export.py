@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,11 @@ __all__ = ["export"]
     help="Change a limit of the gate: drop, cosine, top1_agreement, float32, float16, micro_steps. It is recorded in "
     "the bundle.",
 )
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse what the test samples are too few to decide, too: they must prove that each limit is met.",
+)
 @options.as_json
 def export(
     run: Path,
@@ -54,12 +60,16 @@ def export(
     limits: tuple[str, ...],
     archive: bool,
     sign: Path | None,
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Write the model in RUN as a bundle for a device.
 
     Every file is run without TensorFlow and held against the Keras model: names, shapes, outputs, accuracy. If one
     does not pass, nothing is written (exit code 4). A bundle that stands in the folder is replaced whole.
+
+    A file fails where the test samples show at 95% that a limit is missed. What they are too few to decide passes with
+    a note, which says how many would; with --strict it fails.
 
     --archive makes one file that `validate`, `predict`, `bench` and `report` read as it is. --sign needs the extra
     `sign`, and a key that `openssl genpkey -algorithm ed25519 -out private.pem` makes. --format c needs the extra
@@ -79,6 +89,7 @@ def export(
     from dltk.validate import Gate
 
     gate = assign(Gate(), limits)
+    gate = replace(gate, strict=gate.strict or strict)
     from dltk import workflows  # loads TensorFlow: only once a command runs
     from dltk.cli.console import progress
 
@@ -134,6 +145,8 @@ def _text(found: dict[str, Any]) -> str:
     from dltk.workflows.measure import table
 
     lines = [f"{found['bundle']}: every file passed", "", table(found["artifacts"])]
+    notes = [f"  {row['file']}: {note}" for row in found["artifacts"] for note in row.get("notes", ())]
+    lines += ["", "Passed, but the test samples are too few to decide:", *notes] if notes else []
     agreement = [f"Top-1 agreement of {pair}: {value:.4f}" for pair, value in found["agreement"].items()]
     lines += ["", *agreement] if agreement else []
     micro = [_micro(row) for row in found["artifacts"] if "micro" in row["parity"]]

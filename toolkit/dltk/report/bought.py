@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dltk.edge.gains import amount, gain, interval, is_share
 from dltk.report.layout import Table, cut, cut_table, figure, shares, size
 
 __all__ = ["bought_table", "compression_tables"]
@@ -20,7 +21,7 @@ def bought_table(found: Mapping[str, Any] | None) -> Table:
     first = rows[0] if rows else {}
     lines = tuple(_state(row, first, timed) for row in rows)
     note = (
-        "Metric on the test split, with the interval of its drop at 95%; a download's share is of the source's whole "
+        "Metric on the test split, and its gain with the interval at 95%; a download's share is of the source's whole "
     )
     note += (
         "file. Zeros and few different values make the download smaller; fewer channels and int8 also make it faster."
@@ -28,20 +29,18 @@ def bought_table(found: Mapping[str, Any] | None) -> Table:
     machine: Mapping[str, Any] = found["machine"] if found else {}
     if timed and "host" in machine:
         note += f" Times are of one sample on {machine['host']} ({machine.get('cpu', '')})."
-    heads = (*heads, "metric", "drop", "interval")
+    heads = (*heads, "metric", "gain", "interval")
     return Table("What each step bought", heads, lines, (0,), note if lines else "")
 
 
 def _state(row: Mapping[str, Any], first: Mapping[str, Any], timed: bool) -> tuple[str, ...]:
     metric = row["metric"] or {}
-    ends = metric.get("interval")
     after = row["after"] if row["precision"] == "float32" else f"{row['after']}, {row['precision']}"
     cells = [after, size(row["bytes"]), size(row["download_bytes"])]
     cells.append(shares(row["download_bytes"], first["bytes"]))
     if timed:
         cells += [figure(row["p50_ms"]), shares(row["p50_ms"], first["p50_ms"])]
-    cells += [figure(metric.get("value")), figure(metric.get("drop"))]
-    return (*cells, f"{figure(ends[0])} .. {figure(ends[1])}" if ends else "-")
+    return (*cells, figure(metric.get("value")), gain(metric), interval(metric))
 
 
 def compression_tables(found: Mapping[str, Any] | None) -> list[Table]:
@@ -150,18 +149,25 @@ def _compared(row: Mapping[str, Any]) -> tuple[str, ...]:
 def _search(found: Mapping[str, Any] | None) -> list[Table]:
     if not found:
         return []
-    heads = ("", "stage", "steps", "bytes", "download", "p50 ms", "metric", "drop", "misses")
+    heads = ("", "stage", "steps", "bytes", "download", "p50 ms", "metric", "gain", "misses")
     rows, more = cut([_trial(trial, found) for trial in found["trials"]], _MOST_LAYERS)
     bounds = ", ".join(_bound(name, value) for name, value in found["bounds"].items())
     met = "the chosen one meets them" if found["met"] else "none meets them: the closest was chosen"
     met += f", which on the test split misses {', '.join(found['misses_on_test'])}" if found["misses_on_test"] else ""
     note = f"On the validation split. Limits: {bounds or 'none'}; {met}. * chosen, + on the Pareto front. {more}"
     columns = list(found["sensitivity"][0]) if found["sensitivity"] else []
-    felt, rest = cut([tuple(figure(row.get(name)) for name in columns) for row in found["sensitivity"]], _MOST_LAYERS)
+    share = any(is_share(trial["metric"]) for trial in found["trials"] if trial["metric"])
+    felt, rest = cut([tuple(_felt(row, name, share) for name in columns) for row in found["sensitivity"]], _MOST_LAYERS)
+    columns = ["gain" if name == "drop" else name for name in columns]
     return [
         Table("Candidates of the search", heads, rows, (0, 1, 2, 8), note.strip()),
         Table("Layers by what int8 costs them", tuple(name.replace("_", " ") for name in columns), felt, (0,), rest),
     ]
+
+
+def _felt(row: Mapping[str, Any], name: str, share: bool) -> str:
+    value = row.get(name)
+    return amount(-value, share, signed=True) if name == "drop" and value is not None else figure(value)
 
 
 def _bound(name: str, value: float) -> str:
@@ -173,7 +179,7 @@ def _trial(trial: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...
     place, metric = trial["number"], trial["metric"] or {}
     mark = ("*" if place == found["chosen"] else "") + ("+" if place in found["front"] else "")
     sizes = ("-" if trial[key] is None else size(trial[key]) for key in ("bytes", "download_bytes"))
-    figures = (figure(trial["p50_ms"]), figure(metric.get("value")), figure(metric.get("drop")))
+    figures = (figure(trial["p50_ms"]), figure(metric.get("value")), gain(metric))
     missed = trial["error"] or ", ".join(trial["misses"])
     return (f"{figure(place)} {mark}".strip(), trial["stage"], " ".join(trial["steps"]), *sizes, *figures, missed)
 

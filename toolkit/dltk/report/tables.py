@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dltk.edge.gains import changed, gain, interval
 from dltk.report.bought import bought_table, compression_tables
 from dltk.report.layout import Table, cut, figure
 from dltk.report.values import number, scalars
@@ -76,6 +77,7 @@ def _artifacts(artifacts: Sequence[Mapping[str, Any]]) -> list[Table]:
     return [
         Table("Artifacts", _SIZES, tuple(map(_sizes, artifacts)), (0, 1, 2)),
         _scores(artifacts),
+        Table("What the samples cannot decide", ("file", ""), _notes(artifacts), (0, 1)),
         Table("Parity with the reference", _PROOFS, tuple(map(_proof, artifacts)), (0, 1, 5, 6)),
         Table("Operators", ("file", "how often each stands in it"), operators, (0, 1)),
     ]
@@ -103,14 +105,17 @@ def _scores(artifacts: Sequence[Mapping[str, Any]]) -> Table:
         metric = each["metric"]
         if metric is None:
             continue
-        ends = metric["interval"]
         name = str(metric.get("name", "metric")).replace("_", " ")
-        values = (figure(metric.get(key)) for key in ("value", "reference", "drop"))
-        rows.append((each["file"], name, *values, f"{figure(ends[0])} .. {figure(ends[1])}" if ends else "-"))
+        values = (figure(metric.get(key)) for key in ("value", "reference"))
+        rows.append((each["file"], name, *values, gain(metric), interval(metric), changed(metric)))
         if number(metric.get("samples")) is not None:
-            notes.append(f"Measured on {metric['samples']} samples; the interval is that of the drop, at 95%.")
-    heads = ("file", "metric", "value", "reference", "drop", "interval")
+            notes.append(f"Measured on {metric['samples']} samples; a gain is for the better; its interval is at 95%.")
+    heads = ("file", "metric", "value", "reference", "gain", "interval", "changed")
     return Table("Metric", heads, tuple(rows), (0, 1), notes[0] if notes else "")
+
+
+def _notes(artifacts: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
+    return tuple((each["file"], str(each["parity"]["notes"])) for each in artifacts if "notes" in each["parity"])
 
 
 def _proof(each: Mapping[str, Any]) -> tuple[str, ...]:
