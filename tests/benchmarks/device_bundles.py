@@ -46,6 +46,8 @@ _INT8 = ("float32", "int8", "int8-io")
 _ALL = (*_INT8, "float16", "dynamic")
 _WAYS = {
     "squeeze": _Way(str(Path(__file__).with_name("device_squeeze.py")), "cnn", _ALL),
+    # 12 test images: what few samples give on this machine must come again on any.
+    "few": _Way("cnn", "cnn", _INT8, ("data.limit=42", "data.test=0.2")),
     "wide": _Way("cnn", "cnn", ("float32", "float16", "dynamic", "int16x8"), plan="int16x8"),
     # A fused sequence operator with state, and a WHILE with subgraphs.
     "lstm": _Way("forecast", "forecast", ("float32", "float16", "dynamic"), ("model.units=32",), plan="float16"),

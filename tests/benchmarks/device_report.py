@@ -11,6 +11,7 @@ from device_kit import Row
 from dltk.edge.integrity import read_manifest
 from dltk.edge.manifest import Artifact
 from dltk.edge.parity import COSINE, MAX_ABS
+from dltk.edge.recorded import GOLDEN_ERROR
 
 __all__ = ["parity_row", "refused_row", "rows_of", "tensors_row"]
 
@@ -37,9 +38,19 @@ def rows_of(target: str, bundle: Path, report: Mapping[str, Any], format: str, r
 def parity_row(target: str, bundle: Path, artifact: Artifact, found: Mapping[str, Any], runtime: str = "") -> Row:
     """How near an artifact comes to the reference that is sealed with it."""
     parity = found["parity"]
+    if parity["measure"] == GOLDEN_ERROR:
+        return _golden_row(target, bundle, artifact, found)
     promise = f"{_MEASURES[parity['measure']]} {parity['tolerance']:g}"
     error = f"{1 - parity['error']:.6f}" if parity["measure"] == COSINE else f"{parity['error']:.2g}"
     measured = "; ".join(found["reasons"]) or error
+    return Row(target, f"{bundle.name}/{artifact.file}", promise, measured, found["status"] == "passed")
+
+
+def _golden_row(target: str, bundle: Path, artifact: Artifact, found: Mapping[str, Any]) -> Row:
+    """How much farther from the reference the worst golden sample lies than it did at export."""
+    parity = found["parity"]
+    promise = f"every golden sample at most {parity['tolerance']:g} units farther off than at export"
+    measured = "; ".join(found["reasons"]) or f"{parity['error'] - parity['recorded']:+.2g} units"
     return Row(target, f"{bundle.name}/{artifact.file}", promise, measured, found["status"] == "passed")
 
 

@@ -46,7 +46,7 @@ def test_a_bundle_tells_its_artifacts(bundle):
     assert int8["delegated_share"] == 0.5
     assert found["agreement"] == {"int8.top1": 0.9946}
     text = as_text(found)
-    for words in ("0.0500  0.0100 .. 0.0900", "FULLY_CONNECTED 1", "shared", "1e-05", "50%", "int8.top1"):
+    for words in ("-5.0 points  -9.0 .. -1.0", "FULLY_CONNECTED 1", "shared", "1e-05", "50%", "int8.top1"):
         assert words in text
 
 
@@ -77,7 +77,7 @@ def test_a_compression_tells_what_it_bought(kit, tmp_path):
     lines = text.splitlines()
     (int8,) = (line.split()[2:] for line in lines if line.startswith("  quantize, int8"))
     assert int8[:7] == ["4.0", "KB", "1.0", "KB", "1/4.0", "0.2500", "100%"]
-    assert int8[7:] == ["0.7500", "0.0500", "0.0100", "..", "0.0900"]
+    assert int8[7:] == ["0.7500", "-5.0", "points", "-9.0", "..", "-1.0"]
     assert any(line.startswith("  float32, same extra epochs") for line in lines)
     (layer,) = (line.split() for line in lines if " Conv2D " in line)
     assert layer[1:9] == ["Conv2D", "16", "to", "8", "448", "50.0%", "9", "int8"]

@@ -168,6 +168,11 @@ def _next(path: Path, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"dltk export {path}{chosen}"] if chosen else []
 
 
+def _notes(found: Mapping[str, Any]) -> list[str]:
+    notes = [f"  {row['file']}: {note}" for row in found["artifacts"] for note in row.get("notes", ())]
+    return ["The test samples are too few to decide:", *notes, ""] if notes else []
+
+
 def _text(found: dict[str, Any]) -> str:
     from dltk.cli.searched import searched_text
     from dltk.workflows.measure import table
@@ -181,6 +186,7 @@ def _text(found: dict[str, Any]) -> str:
         lines += [f"    {count} x {reason}" for reason, count in sorted(reasons.items())]
     place = found.get("machine", {}).get("host", "this machine")  # of a run that an older dltk made there is none
     lines += ["", f"Measured on the files, one thread, on {place}:", table(found["artifacts"]), ""]
+    lines += _notes(found)
     following = [f"  {command}" for command in found["next"]]
     if found["passed"]:
         return "\n".join([*lines, "Next:", *following])
@@ -193,14 +199,17 @@ def _failed(found: Mapping[str, Any]) -> list[str]:
 
 
 def _remedies(found: Mapping[str, Any]) -> list[str]:
-    """What can be done about files that failed, by the steps that made them."""
+    """What can be done about files that failed: what was tried, and what follows from what was measured."""
+    from dltk.workflows import remedies
+
+    rows, known = found["artifacts"], found.get("bought", ())
     lines = [f"  export only what passed:         {command}" for command in found["next"]]
+    costs = remedies.costs(known)
     for name in dict.fromkeys(step["name"] for step in found["steps"] if step["name"] != "quantize"):
-        lines.append(f"  take gentler steps:              a milder setting or more epochs in --step {name}")
-    # Where float32 fails too, it is not the quantization that cost so much.
-    if any(row["precision"] == "float32" and row["passed"] for row in found["artifacts"]):
-        lines.append("  calibrate otherwise:             --step quantize:calibration=2000 or quantize:ranges=mse")
-        lines.append("  quantize weights only:           --step quantize:precision=float16")
-    lines.append(f"  begin with a better model:       train the one in {found['source']} further, then compress it")
-    lines.append(f"  accept it, on the record:        dltk export {found['run']} --gate KEY=VALUE")
-    return ["What can be done:", *lines]
+        if name in costs or not known:
+            cost = f", which cost {costs[name]}" if name in costs else ""
+            lines.append(f"  take gentler steps:              a milder setting or more epochs in --step {name}{cost}")
+    lines += [f"  quantize otherwise:              {words}" for words in remedies.tried(found.get("tried", ()))]
+    moved = remedies.limits(rows)
+    lines += [f"  accept it, on the record:        dltk export {found['run']} {moved}"] if moved else []
+    return ["What can be done:", *lines] if lines else []

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dltk.edge.gains import amount, gain_with_interval, is_share
+
 __all__ = ["searched_text"]
 
 _LAYERS = 5  # of the most sensitive ones
-_HEADS = ("", "stage", "drop [95% interval]", "bytes", "gzip -9", "p50 ms", "misses", "steps")
+_HEADS = ("", "stage", "gain [95% interval]", "bytes", "gzip -9", "p50 ms", "misses", "steps")
 _SHOWN = {"drop": "{:.4f}", "size": "{:,.0f} bytes", "download": "{:,.0f} bytes", "latency": "{:g} ms"}
 
 
@@ -20,7 +22,7 @@ def searched_text(told: Mapping[str, Any]) -> list[str]:
     lines = [f"The limits ({limits}{confident}) {result}."]
     lines += [f"Candidates, measured on {told['samples']} validation samples (> chosen, * on the Pareto front):"]
     lines += _aligned([_HEADS, *(_cells(trial, told) for trial in told["trials"])])
-    lines += _sensitive(told.get("sensitivity", ()))
+    lines += _sensitive(told.get("sensitivity", ()), is_share(told["source"].get("metric") or {}))
     if told["met"] and told["misses_on_test"]:
         names = [miss["limit"] for miss in told["misses_on_test"]]
         hint = " With --confident the limit holds with more certainty." if "drop" in names else ""
@@ -35,19 +37,18 @@ def _cells(trial: Mapping[str, Any], told: Mapping[str, Any]) -> tuple[str, ...]
     if row is None:
         return (*head, "-", "-", "-", "-", "-", f"{steps}: could not be made: {trial['error']}")
     metric, p50 = row["metric"], row["p50_ms"]
-    drop = "{:+.4f} [{:+.4f}, {:+.4f}]".format(metric["drop"], *metric["interval"]) if metric else "-"
     missed = ", ".join(miss["limit"] for miss in trial["misses"]) or "-"
     sizes = (f"{row['bytes']:,}", f"{row['download_bytes']:,}", "-" if p50 is None else f"{p50:.3f}")
-    return (*head, drop, *sizes, missed, steps)
+    return (*head, gain_with_interval(metric), *sizes, missed, steps)
 
 
-def _sensitive(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _sensitive(rows: Sequence[Mapping[str, Any]], share: bool) -> Iterator[str]:
     if rows:
         yield ""
         yield "Layers that int8 hurts most, each alone (all are in report.json):"
     for row in rows[:_LAYERS]:
-        drop = "" if row["drop"] is None else f", drop {row['drop']:+.4f}"
-        yield f"  {row['layer']}: signal to noise {row['signal_to_noise']:.1f} dB{drop}"
+        found = "" if row["drop"] is None else f", {amount(-row['drop'], share, signed=True)}"
+        yield f"  {row['layer']}: signal to noise {row['signal_to_noise']:.1f} dB{found}"
 
 
 def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:

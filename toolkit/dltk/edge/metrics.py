@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 __all__ = [
     "accuracy",
     "confusion_matrix",
+    "cosines",
     "expected_calibration_error",
     "max_abs_difference",
     "mean_cosine",
@@ -51,13 +52,17 @@ def confusion_matrix(targets: Ints, predicted: Ints, classes: int) -> NDArray[np
 
 
 def mean_cosine(reference: Floats, found: Floats) -> float:
-    """Mean over samples of the cosine between two arrays (n, ...); two zero vectors are alike, one is not."""
+    """The mean of `cosines`."""
+    return float(cosines(reference, found).mean())
+
+
+def cosines(reference: Floats, found: Floats) -> NDArray[np.float64]:
+    """The cosine (n,) of each sample between two arrays (n, ...); two zero vectors are alike, one is not."""
     a = np.asarray(reference, np.float64).reshape(len(reference), -1)
     b = np.asarray(found, np.float64).reshape(len(found), -1)
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     both_zero = ~a.any(axis=1) & ~b.any(axis=1)
-    cosines = np.where(both_zero, 1.0, (a * b).sum(axis=1) / np.where(lengths > 0, lengths, 1.0))
-    return float(cosines.mean())
+    return np.asarray(np.where(both_zero, 1.0, (a * b).sum(axis=1) / np.where(lengths > 0, lengths, 1.0)))
 
 
 def max_abs_difference(reference: Floats, found: Floats) -> float:

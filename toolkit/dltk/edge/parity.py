@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.edge.families import family
-from dltk.edge.metrics import max_abs_difference, mean_cosine, top1_agreement
+from dltk.edge.intervals import about, mean_decides, mean_interval, needed, share_interval
+from dltk.edge.metrics import cosines, max_abs_difference
 from dltk.edge.recorded import GOLDEN_ERROR
 from dltk.edge.signature import Signature
 
-__all__ = ["COSINE", "MAX_ABS", "compare", "in_words", "misfits"]
+__all__ = ["COSINE", "MAX_ABS", "MET", "MISSED", "UNDECIDED", "compare", "decision", "in_words", "misfits"]
 
 MAX_ABS, COSINE = "max_abs", "cosine"
+MET, MISSED, UNDECIDED = "met", "missed", "undecided"
 
 Outputs = Mapping[str, NDArray[Any]]
 
@@ -28,33 +30,79 @@ def compare(
     measure: str,
     tolerance: float,
     top1_tolerance: float | None = None,
+    strict: bool = False,
 ) -> dict[str, Any]:
     """The parity of `outputs` with `reference`, both name -> (n, ...), as the manifest records it.
 
     "max_abs": the largest difference, at most `tolerance` x max(1, largest reference).
     "cosine": the mean cosine, at least `tolerance`; with `top1_tolerance` also the share of samples whose best class
-    is the same. One sample may always differ there: among few, a single near tie would decide.
+    is the same. Both count samples: what fails is what they show to be beyond its limit, at 95%. What they cannot
+    decide passes with a note; with `strict` it fails.
 
     Returns:
-        {"measure", "error", "tolerance", "passed", and what was measured beside it}.
+        {"measure", "error", "tolerance", "passed", and what was measured beside it; "notes" where there are any, and
+        "faults" where it did not pass, texts}.
     """
     names = [spec.name for spec in signature.outputs]
     if measure == MAX_ABS:
         error = max(max_abs_difference(reference[name], outputs[name]) for name in names)
         limit = tolerance * max(1.0, *(float(np.abs(reference[name]).max()) for name in names))
-        return {"measure": measure, "error": error, "tolerance": tolerance, "limit": limit, "passed": error <= limit}
-    cosine = min(mean_cosine(reference[name], outputs[name]) for name in names)
-    found = {"measure": measure, "error": 1.0 - cosine, "tolerance": tolerance, "passed": cosine >= tolerance}
-    if top1_tolerance is None or family(signature.family).kind(signature) != "single-label":
-        return found
-    agreement = top1_agreement(reference[names[0]], outputs[names[0]])
-    allowed = max(1.0, (1.0 - top1_tolerance) * len(outputs[names[0]]))
-    agrees = (1.0 - agreement) * len(outputs[names[0]]) <= allowed + 1e-6  # rounding of the share, not of samples
-    return found | {
-        "top1_agreement": agreement,
-        "top1_tolerance": top1_tolerance,
-        "passed": bool(found["passed"]) and agrees,
-    }
+        found = {"measure": measure, "error": error, "tolerance": tolerance, "limit": limit, "passed": error <= limit}
+        return found if found["passed"] else found | {"faults": [in_words(found)]}
+    found = {"measure": measure, "tolerance": tolerance, "samples": len(outputs[names[0]])}
+    decided = [_cosine(reference, outputs, names, tolerance, found)]
+    if top1_tolerance is not None and family(signature.family).kind(signature) == "single-label":
+        decided.append(_agreement(reference[names[0]], outputs[names[0]], top1_tolerance, found))
+    notes = [words for ends, words in decided if ends == UNDECIDED]
+    faults = [words for ends, words in decided if ends == MISSED] + (notes if strict else [])
+    found |= {"passed": not faults}
+    found |= {"notes": notes} if notes and not strict else {}
+    return found | ({"faults": faults} if faults else {})
+
+
+def decision(limit: float, low: float, high: float) -> str:
+    """What an interval says of a figure that may be at most `limit`; one that holds no numbers has missed it."""
+    if not low <= limit:
+        return MISSED
+    return MET if high <= limit else UNDECIDED
+
+
+def _cosine(
+    reference: Outputs, outputs: Outputs, names: list[str], tolerance: float, found: dict[str, Any]
+) -> tuple[str, str]:
+    """The decision about the output that is farthest off, and words for it; what was measured goes into `found`."""
+    all_of = {name: cosines(reference[name], outputs[name]) for name in names}
+    values = min(all_of.values(), key=lambda each: float(each.mean()))
+    lost, count = 1.0 - values, len(values)
+    low, high = mean_interval(lost)
+    found |= {"error": float(lost.mean()), "interval": [low, high]}
+    words = f"mean cosine with the reference is {1 - lost.mean():.4f} on {count} samples (at least {tolerance:g})"
+    ends = decision(1.0 - tolerance, low, high)
+    if ends == UNDECIDED:
+        away = abs(float(lost.mean()) - (1.0 - tolerance))
+        more = needed(mean_decides(float(lost.var(ddof=1)), away), count)
+        words += f", {1 - high:.4f} to {1 - low:.4f} at 95%, which decides nothing; {about(more)}"
+    return ends, words
+
+
+def _agreement(
+    reference: NDArray[Any], outputs: NDArray[Any], tolerance: float, found: dict[str, Any]
+) -> tuple[str, str]:
+    changed, count = int((reference.argmax(-1) != outputs.argmax(-1)).sum()), len(outputs)
+    found |= {"top1_agreement": 1 - changed / count, "top1_tolerance": tolerance, "top1_changed": changed}
+    low, high = share_interval(changed, count)
+    ends = decision(1.0 - tolerance, low, high)
+    words = f"{changed} of {count} predictions changed"
+    if ends == UNDECIDED:
+        share, limit = changed / count, 1.0 - tolerance
+        more = needed(
+            lambda many: decision(limit, *share_interval(round(share * many), round(many))) != UNDECIDED, count
+        )
+        return ends, f"{words}; {count} samples cannot decide a top-1 agreement of {tolerance:g}; {about(more)}"
+    return (
+        ends,
+        f"{words}: top-1 agreement {1 - changed / count:.4f}, at most {1 - low:.4f} at 95% (at least {tolerance:g})",
+    )
 
 
 def in_words(parity: Mapping[str, Any]) -> str:

@@ -209,7 +209,8 @@ def _verdict(
         parity = compare(samples.outputs, outputs, signature, **_limits(artifact))
     else:
         parity = held(then, samples.outputs, outputs)
-    return ([] if parity.pop("passed") else [in_words(parity)]), parity
+    faults = parity.pop("faults", [in_words(parity)])
+    return ([] if parity.pop("passed") else faults), parity
 
 
 def _outputs(artifact: Artifact, data: bytes, samples: Golden, signature: Signature) -> Mapping[str, NDArray[Any]]:

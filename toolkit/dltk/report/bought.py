@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from dltk.edge.gains import amount, gain, interval, is_share
 from dltk.report.layout import Column, Table, drawn, figure, shares, size
 from dltk.report.schema import ComparedRow, LayerRow, StateRow, StepRow
 
@@ -19,7 +20,7 @@ def bought_table(found: Mapping[str, Any] | None) -> Table:
     rows = [StateRow.from_dict(row) for row in found["bought"]] if found else []
     timed = any(row.p50_ms is not None for row in rows)
     note = (
-        "Metric on the test split, with the interval of its drop at 95%; a download's share is of the source's whole "
+        "Metric on the test split, and its gain with the interval at 95%; a download's share is of the source's whole "
     )
     note += (
         "file. Zeros and few different values make the download smaller; fewer channels and int8 also make it faster."
@@ -43,13 +44,9 @@ def _states(first: StateRow, timed: bool) -> Sequence[Column[StateRow]]:
         Column("of source", lambda row: shares(row.download_bytes, first.bytes)),
         *(times if timed else ()),
         Column("metric", lambda row: figure((row.metric or {}).get("value"))),
-        Column("drop", lambda row: figure((row.metric or {}).get("drop"))),
-        Column("interval", lambda row: _ends((row.metric or {}).get("interval"))),
+        Column("gain", lambda row: gain(row.metric)),
+        Column("interval", lambda row: interval(row.metric)),
     )
-
-
-def _ends(found: Sequence[float] | None) -> str:
-    return f"{figure(found[0])} .. {figure(found[1])}" if found else "-"
 
 
 def compression_tables(found: Mapping[str, Any] | None) -> list[Table]:
@@ -194,9 +191,10 @@ def _search(found: Mapping[str, Any] | None) -> list[Table]:
     met = "the chosen one meets them" if found["met"] else "none meets them: the closest was chosen"
     met += f", which on the test split misses {', '.join(found['misses_on_test'])}" if found["misses_on_test"] else ""
     note = f"On the validation split. Limits: {bounds or 'none'}; {met}. * chosen, + on the Pareto front."
+    share = any(is_share(trial["metric"]) for trial in found["trials"] if trial["metric"])
     costs = found["sensitivity"]
     felt = [
-        Column[Mapping[str, Any]](name.replace("_", " "), partial(_cost, name), name == "layer")
+        Column[Mapping[str, Any]](_cost_head(name), partial(_cost, name, share), name == "layer")
         for name in (costs[0] if costs else ())
     ]
     return [
@@ -205,8 +203,13 @@ def _search(found: Mapping[str, Any] | None) -> list[Table]:
     ]
 
 
-def _cost(name: str, row: Mapping[str, Any]) -> str:
-    return figure(row.get(name))
+def _cost_head(name: str) -> str:
+    return "gain" if name == "drop" else name.replace("_", " ")
+
+
+def _cost(name: str, share: bool, row: Mapping[str, Any]) -> str:
+    value = row.get(name)
+    return amount(-value, share, signed=True) if name == "drop" and value is not None else figure(value)
 
 
 def _bound(name: str, value: float) -> str:
@@ -228,6 +231,6 @@ def _of_a_trial(found: Mapping[str, Any]) -> Sequence[Column[Mapping[str, Any]]]
         Column("download", lambda trial: "-" if trial["download_bytes"] is None else size(trial["download_bytes"])),
         Column("p50 ms", lambda trial: figure(trial["p50_ms"])),
         Column("metric", lambda trial: figure((trial["metric"] or {}).get("value"))),
-        Column("drop", lambda trial: figure((trial["metric"] or {}).get("drop"))),
+        Column("gain", lambda trial: gain(trial["metric"])),
         Column("misses", lambda trial: trial["error"] or ", ".join(trial["misses"]), True),
     )

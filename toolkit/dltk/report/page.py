@@ -8,6 +8,7 @@ from typing import Any
 
 from dltk.base.errors import EnvironmentFault
 from dltk.base.install import pip_extra
+from dltk.edge.gains import gain
 from dltk.report.bought import bought_table
 from dltk.report.charts import charts
 from dltk.report.layout import Column, Table, drawn, figure, shares, size
@@ -109,7 +110,7 @@ def _bought_tiles(compression: Mapping[str, Any] | None) -> list[tuple[str, str]
     tiles = [
         (f"of the source's float32 file to download {last['file']}", shares(last["download_bytes"], first["bytes"])),
         ("of the source's p50 for one sample", shares(last["p50_ms"], first["p50_ms"])),
-        ("drop of the metric", figure((last["metric"] or {}).get("drop"))),
+        ("gain of the metric", gain(last["metric"])),
     ]
     return [(label, value) for label, value in tiles if value != "-"]
 
@@ -117,9 +118,9 @@ def _bought_tiles(compression: Mapping[str, Any] | None) -> list[tuple[str, str]
 def _bundle_tiles(artifacts: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     smallest = min(artifacts, key=lambda each: (each["bytes"], each["file"]))
     tiles = [("smallest file", size(smallest["bytes"])), ("to download it", size(smallest["download_bytes"]))]
-    drops = [drop for each in artifacts if (drop := number((each["metric"] or {}).get("drop"))) is not None]
-    if drops:
-        tiles.append(("largest drop of the metric", figure(max(drops))))
+    scored = [each["metric"] for each in artifacts if number((each["metric"] or {}).get("drop")) is not None]
+    if scored:
+        tiles.append(("least gain of the metric", gain(max(scored, key=lambda metric: float(metric["drop"])))))
     found = [(f"{name.replace('_', ' ')} of the run", figure(metrics[name])) for name in _HEADLINES if name in metrics]
     return tiles + found
 

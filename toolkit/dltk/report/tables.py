@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from dltk.edge.gains import changed, gain, interval
 from dltk.report.bought import bought_table, compression_tables
 from dltk.report.layout import Column, Table, drawn, figure, pairs
 from dltk.report.values import number, scalars
@@ -84,9 +85,16 @@ def _alike(group: Sequence[Mapping[str, Any]]) -> str:
 
 def _artifacts(artifacts: Sequence[Mapping[str, Any]]) -> list[Table]:
     most = len(artifacts)
+    noted = [each for each in artifacts if "notes" in each["parity"]]
     return [
         drawn("Artifacts", _SIZES, artifacts, most=most),
         _scores(artifacts),
+        drawn(
+            "What the samples cannot decide",
+            _NOTES,
+            [each for each in artifacts if "notes" in each["parity"]],
+            most=most,
+        ),
         drawn("Parity with the reference", _PROOFS, artifacts, most=most),
         drawn("Operators", _OPERATORS, [each for each in artifacts if each["operators"]], most=most),
     ]
@@ -126,20 +134,18 @@ _SCORES: Sequence[Column[Artifact]] = (
     Column("metric", lambda each: str(each["metric"].get("name", "metric")).replace("_", " "), True),
     Column("value", lambda each: figure(each["metric"].get("value"))),
     Column("reference", lambda each: figure(each["metric"].get("reference"))),
-    Column("drop", lambda each: figure(each["metric"].get("drop"))),
-    Column("interval", lambda each: _ends(each["metric"]["interval"])),
+    Column("gain", lambda each: gain(each["metric"])),
+    Column("interval", lambda each: interval(each["metric"])),
+    Column("changed", lambda each: changed(each["metric"])),
 )
+_NOTES: Sequence[Column[Artifact]] = (_FILE, Column("", lambda each: str(each["parity"]["notes"]), True))
 
 
 def _scores(artifacts: Sequence[Artifact]) -> Table:
     scored = [each for each in artifacts if each["metric"] is not None]
     counts = [each["metric"]["samples"] for each in scored if number(each["metric"].get("samples")) is not None]
-    note = f"Measured on {counts[0]} samples; the interval is that of the drop, at 95%." if counts else ""
+    note = f"Measured on {counts[0]} samples; a gain is for the better; its interval is at 95%." if counts else ""
     return drawn("Metric", _SCORES, scored, note=note, most=len(scored))
-
-
-def _ends(found: Sequence[float] | None) -> str:
-    return f"{figure(found[0])} .. {figure(found[1])}" if found else "-"
 
 
 def _tolerance(parity: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ def tradeoffs(compression: Mapping[str, Any]) -> list[Chart]:
     found = []
     bought = [row for row in compression.get("bought", ()) if _scored(row) and row["download_bytes"] > 0]
     if len(bought) > 1:
-        note = "Up and to the left is better. The line is the interval of the drop, at 95%."
+        note = "Up and to the left is better. The line is the interval of the change, at 95%."
         found.append(Chart("What each step bought", note, svg("bought", _states(bought))))
     search = compression.get("search")
     if search:

@@ -44,9 +44,11 @@ class Measures:
         return self.harm, float(self.download), float(self.latency or 0.0), float(self.size)
 
     def words(self) -> str:
-        """`drop +0.0040 [+0.0010, +0.0070], 82.1 KB, download 61.0 KB, p50 0.123 ms`."""
+        """`drop 0.0040 [+0.0010 .. +0.0070], 82.1 KB, download 61.0 KB, p50 0.123 ms`; of a better one `gain`."""
         parts = []
         if self.drop is not None and self.drop_low is not None and self.drop_high is not None:
-            parts.append(f"drop {self.drop:+.4f} [{self.drop_low:+.4f}, {self.drop_high:+.4f}]")
+            gained = self.drop < 0
+            low, high = (-self.drop_high, -self.drop_low) if gained else (self.drop_low, self.drop_high)
+            parts.append(f"{'gain' if gained else 'drop'} {abs(self.drop):.4f} [{low + 0.0:+.4f} .. {high + 0.0:+.4f}]")
         parts += [f"{self.size / 1000:,.1f} KB", f"download {self.download / 1000:,.1f} KB"]
         return ", ".join(parts + ([] if self.latency is None else [f"p50 {self.latency:.3f} ms"]))

@@ -1,19 +1,25 @@
-"""The gate of `export`: what an artifact must keep of its reference, as pure functions."""
+"""The gate of `export`: what an artifact must keep of its reference, as pure functions.
+
+Limits are about the model, and samples are few: what they show at 95% to be beyond a limit is refused; what they cannot
+decide passes with a note, or with `strict` is refused, too.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.edge.families.base import Metric
-from dltk.edge.metrics import paired_bootstrap
-from dltk.edge.parity import COSINE, MAX_ABS, compare, in_words, misfits
+from dltk.edge.intervals import share_interval
+from dltk.edge.parity import COSINE, MAX_ABS, UNDECIDED, compare, misfits
 from dltk.edge.signature import Signature
 from dltk.recipe.settings import setting
+from dltk.validate.lost import lost
 
 __all__ = ["Gate", "Verdict", "judge"]
 
@@ -32,6 +38,7 @@ class Gate:
         micro_steps: largest distance between an integer file's outputs in TensorFlow Lite Micro and in LiteRT, in steps
             of the output: the two round in different places. Held to it is what C sources are made of.
         drop: largest loss of the metric: absolute where it lies in 0..1, else relative to the reference's.
+        strict: refuse what the samples cannot prove, too: the far end of each 95% interval must meet its limit.
     """
 
     float32: float = setting(1e-5, "largest error of float32 files, x max(1, largest output)", low=0.0)
@@ -40,6 +47,7 @@ class Gate:
     top1_agreement: float = setting(0.95, "lowest top-1 agreement of quantized files", low=0.0, high=1.0)
     micro_steps: int = setting(4, "largest distance of TensorFlow Lite Micro from LiteRT, in steps", low=0)
     drop: float = setting(0.02, "largest loss of the metric", low=0.0)
+    strict: bool = setting(False, "ask the samples to prove that cosine, agreement and metric are kept")
 
     def as_dict(self) -> dict[str, float]:
         """Plain JSON values."""
@@ -51,20 +59,28 @@ class Verdict:
     """What was measured, and why it does not pass.
 
     Attributes:
-        parity: goes into the manifest's artifact as it is.
-        metric: {"name", "value", "reference", "drop", "interval", "samples", "higher_is_better"}; the interval is the
-            paired bootstrap's, of the drop, at 95%; None where there were no targets.
+        parity: goes into the manifest's artifact as it is; with "notes" where there are any.
+        metric: {"name", "value", "reference", "drop", "interval", "samples", "higher_is_better", "is_share"}, and
+            where answers are right or wrong the counts "worse", "better" and "changed"; the interval is of the drop,
+            at 95%. None where there were no targets.
         reasons: one sentence a fault; empty when it passed.
+        accepts: the limits of the gate with which it would have passed; only those that it missed.
     """
 
     parity: dict[str, Any]
     metric: dict[str, Any] | None
     reasons: tuple[str, ...]
+    accepts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
         """Whether nothing speaks against the artifact."""
         return not self.reasons
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the samples could not decide, a sentence each."""
+        return tuple(self.parity.get("notes", ()))
 
 
 def judge(
@@ -82,7 +98,7 @@ def judge(
     float_operators: Collection[str] = (),
     left_float: Collection[str] = (),
 ) -> Verdict:
-    """Hold an artifact's outputs against the float32 reference's on the same samples, name -> (n, ...).
+    """Compare an artifact's outputs with the float32 reference's on the same samples, name -> (n, ...).
 
     Args:
         targets: what is right, (n, ...), for `metric`; without both no metric is judged.
@@ -93,50 +109,63 @@ def judge(
         left_float: operators that the quantization plan leaves float, by the runtime's names.
     """
     gate = gate or Gate()
-    faults = misfits(reference, outputs, signature)
+    faults = _unfit(reference, signature) or misfits(reference, outputs, signature)
     if faults:
         return Verdict({}, None, tuple(faults))
     parity = compare(reference, outputs, signature, **_limits(precision, gate))
-    reasons = [] if parity.pop("passed") else [in_words(parity)]
+    del parity["passed"]
+    reasons, notes = parity.pop("faults", []), parity.pop("notes", [])
+    accepts = _accepts(parity, precision, gate) if reasons else {}
     stray = sorted(set(float_operators) - set(left_float)) if precision.startswith("int") else []
     if stray:
         reasons.append(f"called {precision} but computes in float32: {', '.join(stray)}")
     scored = None
     if targets is not None and metric is not None:
         before, after = ({**(inputs or {}), **found} for found in (baseline or reference, outputs))
-        scored = _scored(before, after, targets, metric, signature, seed)
-        if _lost(scored, metric) > gate.drop:
-            most = f"{gate.drop:g}" if metric.is_share else f"{gate.drop:.0%}"
-            reasons.append(
-                f"{metric.name} goes from {scored['reference']:.4f} to {scored['value']:.4f}, worse by more than {most}"
-            )
-    return Verdict(parity, scored, tuple(reasons))
+        told = lost(before, after, targets, metric, signature, seed)
+        scored, words = told.found, told.fault
+        if scored is not None and not _equal(baseline or reference, outputs, signature, gate):
+            ends, words = told.against(gate.drop)
+            if ends == UNDECIDED and not gate.strict:
+                notes, words = [*notes, words], ""
+        if words:
+            reasons.append(words)
+            accepts |= {"drop": told.accepted(strict=gate.strict)} if scored is not None else {}
+    return Verdict(parity | ({"notes": notes} if notes else {}), scored, tuple(reasons), accepts)
+
+
+def _unfit(reference: Outputs, signature: Signature) -> list[str]:
+    """Why nothing can be compared with the reference."""
+    for spec in signature.outputs:
+        if not len(reference[spec.name]):
+            return ["cannot be judged: there are no samples"]
+        if not np.isfinite(reference[spec.name]).all():
+            return [f"cannot be judged: {spec.name} of the reference holds numbers that are not finite"]
+    return []
 
 
 def _limits(precision: str, gate: Gate) -> dict[str, Any]:
     if precision in ("float32", "float16"):
         return {"measure": MAX_ABS, "tolerance": gate.float32 if precision == "float32" else gate.float16}
-    return {"measure": COSINE, "tolerance": gate.cosine, "top1_tolerance": gate.top1_agreement}
+    limits = {"measure": COSINE, "tolerance": gate.cosine, "top1_tolerance": gate.top1_agreement}
+    return limits | {"strict": gate.strict}
 
 
-def _scored(
-    reference: Outputs, outputs: Outputs, targets: NDArray[Any], metric: Metric, signature: Signature, seed: int
-) -> dict[str, Any]:
-    before, after = metric.scores(reference, targets, signature), metric.scores(outputs, targets, signature)
-    sign = 1.0 if metric.higher_is_better else -1.0
-    drop, low, high = paired_bootstrap(sign * before, sign * after, seed=seed)
-    return {
-        "name": metric.name,
-        "value": float(np.mean(after)),
-        "reference": float(np.mean(before)),
-        "drop": drop,
-        "interval": [low, high],
-        "samples": len(before),
-        "higher_is_better": metric.higher_is_better,
-    }
+def _equal(before: Outputs, after: Outputs, signature: Signature, gate: Gate) -> bool:
+    """Whether outputs are those of the model that a drop is counted from: then no sample has to prove it."""
+    return bool(compare(before, after, signature, measure=MAX_ABS, tolerance=gate.float32)["passed"])
 
 
-def _lost(scored: Mapping[str, Any], metric: Metric) -> float:
-    if metric.is_share:
-        return float(scored["drop"])
-    return float(scored["drop"]) / max(abs(float(scored["reference"])), 1e-12)
+def _accepts(parity: Mapping[str, Any], precision: str, gate: Gate) -> dict[str, float]:
+    """The limits that this parity would meet, with three digits."""
+    if parity["measure"] == MAX_ABS:
+        scale = parity["limit"] / parity["tolerance"] if parity["tolerance"] else 1.0
+        return {precision: float(f"{parity['error'] / scale * 1.01:.2e}")}
+    end, found = 1 if gate.strict else 0, {}
+    if not parity["interval"][end] <= 1 - gate.cosine:
+        found["cosine"] = math.floor((1 - parity["interval"][end]) * 1000) / 1000
+    if "top1_agreement" in parity:
+        interval = share_interval(parity["top1_changed"], parity["samples"])
+        if not interval[end] <= 1 - gate.top1_agreement:
+            found["top1_agreement"] = math.floor((1 - interval[end]) * 1000) / 1000
+    return found

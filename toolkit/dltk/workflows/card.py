@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,13 @@ A model for {signature.task}, made with the recipe `{run.recipe_name}` of dltk.
 
 ## Figures
 
-On the test samples that the run keeps; the drop is counted from the float32 model before compression, with its paired
-bootstrap interval. They hold for data like that, and for nothing else.
+On the test samples that the run keeps; a gain (a loss is negative) is counted from the float32 model before
+compression, with its interval at 95%. They hold for data like that, and for nothing else.
 
 ```
 {table(report["artifacts"])}
 ```
-
+{_undecided(report["artifacts"])}
 ## Use
 
 ```python
@@ -57,6 +57,12 @@ model = load(".")
 
 `manifest.json` lists every file with its hash. The hashes show damage; they do not show who made the files.
 """
+
+
+def _undecided(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the samples are too few to decide, as a list."""
+    lines = [f"- {row['file']}: {note}" for row in rows for note in row["notes"]]
+    return "\n".join(["", "What these samples are too few to decide:", "", *lines, ""]) if lines else ""
 
 
 def licenses(run: Run) -> str:

@@ -241,7 +241,7 @@ def _finish(
     if candidate.plan is not None:
         candidate.plan.save(made.quantization_path)
     write_atomic(made.model_path, keras_bytes(candidate.model))
-    report["artifacts"] = _measured(made, candidate, bench)
+    report |= _measured(made, candidate, bench)
     if "search" in report:
         report["search"]["misses_on_test"] = misses_on_test(report)
     report |= findings(made, source, candidate, bench, planned, report, control=control)
@@ -264,18 +264,27 @@ def _keep_baseline(made: Run, source: Run, bench: Workbench, raws: Any) -> None:
     save_npz(made.baseline_path, outputs)
 
 
-def _measured(made: Run, candidate: Candidate, bench: Workbench) -> list[dict[str, Any]]:
-    """float32 and what the plan makes of it, as TFLite files; nothing is refused here, only told."""
+def _measured(made: Run, candidate: Candidate, bench: Workbench) -> dict[str, Any]:
+    """float32 and what the plan makes of it, as TFLite files; nothing is refused here, only told.
+
+    Where integers alone fail, float16 is tried: what may be advised is known then.
+
+    Returns:
+        {"artifacts": rows, and where it was tried "tried": rows}.
+    """
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
 
     graph, plan = deployed(read(candidate.model)), candidate.plan
     wanted = [Target("tflite", "float32"), *planned_files(plan)]
     signature, samples = bench.signature, evaluation(made, candidate.model, bench.signature, progress=bench.progress)
+    common: dict[str, Any] = {"gate": Gate(), "seed": bench.seed, "device": bench.device}
     rows = []
     with bench.progress.bar("measuring", len(wanted)) as bar:
         for target in wanted:
-            found = measure(graph, signature, target, plan, samples, gate=Gate(), seed=bench.seed, device=bench.device)
-            rows.append(found.row())
+            rows.append(measure(graph, signature, target, plan, samples, **common).row())
             bar.advance(1, target.file)
-    return rows
+    if all(row["passed"] for row in rows) or not rows[0]["passed"] or not rows[-1]["precision"].startswith("int"):
+        return {"artifacts": rows}
+    other = measure(graph, signature, Target("tflite", "float16"), None, samples, **common)
+    return {"artifacts": rows, "tried": [other.row()]}

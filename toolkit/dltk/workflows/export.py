@@ -27,6 +27,7 @@ from dltk.recipe.settings import as_dict, digest
 from dltk.run import Run
 from dltk.twin.graph import Graph
 from dltk.validate import Gate, micro_runtime
+from dltk.workflows import remedies
 from dltk.workflows.card import licenses, model_card, report_page
 from dltk.workflows.findings import carried
 from dltk.workflows.keras_file import open_keras
@@ -120,7 +121,7 @@ def export(
     if "c" in formats:
         found, sources = on_micro(found, proof, signature, name, gate)
     exported = Exported(target, tuple(one.row() for one in found), agreement(found, signature))
-    _require_passed(exported, found)
+    _require_passed(exported, found, gate, plan)
     files = _files(opened, found, exported) | {GOLDEN: proof} | sources
     lineage = _lineage(opened, settings, graph_digest(graph), plan)
     sealing = bundle.Sealing(name, signature, [one.artifact for one in found], files, lineage, gate.as_dict())
@@ -153,16 +154,27 @@ def _require_fits(plan: QuantizationPlan | None, graph: Graph, run: Run) -> None
         raise InputError(run.quantization_path, "must be the plan of this run's model", strange, hint)
 
 
-def _require_passed(exported: Exported, found: Sequence[Measured]) -> None:
+def _require_passed(exported: Exported, found: Sequence[Measured], gate: Gate, plan: QuantizationPlan | None) -> None:
     failed = [one for one in found if not one.verdict.passed]
     if failed:
-        hint = (
-            "No bundle was written. Train or compress otherwise, leave a precision out with --precision, or move a "
-            "limit with --gate."
-        )
+        hint = f"No bundle was written.{_advice(exported.table, gate, plan)}"
         received = f"{failed[0].target.file} {failed[0].verdict.reasons[0]}"
         received += f" and {len(failed) - 1} more that do not" if len(failed) > 1 else ""
         raise LimitError(exported.path, "every file must pass the gate", received, hint, measured=exported.as_dict())
+
+
+def _advice(rows: Sequence[Mapping[str, Any]], gate: Gate, plan: QuantizationPlan | None) -> str:
+    """What helps, by what was measured."""
+    left, moved = remedies.passing(rows), remedies.limits(rows)
+    quantized = any(not row["passed"] and row["precision"].startswith("int") for row in rows)
+    ranges = remedies.ranges(plan.calibration) if quantized and plan is not None else ""
+    found = (
+        f"Of ranges, {ranges}." if ranges else "",
+        f"Export what passed with{left}." if left else "",
+        f"All pass with {moved}." if moved else "",
+        "Without --strict, what the samples cannot decide passes with a note." if gate.strict else "",
+    )
+    return "".join(f" {words}" for words in found if words)
 
 
 def _files(run: Run, found: Sequence[Measured], exported: Exported) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ from dltk.compress.plan import QuantizationPlan
 from dltk.edge.bench import download_bytes
 from dltk.edge.device import THIS_MACHINE, Device
 from dltk.edge.families import compared_inputs, family
+from dltk.edge.gains import changed, gain_with_interval
 from dltk.edge.manifest import PRECISIONS, Artifact
 from dltk.edge.metrics import top1_agreement
 from dltk.edge.signature import Signature
@@ -82,6 +83,8 @@ class Measured:
             "float_operators": dict(self.result.float_operators),
             "passed": self.verdict.passed,
             "reasons": list(self.verdict.reasons),
+            "notes": list(self.verdict.notes),
+            "accepts": dict(self.verdict.accepts),
         }
 
 
@@ -189,8 +192,11 @@ def agreement(measured: Sequence[Measured], signature: Signature) -> dict[str, f
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Measured files as lines: size, download, median latency where it was taken, metric, drop with interval."""
-    heads: tuple[str, ...] = ("file", "bytes", "gzip -9", "p50 ms", "metric", "drop [95% interval]", "")
+    """Measured files as lines: size, download, median latency where it was taken, metric, gain with interval.
+
+    A gain is a change for the better, whichever way the metric points; a loss is negative.
+    """
+    heads: tuple[str, ...] = ("file", "bytes", "gzip -9", "p50 ms", "metric", "gain [95% interval]", "changed", "")
     lines = [_cells(row) for row in rows]
     if not any("p50_ms" in row for row in rows):  # what goes into a bundle says nothing of time
         heads, *lines = [(*cells[:3], *cells[4:]) for cells in (heads, *lines)]
@@ -202,10 +208,10 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     metric = row.get("metric")
     value = f"{metric['name']} {metric['value']:.4f}" if metric else "-"
-    drop = "{:+.4f} [{:+.4f}, {:+.4f}]".format(metric["drop"], *metric["interval"]) if metric else "-"
     p50 = "-" if row.get("p50_ms") is None else f"{row['p50_ms']:.3f}"
     sizes = (f"{row['bytes']:,}", f"{row['download_bytes']:,}")
-    return (row["file"], *sizes, p50, value, drop, "" if row.get("passed", True) else "FAILED")
+    outcome = "" if row.get("passed", True) else "FAILED"
+    return (row["file"], *sizes, p50, value, gain_with_interval(metric), changed(metric), outcome)
 
 
 def _packed(inputs: Sequence[Any]) -> Any:
