@@ -2,8 +2,9 @@
 
 A channel may be multiplied by a factor where it is made and divided by it where it is read: the model computes the
 same. Small channels gain precision (Nagel et al. 2019, arXiv:1906.04721, section 4.1; Meller et al. 2019,
-arXiv:1902.01917). The factors run through residual adds, pools, padding and relu; a relu6 is kept by never raising a
-channel over the largest one. A clustered kernel is left as it is where its input channels would be scaled: its few
+arXiv:1902.01917). The factors run through residual adds, pools, padding and relu. Before a relu6, or another bound, a
+channel is raised only as far as its largest value stays well below the bound: there the bound cuts nothing, before or
+after. A clustered kernel is left as it is where its input channels would be scaled: its few
 values would become many. Scaled output channels change only its scales.
 """
 
@@ -23,6 +24,7 @@ from dltk.twin.graph import Call, Graph, Layer
 __all__ = ["channel_factors", "equalized"]
 
 _LARGEST = 16.0  # of a factor: a channel that is nearly silent in the samples may not be so elsewhere
+_HEADROOM = 2.0  # below a bound: so far may values go over those in the calibration samples
 _MAKERS = ("Conv2D", "DepthwiseConv2D", "Dense")
 _CHANNELWISE = ("Add", "ReLU", "ZeroPadding2D", "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D")
 
@@ -42,7 +44,8 @@ class _Group:
 def channel_factors(graph: Graph, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
     """Group -> factors (channels,), out of calibration samples; groups where nothing can be moved are left out."""
     groups = _groups(graph)
-    largest = _channel_maxima(graph, [name for group in groups for name in group.tensors], tensors)
+    bounds = {group.name: _bounds(graph, group) for group in groups}
+    largest, highest = _channel_maxima(graph, [name for group in groups for name in group.tensors], tensors)
     factors = {}
     for group in groups:
         seen = np.max([largest[name] for name in group.tensors], axis=0)
@@ -50,9 +53,30 @@ def channel_factors(graph: Graph, tensors: Mapping[str, NDArray[Any]]) -> dict[s
         # A depthwise reader has a scale a channel of its own and loses nothing; others share theirs among the inputs.
         alone = all(graph.kind(call) == "DepthwiseConv2D" for call in group.readers)
         factor = np.minimum(ratio if alone else np.sqrt(ratio), _LARGEST)
+        for name, bound in bounds[group.name].items():
+            room = bound / np.maximum(highest[name] * _HEADROOM, 1e-6)
+            factor = np.minimum(factor, np.maximum(room, 1.0))
         # Powers of two change no bit of a weight but its exponent, so that the float model stays what it was.
         factors[group.name] = np.exp2(np.floor(np.log2(factor))).astype(np.float32)
     return {name: factor for name, factor in factors.items() if (factor != 1).any()}
+
+
+def _bounds(graph: Graph, group: _Group) -> dict[str, float]:
+    """Tensor of the group that a bound cuts -> that bound."""
+    found: dict[str, float] = {}
+    for call in graph.calls:
+        bound = _upper(graph.layers[call.layer])
+        if bound is not None and call.inputs[0] in group.tensors:
+            found[call.inputs[0]] = min(bound, found.get(call.inputs[0], bound))
+    return found
+
+
+def _upper(layer: Layer) -> float | None:
+    """The largest value that a relu lets through; None where there is no end, or for another layer."""
+    if layer.kind == "Activation":
+        return 6.0 if layer.config.get("activation") == "relu6" else None
+    found = layer.config.get("max_value") if layer.kind == "ReLU" else None
+    return None if found is None else float(found)
 
 
 def equalized(graph: Graph, factors: Factors) -> Graph:
@@ -116,7 +140,7 @@ def _is_channelwise(graph: Graph, call: Call) -> bool:
     if layer.kind == "Activation":
         return layer.config.get("activation") in ("relu", "relu6")
     if layer.kind == "ReLU":
-        return not layer.config.get("threshold") and layer.config.get("max_value") in (None, 6, 6.0)
+        return not layer.config.get("threshold")  # above a threshold of 0 a factor goes through, up to `max_value`
     if layer.kind == "Add":
         return len({graph.shapes[name] for name in call.inputs}) == 1
     return layer.kind in _CHANNELWISE
@@ -145,12 +169,15 @@ def _read(layer: Layer, factor: NDArray[np.float32]) -> Layer:
 
 def _channel_maxima(
     graph: Graph, names: list[str], tensors: Mapping[str, NDArray[Any]]
-) -> dict[str, NDArray[np.float32]]:
-    """Tensor -> largest absolute value a channel (channels,)."""
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+    """Tensor -> largest absolute value a channel (channels,), and tensor -> largest value a channel."""
     import tensorflow as tf
 
     def maxima(watched: list[Any]) -> list[Any]:
-        return [tf.reduce_max(tf.abs(value), axis=list(range(value.shape.rank - 1))) for value in watched]
+        axes = [list(range(value.shape.rank - 1)) for value in watched]
+        absolute = [tf.reduce_max(tf.abs(value), axis=axis) for value, axis in zip(watched, axes, strict=True)]
+        return absolute + [tf.reduce_max(value, axis=axis) for value, axis in zip(watched, axes, strict=True)]
 
     rows = list(observe(graph, names, tensors, maxima))
-    return {name: np.max([found[i] for found in rows], axis=0) for i, name in enumerate(names)}
+    found = [np.max(column, axis=0) for column in zip(*rows, strict=True)]
+    return dict(zip(names, found, strict=False)), dict(zip(names, found[len(names) :], strict=False))

@@ -5,13 +5,14 @@ Guards out, 7-bit weights, 64-bit biases, LSTMs whose cells are not clipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.compress.codes import LEVELS
+from dltk.export.guard import is_guard
 
 __all__ = ["narrow_weights", "remove_guards", "unclip_cells", "widen_biases"]
 
@@ -20,17 +21,25 @@ _WEIGHTED = {"CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (1, 2), "FULLY_CONNECTED": 
 _GUARD = "CEIL"
 
 
-def remove_guards(model: Any) -> None:
-    """Take out the operators of `dltk.export.guard`, and the tensors that only they made; changes `model`."""
-    code = next((index for index, name in _codes(model).items() if name == _GUARD), None)
-    if code is None:
-        return
+def remove_guards(model: Any, guards: Collection[str]) -> None:
+    """Take out the operators of `dltk.export.guard`, and the tensors that only they made; changes `model`.
+
+    Args:
+        guards: `guard_names` of the graph that the model was made of.
+    """
+    codes = {index for index, name in _codes(model).items() if name == _GUARD}
     for index, graph in enumerate(model.subgraphs):
-        sources = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.opcodeIndex == code}
-        graph.operators = [op for op in graph.operators if op.opcodeIndex != code]
+        sources = {
+            op.outputs[0]: op.inputs[0]
+            for op in graph.operators
+            if op.opcodeIndex in codes and is_guard(_name(graph.tensors[op.outputs[0]]), guards)
+        }
+        if not sources:
+            continue
+        graph.operators = [op for op in graph.operators if op.outputs[0] not in sources]
         kept = [i for i in range(len(graph.tensors)) if i not in sources]
-        place = {old: new for new, old in enumerate(kept)}
-        place |= {gone: place[source] for gone, source in sources.items()} | {-1: -1}
+        place = {old: new for new, old in enumerate(kept)} | {-1: -1}
+        place |= {gone: place[_source(gone, sources)] for gone in sources}
         graph.tensors = [graph.tensors[i] for i in kept]
         graph.inputs, graph.outputs = _moved(graph.inputs, place), _moved(graph.outputs, place)
         for op in graph.operators:
@@ -39,9 +48,22 @@ def remove_guards(model: Any) -> None:
             if definition.subgraphIndex == index:
                 for item in (*definition.inputs, *definition.outputs):
                     item.tensorIndex = place[item.tensorIndex]
-    del model.operatorCodes[code]
-    for op in (op for graph in model.subgraphs for op in graph.operators):
-        op.opcodeIndex -= op.opcodeIndex > code
+    used = {op.opcodeIndex for graph in model.subgraphs for op in graph.operators}
+    for code in sorted(codes - used, reverse=True):
+        del model.operatorCodes[code]
+        for op in (op for graph in model.subgraphs for op in graph.operators):
+            op.opcodeIndex -= op.opcodeIndex > code
+
+
+def _name(tensor: Any) -> str:
+    return tensor.name.decode() if isinstance(tensor.name, bytes) else str(tensor.name)
+
+
+def _source(tensor: int, sources: Mapping[int, int]) -> int:
+    """What a chain of guards reads."""
+    while tensor in sources:
+        tensor = sources[tensor]
+    return tensor
 
 
 def narrow_weights(model: Any, levels: int) -> None:

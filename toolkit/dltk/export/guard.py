@@ -1,13 +1,14 @@
 """Float islands in an integer file: operators that keep quantizers away from a layer.
 
 TensorFlow's converter and `dltk.export.qdq` make an integer operator of whatever stands between two grids. A layer that
-the plan leaves float gets a guard before each input that lies on a grid: an operator without an integer form, which no
-model dltk reads contains. Once a TFLite file is quantized its guards are taken out (`dltk.export.flatedit`); in ONNX
-they become copies, since the runtime quantizes once more.
+the plan leaves float gets a guard before each input that lies on a grid: an operator without an integer form. Once a
+TFLite file is quantized its guards are taken out (`dltk.export.flatedit`); in ONNX they become copies, since the
+runtime quantizes once more. A guard is known by its name: a model may hold the same operator as a layer of its own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,17 +19,18 @@ from dltk.compress.scheme import NARROW
 from dltk.twin.graph import Call, Graph, Layer, Ref, map_refs
 from dltk.twin.table import row
 
-__all__ = ["ONNX_GUARD", "TFLITE_GUARD", "ready", "settle_guards"]
+__all__ = ["ONNX_GUARD", "TFLITE_GUARD", "guard_names", "is_guard", "ready", "settle_guards"]
 
 # tf2onnx moves its transposes through Exp, but not through Ceil; TFLite's Ceil has no integer kernel.
-ONNX_GUARD, TFLITE_GUARD = "Exp", "Ceil"
+ONNX_GUARD, TFLITE_GUARD = "exp", "ceil"
+_SEPARATORS = re.compile("[/;:]")  # of scopes, of the nodes that became one, of a node and its output
 
 
 def ready(graph: Graph, plan: QuantizationPlan, guard: str, *, borders: bool = False) -> Graph:
     """`graph` as a converter must see it to follow `plan`: narrow weights on their grid, float layers guarded.
 
     Args:
-        guard: operator that `dltk.twin.layers` knows as "op." and this name.
+        guard: ONNX_GUARD or TFLITE_GUARD.
         borders: whether the file's borders are integers, so that float layers read them from a grid.
     """
     if plan.ranges != "shared":
@@ -54,8 +56,11 @@ def _guarded(graph: Graph, kept: Collection[str], grids: Mapping[str, Any], guar
     layers, calls = dict(graph.layers), list[Call]()
 
     def stand(source: str, target: str) -> None:
-        layers[f"{target}.guard"] = Layer(f"{target}.guard", f"op.{guard}", {})
-        calls.append(Call(f"{target}.guard", (Ref(source),), {}, (target,)))
+        name = f"{target}.guard"
+        while name in layers:  # somebody may have called a layer so
+            name += "_"
+        layers[name] = Layer(name, "Guard", {"function": guard})
+        calls.append(Call(name, (Ref(source),), {}, (target,)))
 
     for call in graph.calls:
         if call.layer not in kept:
@@ -78,12 +83,27 @@ def _reading(call: Call, renamed: Mapping[str, str]) -> Call:
     return replace(call, args=map_refs(call.args, change), kwargs=map_refs(dict(call.kwargs), change))
 
 
-def settle_guards(model: Any) -> None:
+def guard_names(graph: Graph) -> frozenset[str]:
+    """What the guards of `graph` are called in a converted model: a part of a node's name."""
+    from dltk.twin.layers import scope_name
+
+    return frozenset(scope_name(name) for name, layer in graph.layers.items() if layer.kind == "Guard")
+
+
+def is_guard(name: str, guards: Collection[str]) -> bool:
+    """Whether a node of that name, or one that the converter made of several, is one of `guard_names`."""
+    return not set(guards).isdisjoint(_SEPARATORS.split(name))
+
+
+def settle_guards(model: Any, guards: Collection[str]) -> None:
     """Make copies of the guards in an ONNX model; changes `model`.
 
     onnxruntime too quantizes the float weights of what stands between two grids, with one scale for a whole kernel
     (its pass is called WeightBiasQuantization). A Max of one input, which it runs as a copy, keeps that pass away.
+
+    Args:
+        guards: `guard_names` of the graph that the model was made of.
     """
     for node in model.graph.node:
-        if node.op_type == ONNX_GUARD:
+        if node.op_type == "Exp" and is_guard(node.name, guards):
             node.op_type = "Max"

@@ -14,7 +14,7 @@ from dltk.compress.fakequant import fake_quant
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
 from dltk.export.clips import clip_in_integers
-from dltk.export.guard import ONNX_GUARD, ready, settle_guards
+from dltk.export.guard import ONNX_GUARD, guard_names, ready, settle_guards
 from dltk.export.loops import carry_captured
 from dltk.export.native import calibrate_natively
 from dltk.export.qdq import fuse_dense, quantize_weights
@@ -49,7 +49,7 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
             sink_squeezes(model)
             fuse_dense(model)
             quantize_weights(model, levels=plan.levels, per_tensor_dense=plan.per_tensor_dense)
-            settle_guards(model)
+            settle_guards(model, guard_names(graph))
             clip_in_integers(model)
         else:
             with _quiet():

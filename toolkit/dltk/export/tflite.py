@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
 from dltk.export.flat import packed
 from dltk.export.flatedit import narrow_weights, remove_guards, unclip_cells, widen_biases
-from dltk.export.guard import TFLITE_GUARD, ready
+from dltk.export.guard import TFLITE_GUARD, guard_names, ready
 from dltk.twin.graph import Graph
 
 __all__ = ["emit"]
@@ -52,7 +52,7 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
             data = bytes(converter.convert())
     except Exception as fault:
         raise InputError("export to TFLite", "every operator must be a builtin", _cause(fault)) from fault
-    return _finished(data, signature, precision, plan if integer else None)
+    return _finished(data, signature, precision, plan if integer else None, guard_names(graph))
 
 
 def _calibrate_unclipped(converter: Any) -> None:
@@ -140,14 +140,16 @@ _SETTINGS: Mapping[str, Callable[[Any, Any, QuantizationPlan | None, list[str]],
 }
 
 
-def _finished(data: bytes, signature: Signature, precision: str, plan: QuantizationPlan | None) -> bytes:
+def _finished(
+    data: bytes, signature: Signature, precision: str, plan: QuantizationPlan | None, guards: Collection[str]
+) -> bytes:
     """The model with what the plan asks and the converter has no setting for, plain names, and a description."""
     from tensorflow.lite.tools import flatbuffer_utils
 
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(data))
     unclip_cells(model)
     if plan is not None and plan.ranges == "shared":
-        remove_guards(model)
+        remove_guards(model, guards)
         if plan.levels != LEVELS:
             narrow_weights(model, plan.levels)
         if precision == "int16x8":

@@ -13,7 +13,7 @@ import tf_keras
 from dltk.base.errors import InputError
 from dltk.twin.graph import Layer
 
-__all__ = ["make"]
+__all__ = ["Guard", "make", "scope_name"]
 
 # Keys that say how weights start, are regularized or stored; weights are copied, so they do not matter.
 _HARMLESS = {
@@ -77,6 +77,20 @@ class Affine(tf_keras.layers.Layer):
         return tf.reshape(made, (-1, *inner, channels))
 
 
+class Guard(tf_keras.layers.Layer):
+    """An operator of `dltk.export.guard`, by the name of a function of one tensor in `tf.math`.
+
+    A layer, so that its name stands in what the converters write: a model may hold the same operator for itself.
+    """
+
+    def __init__(self, function: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.function = function
+
+    def call(self, x: Any) -> Any:
+        return getattr(tf.math, self.function)(x)
+
+
 class LayerScale(tf_keras.layers.Layer):
     """x * gamma, one factor a channel (arXiv:2103.17239)."""
 
@@ -110,14 +124,16 @@ def make(layer: Layer, *, given_state: bool = False) -> Callable[..., Any]:
     """
     if layer.kind.startswith("op."):
         return _operation(layer)
+    if layer.kind == "Guard":
+        return Guard(layer.config["function"], name=scope_name(layer.name))
     own: Any = {"Affine": Affine, "LayerScale": LayerScale}.get(layer.kind)
     if own is not None:
-        return own(name=_safe(layer.name))
+        return own(name=scope_name(layer.name))
     config = _ADAPT.get(layer.kind, dict)(dict(layer.config))
     if layer.kind in ("Bidirectional", "TimeDistributed"):
         config = _nested(config, given_state)
     kind = _OpenLSTM if given_state and layer.kind == "LSTM" else getattr(tf_keras.layers, layer.kind)
-    return kind(**_known(kind, config, layer), name=_safe(layer.name))
+    return kind(**_known(kind, config, layer), name=scope_name(layer.name))
 
 
 def _known(kind: Any, config: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
@@ -185,8 +201,6 @@ _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "op.Sigmoid": lambda config: tf.nn.sigmoid,
     "op.Tanh": lambda config: tf.nn.tanh,
     "op.Silu": lambda config: tf.nn.silu,
-    "op.Ceil": lambda config: tf.math.ceil,  # this and the next: guards of `dltk.export.guard`, no layer of a model
-    "op.Exp": lambda config: tf.math.exp,
     "op.Softmax": lambda config: lambda x: tf.nn.softmax(x, axis=config.get("axis", -1)),
     "op.Reshape": lambda config: lambda x, *_: tf.reshape(x, (-1, *config["newshape"][1:])),
     "op.Mean": lambda config: lambda x: tf.reduce_mean(x, axis=config["axis"], keepdims=config["keepdims"]),
@@ -197,7 +211,7 @@ def _operation(layer: Layer) -> Callable[..., Any]:
     return _OPERATIONS[layer.kind](layer.config)
 
 
-def _safe(name: str) -> str:
+def scope_name(name: str) -> str:
     """`name` as TensorFlow takes it in a scope."""
     safe = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in name)
     return safe if safe[:1].isalnum() else f"layer{safe}"
