@@ -85,9 +85,9 @@ def _reading(call: Call, renamed: Mapping[str, str]) -> Call:
 
 def guard_names(graph: Graph) -> frozenset[str]:
     """What the guards of `graph` are called in a converted model: a part of a node's name."""
-    from dltk.twin.layers import scope_name
+    from dltk.twin.build import layer_names
 
-    return frozenset(scope_name(name) for name, layer in graph.layers.items() if layer.kind == "Guard")
+    return frozenset(name for layer, name in layer_names(graph).items() if graph.layers[layer].kind == "Guard")
 
 
 def is_guard(name: str, guards: Collection[str]) -> bool:

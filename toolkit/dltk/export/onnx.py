@@ -107,10 +107,9 @@ def _without_erfc(graph: Graph) -> Graph:
 
 def _without_functions(twin: Any) -> Any:
     """tf_keras compiles a convolution in groups as a function of its own, which tf2onnx does not look into."""
-    for layer in twin.layers:
-        inner = getattr(layer, "layer", layer)
-        if getattr(inner, "groups", 1) > 1:
-            inner._jit_compiled_convolution_op = inner.convolution_op
+    for layer in twin.submodules:  # those inside wrappers, too
+        if hasattr(layer, "_jit_compiled_convolution_op") and layer.groups > 1:
+            layer._jit_compiled_convolution_op = layer.convolution_op
     return twin
 
 

@@ -89,12 +89,7 @@ def _artifacts(artifacts: Sequence[Mapping[str, Any]]) -> list[Table]:
     return [
         drawn("Artifacts", _SIZES, artifacts, most=most),
         _scores(artifacts),
-        drawn(
-            "What the samples cannot decide",
-            _NOTES,
-            [each for each in artifacts if "notes" in each["parity"]],
-            most=most,
-        ),
+        drawn("What the samples cannot decide", _NOTES, noted, most=most),
         drawn("Parity with the reference", _PROOFS, artifacts, most=most),
         drawn("Operators", _OPERATORS, [each for each in artifacts if each["operators"]], most=most),
     ]

@@ -11,9 +11,12 @@ import tensorflow as tf
 import tf_keras
 
 from dltk.base.errors import InputError
+from dltk.twin.activations import function
 from dltk.twin.graph import Layer
 
-__all__ = ["Guard", "make", "scope_name"]
+__all__ = ["Guard", "make", "safe_name"]
+
+_LONGEST = 100  # signs of a name: the converters write some of them many times over
 
 # Keys that say how weights start, are regularized or stored; weights are copied, so they do not matter.
 _HARMLESS = {
@@ -27,36 +30,6 @@ _HARMLESS = {
     "flash_attention",
 }
 _HARMLESS_ENDINGS = ("_initializer", "_regularizer", "_constraint")
-
-
-def _hard_sigmoid(x: Any) -> Any:
-    return tf.nn.relu6(x + 3.0) * (1.0 / 6.0)
-
-
-def _hard_silu(x: Any) -> Any:
-    return x * tf.nn.relu6(x + 3.0) * (1.0 / 6.0)
-
-
-def _leaky_relu(x: Any) -> Any:
-    return tf.nn.leaky_relu(x, alpha=0.2)
-
-
-def _gelu_of_erf(x: Any) -> Any:
-    return 0.5 * x * (1.0 + tf.math.erf(x * 0.7071067811865476))
-
-
-# Keras 3 activations that tf_keras lacks, or defines otherwise.
-_ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
-    "gelu_of_erf": _gelu_of_erf,
-    "hard_sigmoid": _hard_sigmoid,
-    "hard_silu": _hard_silu,
-    "hard_swish": _hard_silu,
-    "leaky_relu": _leaky_relu,
-    "relu6": tf.nn.relu6,
-    "silu": tf.nn.silu,
-    "swish": tf.nn.silu,
-    "log_softmax": tf.nn.log_softmax,
-}
 
 
 class Affine(tf_keras.layers.Layer):
@@ -113,27 +86,29 @@ class _OpenLSTM(tf_keras.layers.LSTM):
         self._could_use_gpu_kernel = False  # by which tf_keras marks what the converter fuses
 
 
-def make(layer: Layer, *, given_state: bool = False) -> Callable[..., Any]:
+def make(layer: Layer, *, given_state: bool = False, name: str | None = None) -> Callable[..., Any]:
     """What stands for `layer` in a tf_keras model: something to call with tensors.
 
     Args:
         given_state: whether a recurrent layer is called with the state it starts from.
+        name: of the tf_keras layer, where it must differ from that of another; made of the layer's own when None.
 
     Raises:
         InputError: if a setting of the layer has no counterpart; names the layer and the key.
     """
+    name = name or safe_name(layer.name)
     if layer.kind.startswith("op."):
         return _operation(layer)
     if layer.kind == "Guard":
-        return Guard(layer.config["function"], name=scope_name(layer.name))
+        return Guard(layer.config["function"], name=name)
     own: Any = {"Affine": Affine, "LayerScale": LayerScale}.get(layer.kind)
     if own is not None:
-        return own(name=scope_name(layer.name))
+        return own(name=name)
     config = _ADAPT.get(layer.kind, dict)(dict(layer.config))
     if layer.kind in ("Bidirectional", "TimeDistributed"):
         config = _nested(config, given_state)
     kind = _OpenLSTM if given_state and layer.kind == "LSTM" else getattr(tf_keras.layers, layer.kind)
-    return kind(**_known(kind, config, layer), name=scope_name(layer.name))
+    return kind(**_known(kind, config, layer), name=name)
 
 
 def _known(kind: Any, config: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
@@ -146,15 +121,16 @@ def _known(kind: Any, config: Mapping[str, Any], layer: Layer) -> dict[str, Any]
             kept[key] = _activation(value, layer)
         elif key in keys or key in ("trainable", "fused", "zero_output_for_mask"):
             kept[key] = value
-        elif value not in (None, False):
+        elif value not in (None, False) and (key, value) != ("data_format", "channels_last"):
             raise InputError(f"layer {layer.name} ({layer.kind})", f"the setting {key} has no counterpart", value)
     return kept
 
 
 def _activation(value: Any, layer: Layer) -> Any:
-    if value is not None and not isinstance(value, str):
-        raise InputError(f"layer {layer.name} ({layer.kind})", "its activation must be one of Keras' own", value)
-    return _ACTIVATIONS.get(value, value) if value is not None else None
+    def inside(kind: str, config: Mapping[str, Any]) -> Any:
+        return make(Layer(f"{layer.name}.function", kind, config))
+
+    return function(value, f"layer {layer.name} ({layer.kind})", inside)
 
 
 def _nested(config: dict[str, Any], given_state: bool) -> dict[str, Any]:
@@ -211,7 +187,7 @@ def _operation(layer: Layer) -> Callable[..., Any]:
     return _OPERATIONS[layer.kind](layer.config)
 
 
-def scope_name(name: str) -> str:
-    """`name` as TensorFlow takes it in a scope."""
-    safe = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in name)
+def safe_name(name: str) -> str:
+    """`name` as TensorFlow takes it in a scope: other names may become the same."""
+    safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "_" for sign in name)[:_LONGEST]
     return safe if safe[:1].isalnum() else f"layer{safe}"

@@ -12,6 +12,7 @@ from dltk.twin.table import DROPPED_IN_USE, supported
 
 __all__ = ["read", "sources"]
 
+_LOOPS = ("GRU", "LSTM", "SimpleRNN")  # what Bidirectional may hold
 _MASKS = {"mask", "query_mask", "value_mask", "key_mask"}
 
 
@@ -46,6 +47,7 @@ def _walked(model: Any) -> tuple[_Walk, tuple[GraphInput, ...], tuple[str, ...]]
     inputs = []
     for tensor, name in zip(_flat(inner.inputs), _input_names(inner), strict=True):
         inputs.append(GraphInput(name, tuple(tensor.shape[1:]), str(tensor.dtype)))
+        walk.taken.add(name)
         walk.tensors[id(tensor)] = Ref(name)
         walk.shapes[name] = tuple(tensor.shape[1:])
     walk.visit(inner, prefix="")
@@ -62,6 +64,7 @@ class _Walk:
     calls: list[Call] = field(default_factory=list)
     shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)  # names of inputs, layers and tensors
 
     def visit(self, model: Any, prefix: str) -> None:
         for depth in sorted(model._nodes_by_depth, reverse=True):
@@ -94,7 +97,7 @@ class _Walk:
             name = self._new_name(prefix + layer.name)
             self.names[id(layer)], self.layers[name] = name, layer
         use = self.counts[name] = self.counts.get(name, -1) + 1
-        made = _tensor_names(name, use, len(node.outputs))
+        made = self._tensor_names(name, use, len(node.outputs))
         for tensor, tensor_name in zip(node.outputs, made, strict=True):
             self.tensors[id(tensor)] = Ref(tensor_name)
             self.shapes[tensor_name] = tuple(tensor.shape[1:])
@@ -128,14 +131,15 @@ class _Walk:
 
     def _new_name(self, wanted: str) -> str:
         name, number = wanted, 1
-        while name in self.layers:
+        while name in self.taken:
             name, number = f"{wanted}_{number}", number + 1
+        self.taken.add(name)
         return name
 
-
-def _tensor_names(layer: str, use: int, count: int) -> tuple[str, ...]:
-    first = layer if use == 0 else f"{layer}@{use}"
-    return tuple(first if i == 0 else f"{first}:{i}" for i in range(count))
+    def _tensor_names(self, layer: str, use: int, count: int) -> tuple[str, ...]:
+        """The first tensor of the first use is called as the layer; a layer may be called as any other would be."""
+        first = layer if use == 0 else self._new_name(f"{layer}@{use}")
+        return tuple(first if i == 0 else self._new_name(f"{first}:{i}") for i in range(count))
 
 
 def _functional(model: Any, where: str) -> Any:
@@ -158,7 +162,7 @@ def _is_own_mask(node: Any, key: str, value: Any, name: str) -> bool:
         return False
     travelling = {id(getattr(tensor, "_keras_mask", None)) for tensor in node.input_tensors}
     masks = [mask for mask in _flat(value) if mask is not None and id(mask) not in travelling]
-    if not all(_is_of_embedding(mask) for mask in masks):
+    if not all(_is_of_layer(mask) for mask in masks):
         raise InputError(
             f"layer {name} ({_kind(node.operation)})",
             "a mask must come from Embedding(mask_zero=True) or Masking",
@@ -167,21 +171,58 @@ def _is_own_mask(node: Any, key: str, value: Any, name: str) -> bool:
     return True
 
 
-def _is_of_embedding(mask: Any) -> bool:
-    """Whether it is `tokens != 0` for tokens that an Embedding masks: how Keras writes its own masks into a file."""
-    maker = mask._keras_history.operation
+def _is_of_layer(mask: Any) -> bool:
+    """Whether a layer makes the mask of what it reads: how Keras writes its own masks into a file.
+
+    An Embedding's is `tokens != 0`, that of Masking is `any(steps != value)`.
+    """
+    maker, masks = mask._keras_history.operation, _masks_tokens
+    if _kind(maker) == "op.Any":
+        mask, masks = _read_by(maker, mask), _masks_steps
+        maker = mask._keras_history.operation
     if _kind(maker) != "op.NotEqual":
         return False
-    tokens = maker._inbound_nodes[mask._keras_history.node_index].input_tensors[0]
-    readers = tokens._keras_history.operation._outbound_nodes
-    masking = [node for node in readers if getattr(node.operation, "mask_zero", False)]
-    return any(tensor is tokens for node in masking for tensor in node.input_tensors)
+    source = _read_by(maker, mask)
+    readers = [node for node in source._keras_history.operation._outbound_nodes if masks(node.operation)]
+    return any(tensor is source for node in readers for tensor in node.input_tensors)
+
+
+def _read_by(maker: Any, made: Any) -> Any:
+    return maker._inbound_nodes[made._keras_history.node_index].input_tensors[0]
+
+
+def _masks_tokens(operation: Any) -> bool:
+    return bool(getattr(operation, "mask_zero", False))
+
+
+def _masks_steps(operation: Any) -> bool:
+    return _kind(operation) == "Masking"
 
 
 def _require_rebuildable(name: str, layer: Any) -> None:
-    """Settings that a supported class may have, and that no exported format follows."""
+    """Settings that a supported class may have, and that no exported format follows; of layers inside it, too."""
+    where = f"layer {name} ({_kind(layer)})"
     if getattr(layer, "data_format", "channels_last") == "channels_first":
-        raise InputError(f"layer {name} ({_kind(layer)})", "channels must come last", 'data_format="channels_first"')
+        raise InputError(where, "channels must come last", 'data_format="channels_first"')
+    if getattr(layer, "quantization_mode", None) is not None:
+        hint = "Bring the float model: compress quantizes it."
+        raise InputError(where, "must not have been quantized by Keras", layer.quantization_mode, hint)
+    if getattr(layer, "lora_enabled", False):
+        hint = "Merge the adapter into the weights: `dltk adopt` does."
+        raise InputError(where, "must have no LoRA adapter", f"lora_rank={layer.lora_rank}", hint)
+    for inner in _wrapped(layer):
+        kind = _kind(inner)
+        if not supported(kind) or _is_model(inner) or (_kind(layer) == "Bidirectional" and kind not in _LOOPS):
+            rule = "the layer inside must be one that dltk can rebuild"
+            raise InputError(where, rule, f"{inner.name} ({kind})", "docs/reference/coverage.md lists them.")
+        _require_rebuildable(f"{name}.{inner.name}", inner)
+
+
+def _wrapped(layer: Any) -> list[Any]:
+    """The layers that a wrapper holds."""
+    if _kind(layer) == "Bidirectional":
+        return [layer.forward_layer, layer.backward_layer]
+    return [layer.layer] if _kind(layer) == "TimeDistributed" else []
 
 
 def _kind(operation: Any) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dltk.twin.graph import Call, Graph, Layer, Ref
 from dltk.twin.table import IDENTITY
+from dltk.twin.transposed import widen_kernels
 
 __all__ = [
     "deployed",
@@ -35,6 +36,7 @@ def deployed(graph: Graph) -> Graph:
     """The graph as it is exported: training-only layers gone, batch norm folded, activations on their own."""
     for rewrite in (
         drop_identities,
+        widen_kernels,
         split_separable,
         split_activations,
         split_hard_sigmoid,

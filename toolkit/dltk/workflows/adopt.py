@@ -25,6 +25,7 @@ from dltk.recipe.near import settings_hint
 from dltk.recipe.settings import apply, as_dict, assign
 from dltk.run import Run
 from dltk.tasks.base import spread
+from dltk.workflows.brought import deployable, first_line, require_same
 from dltk.workflows.conventions import Input, best_guess, is_near_chance, worth
 from dltk.workflows.finish import finish_run, require_test_samples
 from dltk.workflows.keras_file import open_keras
@@ -33,6 +34,8 @@ __all__ = ["adopt", "adopts"]
 
 _SAMPLES = 256  # that are scored under other conventions
 _BATCH = 32
+_COMPARED = 8  # samples on which the model as it was saved and in float32 must agree
+_SAME = 0.1  # of the largest output: bfloat16 loses less, and an overflow of whole numbers is far more
 _GROUP = "input."
 _ANOTHER = "Give another --run."
 
@@ -68,11 +71,13 @@ def adopt(
     Run.require_free(path, hint=_ANOTHER)
     opened = open_keras(Path(model))
     settings = _sized(settings, opened, pairs)
+    theirs, opened = opened, deployable(opened, given, progress)
     source = str(data) if data is not None else loaded.recipe.data.default
     dataset = task.prepare(settings, source, progress=progress)
     require_test_samples(dataset)
     signature = task.signature(settings, dataset, Built(opened, (), given.ops()))
     task.check(opened, signature)
+    _require_same_model(theirs, opened, dataset, signature)
     signature = _as_it_ends(opened, dataset, signature, progress)
     if given.check and not settings.data.multi_label:
         _require_usual_reading(opened, dataset, signature, given, progress, seed=settings.seed)
@@ -138,6 +143,16 @@ def _sized(settings: Any, model: Any, pairs: list[str]) -> Any:
     if any(pair.replace(" ", "").startswith("data.size=") for pair in pairs) and settings.data.size != shape[1]:
         raise InputError("setting data.size", f"must be {shape[1]}, the side of the model's input", settings.data.size)
     return apply(settings, {"data.size": int(shape[1])})
+
+
+def _require_same_model(theirs: Any, ours: Any, dataset: Dataset, signature: Signature) -> None:
+    """Raise InputError if the model fails on samples of the data, or computes something else in float32."""
+    raws = _some(dataset, seed=0)[0][:_COMPARED]
+    hint = "Rescale the pixels to floats first: arithmetic on whole numbers is not exported."
+    rule = "must compute in float32 what it does as it was saved"
+    require_same(
+        _outputs(theirs, raws, signature), _outputs(ours, raws, signature), "model: outputs", rule, hint, limit=_SAME
+    )
 
 
 def _as_it_ends(model: Any, dataset: Dataset, signature: Signature, progress: Progress) -> Signature:
@@ -209,4 +224,8 @@ def _some(dataset: Dataset, *, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
 def _outputs(model: Any, raws: NDArray[Any], signature: Signature) -> NDArray[np.float32]:
     (tensor,) = family(signature.family).tensors(raws, signature).values()
     batches = (tensor[start : start + _BATCH] for start in range(0, len(tensor), _BATCH))
-    return np.concatenate([np.asarray(model(batch, training=False), np.float32) for batch in batches])
+    try:
+        return np.concatenate([np.asarray(model(batch, training=False), np.float32) for batch in batches])
+    except Exception as fault:  # Keras builds layers that cannot be called: `Activation("glu")` on three channels
+        hint = "Call it on a batch of images in Keras first."
+        raise InputError("model", "must run on images of the data", first_line(fault), hint) from fault
