@@ -92,6 +92,11 @@ def build(settings: Settings, contract: Contract) -> Built:
     return Built(keras.Model(sound, logits, name="audio-keyword"), (Phase("fit", settings.fit),))
 
 
+def _is_narrow(spectrum: Spectrum) -> bool:
+    """Whether half the rate is enough for these bands."""
+    return spectrum.low < 2000 and spectrum.bands <= 40
+
+
 recipe = Recipe(
     name="audio-keyword",
     summary="A depthwise separable CNN (DS-CNN) that tells spoken words apart.",
@@ -99,10 +104,11 @@ recipe = Recipe(
     settings=Settings(),
     build=build,
     smoke={
-        "data.rate": 8000,
-        "data.seconds": 0.5,
-        "data.limit": 200,
+        "data.total": 300,
         "spectrum.bands": 16,
+        # Bands must lie below half of the rate, and frames fit into the seconds.
+        "data.rate": lambda settings: 8000 if _is_narrow(settings.spectrum) else 16_000,
+        "data.seconds": lambda settings: max(0.5, 4 * settings.spectrum.frame_ms / 1000),
         "model.filters": 16,
         "model.blocks": 2,
         "fit.epochs": 2,

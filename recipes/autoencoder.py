@@ -150,8 +150,8 @@ recipe = Recipe(
     settings=Settings(),
     build=build,
     smoke={
-        "data.limit": 200,
         "data.size": 12,
+        "data.total": lambda settings: max(100, 600 * 32**2 // max(32, settings.data.size) ** 2),
         "model.code": 4,
         "model.units": (8,),
         "model.filters": (4, 8),

@@ -101,8 +101,8 @@ recipe = Recipe(
     settings=Settings(),
     build=build,
     smoke={
-        "data.limit": 500,
         "data.size": 16,
+        "data.total": lambda settings: max(60, 800 * 32**2 // max(32, settings.data.size) ** 2),
         "model.filters": (8, 16),
         "fit.epochs": 5,
         "fit.batch_size": 32,

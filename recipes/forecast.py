@@ -28,6 +28,7 @@ class SeriesData:
     window: int = setting(24, "rows that the model sees", low=1, high=100_000)
     horizon: int = setting(6, "rows that it forecasts", low=1, high=10_000)
     season: int = setting(0, "rows of a season, at most data.window; 0: found in the training rows", low=0)
+    total: int = setting(0, "use at most this many rows, the last ones; 0: all", low=0)
     transform: Literal["none", "log"] = setting("none", "log: of values above 0 that grow by shares of themselves")
     validation: float = setting(0.2, "share of the rows, before those: for decisions and intervals", low=0.0, high=0.4)
     test: float = setting(0.2, "share of the rows, the last ones, kept for the final figure", low=0.0, high=0.4)
@@ -105,7 +106,14 @@ recipe = Recipe(
     task="forecast",
     settings=Settings(),
     build=build,
-    smoke={"model.units": 8, "fit.epochs": 2, "data.window": 12, "data.horizon": 3},
+    smoke={
+        "model.units": 8,
+        "fit.epochs": 2,
+        "data.window": lambda settings: max(12, settings.data.season),
+        "data.horizon": 3,
+        # Each split needs a window and what comes after it.
+        "data.total": lambda settings: max(600, 8 * (settings.data.window + settings.data.horizon)),
+    },
     data=DataHint(
         layout="a CSV with a header: an evenly spaced time column, then columns of numbers; oldest row first",
         sample="time,load\n2024-01-01 00:00,21.5\n2024-01-01 01:00,20.9",

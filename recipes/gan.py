@@ -106,7 +106,13 @@ recipe = Recipe(
     task="generate",
     settings=Settings(),
     build=build,
-    smoke={"data.limit": 200, "data.size": 16, "latent": 8, "model.filters": 4, "fit.epochs": 2},
+    smoke={
+        "data.size": 16,
+        "data.total": lambda settings: max(40, 300 * 32**2 // max(32, settings.data.size) ** 2),
+        "latent": 8,
+        "model.filters": 4,
+        "fit.epochs": 2,
+    },
     data=DataHint(
         layout="a folder of images in one subfolder or more; or digits, fashion-mnist, cifar10",
         sample="photos/a/001.jpg\nphotos/a/002.jpg\nphotos/b/001.png",

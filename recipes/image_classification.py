@@ -83,6 +83,24 @@ def build(settings: Settings, contract: Contract) -> Built:
     return Built(model, tuple(phases), (*reverse, scale), notes={"weights": backbone.source})
 
 
+def _check(settings: Settings) -> None:
+    from dltk.models.choice import check_backbone
+
+    check_backbone(settings)
+
+
+def _smoke_alpha(settings: Settings) -> float:
+    from dltk.models.choice import smoke_alpha
+
+    return smoke_alpha(settings)
+
+
+def _smoke_size(settings: Settings) -> int:
+    from dltk.models.choice import smoke_size
+
+    return smoke_size(settings)
+
+
 recipe = Recipe(
     name="image-classification",
     summary="A pretrained backbone with a new head; one label or several an image.",
@@ -90,13 +108,14 @@ recipe = Recipe(
     settings=Settings(),
     build=build,
     smoke={
-        "data.limit": 100,
-        "data.size": 32,
         "model.weights": "none",
-        "model.alpha": 0.35,
+        "model.alpha": _smoke_alpha,
+        "data.size": _smoke_size,
+        "data.total": lambda settings: max(40, 120 * 64 // max(64, settings.data.size)),
         "head.epochs": 1,
         "tune.epochs": 1,
     },
+    check=_check,
     data=DataHint(
         layout="a folder of images, one subfolder a class; or CSV path,label (labels split by | with data.multi_label)",
         sample="photos/rose/001.jpg\nphotos/rose/002.jpg\nphotos/tulip/001.png",

@@ -103,8 +103,8 @@ recipe = Recipe(
     settings=Settings(),
     build=build,
     smoke={
-        "data.limit": 200,
         "data.size": 16,
+        "data.total": lambda settings: max(60, 300 * 32**2 // max(32, settings.data.size) ** 2),
         "data.length": 8,
         "data.vocabulary": 300,
         "data.max_bytes": 100,

@@ -94,7 +94,14 @@ recipe = Recipe(
     task="recommend",
     settings=Settings(),
     build=build,
-    smoke={"model.embedding": 8, "model.units": 16, "data.length": 8, "fit.epochs": 2, "data.limit": 2000},
+    smoke={
+        "model.embedding": 8,
+        "model.units": 16,
+        "data.length": 8,
+        "data.limit": 2000,
+        "data.test_users": 200,
+        "fit.epochs": 2,
+    },
     data=DataHint(
         layout="a CSV with a header: user, item, and maybe a rating and a time; or movielens-small",
         sample="userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n1,1029,3.0,1260759179",

@@ -25,6 +25,7 @@ class MaskData:
     validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
     test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
     limit: int = setting(0, "use at most this many training samples; 0: all", low=0)
+    total: int = setting(0, "read at most about this many samples in all, of every class some; 0: all", low=0)
     max_unreadable: float = setting(0.05, "stop if a larger share of the pictures cannot be read", low=0.0, high=1.0)
     max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
     evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
@@ -59,16 +60,11 @@ def build(settings: Settings, contract: Contract) -> Built:
     import keras
     from keras import layers
 
-    from dltk.base.errors import InputError
     from dltk.models.build import build_backbone
 
     keras.utils.set_random_seed(settings.seed)
     height, width, channels = contract.input_shape
-    if height % 32:
-        raise InputError("setting data.size", "must be a multiple of 32, so that the way up meets the way down", height)
     filters = settings.model.filters
-    if len(filters) != 5:
-        raise InputError("setting model.filters", "must be 5 numbers, one a halving of the side", len(filters))
     backbone = build_backbone(
         settings.model.backbone,
         input_shape=(height, width, channels),
@@ -105,6 +101,30 @@ def _last_of_side(model: Any, side: int) -> Any:
     return found[-1] if found else None
 
 
+def _check(settings: Settings) -> None:
+    from dltk.base.errors import InputError
+    from dltk.models.choice import check_backbone
+
+    size, steps = settings.data.size, len(settings.model.filters)
+    if size % 32:
+        raise InputError("setting data.size", "must be a multiple of 32, so that the way up meets the way down", size)
+    if steps != 5:
+        raise InputError("setting model.filters", "must be 5 numbers, one a halving of the side", steps)
+    check_backbone(settings)
+
+
+def _smoke_alpha(settings: Settings) -> float:
+    from dltk.models.choice import smoke_alpha
+
+    return smoke_alpha(settings)
+
+
+def _smoke_size(settings: Settings) -> int:
+    from dltk.models.choice import smoke_size
+
+    return smoke_size(settings, multiple=32)
+
+
 recipe = Recipe(
     name="segmentation",
     summary="A U-Net on a pretrained backbone: a class for every pixel.",
@@ -112,13 +132,14 @@ recipe = Recipe(
     settings=Settings(),
     build=build,
     smoke={
-        "data.limit": 40,
-        "data.size": 32,
         "model.weights": "none",
-        "model.alpha": 0.35,
+        "model.alpha": _smoke_alpha,
+        "data.size": _smoke_size,
+        "data.total": lambda settings: max(20, 60 * 32 // settings.data.size),
         "model.filters": (16, 16, 8, 8, 8),
         "fit.epochs": 1,
     },
+    check=_check,
     data=DataHint(
         layout="a folder with images/ and masks/, same names; a mask is a PNG of class numbers; labels.txt names them",
         sample="parts/images/001.jpg\nparts/masks/001.png\nparts/labels.txt",

@@ -94,7 +94,7 @@ recipe = Recipe(
     settings=Settings(),
     build=build,
     smoke={
-        "data.limit": 200,
+        "data.total": 300,
         "data.length": 12,
         "data.vocabulary": 300,
         "model.embedding": 8,

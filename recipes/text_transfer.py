@@ -109,13 +109,14 @@ recipe = Recipe(
     settings=Settings(),
     build=build,
     smoke={
-        "data.limit": 100,
+        "data.total": 150,
         "data.length": 8,
-        "data.tokenizer": "train",
-        "data.vocabulary": 300,
         "model.weights": "none",
-        "model.blocks": 1,
+        # Weights are of one tokenizer; random ones take any.
+        "data.tokenizer": lambda settings: "train" if settings.model.weights == "none" else "minilm-l6",
+        "data.vocabulary": 300,
         "model.unfrozen": 1,
+        "model.blocks": lambda settings: max(1, settings.model.unfrozen),
         "head.epochs": 1,
         "tune.epochs": 1,
     },

@@ -10,7 +10,7 @@ import click
 from dltk.cli import options
 from dltk.recipe.load import load, registered
 from dltk.recipe.recipe import Recipe
-from dltk.recipe.settings import describe, shown
+from dltk.recipe.settings import describe, shown, shrunk
 
 __all__ = ["recipes"]
 
@@ -37,14 +37,14 @@ def recipes(name: str | None, as_json: bool) -> None:
 
 
 def _as_dict(recipe: Recipe) -> dict[str, Any]:
-    leaves = describe(recipe.settings)
+    leaves, small = describe(recipe.settings), shrunk(recipe.settings, recipe.smoke)
     return {
         "name": recipe.name,
         "summary": recipe.summary,
         "task": recipe.task,
         "data": {"layout": recipe.data.layout, "sample": recipe.data.sample, "default": recipe.data.default},
         "settings": [{"key": leaf.key, "kind": leaf.kind, "default": leaf.value, "help": leaf.help} for leaf in leaves],
-        "smoke": dict(recipe.smoke),
+        "smoke": {leaf.key: leaf.value for leaf in describe(small) if leaf.key in recipe.smoke},
     }
 
 

@@ -40,7 +40,7 @@ def prepare_images(
         multi_label=settings.multi_label,
         progress=progress,
         least_classes=least_classes,
-    )
+    ).part(settings.total, seed)
     ops = reading_ops(settings)
     decoded = decode_pool(pool, image_decoder(ops), progress=progress)
     return assemble(pool, decoded, settings, ops, noun="pictures", seed=seed, progress=progress)

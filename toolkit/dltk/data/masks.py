@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +18,15 @@ from dltk.data.decoded import Decoded, decode_pool, image_decoder
 from dltk.data.duplicates import drop_duplicates
 from dltk.data.images import reading_ops
 from dltk.data.pool import Pool
-from dltk.data.split import SIDES, complete_sides, require_training_share, sides_digest, stratified
+from dltk.data.split import SIDES, complete_sides, part_of_all, require_training_share, sides_digest, stratified
 from dltk.edge.preprocess import resize_image
 from dltk.edge.signature import Op
 from dltk.edge.sources.masks import Masked, list_masked, read_mask
 from dltk.edge.sources.unreadable import require_few_unreadable
 
 __all__ = ["prepare_masks"]
+
+_KEPT = 3  # pictures to train on that each class is on, where a part is taken
 
 
 def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress = SILENT) -> Dataset:
@@ -32,7 +36,7 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
     the numbers up to the highest in any mask.
 
     Args:
-        settings: size, resize, validation, test, limit, max_unreadable, max_pixels.
+        settings: size, resize, validation, test, limit, max_unreadable, max_pixels, and maybe total.
 
     Raises:
         InputError: on another layout, a mask that does not fit its picture or the labels, more unreadable pictures
@@ -40,7 +44,7 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
         EnvironmentFault: on a full disk, or missing Pillow.
     """
     require_training_share(settings)
-    found = list_masked(source)
+    found = _part(list_masked(source), getattr(settings, "total", 0), seed)
     ops = reading_ops(settings)
     pool = _pool(source, found)
     decoded = decode_pool(pool, image_decoder(ops), progress=progress)
@@ -51,6 +55,8 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
     sides, carved = complete_sides(
         pool.sides[rows], pool.targets[rows], validation=settings.validation, test=settings.test, seed=seed
     )
+    if getattr(settings, "total", 0):
+        sides = _with_every_class(masks[rows], sides, given=pool.sides[rows])
     rows, sides, copies = drop_duplicates(pool, decoded.digests, rows, sides)
     by_side = [rows[sides == side] for side in range(len(SIDES))]
     if 0 < settings.limit < len(by_side[0]):
@@ -70,6 +76,39 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
     facts = {"ops": [dict(op) for op in ops], "labels": list(labels)}
     digest = sides_digest(facts, by_side, decoded.digests, masks)
     return Dataset(train, validation, test, labels, digest, pool.source, report)
+
+
+def _part(found: Masked, total: int, seed: int) -> Masked:
+    """About `total` pictures with their masks: drawn, and then more until each class is on some to train on."""
+    count = len(found.names)
+    sides = np.array([-1 if split is None else SIDES.index(split) for split in found.splits], np.int8)
+    drawn = part_of_all(np.zeros(count, np.int64), sides, total=total, seed=seed)
+    if len(drawn) == count:
+        return found
+    others = np.setdiff1d(np.arange(count), drawn)
+    seen: Counter[int] = Counter()
+    kept: list[int] = []
+    for row in (*drawn, *np.random.default_rng([seed, 5]).permutation(others)):
+        classes = range(len(found.labels) if found.labels else max(seen, default=0) + 1)
+        if len(kept) >= len(drawn) and all(seen[each] >= _KEPT for each in classes):
+            break
+        kept.append(int(row))
+        if sides[row] <= 0:
+            seen.update(np.unique(read_mask(found.masks[row], like=found.images[row], labels=found.labels)).tolist())
+    kept.sort()
+    parts = {name: tuple(getattr(found, name)[row] for row in kept) for name in ("names", "images", "masks", "splits")}
+    return replace(found, **parts)
+
+
+def _with_every_class(masks: NDArray[np.uint8], sides: NDArray[np.int8], given: NDArray[np.int8]) -> NDArray[np.int8]:
+    """`sides` (n,) with a picture of each class in train, where one that was held back by chance can be moved there."""
+    sides = sides.copy()
+    for number in np.unique(masks):
+        has = (masks == number).any(axis=(1, 2))
+        movable = np.flatnonzero(has & (sides > 0) & (given < 0))
+        if len(movable) and not (has & (sides == 0)).any():
+            sides[movable[0]] = 0
+    return sides
 
 
 def _faults(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> list[tuple[str, str]]:

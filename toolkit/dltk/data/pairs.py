@@ -46,7 +46,7 @@ def prepare_pairs(source: str, settings: PairData, *, seed: int, progress: Progr
         EnvironmentFault: on a full disk, missing Pillow or `tokenizers`, or a tokenizer that cannot be had.
     """
     require_training_share(settings)
-    pool, ops = _pool(source, list_pairs(source, group=settings.group)), pair_ops(settings)
+    pool, ops = _pool(source, list_pairs(source, group=settings.group)).part(settings.total, seed), pair_ops(settings)
     decoded = decode_pool(pool, _decoder(ops), progress=progress)
     found = assemble(pool, decoded, settings, ops, noun="samples", seed=seed, progress=progress)
     seen = [bytes(text).decode("utf-8") for text in found.train.store["text"][found.train.rows]]

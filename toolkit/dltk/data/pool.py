@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from dltk.base.errors import InputError, did_you_mean
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
 from dltk.data.named import NAMED, load_named
-from dltk.data.split import SIDES
+from dltk.data.split import SIDES, part_of_all
 from dltk.edge.sources import PICTURES, FileKind, Listing, list_files, read_image_arrays
 
 __all__ = ["Pool", "open_files", "open_pool", "stamp"]
@@ -49,6 +49,21 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def part(self, total: int, seed: int) -> Pool:
+        """About `total` of these samples, as `part_of_all` takes them; all where `total` is 0 or there are no more."""
+        rows = part_of_all(self.targets, self.sides, total=total, seed=seed)
+        if len(rows) == len(self):
+            return self
+        return replace(
+            self,
+            key=sha256(canonical_json([self.key, rows.tolist()])),
+            targets=self.targets[rows],
+            sides=self.sides[rows],
+            name=lambda row: self.name(int(rows[row])),
+            read=lambda row: self.read(int(rows[row])),
+            groups=None if self.groups is None else [self.groups[row] for row in rows],
+        )
 
 
 def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Progress, least_classes: int = 2) -> Pool:

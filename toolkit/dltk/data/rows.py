@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, sha256
 from dltk.data.dataset import Dataset, Split
-from dltk.data.split import SIDES, assign_sides, require_training_share
+from dltk.data.split import SIDES, assign_sides, part_of_all, require_training_share
 from dltk.edge.sources import Table, check_labels
 
 __all__ = ["prepare_rows"]
@@ -20,7 +20,7 @@ def prepare_rows(table: Table, settings: Any, *, seed: int) -> Dataset:
     """The rows of `table` as samples, float32 (columns,), split in the shares of `settings`, every label in each.
 
     Args:
-        settings: `columns` (none: all but the label), `label`, `validation`, `test`.
+        settings: `columns` (none: all but the label), `label`, `validation`, `test`, and maybe `total`.
 
     Returns:
         A data set whose targets are the numbers of the labels; 0 where no column `settings.label` is there. The report
@@ -39,6 +39,10 @@ def prepare_rows(table: Table, settings: Any, *, seed: int) -> Dataset:
     given = table.column(settings.label) if labelled else ("",) * len(values)
     labels = check_labels(given, where, least=1) if labelled else ()
     targets = np.array([labels.index(name) for name in given] if labelled else [0] * len(values), np.int64)
+    total = getattr(settings, "total", 0)
+    if total:
+        kept = part_of_all(targets, np.full(len(targets), -1, np.int8), total=total, seed=seed)
+        values, targets = values[kept], targets[kept]
     sides = assign_sides(targets, validation=settings.validation, test=settings.test, groups=None, seed=seed)
     splits = [_side(values, targets, np.flatnonzero(sides == side)) for side in range(len(SIDES))]
     asked = [list(columns), list(labels), sides.tolist(), targets.tolist()]

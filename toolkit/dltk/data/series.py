@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,17 @@ class _Series:
     values: NDArray[np.float32]
     time: Mapping[str, Any] | None = field(default=None)
 
+    def end(self, rows: int) -> _Series:
+        """Its last `rows`; all of it where that is 0."""
+        return replace(self, values=self.values[-rows:]) if rows else self
+
 
 def prepare_series(source: str, data: Any, *, seed: int, progress: Progress = SILENT) -> Dataset:
     """Windows of the measurements in `source` and what came after them, standardized like a model's output.
 
     Args:
         source: "sine", a key of `dltk.data.tables.TABLES`, or a CSV.
-        data: settings: columns, window, horizon, season, transform, validation, test.
+        data: settings: columns, window, horizon, season, transform, validation, test, and maybe total.
 
     Raises:
         InputError: naming the line, where the table is no evenly spaced series of numbers, or is too short.
@@ -55,6 +59,7 @@ def prepare_series(source: str, data: Any, *, seed: int, progress: Progress = SI
     else:
         path = table_path(source, progress=progress) if source in TABLES else Path(source)
         series = _read(path, data.columns, positive=data.transform == "log")
+    series = series.end(getattr(data, "total", 0))
     if data.season > data.window:
         hint = "The season before is part of what the model sees."
         raise InputError("setting data.season", f"must be at most data.window, {data.window}", data.season, hint)

@@ -37,7 +37,7 @@ def prepare_sounds(source: str, settings: SoundData, op: Op, *, seed: int, progr
     require_training_share(settings)
     pool = open_files(
         source, SOUNDS, group=settings.group, multi_label=settings.multi_label, group_pattern=settings.group_pattern
-    )
+    ).part(settings.total, seed)
     ops = (op,)
 
     def decode(path: Any, where: str) -> tuple[NDArray[Any], bytes]:

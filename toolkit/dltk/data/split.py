@@ -17,6 +17,7 @@ __all__ = [
     "HeldBack",
     "assign_sides",
     "complete_sides",
+    "part_of_all",
     "require_training_share",
     "sides_digest",
     "stratified",
@@ -24,6 +25,7 @@ __all__ = [
 
 SIDES = ("train", "validation", "test")
 _TRAIN, _VALIDATION, _TEST = range(3)
+_KEPT = 3  # samples of a class and side that `part_of_all` leaves at least, so that each can be on every side
 
 
 class HeldBack(Protocol):
@@ -82,6 +84,29 @@ def stratified(targets: NDArray[np.generic], *, count: int, seed: int) -> NDArra
         targets: (n,) class numbers or (n, labels) of 0 and 1; there every combination is a stratum of its own.
     """
     return _spread(_strata(targets), min(count, len(targets)), np.random.default_rng([seed, 2]))
+
+
+def part_of_all(targets: NDArray[np.generic], sides: NDArray[np.int8], *, total: int, seed: int) -> NDArray[np.int64]:
+    """Positions, ascending, of about `total` samples; of all where `total` is 0 or there are no more.
+
+    Classes and sides keep their share, and each class some samples on each side it has: `data.total` never makes data
+    unusable that was not. Args as for `complete_sides`.
+    """
+    if not 0 < total < len(targets):
+        return np.arange(len(targets))
+    rng = np.random.default_rng([seed, 4])
+    single = targets.ndim == 1
+    strata = sides.astype(np.int64) + (len(SIDES) + 1) * _strata(targets) if single else sides.astype(np.int64)
+    chosen = np.zeros(len(targets), bool)
+    chosen[_spread(strata, total, rng)] = True
+    order = rng.permutation(len(targets))
+    classes = (targets[order] == value for value in np.unique(targets)) if single else targets[order].T.astype(bool)
+    for members in classes:
+        for side in np.unique(sides):
+            here = order[members & (sides[order] == side)]
+            left = here[~chosen[here]]
+            chosen[left[: max(0, _KEPT - int(chosen[here].sum()))]] = True
+    return np.flatnonzero(chosen)
 
 
 def assign_sides(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from dltk.base.files import sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset, Split
 from dltk.data.duplicates import drop_duplicates
-from dltk.data.split import SIDES, complete_sides, require_training_share, sides_digest, stratified
+from dltk.data.split import SIDES, complete_sides, part_of_all, require_training_share, sides_digest, stratified
 from dltk.data.tokenizer import find_tokenizer
 from dltk.edge.families.text import as_raw
 from dltk.edge.sources.texts import list_texts
@@ -40,6 +40,17 @@ class _Pool:
         """ "FILE, line N"."""
         return self.places[row]
 
+    def part(self, total: int, seed: int) -> _Pool:
+        """About `total` of these texts, as `part_of_all` takes them."""
+        rows = part_of_all(self.targets, self.sides, total=total, seed=seed)
+        return replace(
+            self,
+            raws=self.raws[rows],
+            targets=self.targets[rows],
+            sides=self.sides[rows],
+            places=tuple(self.places[row] for row in rows),
+        )
+
 
 def prepare_texts(source: str, settings: TextData, *, seed: int, progress: Progress = SILENT) -> Dataset:
     """The texts of `source`, split, with the tokenizer they are read by.
@@ -58,7 +69,7 @@ def prepare_texts(source: str, settings: TextData, *, seed: int, progress: Progr
     require_training_share(settings)
     if settings.limit and settings.shots:
         raise InputError("setting data.shots", "must be 0 where data.limit is set", settings.shots)
-    pool = _pool(source, settings)
+    pool = _pool(source, settings).part(settings.total, seed)
     rows = np.arange(len(pool.targets))
     decides = 0.0 if settings.shots else settings.validation
     sides, carved = complete_sides(pool.sides, pool.targets, validation=decides, test=settings.test, seed=seed)

@@ -256,13 +256,13 @@ _ALL = (
 BACKBONES: Mapping[str, Backbone] = MappingProxyType({each.name: each for each in _ALL})
 
 
-def backbone(name: str) -> Backbone:
-    """The backbone called `name`.
+def backbone(name: str, where: str = "backbone") -> Backbone:
+    """The backbone called `name`; `where` says who named it.
 
     Raises:
         InputError: if there is none of that name.
     """
     if name not in BACKBONES:
         hint = f"{did_you_mean(name, BACKBONES)} `dltk backbones` lists them."
-        raise InputError("backbone", "must be one that dltk knows", name, hint)
+        raise InputError(where, "must be one that dltk knows", name, hint)
     return BACKBONES[name]

@@ -23,7 +23,7 @@ from dltk.models.convert import CONVERTERS, Tensors
 from dltk.models.origins import STOCK, Origin, Scale, Variant
 from dltk.models.table import BACKBONES, Backbone, backbone
 
-__all__ = ["WeightSource", "at_hand", "read_npz", "resolve", "scale_for"]
+__all__ = ["WeightSource", "at_hand", "read_npz", "resolve", "scale_for", "user_file"]
 
 FILE_KINDS = (".keras", ".weights.h5", ".h5", ".safetensors", ".npz")
 
@@ -77,7 +77,7 @@ def resolve(
     if str(weights) == "none":
         return WeightSource(name, "none", "random weights", None, spec.scale, alpha=alpha)
     if str(weights) != "imagenet":
-        path = _user_file(Path(weights))
+        path = user_file(Path(weights))
         return _told(progress, WeightSource(name, "file", f"the file {path}", path, spec.scale, alpha=alpha))
     fitting = [origin for origin in spec.origins if alpha in origin.alphas]
     for origin in fitting:
@@ -139,7 +139,12 @@ def _source(spec: Backbone, origin: Origin, path: Path, alpha: float, found: str
     return WeightSource(spec.name, origin.kind, title, path, origin.scale, origin.variant, alpha)
 
 
-def _user_file(path: Path) -> Path:
+def user_file(path: Path) -> Path:
+    """`path`, if a file of weights can be there.
+
+    Raises:
+        InputError: if there is none, or it is of another kind.
+    """
     if not path.is_file():
         raise InputError(path, "the file of weights must exist", hint='Give a path, "imagenet" or "none".')
     if not path.name.endswith(FILE_KINDS):

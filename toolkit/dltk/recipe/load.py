@@ -13,10 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dltk.base.errors import DltkError, InputError, did_you_mean
+from dltk.base.errors import InputError, did_you_mean
 from dltk.base.files import read_capped, sha256
 from dltk.recipe.recipe import Recipe
-from dltk.recipe.settings import apply, assign
+from dltk.recipe.settings import assign, shrunk
 
 __all__ = ["Loaded", "is_path", "load", "read", "registered", "resolve"]
 
@@ -68,13 +68,18 @@ def is_path(recipe: str | Path) -> bool:
 
 
 def resolve(recipe: Recipe, pairs: Iterable[str] = (), *, smoke: bool = False) -> Any:
-    """The recipe's settings, shrunk if `smoke`, with each `KEY=VALUE` of `pairs` put in last.
+    """The recipe's settings with each `KEY=VALUE` of `pairs` put in; if `smoke`, all others shrunk to fit those.
 
     Raises:
-        InputError: on an unknown key or a value that does not fit.
+        InputError: on an unknown key, a value that does not fit, or settings that do not fit each other.
     """
-    settings = apply(recipe.settings, recipe.smoke) if smoke else recipe.settings
-    return assign(settings, pairs)
+    pairs = list(pairs)
+    settings = assign(recipe.settings, pairs)
+    if smoke:
+        settings = shrunk(settings, recipe.smoke, (pair.partition("=")[0].strip() for pair in pairs))
+    if recipe.check is not None:
+        recipe.check(settings)
+    return settings
 
 
 def _from_name(name: str) -> Loaded:
@@ -135,7 +140,7 @@ def _checked(found: Any, where: str) -> Recipe:
     if missing:
         raise InputError(where, "settings must have `seed` and `data`", f"no {', '.join(sorted(missing))}")
     try:
-        apply(settings, found.smoke)
-    except DltkError as fault:
+        shrunk(settings, found.smoke)
+    except Exception as fault:
         raise InputError(where, f"smoke must change known settings: {fault}") from fault
     return found

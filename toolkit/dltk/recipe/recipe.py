@@ -111,8 +111,11 @@ class Recipe:
         task: name of a task in `dltk.tasks`.
         settings: a frozen tree; its groups `seed` and `data` are read by the task, the rest by `build`.
         build: (settings, contract) -> Built; imports Keras inside.
-        smoke: dotted key -> value: shrinks a run to seconds.
+        smoke: dotted key -> value: shrinks a run to seconds. Only what was not given with `--set` is shrunk; a value
+            that has to fit what was given, or what stands above it here, is a function (settings) -> value.
         data: what data it wants.
+        check: (settings) -> None: raises InputError, before any data is read, where settings do not fit each other;
+            None: nothing to check.
     """
 
     name: str
@@ -122,3 +125,4 @@ class Recipe:
     build: Callable[[Any, Contract], Built]
     smoke: Mapping[str, Any]
     data: DataHint
+    check: Callable[[Any], None] | None = None

@@ -13,7 +13,19 @@ from dltk.base.errors import InputError, did_you_mean
 from dltk.base.files import canonical_json, sha256
 from dltk.recipe.near import near_keys, settings_hint
 
-__all__ = ["Setting", "apply", "as_dict", "assign", "changes", "describe", "digest", "from_dict", "setting", "shown"]
+__all__ = [
+    "Setting",
+    "apply",
+    "as_dict",
+    "assign",
+    "changes",
+    "describe",
+    "digest",
+    "from_dict",
+    "setting",
+    "shown",
+    "shrunk",
+]
 
 Tree = TypeVar("Tree")
 
@@ -55,6 +67,15 @@ def apply(settings: Tree, values: Mapping[str, Any]) -> Tree:
     """`settings` with dotted keys set to values that already have their type (a smoke switch, a sweep)."""
     for key, value in values.items():
         settings = _put(settings, key.split("."), value, key)
+    return settings
+
+
+def shrunk(settings: Tree, smoke: Mapping[str, Any], given: Iterable[str] = ()) -> Tree:
+    """`settings` with the values of a recipe's `smoke`, but for the keys that were `given`."""
+    kept = set(given)
+    for key, value in smoke.items():
+        if key not in kept:
+            settings = apply(settings, {key: value(settings) if callable(value) else value})
     return settings
 
 

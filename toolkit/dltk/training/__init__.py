@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dltk.training.backend import require_tensorflow
+    from dltk.training.backend import layer_by_layer, require_tensorflow
     from dltk.training.dqn import DqnTrainer
     from dltk.training.evaluation import inputs_of, predict_outputs, report
     from dltk.training.fit import FitTrainer
@@ -32,6 +32,7 @@ _HOMES = {  # name -> module; imported when first asked for, since most of them 
     "as_text": "tables",
     "cached_teacher": "teacher",
     "inputs_of": "evaluation",
+    "layer_by_layer": "backend",
     "predict_outputs": "evaluation",
     "report": "evaluation",
     "require_tensorflow": "backend",
@@ -49,6 +50,7 @@ __all__ = [
     "as_text",
     "cached_teacher",
     "inputs_of",
+    "layer_by_layer",
     "predict_outputs",
     "report",
     "require_tensorflow",

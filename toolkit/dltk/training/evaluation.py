@@ -28,12 +28,16 @@ _CURVE = 101  # points a ROC curve is kept with
 def predict_outputs(
     model: Any, split: Split, signature: Signature, *, batch_size: int = 256, progress: Progress = SILENT
 ) -> NDArray[np.float32]:
-    """Outputs (n, ...) of `model` in inference mode, samples read a batch at a time."""
+    """Outputs (n, ...) of `model` in inference mode, samples read a batch at a time.
+
+    Args:
+        model: of Keras, or `Frozen`: one that is compiled once for several splits.
+    """
     from dltk.training.features import Frozen
 
-    found = []
+    found, frozen = [], model if isinstance(model, Frozen) else Frozen(model)
     with progress.bar("evaluating", len(split)) as bar:
-        for outputs in Frozen(model).run_all(len(split), split.take, signature, batch_size=batch_size):
+        for outputs in frozen.run_all(len(split), split.take, signature, batch_size=batch_size):
             found.append(outputs)
             bar.advance(len(outputs))
     return np.concatenate(found) if found else np.zeros((0, *signature.outputs[0].sample_shape), np.float32)

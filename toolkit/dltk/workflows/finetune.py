@@ -6,20 +6,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from dltk import tasks
-from dltk.base.errors import InputError
+from dltk import tasks, training
+from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.files import sweep_tree
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.signature import Signature
 from dltk.recipe import Built
 from dltk.recipe.load import Loaded, read, resolve
-from dltk.recipe.settings import as_dict, from_dict
+from dltk.recipe.settings import apply, as_dict, describe, from_dict
 from dltk.run import Run
 from dltk.tasks import Task
 from dltk.workflows.finish import finish_run, require_test_samples
 
 __all__ = ["finetune"]
+
+_RANDOM = {"model.weights": "none", "data.tokenizer": "train"}  # what needs no download
+_MOST_COMPILED = 400  # layers that a smoke run still compiles
 
 
 def finetune(
@@ -59,13 +62,13 @@ def finetune(
     elif started.is_finished:
         progress.say(f"{path}: is finished already")
         return started
-    dataset = task.prepare(settings, source or _started_source(started), progress=progress)
-    require_test_samples(dataset)
-    built, signature = _build(loaded, settings, task, dataset)
+    settings, dataset, built, signature = _prepared(
+        loaded, task, settings, source or _started_source(started), smoke=smoke, progress=progress
+    )
     for name, text in built.notes.items():
         progress.say(f"{name}: {text}")
     target = started or Run.create(path, begun=begun)
-    with target.alone():
+    with target.alone(), training.layer_by_layer(smoke and len(built.model.layers) > _MOST_COMPILED):
         if started is None:
             Run.require_free(path, begun=begun)  # still: another may have begun it before this one had it alone
         _describe(target, loaded, settings, dataset, built, smoke=smoke)
@@ -114,6 +117,23 @@ def _differences(kept: dict[str, Any], asked: dict[str, Any], prefix: str = "") 
     return ", ".join(text for text in found if text)
 
 
+def _prepared(
+    loaded: Loaded, task: Task, settings: Any, source: str | None, *, smoke: bool, progress: Progress
+) -> tuple[Any, Dataset, Built, Signature]:
+    """Data and model, and the settings they were made with: random weights where a smoke run cannot have others."""
+    try:
+        dataset = task.prepare(settings, source, progress=progress)
+        require_test_samples(dataset)
+        return settings, dataset, *_build(loaded, settings, task, dataset)
+    except EnvironmentFault as fault:
+        keys = {leaf.key for leaf in describe(settings)}
+        random = apply(settings, {key: value for key, value in _RANDOM.items() if key in keys}) if smoke else settings
+        if random == settings:
+            raise
+        progress.warn(f"{fault.where}: {fault.rule}: random weights take their place, since it is a smoke run")
+        return _prepared(loaded, task, random, source, smoke=False, progress=progress)
+
+
 def _build(loaded: Loaded, settings: Any, task: Task, dataset: Dataset) -> tuple[Built, Signature]:
     from dltk.training import require_tensorflow
 
@@ -153,8 +173,6 @@ def _train(
     progress: Progress,
 ) -> list[dict[str, Any]]:
     """Phase after phase; each starts from the weights that the one before it left."""
-    from dltk import training
-
     history: list[dict[str, Any]] = []
     for trainer in training.trainers(task.trainer)(built, dataset, signature, settings, progress=progress):
         checkpoint = run.checkpoints / f"{trainer.name}.npz"

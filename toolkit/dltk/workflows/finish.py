@@ -87,6 +87,7 @@ def _judged(
     Of a family where no answer is right or wrong: the last figures of training, and the signature as it was.
     """
     from dltk import training
+    from dltk.training.features import Frozen
 
     if not family(signature.family).metrics:
         last = history[-1] if history else {}
@@ -94,8 +95,9 @@ def _judged(
         none = np.zeros((0, *signature.outputs[0].sample_shape), np.float32)
         own = task.figures(none, dataset, signature, settings)
         return {"kind": signature.family, "training": kept, **own}, signature
+    frozen = Frozen(model)
     held_out, outputs = (
-        training.predict_outputs(model, split, signature, progress=progress)
+        training.predict_outputs(frozen, split, signature, progress=progress)
         for split in (dataset.validation, dataset.test)
     )
     validation = (held_out, dataset.validation.targets) if len(held_out) else None
