@@ -7,7 +7,6 @@ bounds that the wheel's own metadata has, since nothing says that dltk can be fe
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import shutil
@@ -17,6 +16,9 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from dltk.base.errors import InputError
+from dltk.base.files import parse_json
 
 __all__ = ["DISTRIBUTION", "own_version", "pip_extra", "pip_install", "pip_package", "to_update"]
 
@@ -64,10 +66,10 @@ def to_update() -> str:
     folder = _checkout()
     if folder is not None:
         command = _pip([str(folder)], editable=_runs_from(folder))
-        return f"Bring the checkout {folder} up to date, and run `{command}`."
+        return f"Update dltk: bring the checkout {folder} up to date, and run `{command}`."
     if _metadata() is None:
-        return "Use a newer dltk, or the run.py beside it."
-    return f"Install a newer wheel of {DISTRIBUTION} (`make wheel` builds it in a checkout)."
+        return "Update dltk, or use the run.py beside it."
+    return f"Update dltk: install a newer wheel of {DISTRIBUTION}, which `make wheel` builds in a checkout."
 
 
 def _pip(words: list[str], *, editable: bool = False) -> str:
@@ -92,9 +94,10 @@ def _checkout() -> Path | None:
             return folder
     found = _metadata()
     try:
-        origin = json.loads((found and found.read_text("direct_url.json")) or "{}")
+        text = (found and found.read_text("direct_url.json")) or "{}"
+        origin = parse_json(text.encode(), "direct_url.json")
         url = urlsplit(str(origin["url"]))
-    except (KeyError, TypeError, ValueError):
+    except (InputError, KeyError, TypeError, ValueError):
         return None
     folder = Path(unquote(url.path))
     return folder if url.scheme == "file" and "dir_info" in origin and _is_checkout(folder) else None
