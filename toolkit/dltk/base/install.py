@@ -7,6 +7,7 @@ bounds that the wheel's own metadata has, since nothing says that dltk can be fe
 
 from __future__ import annotations
 
+import configparser
 import re
 import shlex
 import shutil
@@ -17,8 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from dltk.base.errors import InputError
-from dltk.base.files import parse_json
+from dltk.base.errors import EnvironmentFault, InputError
+from dltk.base.files import parse_json, read_capped
 
 __all__ = ["DISTRIBUTION", "own_version", "pip_extra", "pip_install", "pip_package", "to_update"]
 
@@ -34,12 +35,24 @@ _BARE = {
     "text": ("tokenizers",),
     "tflite": ("ai-edge-litert",),
 }
+_LARGEST_SETUP = 1_000_000
 _FILE = globals().get("__file__")  # the modules that run.py carries have none
 
 
 def own_version() -> str:
-    """The version of the dltk that runs."""
-    return metadata.version(DISTRIBUTION)
+    """The version of the dltk that runs.
+
+    Raises:
+        EnvironmentFault: if it is neither installed nor a checkout.
+    """
+    found, folder = _metadata(), _checkout()
+    if found is not None:
+        return found.version
+    if folder is None:
+        raise EnvironmentFault(DISTRIBUTION, "must be installed to know its version", hint="Install its wheel.")
+    setup = configparser.ConfigParser()  # a checkout that is on PYTHONPATH, or was installed under another name
+    setup.read_string(read_capped(folder / "setup.cfg", _LARGEST_SETUP).decode())
+    return setup["metadata"]["version"]
 
 
 def pip_extra(extra: str) -> str:

@@ -27,8 +27,8 @@ _HEAD = '''\
     python run.py --help                 all it can do
 
 It needs Python 3.9 or newer, NumPy 1.24 or newer, and one runtime: ai-edge-litert or tflite-runtime for .tflite files,
-onnxruntime for .onnx files. Pictures need Pillow, texts need tokenizers. Before anything runs, each file of the bundle
-is held against the hash that the manifest has of it.
+onnxruntime for .onnx files. Pictures need Pillow, HEIC pictures pillow-heif, texts tokenizers. Before anything runs,
+each file of the bundle is held against the hash that the manifest has of it.
 
 MODULES holds the modules of dltk {version} that read a bundle and run a "{family}" model, word for word.
 The few lines at the end import them from there, and nothing of a dltk that may be installed.
