@@ -27,7 +27,7 @@ __all__ = [
 _MODES = {"wb", "w", "ab", "a", "xb", "x", "r+b", "rb+", "r+", "w+", "wb+", "w+b", "wt", "at", "xt"}
 _COPIES = {"copy", "copy2", "copyfile", "copyfileobj", "copytree", "move"}
 _NUMPY, _SAVES = ("np", "numpy"), ("save", "savez", "savez_compressed", "savetxt")
-_PILLOW = ("Image", "PIL.Image", "pillow", "_pillow()")
+_PILLOW = ("Image", "PIL.Image", "pillow", "pillow()")
 _SHELLS = ("system", "popen", "getoutput", "getstatusoutput", "create_subprocess_shell")
 
 

@@ -147,7 +147,7 @@ RULES: Mapping[str, Rule] = {
     "pictures": Rule(
         "pictures are opened where their pixels are counted first",
         calls.opens_a_picture,
-        ("Image.open(p, formats=x)", "pillow.open(p)", "_pillow().open(p)"),
+        ("Image.open(p, formats=x)", "pillow.open(p)", "pillow().open(p)"),
         ("path.open('rb')",),
         {
             "data/origins.py": _PINNED,
@@ -189,6 +189,7 @@ RULES: Mapping[str, Rule] = {
         {
             "base/fetch.py": _PINNED,
             "base/files.py": "it is the one that reads",
+            "base/install.py": "what pip notes of dltk itself",
             "data/decoded.py": "memory maps of dltk's cache",
             "data/named.py": "memory maps of dltk's cache",
             "data/origins.py": _PINNED,
@@ -196,7 +197,7 @@ RULES: Mapping[str, Rule] = {
             "edge/machine.py": "/proc",
             "edge/onnx.py": "the profile that ONNX Runtime has just written",
             "edge/sources/arrays.py": "a stream of open_regular, its headers held against its size",
-            "edge/sources/kinds.py": "eight bytes of a regular file",
+            "edge/sources/kinds.py": "the first bytes of a regular file",
             "edge/worker.py": "its own job, and /proc",
             "export/emit.py": "a hash in dltk's cache",
             "export/native.py": _SCRATCH,

@@ -15,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from dltk.base import install
+from dltk.base.errors import EnvironmentFault
 from dltk.remote import host
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +71,15 @@ def test_the_distribution_has_a_name_of_its_own():
     assert SETUP["metadata"]["name"] == install.DISTRIBUTION == "dltk-edge"
     assert metadata.version("dltk-edge") == install.own_version() == SETUP["metadata"]["version"]
     assert {point.name for point in metadata.distribution("dltk-edge").entry_points} >= {"dltk", "cnn"}
+
+
+def test_a_checkout_that_is_not_installed_knows_its_version(monkeypatch, elsewhere):
+    """As after an update from the time when the distribution was called `dltk`."""
+    monkeypatch.setattr(install, "_metadata", lambda: None)
+    assert install.own_version() == SETUP["metadata"]["version"]
+    elsewhere(None)
+    with pytest.raises(EnvironmentFault, match="dltk-edge: must be installed"):
+        install.own_version()
 
 
 def test_a_checkout_is_installed_again_with_the_extra():

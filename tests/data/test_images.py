@@ -185,7 +185,9 @@ def test_files_that_are_no_pictures_are_told_apart_and_forgiven(folder):
     found = prepare(folder, progress=progress)
     assert (found.report["unreadable"], found.report["ignored"]) == (1, 7)
     assert [entry["reason"] for entry in found.report["skipped"][1:]] == ["ignored, not a picture"] * 7
-    assert progress.said == ["ignored, not a picture: 7 files: b/0.txt; b/1.txt; b/2.txt; b/3.txt; b/4.txt ..."]
+    assert progress.said == [
+        "ignored, not a picture: 7 files (7 .txt): b/0.txt; b/1.txt; b/2.txt; b/3.txt; b/4.txt ..."
+    ]
     assert "skipped 1 of 61 files" in progress.warned[0]
     assert found.report["samples"] == before.report["samples"]
 
@@ -193,7 +195,9 @@ def test_files_that_are_no_pictures_are_told_apart_and_forgiven(folder):
 def test_a_file_too_large_in_pixels_is_skipped_like_a_damaged_one(folder):
     Image.new("L", (200, 200)).save(folder / "a/large.png")
     found = prepare(folder, max_pixels=39_999)
-    assert found.report["skipped"][0]["reason"] == "may have at most 39999 pixels; received 40000"
+    assert found.report["skipped"][0]["reason"] == (
+        "may have at most 39999 pixels; received 40000. Shrink it or raise data.max_pixels."
+    )
 
 
 def test_too_many_unreadable_files_stop_the_run(folder):
@@ -281,7 +285,7 @@ def test_a_missing_file_of_a_csv_is_skipped_by_name(tmp_path):
     rows = [f"{i}.png,{'xy'[i % 2]}" for i in range(9)]
     (root / "list.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
     found = prepare(root / "list.csv", max_unreadable=0.2)
-    assert found.report["skipped"] == [{"name": "8.png", "reason": "the file must exist"}]
+    assert found.report["skipped"] == [{"name": "8.png", "reason": "the file must exist. Check the path."}]
 
 
 def test_an_npz_is_resized_like_files(tmp_path):

@@ -7,7 +7,7 @@ bounds that the wheel's own metadata has, since nothing says that dltk can be fe
 
 from __future__ import annotations
 
-import json
+import configparser
 import re
 import shlex
 import shutil
@@ -17,6 +17,9 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from dltk.base.errors import EnvironmentFault, InputError
+from dltk.base.files import parse_json, read_capped
 
 __all__ = ["DISTRIBUTION", "own_version", "pip_extra", "pip_install", "pip_package", "to_update"]
 
@@ -32,12 +35,24 @@ _BARE = {
     "text": ("tokenizers",),
     "tflite": ("ai-edge-litert",),
 }
+_LARGEST_SETUP = 1_000_000
 _FILE = globals().get("__file__")  # the modules that run.py carries have none
 
 
 def own_version() -> str:
-    """The version of the dltk that runs."""
-    return metadata.version(DISTRIBUTION)
+    """The version of the dltk that runs.
+
+    Raises:
+        EnvironmentFault: if it is neither installed nor a checkout.
+    """
+    found, folder = _metadata(), _checkout()
+    if found is not None:
+        return found.version
+    if folder is None:
+        raise EnvironmentFault(DISTRIBUTION, "must be installed to know its version", hint="Install its wheel.")
+    setup = configparser.ConfigParser()  # a checkout that is on PYTHONPATH, or was installed under another name
+    setup.read_string(read_capped(folder / "setup.cfg", _LARGEST_SETUP).decode())
+    return setup["metadata"]["version"]
 
 
 def pip_extra(extra: str) -> str:
@@ -64,10 +79,10 @@ def to_update() -> str:
     folder = _checkout()
     if folder is not None:
         command = _pip([str(folder)], editable=_runs_from(folder))
-        return f"Bring the checkout {folder} up to date, and run `{command}`."
+        return f"Update dltk: bring the checkout {folder} up to date, and run `{command}`."
     if _metadata() is None:
-        return "Use a newer dltk, or the run.pyz beside it."
-    return f"Install a newer wheel of {DISTRIBUTION} (`make wheel` builds it in a checkout)."
+        return "Update dltk, or use the run.pyz beside it."
+    return f"Update dltk: install a newer wheel of {DISTRIBUTION}, which `make wheel` builds in a checkout."
 
 
 def _pip(words: list[str], *, editable: bool = False) -> str:
@@ -92,9 +107,10 @@ def _checkout() -> Path | None:
             return folder
     found = _metadata()
     try:
-        origin = json.loads((found and found.read_text("direct_url.json")) or "{}")
+        text = (found and found.read_text("direct_url.json")) or "{}"
+        origin = parse_json(text.encode(), "direct_url.json")
         url = urlsplit(str(origin["url"]))
-    except (KeyError, TypeError, ValueError):
+    except (InputError, KeyError, TypeError, ValueError):
         return None
     folder = Path(unquote(url.path))
     return folder if url.scheme == "file" and "dir_info" in origin and _is_checkout(folder) else None

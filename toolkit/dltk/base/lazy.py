@@ -26,6 +26,9 @@ def expose(package: str, names: Iterable[str]) -> None:
             import_module(f"{package}.{name}")
             return self.__dict__[name]
 
+        def __dir__(self) -> list[str]:
+            return sorted({*super().__dir__(), *wanted})
+
         def __setattr__(self, name: str, value: Any) -> None:
             if name in wanted and isinstance(value, ModuleType):
                 value = getattr(value, name)

@@ -59,7 +59,7 @@ def doctor(as_json: bool) -> None:
 
 def _examine() -> dict[str, Any]:
     from dltk.base.fetch import cache_folder
-    from dltk.base.install import DISTRIBUTION, pip_extra
+    from dltk.base.install import DISTRIBUTION, own_version, pip_extra
     from dltk.edge.machine import machine
     from dltk.edge.runtimes import available
 
@@ -71,7 +71,7 @@ def _examine() -> dict[str, Any]:
     }
     return {
         "python": platform.python_version(),
-        "dltk": _version(DISTRIBUTION),
+        "dltk": own_version(),
         "packages": {
             name: version
             for extra, found in packages.items()

@@ -28,6 +28,7 @@ from dltk.base.files import (
 )
 from dltk.base.progress import Progress
 from dltk.data.pool import Pool
+from dltk.edge.heif import decoder_version
 from dltk.edge.pictures import to_grey
 from dltk.edge.preprocess import MAX_PIXELS, channels_of, decode_image, resize_image
 from dltk.edge.signature import Op
@@ -90,6 +91,7 @@ def image_decoder(ops: Sequence[Op]) -> Decoder:
 
     # Another Pillow may decode a JPEG to slightly other pixels.
     facts = {"ops": [dict(op) for op in ops], "pillow": PIL.__version__}
+    facts |= {"heif": version} if (version := decoder_version()) else {}
     return Decoder("images", facts, (int(resize["height"]), int(resize["width"]), channels), np.uint8, decode)
 
 

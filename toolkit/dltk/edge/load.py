@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import EnvironmentFault, InputError, UsageError, did_you_mean
-from dltk.edge.families import family, finite
+from dltk.base.errors import DltkError, EnvironmentFault, InputError, UsageError, did_you_mean
+from dltk.edge.families import Family, family, finite
+from dltk.edge.given import A_RECORDING, AN_IMAGE, is_file, is_path
 from dltk.edge.integrity import BUDGET, read_file, read_manifest
 from dltk.edge.manifest import Artifact, Manifest
 from dltk.edge.runtimes import RUNTIMES, Session, available, open_session, remedy
@@ -46,18 +47,26 @@ class Model:
         """The answer for one sample: for a classifier up to `top` pairs (label, score), best first.
 
         Args:
-            source: what the family reads: a path or bytes or uint8 array for images.
+            source: what the family reads. An image: its path, the bytes or an open file of it, a PIL image, or a uint8
+                array (H, W, 3). A recording: a WAV file in the same three ways, or an array (n,). Else a text, a
+                mapping, a row or an array, as the family has it (`dltk recipes NAME`).
 
         Raises:
             InputError: if `source` cannot be read, or the model gives numbers that are not finite.
+            UsageError: if `top` is no whole number of at least 1.
+            EnvironmentFault: if a package that reads it is missing, such as Pillow.
         """
         return self.predict_many([source], top=top)[0]
 
     def predict_many(self, sources: Iterable[Any], *, top: int = 5) -> list[Any]:
-        """One answer a source, in order."""
-        if top < 1:
-            raise UsageError("top", "must be at least 1", top)
-        raws = [self._family.read(source, self.signature) for source in sources]
+        """One answer a source, in order; an array of several samples counts as one source each.
+
+        Raises:
+            as `predict`; where there are several, the message says which one it is.
+        """
+        if isinstance(top, bool) or not hasattr(top, "__index__") or top < 1:
+            raise UsageError("top", "must be a whole number of at least 1", top)
+        raws = self._raws(_several(sources, self._family))
         found: list[Any] = []
         chunk = together(self.signature)
         for start in range(0, len(raws), chunk):
@@ -73,13 +82,55 @@ class Model:
         Raises:
             InputError: if names or shapes do not fit, or an output is not finite.
         """
+        if not isinstance(tensors, Mapping):
+            raise InputError("tensors", "must be a mapping, name -> array", tensors)
         return dict(finite(self._session.run(tensors)))
+
+    def _raws(self, sources: list[Any]) -> list[NDArray[Any]]:
+        """The raw sample of each source; what cannot be read is named by its place, unless by its path."""
+        found = []
+        for place, source in enumerate(sources, start=1):
+            try:
+                found.append(self._read(source))
+            except DltkError as fault:
+                if len(sources) == 1 or is_path(source):
+                    raise
+                where = f"sample {place} of {len(sources)}: {fault.where}"
+                raise type(fault)(where, fault.rule, fault.received, fault.hint) from fault
+        return found
+
+    def _read(self, source: Any) -> NDArray[Any]:
+        try:
+            return self._family.read(source, self.signature)
+        except (DltkError, MemoryError):
+            raise
+        except Exception as fault:  # what a caller's own object raises when it is read has no common class
+            rule = f"must be {self._family.takes}"
+            received = f"{type(source).__name__} ({type(fault).__name__}: {fault})"
+            raise InputError("sample", rule, received) from fault
 
 
 def together(signature: Signature, most: int = _CHUNK) -> int:
     """How many samples are computed at a time: up to `most`, fewer of large ones."""
     largest = max(math.prod(spec.sample_shape) for spec in (*signature.inputs, *signature.outputs))
     return max(1, min(most, _HELD // max(1, largest)))
+
+
+def _several(sources: Any, kind: Family) -> list[Any]:
+    """`sources` one by one. One sample that can be gone through, such as a path or an image, is not taken apart."""
+    is_one = is_file(sources) or isinstance(sources, Mapping) or _is_one(sources, kind)
+    if is_one or not isinstance(sources, Iterable):
+        received = f"array {sources.shape}" if isinstance(sources, np.ndarray) else type(sources).__name__
+        raise InputError("sources", "must be several samples", received, "One sample goes to predict.")
+    return list(sources)
+
+
+def _is_one(sources: Any, kind: Family) -> bool:
+    """Whether an array is one image or one recording."""
+    if not isinstance(sources, np.ndarray) or kind.takes not in (AN_IMAGE, A_RECORDING):
+        return False
+    is_image = sources.ndim == 2 or (sources.ndim == 3 and sources.shape[2] in (1, 3, 4))
+    return is_image if kind.takes == AN_IMAGE else sources.ndim == 1 and sources.dtype != object
 
 
 def load(
@@ -105,6 +156,10 @@ def load(
             asked for.
         EnvironmentFault: if no runtime for it is installed.
     """
+    if not is_path(path) or "\0" in str(path):
+        raise InputError("bundle", "must be the path of a folder or an archive", path)
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise UsageError("threads", "must be a whole number of at least 1", threads)
     manifest = read_manifest(path, verify=verify, max_memory=max_memory)
     chosen = choose(manifest, runtime=runtime, artifact=artifact)
     return ready(manifest, chosen, lambda name: read_file(path, manifest, name), threads=threads)
@@ -118,7 +173,7 @@ def ready(manifest: Manifest, artifact: Artifact, read: Callable[[str], bytes], 
 
 def choose(manifest: Manifest, *, runtime: str | None = None, artifact: str | None = None) -> Artifact:
     """The first artifact of the manifest that fits and whose runtime is installed; for Raises see `load`."""
-    if runtime is not None and runtime not in RUNTIMES:
+    if runtime is not None and (not isinstance(runtime, str) or runtime not in RUNTIMES):
         raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
     require_artifact(manifest, artifact)
     fitting = [
@@ -140,7 +195,7 @@ def require_artifact(manifest: Manifest, file: str | None) -> None:
     """Raise InputError if `file` is none of the artifacts; None stands for any."""
     files = [item.file for item in manifest.artifacts]
     if file is not None and file not in files:
-        raise InputError(f"artifact {file!r}", f"is not in bundle {manifest.name}", hint=did_you_mean(file, files))
+        raise InputError(f"artifact {file!r}", f"is not in bundle {manifest.name}", hint=did_you_mean(str(file), files))
 
 
 def open_artifact(artifact: Artifact, data: bytes, signature: Signature, *, threads: int = 1) -> Session:

@@ -1,8 +1,8 @@
 """Decodes and resizes pictures, the same way in training and on the device.
 
 How a picture becomes RGB, one rule each:
-    formats        JPEG, PNG, BMP, WebP, GIF (first frame); by content, never by file name
-    orientation    the EXIF orientation is applied; EXIF that cannot be read counts as none
+    formats        JPEG, PNG, BMP, WebP, GIF (first frame), and HEIC with the extra `heic`; by content, never by name
+    orientation    the EXIF orientation is applied (of a HEIC, its own); EXIF that cannot be read counts as none
     16 bits        the upper 8 bits: value >> 8
     grey           the value three times; where a model takes one channel: ITU-R 601-2 luma, which gives it back
     palette        looked up
@@ -17,18 +17,23 @@ from __future__ import annotations
 
 import io
 import math
-import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
-from dltk.base.files import read_capped
 from dltk.base.install import pip_package
-from dltk.edge import pixels
+from dltk.edge.formats import BEGINNING, HEIC, format_of
+from dltk.edge.given import AN_IMAGE, bytes_of, is_file, name_of
+from dltk.edge.heif import open_heic
+from dltk.edge.image_arrays import from_array
+from dltk.edge.pixels import region, upright, whole
+from dltk.edge.resize import cut, framed, resize_image
 from dltk.edge.signature import Op
 
 if TYPE_CHECKING:
@@ -41,14 +46,15 @@ __all__ = [
     "as_png_grid",
     "decode_image",
     "picture_size",
-    "resize_image",
+    "pillow",
     "to_grey",
 ]
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")  # Pillow tries these decoders and no other
 MAX_PIXELS = 50_000_000
 
-ImageSource = str | Path | bytes | NDArray[np.uint8]
+# A path, the bytes of a file, an open one, a PIL image, or a uint8 array.
+ImageSource = Union[str, Path, bytes, IO[bytes], "Image.Image", NDArray[np.uint8]]
 
 _ORIENTATION_TAG = 0x0112
 _BYTES_A_PIXEL = 8  # 16-bit RGBA without compression: no picture needs more
@@ -73,13 +79,15 @@ def decode_image(
         EnvironmentFault: if Pillow is missing.
     """
     if isinstance(source, np.ndarray):
-        found = _from_array(source, max_pixels, where or "image array")
+        _check_pixels(math.prod(source.shape[:2]), max_pixels, where or "image array")
+        found = from_array(source, where or "image array")
         return found if resize is None else resize_image(found, resize)
-    if isinstance(source, bytes):
-        return _decode(source, max_pixels, where or "image bytes", resize)
-    # A link that a user names is followed; what it leads to must still be a regular file.
-    data = read_capped(Path(os.path.realpath(source)), max_pixels * _BYTES_A_PIXEL + _HEADER_BYTES)
-    return _decode(data, max_pixels, where or str(source), resize)
+    if _is_pillow(source):
+        return _of_pillow(source, max_pixels, where or "PIL image", resize)
+    if not is_file(source):
+        raise InputError(where or "image", f"must be {AN_IMAGE}", source, _instead(source))
+    data = bytes_of(source, "image", max_pixels * _BYTES_A_PIXEL + _HEADER_BYTES)
+    return _decode(data, max_pixels, where or name_of(source, "image"), resize)
 
 
 def picture_size(path: str | Path) -> tuple[int, int]:
@@ -89,58 +97,11 @@ def picture_size(path: str | Path) -> tuple[int, int]:
         InputError: if it is no allowed picture.
         EnvironmentFault: if Pillow is missing.
     """
-    data = read_capped(Path(os.path.realpath(path)), _LARGEST_FILE)
-    try:
-        with _pillow().open(io.BytesIO(data), formats=FORMATS) as image:
-            turned = _orientation(image) in (5, 6, 7, 8)
-            return (image.width, image.height) if turned else (image.height, image.width)
-    except DltkError:
-        raise
-    except Exception as fault:  # decoders of damaged files raise many kinds
-        raise InputError(path, "must be an undamaged picture", str(fault) or type(fault).__name__) from fault
-
-
-def resize_image(image: NDArray[np.uint8], op: Op, *, nearest: bool = False) -> NDArray[np.uint8]:
-    """`image` (H, W, 3) or (H, W) at the op's height and width; class numbers ask for the `nearest` pixel's value.
-
-    fit "stretch" ignores the proportions, "crop" cuts the middle out first, "pad" puts black around, "keep" does so
-    without making a small picture larger.
-
-    Raises:
-        InputError: if the op asks for something unknown.
-    """
-    (top, left, tall, wide), size, frame = _cut(*image.shape[:2], op)
-    inner = image[top : top + tall, left : left + wide]
-    if inner.shape[:2] != size:
-        inner = pixels.pillow_resize(inner, *size, nearest=nearest)
-    return _framed(inner, frame)
-
-
-def _cut(rows: int, columns: int, op: Op) -> tuple[pixels.Box, tuple[int, int], tuple[int, int]]:
-    """Of a picture: the part that is used, the (height, width) it is resized to, and that of the frame around it."""
-    height, width = (_size(op, key) for key in ("height", "width"))
-    fit, method = op.get("fit", "stretch"), op.get("method", "bilinear")
-    if method != "bilinear" or fit not in ("stretch", "crop", "pad", "keep"):
-        raise InputError("preprocess: resize", "must be bilinear with fit stretch, crop, pad or keep", dict(op))
-    if fit == "crop":
-        tall, wide = _inside(height, width, rows, columns)
-        return ((rows - tall) // 2, (columns - wide) // 2, tall, wide), (height, width), (height, width)
-    if fit == "stretch":
-        return (0, 0, rows, columns), (height, width), (height, width)
-    is_small = fit == "keep" and rows <= height and columns <= width
-    size = (rows, columns) if is_small else _inside(rows, columns, height, width)
-    return (0, 0, rows, columns), size, (height, width)
-
-
-def _framed(image: NDArray[np.uint8], frame: tuple[int, int]) -> NDArray[np.uint8]:
-    """`image` in the middle of a black frame of that height and width."""
-    (rows, columns), (height, width) = image.shape[:2], frame
-    if (rows, columns) == (height, width):
-        return image
-    top, left = (height - rows) // 2, (width - columns) // 2
-    canvas = np.zeros((height, width, *image.shape[2:]), np.uint8)
-    canvas[top : top + rows, left : left + columns] = image
-    return canvas
+    data, where = bytes_of(path, "image", _LARGEST_FILE), str(path)
+    with _refusing(data, MAX_PIXELS, where), _opened(data, where) as image:
+        turned = not _is_heic(data) and _orientation(image) in (5, 6, 7, 8)
+        width, height = image.size
+        return (width, height) if turned else (height, width)
 
 
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -151,7 +112,6 @@ def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def as_png_grid(images: Sequence[NDArray[np.uint8]]) -> bytes:
     """A PNG with uint8 images (H, W, 1 or 3) of one size in a grid, row by row, as near to a square as can be."""
-    pillow = _pillow()
     height, width, channels = images[0].shape
     across = math.ceil(math.sqrt(len(images)))
     grid = np.zeros((math.ceil(len(images) / across) * height, across * width, channels), np.uint8)
@@ -159,56 +119,112 @@ def as_png_grid(images: Sequence[NDArray[np.uint8]]) -> bytes:
         top, left = place // across * height, place % across * width
         grid[top : top + height, left : left + width] = image
     stream = io.BytesIO()
-    pillow.fromarray(grid[..., 0] if channels == 1 else grid).save(stream, "PNG")
+    pillow().fromarray(grid[..., 0] if channels == 1 else grid).save(stream, "PNG")
     return stream.getvalue()
 
 
 def _decode(data: bytes, max_pixels: int, where: str, resize: Op | None) -> NDArray[np.uint8]:
-    pillow = _pillow()
-    try:
-        with pillow.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_pixels(image.width * image.height, max_pixels, where)
-            _check_work(data, image, where)
-            orientation = _orientation(image)
-            if resize is not None:
-                return _resized(image, orientation, resize)
-            found = pixels.whole(image)
-        del image  # its pixels would lie beside those turned upright
-        return pixels.upright(found, orientation)
-    except (DltkError, MemoryError):
-        raise
-    except pillow.UnidentifiedImageError as fault:
-        formats = "must be a JPEG, PNG, BMP, WebP or GIF"
-        raise InputError(where, formats, f"{len(data)} bytes of something else") from fault
-    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as fault:
-        most = min(max_pixels, 2 * (pillow.MAX_IMAGE_PIXELS or max_pixels))  # Pillow's own limit, which it checks first
-        raise InputError(where, f"may have at most {most} pixels", str(fault)) from fault
-    except Exception as fault:  # decoders of damaged files raise many kinds: OSError, SyntaxError, struct.error ...
-        raise InputError(where, "must be an undamaged picture", str(fault) or type(fault).__name__) from fault
+    with _refusing(data, max_pixels, where), _opened(data, where) as image:
+        _check_pixels(math.prod(image.size), max_pixels, where)
+        _check_work(data, image, where)
+        orientation = 1 if _is_heic(data) else _orientation(image)
+        opened = image.to_pillow() if _is_heic(data) else image
+        if resize is not None:
+            return _resized(opened, orientation, resize)
+        found = whole(opened)
+    del image, opened  # their pixels would lie beside those turned upright
+    return upright(found, orientation)
+
+
+def _of_pillow(image: Any, max_pixels: int, where: str, resize: Op | None) -> NDArray[np.uint8]:
+    """Of an image that Pillow has open: its current frame."""
+    _check_pixels(math.prod(image.size), max_pixels, where)
+    if 0 in image.size or image.mode == "F":
+        received = f"mode {image.mode}, {image.width} x {image.height}"
+        raise InputError(where, "must have pixels of whole numbers", received, 'image.convert("L") makes such.')
+    with _refusing(None, max_pixels, where):
+        orientation = _orientation(image)
+        return upright(whole(image), orientation) if resize is None else _resized(image, orientation, resize)
 
 
 def _resized(image: Image.Image, orientation: int, op: Op) -> NDArray[np.uint8]:
     rows, columns = (image.width, image.height) if orientation in (5, 6, 7, 8) else (image.height, image.width)
-    box, size, frame = _cut(rows, columns, op)
+    box, size, frame = cut(rows, columns, op)
     if box[2:] == size:  # nothing to resize; it is as small as the frame
         top, left, tall, wide = box
-        return _framed(pixels.upright(pixels.whole(image), orientation)[top : top + tall, left : left + wide], frame)
-    return _framed(pixels.region(image, orientation, box, *size), frame)
+        return framed(upright(whole(image), orientation)[top : top + tall, left : left + wide], frame)
+    return framed(region(image, orientation, box, *size), frame)
 
 
-def _check_work(data: bytes, image: Image.Image, where: str) -> None:
+def _check_work(data: bytes, image: Any, where: str) -> None:
     """Hold against its bytes what decoding would take: a small file must not cost gigabytes or minutes."""
-    count = image.width * image.height
-    if max(image.width, image.height) > _LONGEST_SIDE:
-        raise InputError(where, f"may have at most {_LONGEST_SIDE} pixels a side", f"{image.width} x {image.height}")
-    if image.format == "WEBP" and count > _FEW_PIXELS and count > _MOST_A_BYTE * len(data):
+    width, height = image.size
+    count, kind = width * height, getattr(image, "format", None)
+    if max(width, height) > _LONGEST_SIDE:
+        raise InputError(where, f"may have at most {_LONGEST_SIDE} pixels a side", f"{width} x {height}")
+    if kind == "WEBP" and count > _FEW_PIXELS and count > _MOST_A_BYTE * len(data):
         rule = f"a WebP of over {_FEW_PIXELS} pixels may have at most {_MOST_A_BYTE} a byte"
         raise InputError(where, rule, f"{count} pixels in {len(data)} bytes")
-    if image.format in ("JPEG", "MPO"):
+    if kind in ("JPEG", "MPO"):
         scans = data.count(b"\xff\xda")  # the marker stands nowhere else but in a thumbnail
         if scans > _MOST_SCANS or scans * count > _MOST_SCANNED:
             rule = f"may have at most {_MOST_SCANS} scans, and {_MOST_SCANNED} pixels in all of them"
             raise InputError(where, rule, f"{scans} scans of {count} pixels", "Save it as a baseline JPEG.")
+
+
+@contextmanager
+def _opened(data: bytes, where: str) -> Iterator[Any]:
+    """The file, opened but not decoded: it has `size`, width first, and of a HEIC `to_pillow`."""
+    if _is_heic(data):
+        yield open_heic(data, where)
+        return
+    with pillow().open(io.BytesIO(data), formats=FORMATS) as image:
+        yield image
+
+
+def _is_heic(data: bytes) -> bool:
+    return format_of(data[:BEGINNING]) is HEIC
+
+
+@contextmanager
+def _refusing(data: bytes | None, max_pixels: int, where: str) -> Iterator[None]:
+    """Turns what decoders raise over a file, of no common class, into InputError."""
+    images = pillow()
+    try:
+        yield
+    except (DltkError, MemoryError):
+        raise
+    except images.UnidentifiedImageError as fault:
+        raise _other_format(data or b"", where) from fault
+    except (images.DecompressionBombError, images.DecompressionBombWarning) as fault:
+        most = min(max_pixels, 2 * (images.MAX_IMAGE_PIXELS or max_pixels))  # Pillow's own limit, which it checks first
+        raise InputError(where, f"may have at most {most} pixels", str(fault)) from fault
+    except Exception as fault:  # OSError, SyntaxError, struct.error ...
+        raise InputError(where, "must be an undamaged picture", str(fault) or type(fault).__name__) from fault
+
+
+def _other_format(data: bytes, where: str) -> InputError:
+    found, rule = format_of(data[:BEGINNING]), "must be a JPEG, PNG, BMP, WebP or GIF"
+    if found is None:
+        return InputError(where, rule, f"{len(data)} bytes of something else" if data else "no bytes")
+    if not found.remedy:
+        return InputError(where, "must be an undamaged picture", f"{found.name} that is damaged where it begins")
+    return InputError(where, rule, found.name, found.remedy)
+
+
+def _is_pillow(source: Any) -> bool:
+    """Nothing is imported: who has such an image has Pillow loaded."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(source, module.Image)
+
+
+def _instead(source: Any) -> str:
+    """What to give in place of something that is no image."""
+    if isinstance(source, (list, tuple)) and any(is_file(each) or isinstance(each, np.ndarray) for each in source):
+        return "Several images go to predict_many."
+    if hasattr(source, "__array__") or isinstance(source, (list, tuple)):
+        return "Give np.asarray(image, np.uint8), its values 0..255."
+    return ""
 
 
 def _orientation(image: Image.Image) -> int:
@@ -218,42 +234,18 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _from_array(array: NDArray[np.uint8], max_pixels: int, where: str) -> NDArray[np.uint8]:
-    shaped = array[:, :, None] if array.ndim == 2 else array
-    if array.dtype != np.uint8 or shaped.ndim != 3 or shaped.shape[2] not in (1, 3, 4) or 0 in shaped.shape:
-        received = f"{array.dtype} {array.shape}"
-        raise InputError(where, "must be uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)", received)
-    _check_pixels(shaped.shape[0] * shaped.shape[1], max_pixels, where)
-    if shaped.shape[2] == 4:
-        return pixels.over_white(shaped)
-    return np.repeat(shaped, 3, axis=2) if shaped.shape[2] == 1 else shaped
-
-
 def _check_pixels(pixels: int, max_pixels: int, where: str) -> None:
     if pixels > max_pixels:
-        raise InputError(
-            where,
-            f"may have at most {max_pixels} pixels",
-            pixels,
-            "Shrink it; for training, data.max_pixels may allow more.",
-        )
+        hint = "Shrink it; for training, data.max_pixels may allow more."
+        raise InputError(where, f"may have at most {max_pixels} pixels", pixels, hint)
 
 
-def _size(op: Op, key: str) -> int:
-    value = op.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= 8192:
-        raise InputError("preprocess: resize", f"{key} must be a whole number of pixels up to 8192", value)
-    return value
+def pillow() -> Any:
+    """The module PIL.Image.
 
-
-def _inside(rows: int, columns: int, most_rows: int, most_columns: int) -> tuple[int, int]:
-    """The largest size with the proportions rows : columns that fits the frame, in whole numbers, at least 1."""
-    if rows * most_columns >= columns * most_rows:
-        return most_rows, max(1, (2 * columns * most_rows + rows) // (2 * rows))
-    return max(1, (2 * rows * most_columns + columns) // (2 * columns)), most_columns
-
-
-def _pillow() -> Any:
+    Raises:
+        EnvironmentFault: if Pillow is missing.
+    """
     try:
         from PIL import Image
     except ImportError as fault:

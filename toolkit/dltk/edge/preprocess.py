@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
 from dltk.edge import sound
-from dltk.edge.pictures import MAX_PIXELS, ImageSource, decode_image, resize_image, to_grey
+from dltk.edge.pictures import MAX_PIXELS, ImageSource, decode_image, to_grey
+from dltk.edge.resize import resize_image
 from dltk.edge.signature import Op
 
 __all__ = [

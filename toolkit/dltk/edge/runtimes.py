@@ -144,6 +144,8 @@ def to_port(tensors: Mapping[str, NDArray[Any]], port: Port) -> NDArray[Any]:
     if port.name not in tensors:
         raise InputError(f"input {port.name!r}", "must be given", sorted(tensors))
     found = np.asarray(tensors[port.name])
+    if found.dtype.kind not in "biuf":
+        raise InputError(f"input {port.name!r}", "must hold numbers", f"{found.dtype} values")
     fits = found.ndim == len(port.shape) and all(
         size in (None, there) for size, there in zip(port.shape, found.shape, strict=True)
     )

@@ -10,19 +10,20 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Union
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.edge.given import A_RECORDING, is_file
 from dltk.edge.signature import Op
 from dltk.edge.sources.wav import RATES, read_wav
 
 __all__ = ["SoundSource", "frames_of", "log_mel", "peak", "read_sound", "resample", "sound_op"]
 
-SoundSource = str | Path | bytes | NDArray[Any]
+SoundSource = Union[str, Path, bytes, IO[bytes], NDArray[Any]]
 
 _FULL_SCALE = 2.0**15
 _ZERO_CROSSINGS = 16  # of the resampling filter, each side, at the lower of the two rates
@@ -53,8 +54,8 @@ def read_sound(source: SoundSource, ops: tuple[Op, ...], *, where: str | None = 
     """One raw sample, int16 (samples,): the start of a recording, zeros behind its end.
 
     Args:
-        source: path or bytes of a WAV file of any rate, or an array (n,) at the model's rate: int16, or floats with
-            full scale at -1 and 1.
+        source: path, bytes or file object of a WAV file of any rate, or an array (n,) at the model's rate: int16, or
+            floats with full scale at -1 and 1.
         where: how messages call `source`.
 
     Raises:
@@ -63,6 +64,8 @@ def read_sound(source: SoundSource, ops: tuple[Op, ...], *, where: str | None = 
     rate, count = sound_op(ops)
     if isinstance(source, np.ndarray):
         found = _checked(source, where or "array")
+    elif not is_file(source):
+        raise InputError(where or "recording", f"must be {A_RECORDING}", source)
     else:
         sound = read_wav(source, where=where, seconds=count / rate + _BEYOND)
         found = resample(sound.samples, sound.rate, rate, count)
@@ -171,11 +174,23 @@ def _mel(rate: int, fft: int, bands: int, low: float, high: float) -> NDArray[np
 def _checked(values: NDArray[Any], where: str) -> NDArray[np.float64]:
     """Floats (n,), full scale at 1, of an array that a user gave."""
     if values.ndim != 1 or not len(values) or not (values.dtype == np.int16 or values.dtype.kind == "f"):
-        raise InputError(where, "must be int16 or floats (samples,), at least one", f"{values.dtype} {values.shape}")
+        received = f"{values.dtype} {values.shape}"
+        raise InputError(where, "must be int16 or floats (samples,), at least one", received, _remedy(values))
     found = _floats(values)
     if not np.isfinite(found).all():
         raise InputError(where, "must hold finite samples", "NaN or infinity")
     return found
+
+
+def _remedy(values: NDArray[Any]) -> str:
+    if values.ndim == 2 and 0 not in values.shape:
+        axis = 1 if values.shape[0] >= values.shape[1] else 0
+        return f"Several recordings go to predict_many; the channels of one become one: recording.mean(axis={axis})."
+    if values.dtype.kind == "i":
+        return f"Bring it to -1..1: recording / {2 ** (8 * values.dtype.itemsize - 1)}."
+    if values.dtype == np.uint8:
+        return "Bring it to -1..1: (recording.astype(np.float32) - 128) / 128."
+    return ""
 
 
 def _floats(values: NDArray[Any]) -> NDArray[np.float64]:

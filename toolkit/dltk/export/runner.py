@@ -32,8 +32,9 @@ _MAIN = '''\
     python -I run.pyz --help                 all it can do
 
 It needs Python 3.9 or newer, NumPy 1.24 or newer, and one runtime: ai-edge-litert or tflite-runtime for .tflite files,
-onnxruntime for .onnx files. Pictures need Pillow, texts need tokenizers. Before anything runs, each file of the bundle
-is held against the hash that the manifest has of it. -I keeps Python from looking where PYTHONPATH says.
+onnxruntime for .onnx files. Pictures need Pillow, HEIC pictures pillow-heif, texts tokenizers. Before anything runs,
+each file of the bundle is held against the hash that the manifest has of it. -I keeps Python from looking where
+PYTHONPATH says.
 
 Beside this file stand the modules of dltk {version} that read a bundle and run a "{family}" model, word for word.
 """

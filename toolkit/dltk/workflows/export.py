@@ -12,7 +12,7 @@ from typing import Any
 from dltk import bundle
 from dltk.base.errors import InputError, LimitError
 from dltk.base.files import read_capped, sha256
-from dltk.base.install import DISTRIBUTION
+from dltk.base.install import DISTRIBUTION, own_version
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.families import family
@@ -37,7 +37,7 @@ from dltk.workflows.rehearse import rehearse, with_golden
 
 __all__ = ["Exported", "export"]
 
-_TOOLS = (DISTRIBUTION, "keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-keras", "ai-edge-litert")
+_TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-keras", "ai-edge-litert")
 
 
 @dataclass(frozen=True)
@@ -221,6 +221,6 @@ def _lineage(run: Run, settings: Any, model: str, plan: QuantizationPlan | None)
         "weight_levels": plan.levels if plan is not None and plan.weights else None,
         "per_tensor_dense": plan is not None and plan.per_tensor_dense,
         "seed": settings.seed,
-        "tools": {name: version(name) for name in _TOOLS},
+        "tools": {DISTRIBUTION: own_version()} | {name: version(name) for name in _TOOLS},
         "instructions": machine()["instructions"],
     }

@@ -54,6 +54,7 @@ class Anomaly(Samples):
     """Output: shaped like the input tensor. Targets: int64 (n,), 0 where a sample is normal and 1 where it is not."""
 
     name = "anomaly"
+    takes = "an image (a path, bytes, a file object, a PIL image, a uint8 array), or a row of numbers"
     metrics: tuple[Metric, ...] = (Metric("verdict_accuracy", True, True, _right, compares_inputs=True),)
 
     def kind(self, signature: Signature) -> Kind:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dltk.edge import preprocess
 from dltk.edge.families.base import Family, Tensors
 from dltk.edge.families.files import LabelledFiles
+from dltk.edge.given import A_RECORDING
 from dltk.edge.signature import Signature
 from dltk.edge.sound import read_sound, sound_op
 from dltk.edge.sources import SOUNDS
@@ -21,6 +22,7 @@ class Audio(LabelledFiles):
     """Raw sample: int16 (samples,) at the rate of the step "sound"."""
 
     name = "audio"
+    takes = A_RECORDING
     files = SOUNDS
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.int16]:

@@ -72,6 +72,7 @@ class Family(Protocol):
     """
 
     name: str
+    takes: str  # what `read` takes, in words
     metrics: tuple[Metric, ...]  # the first one decides; empty where no answer is right or wrong (a GAN)
 
     def kind(self, signature: Signature) -> Kind:
@@ -139,6 +140,8 @@ class Acting(Protocol):
 
 class Whole:
     """What families share where every source is one sample and text says all there is to say."""
+
+    takes: str = "a sample"
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """`source` itself."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dltk.edge import preprocess
 from dltk.edge.families.base import Family, Tensors
 from dltk.edge.families.files import LabelledFiles
+from dltk.edge.given import AN_IMAGE
 from dltk.edge.signature import Signature
 from dltk.edge.sources import PICTURES
 
@@ -20,6 +21,7 @@ class Classification(LabelledFiles):
     """Raw sample: uint8 (height, width, 3)."""
 
     name = "classification"
+    takes = AN_IMAGE
     files = PICTURES
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.uint8]:

@@ -24,6 +24,7 @@ class Embedding(Samples):
     """Output: (n, length)."""
 
     name = "embedding"
+    takes = "an image (a path, bytes, a file object, a PIL image, a uint8 array), or a row of numbers"
     metrics: tuple[Metric, ...] = ()  # no vector is right or wrong
 
     def kind(self, signature: Signature) -> Kind:

@@ -21,6 +21,7 @@ class Generator(Whole):
     """Raw sample: an int64 seed number (). Output: (n, height, width, channels)."""
 
     name = "generator"
+    takes = "a seed number"
     metrics: tuple[Metric, ...] = ()  # no picture is right or wrong
 
     def kind(self, signature: Signature) -> Kind:

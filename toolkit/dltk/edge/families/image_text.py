@@ -38,6 +38,7 @@ class ImageText(Labels):
     """
 
     name = "image-text"
+    takes = '{"image": ..., "text": ...}, the image a path, bytes, a file object, a PIL image or a uint8 array'
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """The rows of a CSV with columns image,text; or the one sample itself."""

@@ -29,6 +29,7 @@ class Policy(Whole):
     """
 
     name = "policy"
+    takes = "an observation: an array or a list of numbers, or the path of a file that holds one"
     metrics: tuple[Metric, ...] = ()
 
     def kind(self, signature: Signature) -> Kind:

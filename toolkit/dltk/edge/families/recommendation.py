@@ -42,6 +42,7 @@ class Recommendation(Whole):
     """
 
     name = "recommendation"
+    takes = 'a user, or {"user": ..., "history": [...]}'
     metrics: tuple[Metric, ...] = (
         Metric("hit_rate_10", True, True, _hits),
         Metric("ndcg_10", True, True, _gains),

@@ -33,6 +33,7 @@ class Restore(Samples):
     """Output: shaped like the input tensor. Targets: clean raw samples (n, ...)."""
 
     name = "restore"
+    takes = "an image (a path, bytes, a file object, a PIL image, a uint8 array), or a row of numbers"
     # Of each sample's tensor: for images whose tensors lie in 0..1 a share of the range of pixels, for rows a share of
     # each column's own deviation.
     metrics: tuple[Metric, ...] = (Metric("root_mean_squared_error", False, False, _error),)

@@ -16,6 +16,7 @@ from dltk.base.errors import InputError
 from dltk.edge import preprocess
 from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
 from dltk.edge.families.classification import FAMILY as IMAGES
+from dltk.edge.given import AN_IMAGE
 from dltk.edge.signature import Signature
 from dltk.edge.sources.masks import list_masked, read_mask
 
@@ -72,6 +73,7 @@ class Segmentation(Whole):
     """Raw sample: uint8 (height, width, 3). Output: (n, height, width, classes). Targets: int (n, height, width)."""
 
     name = "segmentation"
+    takes = AN_IMAGE
     metrics: tuple[Metric, ...] = (
         Metric("mean_iou_per_image", True, True, _mean_iou),
         Metric("pixel_accuracy", True, True, _right),

@@ -36,6 +36,7 @@ class Series(Whole):
     """
 
     name = "series"
+    takes = "the path of a CSV, or an array (rows, columns) of numbers"
     metrics: tuple[Metric, ...] = (Metric("mean_absolute_error", False, False, _mean_absolute_error),)
 
     def kind(self, signature: Signature) -> Kind:

@@ -18,6 +18,7 @@ class Tabular(Rows, Labels):
     """Labels by the rules of `Labels`; samples by those of `Rows`."""
 
     name = "tabular"
+    takes = "{column: text, number or None, ...}, or the path of a CSV of one row"
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Every row of a CSV that has the target columns, too."""

@@ -33,6 +33,7 @@ class TabularValues(Rows):
     """Output and targets: (n, target columns), standardized; metrics bring both back to the data's unit."""
 
     name = "tabular-values"
+    takes = "{column: text, number or None, ...}, or the path of a CSV of one row"
     metrics: tuple[Metric, ...] = (Metric("mean_absolute_error", False, False, _mean_absolute_error),)
 
     def kind(self, signature: Signature) -> Kind:

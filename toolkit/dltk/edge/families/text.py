@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import read_capped
 from dltk.edge.families.base import Family, Labelled, Tensors
 from dltk.edge.families.labels import Labels, hot, require_known
+from dltk.edge.given import bytes_of, is_file, is_path
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.edge.sources.texts import check_text, list_texts, read_column, read_lines
 from dltk.edge.tokens import padded_tokens, token_positions, tokenizer_of, words
@@ -26,6 +26,7 @@ class Text(Labels):
     """Raw sample: UTF-8 bytes, dtype "S". Inputs: `tokens`, and `positions` where the model asks for them."""
 
     name = "text"
+    takes = "a text, its UTF-8 bytes, the path of a .txt file or a file object of one"
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """The lines of a .txt file, the rows of a .csv file, or the text itself."""
@@ -39,12 +40,13 @@ class Text(Labels):
     def read(self, source: Any, signature: Signature) -> NDArray[np.bytes_]:
         """A text, its UTF-8 bytes, or the whole of a .txt file."""
         path = _file(source, (".txt",))
-        data = source if path is None else read_capped(path, _MAX_BYTES)
+        is_plain = path is None and (is_path(source) or not is_file(source))
+        data = source if is_plain else bytes_of(path or source, "text", _MAX_BYTES)
         where = "text" if path is None else str(path)
-        if isinstance(data, (bytes, np.bytes_)):
+        if isinstance(data, bytes):  # np.bytes_ is one, too
             data = _decoded(bytes(data), where)
         if not isinstance(data, str):
-            raise InputError(where, "must be a text, UTF-8 bytes or the path of a .txt file", type(data).__name__)
+            raise InputError(where, f"must be {self.takes}", type(data).__name__)
         return np.array(as_raw(check_text(data, where), _max_bytes(signature)))
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dltk.edge.formats import BEGINNING, format_of
+
 __all__ = ["PICTURES", "SOUNDS", "FileKind"]
 
 
@@ -16,17 +18,12 @@ class FileKind:
     Attributes:
         noun: what messages call one.
         suffixes: in lower case, of the formats that are read and of others: files so called are meant as samples, too.
-        beginnings: how the formats that are read begin, for files whose name has no suffix.
+        images: whether files that hold an image are of this kind, else those that hold a recording.
     """
 
     noun: str
     suffixes: Sequence[str]
-    beginnings: tuple[bytes, ...]
-
-    @property
-    def ignored(self) -> str:
-        """Why another file is passed over."""
-        return f"ignored, not a {self.noun}"
+    images: bool
 
     def may_be(self, path: Path) -> bool:
         """By its suffix; without one, by how it begins: downloaded files often have none, and neither has a LICENSE."""
@@ -34,21 +31,43 @@ class FileKind:
         if suffix or not path.is_file():
             return suffix in self.suffixes
         try:
-            with path.open("rb") as stream:
-                return stream.read(8).startswith(self.beginnings)
+            return self._begins_as(_beginning(path))
         except PermissionError:
             return True  # for the decoder to say so
+
+    def why_ignored(self, path: Path) -> str:
+        """Why a file is passed over, and what it is where its content says so."""
+        try:
+            data = _beginning(path) if path.is_file() else b""
+        except OSError:
+            data = b""
+        found = format_of(data)
+        if found is None:
+            return f"ignored, not a {self.noun}"
+        if self._begins_as(data):
+            return f"ignored, a {self.noun} by its content but not by its name: {found.kind}"
+        return f"ignored, not a {self.noun}: {found.kind}"
+
+    def _begins_as(self, data: bytes) -> bool:
+        found = format_of(data)
+        return found is not None and (found.is_image if self.images else found.kind.endswith("recording"))
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(BEGINNING)
 
 
 PICTURES = FileKind(
     "picture",
     (
         ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".webp", ".gif",
-        ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jpf", ".jxl", ".ico", ".svg", ".psd", ".xcf",
+        ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jxl", ".ico", ".svg", ".psd",
+        ".xcf", ".qoi",
         ".tga", ".pcx", ".dds", ".exr", ".hdr", ".ppm", ".pgm", ".pbm", ".pnm",
         ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".dcm",
     ),
-    (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF", b"BM"),
+    images=True,
 )  # fmt: skip
 SOUNDS = FileKind(
     "sound",
@@ -56,5 +75,5 @@ SOUNDS = FileKind(
         ".wav", ".wave", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".au",
         ".snd", ".amr", ".caf", ".w64", ".rf64",
     ),
-    (b"RIFF",),
+    images=False,
 )  # fmt: skip

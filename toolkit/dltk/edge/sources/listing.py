@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dltk.base.errors import InputError
+from dltk.edge.heif import require_decoder
 from dltk.edge.sources.kinds import PICTURES, FileKind
 from dltk.edge.sources.labels import check_label, check_labels, split_name
 from dltk.edge.sources.table import Table, read_table
+from dltk.edge.sources.unreadable import counted
 
 __all__ = ["Listing", "inside", "list_files", "side_of"]
 
@@ -63,6 +65,7 @@ def list_files(
     Raises:
         InputError: if `source` has another layout, labels that cannot be (see `check_labels`), or a name that
             `group_pattern` does not fit.
+        EnvironmentFault: if a HEIC image is among them, and the extra `heic` is missing.
     """
     path, names = Path(source), _group_names(group_pattern)
     if group and group_pattern:
@@ -79,6 +82,8 @@ def list_files(
         raise InputError(path, "must exist", hint="Check the path.")
     else:
         found = _list_csv(read_table(path, required=("path", "label")), group, multi_label, least_classes)
+    if kind is PICTURES:
+        require_decoder(found.paths)  # before thousands of other files are decoded
     return found if names is None else replace(found, groups=tuple(_group(name, names) for name in found.names))
 
 
@@ -107,7 +112,8 @@ def _list_folder(root: Path, kind: FileKind, least_classes: int) -> Listing:
             files = sorted(_files(class_folder))
             samples = [path for path in files if kind.may_be(path)]
             if not samples and least_classes > 1:
-                received = f"no {kind.noun} among its files" if files else "an empty folder"
+                kinds = counted([(path.name, kind.why_ignored(path)) for path in files])
+                received = f"no {kind.noun} among its files ({kinds})" if files else "an empty folder"
                 raise InputError(class_folder, f"a class needs at least one {kind.noun}", received)
             ignored += sorted(set(files).difference(samples))
             found += [(_shown(path, root), path, class_folder.name, split) for path in samples]
@@ -120,7 +126,7 @@ def _list_folder(root: Path, kind: FileKind, least_classes: int) -> Listing:
         tuple((_nfc(entry[2]),) for entry in found),
         labels,
         tuple(entry[3] for entry in found),
-        skipped=(*skipped, *((_shown(path, root), kind.ignored) for path in ignored)),
+        skipped=(*skipped, *((_shown(path, root), kind.why_ignored(path)) for path in ignored)),
     )
 
 

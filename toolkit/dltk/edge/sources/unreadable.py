@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from dltk.base.errors import InputError, shorten
 
-__all__ = ["MAX_UNREADABLE", "ignored", "is_ignored", "reason_of", "require_few_unreadable"]
+__all__ = ["MAX_UNREADABLE", "counted", "ignored", "is_ignored", "reason_of", "require_few_unreadable"]
 
 MAX_UNREADABLE = 0.05  # share of the files; more says that something is wrong with all of them
 
@@ -30,13 +32,14 @@ def require_few_unreadable(
     if len(faults) > most * total or len(faults) == total:
         rule = f"at most {most:.0%} of the files may be unreadable"
         # The list is the help here: the message's own shortening would cut it.
-        raise InputError(where, rule, f"{len(faults)} of {total}", f"{listed}. {remedy}")
+        raise InputError(where, rule, f"{len(faults)} of {total}", f"{listed.rstrip('.')}. {remedy}")
     return f"skipped {len(faults)} of {total} files that cannot be read: {listed}"
 
 
 def reason_of(fault: InputError) -> str:
-    """Why a file could not be read, without its name."""
-    return fault.rule if fault.received is None else f"{fault.rule}; received {shorten(fault.received)}"
+    """Why a file could not be read, and what helps, without its name."""
+    reason = fault.rule if fault.received is None else f"{fault.rule}; received {shorten(fault.received)}"
+    return f"{reason}. {fault.hint}" if fault.hint else reason
 
 
 def is_ignored(reason: str) -> bool:
@@ -45,9 +48,26 @@ def is_ignored(reason: str) -> bool:
 
 
 def ignored(skipped: Sequence[Skipped]) -> str:
-    """One line about the files in `skipped` that are of another kind; nothing where there are none."""
-    found = [(name, reason) for name, reason in skipped if is_ignored(reason)]
-    if not found:
-        return ""
-    names, more = [name for name, _ in found], " ..." if len(found) > _SHOWN else ""
-    return f"{found[0][1]}: {len(names)} {'file' if len(names) == 1 else 'files'}: {'; '.join(names[:_SHOWN])}{more}"
+    """One line about the files in `skipped` that are of another kind, and of which; nothing where there are none."""
+    rules: dict[str, list[Skipped]] = {}
+    for name, reason in skipped:
+        if is_ignored(reason):
+            rules.setdefault(reason.partition(": ")[0], []).append((name, reason))
+    return "; ".join(_of_rule(rule, found) for rule, found in rules.items())
+
+
+def counted(files: Sequence[Skipped]) -> str:
+    """How many of `files` are of which kind, the most first: "3 QuickTime video, 1 .txt"."""
+    kinds = Counter(_kind(name, reason) for name, reason in files)
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+
+
+def _of_rule(rule: str, files: Sequence[Skipped]) -> str:
+    names, more = [name for name, _ in files], " ..." if len(files) > _SHOWN else ""
+    is_told = len(files) == 1 and ": " not in files[0][1]  # its name says what there is to say
+    kinds = "" if is_told else f" ({counted(files)})"
+    return f"{rule}: {len(names)} {'file' if len(names) == 1 else 'files'}{kinds}: {'; '.join(names[:_SHOWN])}{more}"
+
+
+def _kind(name: str, reason: str) -> str:
+    return reason.partition(": ")[2] or PurePath(name).suffix.lower() or "without a suffix"

@@ -7,17 +7,18 @@ header of 2001. What it cannot be sure of it refuses: a truncated recording is a
 from __future__ import annotations
 
 import math
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import read_capped
+from dltk.edge.formats import BEGINNING, format_of
+from dltk.edge.given import bytes_of, name_of
 
 __all__ = ["RATES", "Sound", "read_wav"]
 
@@ -50,8 +51,8 @@ class _Format:
     bits: int
 
 
-def read_wav(source: str | Path | bytes, *, where: str | None = None, seconds: float = math.inf) -> Sound:
-    """The recording in a WAV file, given by its path or as its bytes.
+def read_wav(source: str | Path | bytes | IO[bytes], *, where: str | None = None, seconds: float = math.inf) -> Sound:
+    """The recording in a WAV file, given by its path, as its bytes or open.
 
     Args:
         where: what errors name; the path when left out.
@@ -61,12 +62,11 @@ def read_wav(source: str | Path | bytes, *, where: str | None = None, seconds: f
         InputError: if it is not a WAV file, truncated, without samples, over 200 MB, of another codec or of a rate
             outside `RATES`, or holds floats that are not finite.
     """
-    place = where or ("bytes" if isinstance(source, bytes) else str(source))
-    data = source if isinstance(source, bytes) else read_capped(Path(os.path.realpath(source)), _MAX_BYTES)
-    if len(data) > _MAX_BYTES:
-        raise InputError(place, f"must have at most {_MAX_BYTES} bytes", len(data))
+    place = where or name_of(source, "recording")
+    data = bytes_of(source, "recording", _MAX_BYTES)
     if len(data) < 12 or data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise InputError(place, "must be a WAV file (RIFF, WAVE)", data[:12], _HINT)
+        found = format_of(data[:BEGINNING])
+        raise InputError(place, "must be a WAV file (RIFF, WAVE)", found.name if found else data[:12], _HINT)
     shape: _Format | None = None
     for name, start, size in _chunks(data, place):
         if name == b"fmt ":
