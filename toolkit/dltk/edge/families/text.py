@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped
-from dltk.edge.families.base import Family, Labelled, Tensors
+from dltk.edge.families.base import Family, Labelled, Tensors, each
 from dltk.edge.families.labels import Labels, hot, require_known
 from dltk.edge.signature import Signature, TensorSpec
 from dltk.edge.sources.texts import check_text, list_texts, read_column, read_lines
@@ -34,7 +34,7 @@ class Text(Labels):
             return [source]
         is_table = path.suffix.lower() == ".csv"
         found = read_column(path, str(signature.step("text")["column"])) if is_table else read_lines(path)
-        return [text.encode() for text in found]  # bytes: a line that looks like a path is none
+        return [text.encode() for text in each(found, path)]  # bytes: a line that looks like a path is none
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.bytes_]:
         """A text, its UTF-8 bytes, or the whole of a .txt file."""
