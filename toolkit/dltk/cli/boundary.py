@@ -14,7 +14,8 @@ from types import FrameType
 import click
 
 from dltk.base.errors import DltkError, LimitError
-from dltk.base.files import canonical_json, disk_fault
+from dltk.base.files import disk_fault
+from dltk.base.terminal import json_text, plain
 
 __all__ = ["INTERRUPTED", "TERMINATED", "end_cleanly_on_sigterm", "error_boundary"]
 
@@ -37,6 +38,9 @@ def error_boundary() -> Iterator[None]:
         if isinstance(error, LimitError) and error.measured is not None:
             click.echo(_measured(error.measured), err=True)
         raise _ended(error) from error
+    except click.ClickException as fault:  # a file name may look like an option
+        fault.message = plain(fault.message)
+        raise
     except OSError as fault:
         known = disk_fault(fault.filename or "disk", fault) if fault.errno in _DISK else None
         if known is None:
@@ -77,6 +81,6 @@ def _let_go_of_stdout() -> None:
 
 def _measured(measured: object) -> str:
     try:
-        return canonical_json(measured).decode().rstrip()
+        return json_text(measured)
     except (TypeError, ValueError):  # not JSON, or a NaN that is the very thing being reported
-        return str(measured)
+        return plain(str(measured))

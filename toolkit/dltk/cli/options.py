@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from dltk.base.errors import UsageError
-from dltk.base.files import canonical_json
+from dltk.base.terminal import json_text, plain
 
 __all__ = ["PATH", "as_json", "data", "host", "max_memory", "pairs", "python_of", "resume", "run", "show", "verify"]
 
@@ -83,5 +83,5 @@ def _bytes(context: click.Context, parameter: click.Parameter, value: str | None
 
 
 def show(value: Mapping[str, Any], text: str, as_json: bool) -> None:
-    """Print a result to stdout: `text` for a person, or `value` as JSON."""
-    click.echo(canonical_json(value).decode().rstrip("\n") if as_json else text)
+    """Print a result to stdout: `text` for a person, or `value` as JSON; nothing in either steers a terminal."""
+    click.echo(json_text(value) if as_json else plain(text))
