@@ -52,9 +52,9 @@ def test_a_runtime_that_is_missing_there_is_named(stub):
 def test_a_fault_of_its_own_there_is_one_of_that_machine(stub):
     with connect(stub.host) as host:
         with pytest.raises(EnvironmentFault, match=f"{stub.host}: dltk there: must not fail; received .*KeyError"):
-            host.ask({"op": "nothing"})
+            host.ask({"op": "nothing"}, {})
         with pytest.raises(InputError, match="archive"):
-            host.ask({"op": "validate"}, {"../escaped": b""})
+            host.ask({"op": "validate"}, {}, {"../escaped": b""})
     assert not stub.left
 
 

@@ -42,6 +42,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CLOSED = (errno.EACCES, errno.EROFS, errno.EPERM)
 _NO_PATH = (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
 
+_LITTLE = 1_000_000  # bytes of JSON that take no memory to speak of
 _LARGEST = 4_000_000_000  # bytes: no model of Keras', no artifact and no array file of a run is larger
 
 
@@ -56,12 +57,19 @@ def canonical_json(value: Any) -> bytes:
     return text.encode() + b"\n"
 
 
-def parse_json(data: bytes, where: object) -> Any:
+def parse_json(data: bytes, where: object, *, budget: int = 1_500_000_000) -> Any:
     """JSON without duplicate keys, NaN or nesting deep enough to exhaust the stack.
+
+    Args:
+        budget: bytes of memory that its values may take; empty lists take forty times what they do in the file.
 
     Raises:
         InputError: if `data` is not such JSON.
     """
+    if len(data) > _LITTLE:
+        taken = len(data) + 100 * (data.count(b"[") + data.count(b"{")) + 40 * data.count(b",")
+        if taken > budget:
+            raise InputError(where, f"must take at most {budget} bytes of memory", f"about {taken}")
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)

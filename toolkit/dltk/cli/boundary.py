@@ -18,7 +18,8 @@ from typing import Any
 import click
 
 from dltk.base.errors import DltkError, LimitError
-from dltk.base.files import canonical_json, disk_fault
+from dltk.base.files import disk_fault
+from dltk.base.terminal import json_text, plain
 from dltk.cli.options import write
 from dltk.cli.usage import as_usage
 
@@ -149,9 +150,9 @@ def _let_go_of_stdout() -> None:
 
 def _as_text(measured: object) -> str:
     try:
-        return canonical_json(measured).decode().rstrip()
+        return json_text(measured)
     except (TypeError, ValueError):  # not JSON, or a NaN that is the very thing being reported
-        return str(measured)
+        return plain(str(measured))
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from dltk.base.errors import DltkError, UsageError
+from dltk.base.terminal import json_text, plain
 from dltk.cli.usage import Keys
 from dltk.recipe.load import load, registered
 from dltk.recipe.settings import describe
@@ -127,18 +127,17 @@ def _bytes(context: click.Context, parameter: click.Parameter, value: str | None
 
 
 def show(value: Mapping[str, Any], text: str, as_json: bool) -> None:
-    """Print a result to stdout: `text` for a person, or `value` as JSON."""
+    """Print a result to stdout: `text` for a person, or `value` as JSON; nothing in either steers a terminal."""
     write(value if as_json else text)
 
 
 def write(found: Mapping[str, Any] | str) -> None:
     """A text, or one JSON document in UTF-8 whatever the terminal's encoding, on stdout.
 
-    Names of files need not be UTF-8: what is not is escaped.
+    What would steer a terminal is escaped, and so is what its encoding or UTF-8 does not have.
     """
     if isinstance(found, str):
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        click.echo(found.encode(encoding, "backslashreplace").decode(encoding))
+        click.echo(plain(found).encode(encoding, "backslashreplace").decode(encoding))
         return
-    text = json.dumps(found, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    click.echo(json_text(found).encode())

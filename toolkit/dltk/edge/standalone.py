@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dltk.base.errors import DltkError, InputError, LimitError, UsageError
-from dltk.base.files import canonical_json
 from dltk.base.sizes import parse_bytes
+from dltk.base.terminal import json_text, plain
 from dltk.edge.answer import answer
 from dltk.edge.arrays import save_npz
 from dltk.edge.integrity import BUDGET, read_bundle
@@ -110,4 +110,4 @@ def _pair(text: str, inputs: Sequence[str]) -> tuple[str, str]:
 
 
 def _show(value: Any, text: str, options: argparse.Namespace) -> None:
-    print(canonical_json(value).decode().rstrip("\n") if options.json else text)
+    print(json_text(value) if options.json else plain(text))

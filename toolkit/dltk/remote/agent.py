@@ -13,7 +13,8 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +28,7 @@ __all__ = ["ASSET", "main"]
 
 _MOST = 8_000_000_000  # bytes that come with a request
 _BUNDLE = Path("bundle")
+_TELLING_SECONDS = 10
 ASSET = "asset-"  # leads the names of a signature's files, beside "model" and "raws.npy"
 Message = tuple[dict[str, Any], bytes]
 
@@ -45,7 +47,27 @@ def main(folder: str) -> None:
     threading.Thread(target=_read, args=(os.fdopen(os.dup(0), "rb"), requests), daemon=True).start()
     while True:
         head, payload = requests.get()
-        send(answers, _answer(head, payload))
+        with _telling(answers):
+            answer = _answer(head, payload)
+        send(answers, answer)
+
+
+@contextmanager
+def _telling(answers: IO[bytes]) -> Iterator[None]:
+    """Say every few seconds that this side is at work, which may take minutes: silence is a machine that hangs."""
+    done = threading.Event()
+
+    def tell() -> None:
+        while not done.wait(_TELLING_SECONDS):
+            send(answers, {"working": True})
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _read(stream: IO[bytes], requests: queue.SimpleQueue[Message]) -> None:

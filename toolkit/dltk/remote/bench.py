@@ -11,6 +11,7 @@ from dltk.edge.integrity import BUDGET, read_bundle
 from dltk.edge.load import require_artifact
 from dltk.edge.manifest import MANIFEST
 from dltk.edge.seal import Key
+from dltk.remote.answers import BENCH, VALIDATION
 from dltk.remote.host import connect
 
 __all__ = ["bench_on"]
@@ -51,6 +52,6 @@ def bench_on(
     with connect(host, python=python, progress=progress) as there:
         there.require(*dict.fromkeys(item.format for item in sealed.manifest.artifacts))
         files = {MANIFEST: sealed.manifest.to_bytes(), **sealed.files}
-        validation = there.ask({"op": "validate", "max_memory": max_memory}, files)
-        found = there.ask({"op": "bench", "threads": threads, "artifact": artifact, "max_memory": max_memory})
+        validation = there.ask({"op": "validate", "max_memory": max_memory}, VALIDATION, files)
+        found = there.ask({"op": "bench", "threads": threads, "artifact": artifact, "max_memory": max_memory}, BENCH)
         return {**found, "machine": dict(there.machine), "validation": validation}

@@ -17,12 +17,12 @@ from dltk.base.progress import SILENT, Progress
 from dltk.edge.signature import Signature
 from dltk.edge.worker import WorkerResult, run_worker
 from dltk.remote.agent import ASSET
+from dltk.remote.answers import TIMES, Form
 from dltk.remote.link import Link
 from dltk.remote.wire import pack
 
 __all__ = ["Host", "connect"]
 
-_GREETING = ("python", "numpy", "machine", "runtimes")
 _RUNTIMES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
 
 
@@ -37,12 +37,11 @@ class Host:
     def __init__(self, link: Link, progress: Progress) -> None:
         self._link, self._progress = link, progress
         self._taken: dict[tuple[str, str], dict[str, float]] = {}
-        try:
-            python, has_numpy, machine, runtimes = (link.greeting[key] for key in _GREETING)
-            self.machine: Mapping[str, Any] = {**machine, "host": link.host}
-            self.runtimes: tuple[str, ...] = tuple(runtimes)
-        except (KeyError, TypeError) as fault:
-            raise link.misfit() from fault
+        python, has_numpy, machine, runtimes = (
+            link.greeting[key] for key in ("python", "numpy", "machine", "runtimes")
+        )
+        self.machine: Mapping[str, Any] = {**machine, "host": link.host}
+        self.runtimes: tuple[str, ...] = tuple(runtimes)
         if not has_numpy:
             raise self._lacks("NumPy", f"Python {python} without it", _RUNTIMES["tflite"])
 
@@ -52,9 +51,9 @@ class Host:
             received = ", ".join(self.runtimes) or "none"
             raise self._lacks(f"a runtime for {' or '.join(formats)}", received, _RUNTIMES[formats[0]])
 
-    def ask(self, head: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> dict[str, Any]:
+    def ask(self, head: Mapping[str, Any], form: Form, files: Mapping[str, bytes] | None = None) -> dict[str, Any]:
         """The result of a request to `dltk.remote.agent`, with files that go along; for Raises see `Link.ask`."""
-        return self._link.ask(head, pack(files or {}), progress=self._progress if files else SILENT)
+        return self._link.ask(head, form, pack(files or {}), progress=self._progress if files else SILENT)
 
     def run(self, artifact: bytes, format: str, signature: Signature, raws: NDArray[Any]) -> WorkerResult:
         """See `Device.run`. A file is sent and measured once, however often it is asked for."""
@@ -70,11 +69,8 @@ class Host:
         np.save(stream, np.ascontiguousarray(raws), allow_pickle=False)
         assets = {f"{ASSET}{name}": data for name, data in signature.assets.items()}
         head = {"op": "time", "format": format, "signature": signature.as_dict()}
-        found = self.ask(head, {"model": artifact, "raws.npy": stream.getvalue(), **assets})
-        try:
-            return {name: float(found[name]) for name in ("p50", "p90", "p99", "runs")}
-        except (KeyError, TypeError, ValueError) as fault:
-            raise self._link.misfit() from fault
+        found = self.ask(head, TIMES, {"model": artifact, "raws.npy": stream.getvalue(), **assets})
+        return {name: float(found[name]) for name in TIMES}
 
     def _lacks(self, what: str, received: str, runtime: str) -> EnvironmentFault:
         install = f"python3 -m venv env && env/bin/pip install 'numpy>=1.24,<3' {runtime}"

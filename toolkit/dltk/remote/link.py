@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
-import tempfile
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from dltk.base.errors import DltkError, EnvironmentFault, InputError, UsageError, as_error
 from dltk.base.progress import SILENT, Progress
+from dltk.remote.answers import GREETING, Form, fits
 from dltk.remote.light import remote_command, starter
+from dltk.remote.watch import LastWords, Patience
 from dltk.remote.wire import MARK, read_answer, receive, send
 
 __all__ = ["Link", "require_host"]
@@ -24,8 +25,11 @@ _OPTIONS = ("BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=15", "Ser
 _SSH = ("ssh", "-T", "-x", "-a", *(word for option in _OPTIONS for word in ("-o", option)))
 _HOST = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9_][A-Za-z0-9_.:-]*", re.ASCII)
 _GREETING_SECONDS, _CLOSING_SECONDS = 90, 15
+# While it works the other side says every few seconds that it is there; and nothing that is asked takes hours.
+_SILENT_SECONDS, _LONGEST_SECONDS = 60, 7200
 _NOISE = 1000  # lines that a login shell may print before the greeting
 _SSH_FAILED = 255
+_ERROR_KEYS = ("kind", "where", "rule", "received", "hint", "measured")
 
 
 def require_host(host: str, python: str) -> None:
@@ -52,75 +56,106 @@ class Link:
     def __init__(self, host: str, python: str) -> None:
         require_host(host, python)
         self.host, self._python, self.greeting = host, python, dict[str, Any]()
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115 -- what stderr holds; closed by `close`
         try:
             # A session of its own: Ctrl-C reaches dltk alone, which then ends the other side in order.
             self._process = subprocess.Popen(
                 [*_SSH, "--", host, remote_command(python)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._words,
+                stderr=subprocess.PIPE,
                 start_new_session=True,
             )
         except FileNotFoundError as fault:
-            self._words.close()
             raise EnvironmentFault("--host", "needs the ssh of OpenSSH", hint="Install openssh-client.") from fault
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        assert self._process.stderr is not None
         self._to, self._from = self._process.stdin, self._process.stdout
+        self._words = LastWords(self._process.stderr)
+        self._patience = Patience(_GREETING_SECONDS, _GREETING_SECONDS, self._kill)
         try:
             self.greeting = self._greet()
         except BaseException:
             self.close()
             raise
 
-    def ask(self, head: Mapping[str, Any], payload: bytes = b"", *, progress: Progress = SILENT) -> dict[str, Any]:
-        """The result of a request.
+    def ask(
+        self, head: Mapping[str, Any], form: Form, payload: bytes = b"", *, progress: Progress = SILENT
+    ) -> dict[str, Any]:
+        """The result of a request, of the form `form`.
 
         Raises:
             DltkError: as it was raised there, with the machine's name before its place.
-            EnvironmentFault: if the connection or the other side ends.
+            EnvironmentFault: if the connection or the other side ends, is silent for a minute, or answers otherwise.
         """
+        self._patience = Patience(_SILENT_SECONDS, _LONGEST_SECONDS, self._kill)
         try:
-            with progress.bar(f"copying to {self.host}, KB", max(1, len(payload) // 1000)) as bar:
-                send(self._to, head, payload, sent=lambda count: bar.advance(count // 1000))
-            found = receive(self._from)
+            with self._patience.watching():
+                self._send(head, payload, progress)
+                found = self._received()
         except (OSError, InputError) as fault:
             raise self._ended() from fault
         if found is None:
             raise self._ended()
-        return self._result(found[0])
+        result = self._result(found)
+        if not fits(result, form):
+            raise self.misfit()
+        return result
+
+    def _send(self, head: Mapping[str, Any], payload: bytes, progress: Progress) -> None:
+        with progress.bar(f"copying to {self.host}, KB", max(1, len(payload) // 1000)) as bar:
+
+            def sent(count: int) -> None:
+                self._patience.heard()
+                bar.advance(count // 1000)
+
+            send(self._to, head, payload, sent=sent)
+
+    def _received(self) -> dict[str, Any] | None:
+        """The next answer; before it the other side says any number of times that it is there."""
+        while (found := receive(self._from)) is not None:
+            if set(found[0]) != {"working"}:
+                return found[0]
+            self._patience.heard()
+        return None
 
     def close(self) -> None:
         """End the other side: it sees its input end, takes its folder away, and is waited for."""
         for stream in (self._to, self._from):
             with suppress(OSError):  # what was not sent yet no longer matters
                 stream.close()
-        for end in (self._process.terminate, self._process.kill):
+        for end in (self._process.terminate, self._kill):
             try:
                 self._process.wait(_CLOSING_SECONDS)
                 break
             except subprocess.TimeoutExpired:
                 end()
         self._process.wait()
-        self._words.close()
+        self._words.line(_CLOSING_SECONDS)
+        if self._process.stderr is not None:
+            with suppress(OSError):
+                self._process.stderr.close()
+
+    def _kill(self) -> None:
+        """End ssh and what it started, such as a ProxyCommand, which would hold the pipes open."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _greet(self) -> dict[str, Any]:
-        watch = threading.Timer(_GREETING_SECONDS, self._process.kill)
-        watch.start()
-        try:
+        with self._patience.watching():
             with suppress(OSError):  # it ended: the reason is in its return code
                 self._to.write(starter())
                 self._to.flush()
             for _ in range(_NOISE):
                 line = self._from.readline(1_000_000)
                 if line.startswith(MARK):
-                    return self._result(self._answer(line.removeprefix(MARK)))
+                    greeting = self._result(self._answer(line.removeprefix(MARK)))
+                    if not fits(greeting, GREETING):
+                        raise self.misfit()
+                    return greeting
                 if not line:
                     break
             raise self._ended()
-        finally:
-            watch.cancel()
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
@@ -132,13 +167,15 @@ class Link:
         if "error" not in head:
             return dict(head.get("result", head))
         try:
-            told = dict(head["error"])
+            told = {key: head["error"][key] for key in head["error"] if key in _ERROR_KEYS}
             told["where"] = f"{self.host}: {told['where']}"
             if told["kind"] == DltkError.__name__:  # a fault of dltk's own, over there
                 told["kind"] = EnvironmentFault.__name__
             error = as_error(told)
         except (KeyError, TypeError, ValueError) as fault:
             raise self.misfit() from fault
+        if not isinstance(error, DltkError):
+            raise self.misfit()
         raise error
 
     def misfit(self) -> EnvironmentFault:
@@ -151,7 +188,10 @@ class Link:
             code = self._process.wait(_CLOSING_SECONDS)
         except subprocess.TimeoutExpired:  # it is there and talks something else
             return self.misfit()
-        said = self._last_words()
+        said = self._words.line(_CLOSING_SECONDS)
+        if self._patience.lost and self.greeting:
+            rule = f"must not be silent for {_SILENT_SECONDS} s, nor work for {_LONGEST_SECONDS} s"
+            return EnvironmentFault(self.host, rule, said)
         if code == _SSH_FAILED and not self.greeting:
             hint = f"`ssh {self.host} true` must work without a password (`ssh-copy-id {self.host}`)."
             return EnvironmentFault(self.host, "ssh must reach it and log in", said, hint)
@@ -164,8 +204,3 @@ class Link:
             return EnvironmentFault(self.host, f"needs Python 3.11 or newer as {self._python}", said, hint)
         ended = signal.Signals(code - 128).name if 128 < code < 128 + signal.NSIG else said
         return EnvironmentFault(self.host, "must not end before it has answered", ended)
-
-    def _last_words(self) -> str:
-        self._words.seek(0)
-        lines = self._words.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else "no word"

@@ -17,6 +17,7 @@ __all__ = ["MARK", "pack", "read_answer", "receive", "send", "unpack"]
 
 MARK = b"dltk-light "  # leads the first answer: what a login shell printed before is passed over
 _CHUNK = 1 << 16
+_BUDGET = 300_000_000  # bytes of memory that a line may take
 _LONGEST = 16_000_000  # bytes of a line
 
 
@@ -93,7 +94,7 @@ def unpack(data: bytes, folder: Path) -> None:
 
 
 def _head(line: bytes, most: int) -> dict[str, Any]:
-    head = parse_json(line, "message")
+    head = parse_json(line, "message", budget=_BUDGET)
     if not isinstance(head, dict) or type(head.get("bytes")) is not int or not 0 <= head["bytes"] <= most:
         raise InputError("message", "must say how many bytes follow", head)
     return head

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -10,9 +10,12 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.errors import InputError
 from dltk.edge.signature import Signature
 
-__all__ = ["Acting", "Family", "Kind", "Labelled", "Metric", "Tensors", "Whole"]
+__all__ = ["Acting", "Family", "Kind", "Labelled", "Metric", "Tensors", "Whole", "each"]
+
+_MOST_TOGETHER = 200_000
 
 Tensors = dict[str, NDArray[Any]]  # tensor name -> array, batch first
 
@@ -136,6 +139,17 @@ class Acting(Protocol):
 
     def actions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature) -> NDArray[np.int64]:
         """The number (n,) of the action that the model chooses for each sample."""
+
+
+def each(samples: Sequence[Any], where: object) -> list[Any]:
+    """The samples of a file, one by one; no more than can be answered at once.
+
+    Raises:
+        InputError: if they are over 200,000: their answers are held in memory, a kilobyte or two each.
+    """
+    if len(samples) > _MOST_TOGETHER:
+        raise InputError(where, f"may hold at most {_MOST_TOGETHER} samples", len(samples), "Split it.")
+    return list(samples)
 
 
 class Whole:

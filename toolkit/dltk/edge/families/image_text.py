@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
 from dltk.edge import preprocess
-from dltk.edge.families.base import Family, Labelled, Tensors
+from dltk.edge.families.base import Family, Labelled, Tensors, each
 from dltk.edge.families.classification import patches
 from dltk.edge.families.labels import Labels, hot, require_known
 from dltk.edge.families.text import as_raw
@@ -43,7 +43,7 @@ class ImageText(Labels):
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """The rows of a CSV with columns image,text; or the one sample itself."""
         if isinstance(source, (str, Path)) and str(source).lower().endswith(".csv"):
-            return [{"image": path, "text": text} for path, text in read_pairs(source)]
+            return [{"image": path, "text": text} for path, text in each(list(read_pairs(source)), source)]
         return [source]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
 from dltk.edge import preprocess
-from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole, each
 from dltk.edge.signature import Signature
 from dltk.edge.sources.arrays import read_array
 from dltk.edge.sources.table import read_table
@@ -38,7 +38,7 @@ class Policy(Whole):
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """Every row of a JSON list, an .npy file or a CSV with a header."""
-        return list(_rows(source, signature))
+        return each(_rows(source, signature), _where(source))
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.float32]:
         """One observation: an array, a list, or what `expand` takes and holds one row."""

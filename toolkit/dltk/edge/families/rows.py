@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError, misnamed
 from dltk.base.files import parse_json
 from dltk.edge import preprocess
-from dltk.edge.families.base import Tensors, Whole
+from dltk.edge.families.base import Tensors, Whole, each
 from dltk.edge.signature import Signature
 from dltk.edge.sources.table import Table, read_table
 from dltk.edge.vocabulary import Vocabulary, vocabulary_of
@@ -102,11 +102,12 @@ def encode(
     count = len(next(iter(cells.values())))
     found = np.zeros(count, columns.dtype)
     for place, name in enumerate(columns.numbers):
-        found["numbers"][:, place] = [_number(cell, columns, name, row, where) for row, cell in enumerate(cells[name])]
+        numbers = (_number(cell, columns, name, row, where) for row, cell in enumerate(cells[name]))
+        found["numbers"][:, place] = np.fromiter(numbers, np.float64, count)
     for place, name in enumerate(columns.categories):
         rows, unknown = known.rows.get(name, {}), known.unknown.get(name, 0)
         texts = ("" if is_empty(cell, columns) else cell.strip() for cell in cells[name])
-        found["categories"][:, place] = [rows.get(text, unknown) for text in texts]
+        found["categories"][:, place] = np.fromiter((rows.get(text, unknown) for text in texts), np.int32, count)
     return found
 
 
@@ -130,7 +131,7 @@ class Rows(Whole):
         if not isinstance(source, (str, Path)) or _is_json(source):
             return [source]
         raws = self.raws(read_table(source), signature)
-        return [raws[row : row + 1].reshape(()) for row in range(len(raws))]
+        return [raws[row : row + 1].reshape(()) for row in each(range(len(raws)), source)]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
         """One row: of a CSV file that holds one, a {column: text, number or null}, or a record as `expand` gives it."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.edge import preprocess
-from dltk.edge.families.base import Tensors, Whole
+from dltk.edge.families.base import Tensors, Whole, each
 from dltk.edge.families.classification import FAMILY as IMAGES
 from dltk.edge.noise import PIXELS
 from dltk.edge.signature import Op, Signature
@@ -97,7 +97,7 @@ class Samples(Whole):
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """`source` itself, or the rows of a CSV file."""
         if is_table(signature) and isinstance(source, (str, Path)) and str(source).lower().endswith(".csv"):
-            return list(read_table(source).numbers(columns_of(signature)))
+            return each(read_table(source).numbers(columns_of(signature)), source)
         return [source]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:

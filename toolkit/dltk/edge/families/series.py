@@ -105,7 +105,7 @@ class Series(Whole):
         window, targets, path = window_of(signature), _target_columns(signature), Path(data)
         table, length = read_table(path), int(window["length"])
         horizon = int(np.prod(signature.outputs[0].sample_shape)) // len(targets)
-        inputs = _checked(table, signature, last=len(table.rows))
+        inputs = _checked(table, signature, last=len(table))
         after = measurements(table, targets, positive=_takes_logarithm(signature))
         if len(inputs) < length + horizon:
             raise InputError(path, f"needs at least {length + horizon} rows", len(inputs))

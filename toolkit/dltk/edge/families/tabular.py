@@ -40,7 +40,7 @@ def labels_of_rows(table: Table, targets: tuple[str, ...]) -> list[list[str]]:
         if "" in cells:
             raise InputError(table.where(cells.index("")), f"the target {targets[0]!r} must not be empty")
         return [[cell] for cell in cells]
-    found: list[list[str]] = [[] for _ in table.rows]
+    found: list[list[str]] = [[] for _ in range(len(table))]
     for name in targets:
         for row, cell in enumerate(table.column(name)):
             if as_number(cell) not in (0.0, 1.0):

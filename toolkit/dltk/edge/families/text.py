@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.families.base import Family, Labelled, Tensors
+from dltk.edge.families.base import Family, Labelled, Tensors, each
 from dltk.edge.families.labels import Labels, hot, require_known
 from dltk.edge.given import bytes_of, is_file, is_path
 from dltk.edge.signature import Signature, TensorSpec
@@ -35,7 +35,7 @@ class Text(Labels):
             return [source]
         is_table = path.suffix.lower() == ".csv"
         found = read_column(path, str(signature.step("text")["column"])) if is_table else read_lines(path)
-        return [text.encode() for text in found]  # bytes: a line that looks like a path is none
+        return [text.encode() for text in each(found, path)]  # bytes: a line that looks like a path is none
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.bytes_]:
         """A text, its UTF-8 bytes, or the whole of a .txt file."""

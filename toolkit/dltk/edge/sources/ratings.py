@@ -112,7 +112,7 @@ def read_ratings(table: Table, columns: RatingColumns) -> Ratings:
     """
     users, items = (_names(table, name) for name in (columns.user, columns.item))
     ratings = None if columns.rating is None else _numbers(table, columns)
-    times = None if columns.time is None else [_time(table, row, columns.time) for row in range(len(table.rows))]
+    times = None if columns.time is None else _times(table, columns.time)
     order = range(len(users)) if times is None else sorted(range(len(users)), key=times.__getitem__)
     latest: dict[tuple[str, str], int] = {}
     doubled = []
@@ -132,7 +132,7 @@ def read_ratings(table: Table, columns: RatingColumns) -> Ratings:
             known.append(item)
     first = table.where(min(doubled)) if doubled else ""
     kept = {user: tuple(known) for user, known in histories.items() if known}
-    return Ratings(kept, len(table.rows), len(doubled), first, disliked)
+    return Ratings(kept, len(table), len(doubled), first, disliked)
 
 
 def _names(table: Table, name: str) -> list[str]:
@@ -157,8 +157,11 @@ def _numbers(table: Table, columns: RatingColumns) -> list[float]:
     return found
 
 
-def _time(table: Table, row: int, name: str) -> float:
-    cell = table.rows[row][table.header.index(name)].strip()
+def _times(table: Table, name: str) -> list[float]:
+    return [_time(cell.strip(), table, row, name) for row, cell in enumerate(table.column(name))]
+
+
+def _time(cell: str, table: Table, row: int, name: str) -> float:
     try:
         number = float(cell)
     except ValueError:

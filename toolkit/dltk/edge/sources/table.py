@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
 import os
+from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,37 +22,47 @@ from dltk.base.files import read_capped
 
 __all__ = ["Table", "read_table"]
 
-_MAX_BYTES = 1_000_000_000  # its cells take several times as much memory
+_MAX_BYTES = 1_000_000_000
+_MAX_CELLS = 50_000_000  # each takes 8 bytes, and a text that is not like one before it 60
+_MOST_SHARED = 10_000  # different texts that are held once, however often they stand there
 _LARGEST = float(np.finfo(np.float32).max)
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_PIECE = 1 << 20  # bytes that are decoded at a time
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a CSV file.
+    """The rows of a CSV file, held by columns.
 
     Attributes:
         path: the file, as the user wrote it.
         header: names of the columns, all different.
-        rows: the cells of each row, as many as the header has.
+        cells: the cells of each column, as many as there are rows.
         lines: the line each row stands in, counted from 1.
     """
 
     path: Path
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    lines: tuple[int, ...]
+    cells: tuple[Sequence[str], ...]
+    lines: Sequence[int]
 
-    def column(self, name: str) -> tuple[str, ...]:
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.lines)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.header)}
+
+    def column(self, name: str) -> Sequence[str]:
         """The cells of one column.
 
         Raises:
             InputError: if there is no such column.
         """
-        if name not in self.header:
+        if name not in self._places:
             raise InputError(f"{self.path}, line 1", f"needs a column {name!r}", hint=misnamed(name, self.header))
-        index = self.header.index(name)
-        return tuple(row[index] for row in self.rows)
+        return self.cells[self._places[name]]
 
     def numbers(self, names: Sequence[str]) -> NDArray[np.float32]:
         """float32 (rows, names): the columns `names` as finite numbers.
@@ -56,10 +70,10 @@ class Table:
         Raises:
             InputError: naming the line of the first cell that is none.
         """
-        found = np.empty((len(self.rows), len(names)), np.float32)
+        found = np.empty((len(self), len(names)), np.float32)
         for position, name in enumerate(names):
-            for row, cell in enumerate(self.column(name)):
-                found[row, position] = self._number(cell, row, name)
+            numbers = (self._number(cell, row, name) for row, cell in enumerate(self.column(name)))
+            found[:, position] = np.fromiter(numbers, np.float64, len(self))
         return found
 
     def where(self, row: int) -> str:
@@ -85,41 +99,54 @@ def read_table(path: str | Path, *, required: Sequence[str] = (), breaks: bool =
         InputError: naming file and line, on another encoding, a byte order mark, a NUL, another delimiter, a header
             name that is missing or stands twice, a short or long row, a line break in a cell, an unclosed quote.
     """
-    text = _text(Path(path))
-    records = list(_records(text, path, breaks))
-    if not records:
+    data = _checked(Path(path))
+    records = _records(data, path, breaks)
+    line, header = next(records, (0, []))
+    if not header:
         raise InputError(path, "must have a header line", "an empty file")
-    line, header = records[0]
     _check_header(header, required, f"{path}, line {line}")
-    for line, row in records[1:]:
-        if len(row) != len(header):
+    cells: tuple[list[str], ...] = tuple([] for _ in header)
+    lines, shared = array("q"), dict[str, str]()
+    width, most, appends = len(header), _MAX_CELLS // len(header), [column.append for column in cells]
+    for line, row in records:
+        if len(row) != width:
             hint = "A cell that holds a comma must stand in double quotes."
-            raise InputError(f"{path}, line {line}", f"must have {len(header)} cells", f"{len(row)}", hint)
-    if len(records) == 1:
+            raise InputError(f"{path}, line {line}", f"must have {width} cells", f"{len(row)}", hint)
+        if len(lines) == most:
+            raise InputError(f"{path}, line {line}", f"a table may have at most {_MAX_CELLS} cells", hint="Split it.")
+        lines.append(line)
+        keep = shared.setdefault if len(shared) < _MOST_SHARED else shared.get
+        for append, cell in zip(appends, row):
+            append(keep(cell, cell))
+    if not lines:
         raise InputError(path, "must have rows below the header", "none")
-    rows = tuple(tuple(row) for _, row in records[1:])
-    return Table(Path(path), tuple(header), rows, tuple(line for line, _ in records[1:]))
+    return Table(Path(path), tuple(header), cells, lines)
 
 
-def _text(path: Path) -> str:
+def _checked(path: Path) -> bytes:
+    """The bytes of a file that is UTF-8 without a byte order mark or a NUL."""
     data = read_capped(Path(os.path.realpath(path)), _MAX_BYTES)
     if data.startswith(b"\xef\xbb\xbf"):
         raise InputError(f"{path}, line 1", "must not start with a byte order mark", hint="Save it as plain UTF-8.")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as fault:
-        line = data.count(b"\n", 0, fault.start) + 1
-        byte = f"byte 0x{data[fault.start]:02x}"
-        raise InputError(f"{path}, line {line}", "must be UTF-8", byte, "Save it as UTF-8.") from fault
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(data) + 1, _PIECE):
+        left = len(decoder.getstate()[0])  # bytes of a letter that began in the piece before
+        try:
+            decoder.decode(data[start : start + _PIECE], final=start + _PIECE > len(data))
+        except UnicodeDecodeError as fault:
+            place = start - left + fault.start
+            line = data.count(b"\n", 0, place) + 1
+            byte = f"byte 0x{data[place]:02x}"
+            raise InputError(f"{path}, line {line}", "must be UTF-8", byte, "Save it as UTF-8.") from fault
+    if b"\0" in data:
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
         raise InputError(f"{path}, line {line}", "must not hold a NUL character")
-    return text
+    return data
 
 
-def _records(text: str, path: str | Path, breaks: bool) -> Iterator[tuple[int, list[str]]]:
+def _records(data: bytes, path: str | Path, breaks: bool) -> Iterator[tuple[int, list[str]]]:
     """(line of its start, cells) of every record that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8", newline=""), strict=True)
     while True:
         start = reader.line_num + 1
         try:
@@ -129,7 +156,7 @@ def _records(text: str, path: str | Path, breaks: bool) -> Iterator[tuple[int, l
         except csv.Error as fault:
             hint = "Is a double quote left open?"
             raise InputError(f"{path}, line {start}", "must be valid CSV", str(fault), hint) from fault
-        if not breaks and any("\n" in cell or "\r" in cell for cell in row):
+        if not breaks and reader.line_num != start:  # it went on in another line
             hint = "Is a double quote left open?"
             raise InputError(f"{path}, line {start}", "a cell must not hold a line break", hint=hint)
         if row:
@@ -137,7 +164,8 @@ def _records(text: str, path: str | Path, breaks: bool) -> Iterator[tuple[int, l
 
 
 def _check_header(header: list[str], required: Sequence[str], where: str) -> None:
-    missing = [name for name in required if name not in header]
+    counts = Counter(header)
+    missing = [name for name in required if name not in counts]
     for sign, name in _OTHER_DELIMITERS.items():
         if (missing or len(header) == 1) and any(sign in cell for cell in header):
             raise InputError(where, "cells must be separated by commas", name, "Save it with commas.")
@@ -145,5 +173,5 @@ def _check_header(header: list[str], required: Sequence[str], where: str) -> Non
         given = [name for name in header if name not in required]
         raise InputError(where, f"needs a column {missing[0]!r}", ", ".join(header), misnamed(missing[0], given))
     for name in header:
-        if not name.strip() or header.count(name) > 1:
+        if not name.strip() or counts[name] > 1:
             raise InputError(where, "every column needs a name of its own", repr(name))

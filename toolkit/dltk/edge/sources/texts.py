@@ -14,6 +14,7 @@ from dltk.edge.sources.table import read_table
 
 __all__ = ["Texts", "check_text", "list_texts", "read_column", "read_lines"]
 
+_MAX_LINES = 1_000_000
 _MAX_BYTES = 1_000_000_000  # its lines take several times as much memory
 
 
@@ -86,6 +87,8 @@ def read_lines(path: str | Path) -> list[str]:
     data = read_capped(Path(os.path.realpath(path)), _MAX_BYTES)
     if data.startswith(b"\xef\xbb\xbf"):
         raise InputError(f"{path}, line 1", "must not start with a byte order mark", hint="Save it as plain UTF-8.")
+    if data.count(b"\n") + data.count(b"\r") > _MAX_LINES:
+        raise InputError(path, f"may have at most {_MAX_LINES} lines", hint="Split it.")
     found = []
     for number, line in enumerate(data.splitlines(), start=1):
         where = f"{path}, line {number}"

@@ -56,7 +56,7 @@ def require_regular(table: Table, column: str, step: Step, *, last: int) -> None
     Raises:
         InputError: as `step_of`, or if the rows are at another step.
     """
-    first = max(0, len(table.rows) - last)
+    first = max(0, len(table) - last)
     if len(table.column(column)) - first < 2:
         return
     found = _regular(table, column, first)
