@@ -11,7 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from dltk.recipe import Augment, Built, Calibration, Contract, DataHint, Fit, Phase, PruneAndQuantize, Recipe, setting
+from dltk.recipe import (
+    CACHE_HELP,
+    Augment,
+    Built,
+    CacheUse,
+    Calibration,
+    Contract,
+    DataHint,
+    Fit,
+    Phase,
+    PruneAndQuantize,
+    Recipe,
+    setting,
+)
 
 __all__ = ["recipe"]
 
@@ -28,6 +41,7 @@ class MaskData:
     total: int = setting(0, "read at most about this many samples in all, of every class some; 0: all", low=0)
     max_unreadable: float = setting(0.05, "stop if a larger share of the pictures cannot be read", low=0.0, high=1.0)
     max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
+    cache: CacheUse = setting("trust", CACHE_HELP)
     evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
 
 

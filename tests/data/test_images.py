@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dltk.base.cachedir import cache_folder
 from dltk.base.errors import EnvironmentFault, InputError
-from dltk.base.fetch import cache_folder
 from dltk.base.progress import Silent
 from dltk.data import decoded, prepare_images
 from dltk.edge.preprocess import image_ops, read_image

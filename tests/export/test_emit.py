@@ -8,8 +8,8 @@ from itertools import count
 import numpy as np
 import pytest
 
+from dltk.base.cachedir import cache_folder
 from dltk.base.errors import InputError, UsageError
-from dltk.base.fetch import cache_folder
 from dltk.compress.plan import Affine8, QuantizationPlan
 from dltk.export import emit as module
 from dltk.export.emit import PAIRS, Target, emit, graph_digest, targets
@@ -160,10 +160,10 @@ def test_a_damaged_cache_is_made_anew(maker):
     _, graph = maker
     target = Target("tflite", "float32")
     emit(graph, SIGNATURE, target, None)
-    path = cache_folder("artifacts", f"{module._key(graph, SIGNATURE, target, None)}.tflite")
-    path.write_bytes(b"half of i")
+    entry = cache_folder("artifacts", f"{module._key(graph, SIGNATURE, target, None)}.tflite")
+    (entry / "model").write_bytes(b"half of i")
     assert emit(graph, SIGNATURE, target, None) == b"float32 2"
-    path.with_suffix(".tflite.sha256").unlink()
+    (entry / "entry.json").unlink()
     assert emit(graph, SIGNATURE, target, None) == b"float32 3"
     assert emit(graph, SIGNATURE, target, None) == b"float32 3"
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dltk.base.cachedir import cache_folder
 from dltk.base.errors import EnvironmentFault
-from dltk.base.fetch import cache_folder
 from dltk.base.progress import SILENT
 from dltk.data.decoded import decode_pool, image_decoder
 from dltk.data.pool import open_pool
@@ -55,7 +55,7 @@ def _killed(decoding, kill, chosen):
         decode = decoding(place)
         kill(decode, moment)
         entries = list(cache_folder("images").glob("[!.]*")) if cache_folder("images").is_dir() else []
-        assert all({file.name for file in path.iterdir()} == {"images.npy", "digests.npy", "meta.json"}
+        assert all({file.name for file in path.iterdir()} == {"images.npy", "digests.npy", "meta.json", "entry.json"}
                    for path in entries)  # fmt: skip
         assert (decode() == whole).all(), moment
         assert [path.name[0] for path in cache_folder("images").iterdir()] != ["."], "leftovers are swept"

@@ -8,6 +8,8 @@ import struct
 import numpy as np
 import pytest
 
+from dltk.base.cachedir import cache_folder
+from dltk.base.entries import keep, making
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.progress import Silent
 from dltk.models import convert, origins, weights
@@ -80,9 +82,10 @@ def test_an_official_file_in_the_cache_is_used(monkeypatch):
     import keras
 
     stock = keras.applications.MobileNet(weights=None, include_top=False, input_shape=(128, 128, 3), alpha=0.25)
-    path = weights.fetch.cache_folder("weights", "mobilenet_2_5_128_tf_no_top.h5")
-    path.parent.mkdir(parents=True)
-    stock.save(path)  # the old HDF5 format, as the published files have it
+    name = "mobilenet_2_5_128_tf_no_top.h5"
+    path = cache_folder("weights", name, name)
+    with making(path.parent) as building:
+        stock.save(building / name)  # the old HDF5 format, as the published files have it
     source = resolve("mobilenet", alpha=0.25, size=128)
     assert (source.kind, source.scale, source.path) == ("official", origins.TF, path)
     built = build_backbone("mobilenet", input_shape=(128, 128, 3), alpha=0.25, source=source)
@@ -90,9 +93,8 @@ def test_an_official_file_in_the_cache_is_used(monkeypatch):
 
 
 def test_an_official_file_with_another_hash_is_not_used():
-    path = weights.fetch.cache_folder("weights", "efficientnetb0_notop.h5")
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"something else")
+    name = "efficientnetb0_notop.h5"
+    keep(cache_folder("weights", name), name, b"something else")
     with pytest.raises(EnvironmentFault):
         resolve("efficientnet-b0")
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dltk.base.cachedir import TAG, cache_folder, is_folder, is_nothing, require_own
+from dltk.base.entries import MANIFEST, listed_files
 from dltk.base.errors import EnvironmentFault
-from dltk.base.fetch import cache_folder
 from dltk.base.files import sweep
 
-__all__ = ["KINDS", "Entry", "clear_cache", "list_cache"]
+__all__ = ["KINDS", "Entry", "clear_cache", "list_cache", "strangers"]
 
-# The folders that dltk makes in its cache. Nothing else is listed or removed: DLTK_CACHE may name a folder in which the
-# user keeps other things.
-KINDS = ("artifacts", "datasets", "features", "images", "packages", "weights")
+KINDS = ("artifacts", "datasets", "features", "images", "packages", "pairs", "sounds", "stamps", "weights")
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Entry:
 
     Attributes:
         kind: one of `KINDS`.
-        name: of its file or folder.
+        name: of its folder.
         bytes: what its files hold.
         last_used: day, YYYY-MM-DD, in local time.
     """
@@ -42,44 +41,71 @@ class Entry:
 
 
 def list_cache() -> list[Entry]:
-    """Every entry, sorted by kind and name; leftovers of killed processes are removed first."""
-    return [_entry(kind, path) for kind, path in _paths()]
+    """Every entry, sorted by kind and name; leftovers of killed processes are removed first.
+
+    Raises:
+        EnvironmentFault: as `cache_root`.
+    """
+    return [_entry(kind, path, files) for kind, path, files in _found() if files is not None]
+
+
+def strangers() -> list[Path]:
+    """What is in dltk's own folder and is not an entry of dltk's: it is never removed."""
+    return [path for _, path, files in _found() if files is None]
 
 
 def clear_cache() -> list[Entry]:
-    """Remove every entry; returns what was removed.
+    """Remove every entry; returns what was removed. Only files that an entry lists are, and never through a link.
 
     Raises:
         EnvironmentFault: if an entry cannot be removed.
     """
     gone = []
-    for kind, path in _paths():
-        gone.append(_entry(kind, path))
+    for kind, path, files in _found():
+        if files is None:
+            continue
+        entry = _entry(kind, path, files)
         try:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            _remove(path, files)
         except OSError as fault:
             raise EnvironmentFault(path, "must be removable", fault.strerror, "Check who owns it.") from fault
+        gone.append(entry)
     return gone
 
 
-def _paths() -> list[tuple[str, Path]]:
-    found = []
-    for kind in KINDS:
-        folder = cache_folder(kind)
-        if folder.is_dir():
-            sweep(folder)
+def _found() -> Iterator[tuple[str, Path, list[str] | None]]:
+    """(kind, path, its files) of everything in dltk's own folder; None for the files of what is not dltk's."""
+    if is_nothing(cache_folder()):
+        return
+    require_own(cache_folder())
+    for path in sorted(cache_folder().iterdir()):
+        if path.name in KINDS and is_folder(path):
+            sweep(path)
             # What is still hidden belongs to a process that is building it now.
-            found += [(kind, path) for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    return found
+            for each in sorted(path.iterdir()):
+                if not each.name.startswith("."):
+                    yield path.name, each, listed_files(each, path.name)
+        elif path.name != TAG:
+            yield "", path, None
 
 
-def _entry(kind: str, path: Path) -> Entry:
-    files = [path] if not path.is_dir() else [Path(base, name) for base, _, names in os.walk(path) for name in names]
-    statuses = [file.lstat() for file in files]
+def _remove(path: Path, files: list[str]) -> None:
+    """Remove the entry at `path`; what it does not list stays, and its folder with it."""
+    folder = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        for name in [*files, MANIFEST]:
+            if os.supports_dir_fd and os.unlink in os.supports_dir_fd:
+                os.unlink(name, dir_fd=folder)
+            else:
+                os.unlink(path / name)
+    finally:
+        os.close(folder)
+    if not os.listdir(path):
+        os.rmdir(path)
+
+
+def _entry(kind: str, path: Path, files: list[str]) -> Entry:
+    statuses = [(path / name).lstat() for name in (*files, MANIFEST)]
     used = max([path.lstat().st_mtime, *(status.st_mtime for status in statuses)])
-    return Entry(
-        kind, path.name, sum(status.st_size for status in statuses), time.strftime("%Y-%m-%d", time.localtime(used))
-    )
+    day = time.strftime("%Y-%m-%d", time.localtime(used))
+    return Entry(kind, path.name, sum(status.st_size for status in statuses), day)

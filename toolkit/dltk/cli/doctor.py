@@ -58,7 +58,6 @@ def doctor(as_json: bool) -> None:
 
 
 def _examine() -> dict[str, Any]:
-    from dltk.base.fetch import cache_folder
     from dltk.base.install import DISTRIBUTION, own_version, pip_extra
     from dltk.edge.machine import machine
     from dltk.edge.runtimes import available
@@ -80,7 +79,7 @@ def _examine() -> dict[str, Any]:
         },
         "runtimes": list(available()),
         "machine": machine(),
-        "cache": {"path": str(cache_folder()), "bytes": _size(cache_folder())},
+        "cache": _cache(),
         "missing": missing,
     }
 
@@ -92,6 +91,16 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _cache() -> dict[str, Any]:
+    from dltk.base.cachedir import cache_folder
+    from dltk.base.errors import EnvironmentFault
+
+    try:
+        return {"path": str(cache_folder()), "bytes": _size(cache_folder())}
+    except EnvironmentFault as fault:  # no home: what is wrong is what doctor is asked for
+        return {"path": str(fault), "bytes": 0}
 
 
 def _size(folder: Path) -> int:

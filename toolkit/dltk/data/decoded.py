@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.cachedir import cache_folder
+from dltk.base.entries import making, opened
 from dltk.base.errors import InputError
-from dltk.base.fetch import cache_folder
 from dltk.base.files import (
     allocate,
-    building_folder,
     canonical_json,
     parse_json,
     read_capped,
@@ -105,20 +105,22 @@ def decode_pool(pool: Pool, decoder: Decoder, *, progress: Progress) -> Decoded:
     """
     asked = {"pool": pool.key, "format": _FORMAT, **decoder.facts}
     folder = cache_folder(decoder.kind, sha256(canonical_json(asked))[:32])
-    found = _open(folder, decoder, len(pool))
+    found = _open(folder, decoder, len(pool), progress)
     if found is None:
         each = math.prod(decoder.shape) * np.dtype(decoder.dtype).itemsize + _DIGEST_BYTES
         require_free_disk(cache_folder(), len(pool) * each)
-        with building_folder(folder, replace=True) as building:
+        with making(folder) as building:
             _build(building, pool, decoder, progress)
-        found = _open(folder, decoder, len(pool))
+            pool.require_unchanged()
+        found = _open(folder, decoder, len(pool), progress)
     if found is None:
         raise InputError(folder, "the cache entry vanished while it was in use", hint="Try again.")
-    _touch(folder)
     return found
 
 
-def _open(folder: Path, decoder: Decoder, count: int) -> Decoded | None:
+def _open(folder: Path, decoder: Decoder, count: int, progress: Progress) -> Decoded | None:
+    if not opened(folder, ["meta.json", "digests.npy", f"{decoder.kind}.npy"], note=progress.warn):
+        return None
     try:
         meta = parse_json(read_capped(folder / "meta.json", 1_000_000_000), folder / "meta.json")
         raws = np.load(folder / f"{decoder.kind}.npy", mmap_mode="r", allow_pickle=False)
@@ -183,10 +185,3 @@ def _pixel_digest(image: NDArray[np.uint8]) -> bytes:
     hashed = hashlib.sha256(f"{image.shape[0]}x{image.shape[1]}".encode())
     hashed.update(np.ascontiguousarray(image).data)
     return hashed.digest()
-
-
-def _touch(folder: Path) -> None:
-    try:
-        os.utime(folder)  # `dltk cache` shows when an entry was last used
-    except OSError:
-        return  # a cache that may only be read still serves

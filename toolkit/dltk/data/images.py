@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dltk.base.entries import using
 from dltk.base.progress import SILENT, Progress
 from dltk.data.assemble import assemble
 from dltk.data.dataset import Dataset
@@ -34,15 +35,16 @@ def prepare_images(
         EnvironmentFault: on a full disk, missing Pillow, or a named data set that cannot be had.
     """
     require_training_share(settings)
-    pool = open_pool(
-        source,
-        group=settings.group,
-        multi_label=settings.multi_label,
-        progress=progress,
-        least_classes=least_classes,
-    ).part(settings.total, seed)
     ops = reading_ops(settings)
-    decoded = decode_pool(pool, image_decoder(ops), progress=progress)
+    with using(settings):
+        pool = open_pool(
+            source,
+            group=settings.group,
+            multi_label=settings.multi_label,
+            progress=progress,
+            least_classes=least_classes,
+        ).part(settings.total, seed)
+        decoded = decode_pool(pool, image_decoder(ops), progress=progress)
     return assemble(pool, decoded, settings, ops, noun="pictures", seed=seed, progress=progress)
 
 

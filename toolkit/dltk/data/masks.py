@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.entries import using
 from dltk.base.errors import InputError
-from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset, Split
 from dltk.data.decoded import Decoded, decode_pool, image_decoder
@@ -19,6 +18,7 @@ from dltk.data.duplicates import drop_duplicates
 from dltk.data.images import reading_ops
 from dltk.data.pool import Pool
 from dltk.data.split import SIDES, complete_sides, part_of_all, require_training_share, sides_digest, stratified
+from dltk.data.stamps import stamped
 from dltk.edge.preprocess import resize_image
 from dltk.edge.signature import Op
 from dltk.edge.sources.masks import Masked, list_masked, read_mask
@@ -46,8 +46,9 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
     require_training_share(settings)
     found = _part(list_masked(source), getattr(settings, "total", 0), seed)
     ops = reading_ops(settings)
-    pool = _pool(source, found)
-    decoded = decode_pool(pool, image_decoder(ops), progress=progress)
+    with using(settings):
+        pool = _pool(source, found, progress)
+        decoded = decode_pool(pool, image_decoder(ops), progress=progress)
     faults = _faults(pool, decoded, settings.max_unreadable, progress)
     rows = np.setdiff1d(np.arange(len(pool)), np.array(sorted(decoded.unreadable), np.int64))
     masks = _masks(found, rows, ops[1], settings.size, progress)
@@ -120,18 +121,19 @@ def _faults(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> li
     return faults
 
 
-def _pool(source: str, found: Masked) -> Pool:
+def _pool(source: str, found: Masked, progress: Progress) -> Pool:
     """The pictures alone, as what decodes and caches them takes them."""
     sides = [-1 if split is None else SIDES.index(split) for split in found.splits]
-    stamps = [[str(path.absolute()), os.stat(path).st_size, os.stat(path).st_mtime_ns] for path in found.images]
+    files = stamped(source, found.images, progress)
     return Pool(
         source.encode(errors="backslashreplace").decode(),
-        sha256(canonical_json(stamps)),
+        files.key,
         np.zeros(len(found.names), np.int64),
         found.labels or (),
         np.array(sides, np.int8),
         found.names.__getitem__,
         found.images.__getitem__,
+        require_unchanged=files.require_unchanged,
     )
 
 

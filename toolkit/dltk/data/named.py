@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.cachedir import cache_folder
+from dltk.base.entries import making, opened
 from dltk.base.errors import EnvironmentFault
-from dltk.base.fetch import cache_folder
-from dltk.base.files import building_folder, sha256, write_atomic
+from dltk.base.files import sha256, write_atomic
 from dltk.base.progress import SILENT, Progress
 from dltk.data import origins
 
@@ -73,19 +74,19 @@ NAMED: Mapping[str, NamedData] = {
 
 
 def load_named(name: str, *, progress: Progress = SILENT) -> NamedArrays:
-    """The data set called `name`, a key of `NAMED`, fetched if it is not in the cache.
+    """The data set called `name`, a key of `NAMED`, fetched if it is not in the cache, or damaged there.
 
     Raises:
         EnvironmentFault: if it cannot be had, or is not what was pinned.
     """
     known = NAMED[name]
     folder = cache_folder("datasets", f"{name}-{known.digest[:16]}")
-    if not all((folder / file).is_file() for file in ("images.npy", "targets.npy")):
+    if not opened(folder, ("images.npy", "targets.npy"), note=progress.warn):
         images, targets = known.load(progress)
         found = sha256(images.tobytes() + targets.tobytes())
         if found != known.digest:
             raise EnvironmentFault(f"data {name}", f"must have SHA-256 {known.digest}", found)
-        with building_folder(folder, replace=True) as building:
+        with making(folder) as building:
             for file, array in (("images.npy", images), ("targets.npy", targets)):
                 stream = io.BytesIO()
                 np.save(stream, array, allow_pickle=False)

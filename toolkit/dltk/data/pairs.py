@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.entries import using
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.assemble import assemble
 from dltk.data.dataset import Dataset
 from dltk.data.decoded import Decoder, decode_pool, image_decoder
-from dltk.data.pool import Pool, stamp
+from dltk.data.pool import Pool
 from dltk.data.split import SIDES, require_training_share
+from dltk.data.stamps import stamped
 from dltk.data.tokenizer import find_tokenizer
 from dltk.edge.families.image_text import pair_type
 from dltk.edge.families.text import as_raw
@@ -46,8 +48,10 @@ def prepare_pairs(source: str, settings: PairData, *, seed: int, progress: Progr
         EnvironmentFault: on a full disk, missing Pillow or `tokenizers`, or a tokenizer that cannot be had.
     """
     require_training_share(settings)
-    pool, ops = _pool(source, list_pairs(source, group=settings.group)).part(settings.total, seed), pair_ops(settings)
-    decoded = decode_pool(pool, _decoder(ops), progress=progress)
+    ops = pair_ops(settings)
+    with using(settings):
+        pool = _pool(source, list_pairs(source, group=settings.group), progress).part(settings.total, seed)
+        decoded = decode_pool(pool, _decoder(ops), progress=progress)
     found = assemble(pool, decoded, settings, ops, noun="samples", seed=seed, progress=progress)
     seen = [bytes(text).decode("utf-8") for text in found.train.store["text"][found.train.rows]]
     tokenizer = find_tokenizer(settings.tokenizer, seen, vocabulary_size=settings.vocabulary, progress=progress)
@@ -55,9 +59,10 @@ def prepare_pairs(source: str, settings: PairData, *, seed: int, progress: Progr
     return replace(found, digest=digest, assets={TOKENIZER: tokenizer})
 
 
-def _pool(source: str, pairs: Pairs) -> Pool:
+def _pool(source: str, pairs: Pairs, progress: Progress) -> Pool:
     number = {label: place for place, label in enumerate(pairs.labels)}
-    parts = [[*stamp(path), text] for path, text in zip(pairs.paths, pairs.texts, strict=True)]
+    files = stamped(source, pairs.paths, progress)
+    parts = [[digest, text] for digest, text in zip(files.digests, pairs.texts, strict=True)]
 
     def read(row: int) -> tuple[Path, str]:
         return pairs.paths[row], pairs.texts[row]
@@ -71,6 +76,7 @@ def _pool(source: str, pairs: Pairs) -> Pool:
         pairs.places.__getitem__,
         read,
         pairs.groups,
+        require_unchanged=files.require_unchanged,
     )
 
 

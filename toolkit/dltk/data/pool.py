@@ -16,9 +16,14 @@ from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
 from dltk.data.named import NAMED, load_named
 from dltk.data.split import SIDES, part_of_all
+from dltk.data.stamps import stamped
 from dltk.edge.sources import PICTURES, FileKind, Listing, list_files, read_image_arrays
 
-__all__ = ["Pool", "open_files", "open_pool", "stamp"]
+__all__ = ["Pool", "open_files", "open_pool"]
+
+
+def _nothing() -> None:
+    """Arrays in memory do not change."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Pool:
         read: row -> what the decoder takes: a path, an array, or the parts of a sample.
         groups: one a sample, or None.
         skipped: (name, reason) of what was left out already.
+        require_unchanged: raises InputError if what `key` stands for has changed since.
     """
 
     source: str
@@ -46,6 +52,7 @@ class Pool:
     read: Callable[[int], Any]
     groups: Sequence[str] | None = None
     skipped: tuple[tuple[str, str], ...] = ()
+    require_unchanged: Callable[[], None] = _nothing
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -77,7 +84,9 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
     """
     path = Path(source)
     if source not in NAMED and (path.is_dir() or path.suffix.lower() == ".csv"):
-        return open_files(source, PICTURES, group=group, multi_label=multi_label, least_classes=least_classes)
+        return open_files(
+            source, PICTURES, group=group, multi_label=multi_label, least_classes=least_classes, progress=progress
+        )
     if group:
         raise InputError("setting data.group", "needs a CSV", source, "Give a CSV with that column.")
     if source in NAMED:
@@ -93,16 +102,16 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
 
 def open_files(
     source: str, kind: FileKind, *, group: str | None, multi_label: bool, group_pattern: str | None = None,
-    least_classes: int = 2
+    least_classes: int = 2, progress: Progress
 ) -> Pool:  # fmt: skip
     """The files of a folder or of a CSV; for Raises and the arguments see `list_files`."""
     listing = list_files(
         source, kind, group=group, group_pattern=group_pattern, multi_label=multi_label, least_classes=least_classes
     )
-    return _of_listing(source, listing, multi_label)
+    return _of_listing(source, listing, multi_label, progress)
 
 
-def _of_listing(source: str, listing: Listing, multi_label: bool) -> Pool:
+def _of_listing(source: str, listing: Listing, multi_label: bool, progress: Progress) -> Pool:
     index = {label: number for number, label in enumerate(listing.labels)}
     if multi_label:
         targets = np.zeros((len(listing.names), len(index)), np.float32)
@@ -111,9 +120,10 @@ def _of_listing(source: str, listing: Listing, multi_label: bool) -> Pool:
     else:
         targets = np.array([index[name] for (name,) in listing.classes], np.int64)
     sides = [-1 if split is None else SIDES.index(split) for split in listing.splits]
+    files = stamped(source, listing.paths, progress)
     return Pool(
         _shown(source),
-        sha256(canonical_json([stamp(path) for path in listing.paths])),
+        files.key,
         targets,
         listing.labels,
         np.array(sides, np.int8),
@@ -121,22 +131,13 @@ def _of_listing(source: str, listing: Listing, multi_label: bool) -> Pool:
         listing.paths.__getitem__,
         listing.groups,
         listing.skipped,
+        files.require_unchanged,
     )
 
 
 def _shown(source: str) -> str:
     """`source` for messages and JSON, which cannot hold file names that are not UTF-8."""
     return source.encode(errors="backslashreplace").decode()
-
-
-def stamp(path: Path) -> list[str | int]:
-    """What changes when the file at `path` does, without reading it."""
-    try:
-        status = os.stat(path)
-    except OSError as fault:
-        return [os.fspath(path.absolute()).encode(errors="surrogateescape").hex(), fault.errno or 0]
-    name = os.fspath(path.absolute()).encode(errors="surrogateescape").hex()  # file names need not be UTF-8
-    return [name, status.st_size, status.st_mtime_ns, status.st_mode]
 
 
 def _of_npz(source: str) -> Pool:

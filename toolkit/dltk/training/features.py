@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.fetch import cache_folder
-from dltk.base.files import allocate, building_folder, canonical_json, require_free_disk, sha256
+from dltk.base.cachedir import cache_folder
+from dltk.base.entries import making, opened
+from dltk.base.files import allocate, canonical_json, require_free_disk, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Split
 from dltk.edge.families import family
@@ -116,13 +117,13 @@ def cached_outputs(
         "shown": shown, "preprocess": [dict(op) for op in signature.preprocess], "family": signature.family,
     }  # fmt: skip
     folder = cache_folder("features", sha256(canonical_json(facts)))
-    there = _kept(folder / "features.npy", shape, kind)
+    there = _kept(folder, shape, kind, progress)
     if there is None:
         require_free_disk(folder, math.prod(shape) * kind.itemsize)
         if kind == np.float16:
             progress.say(f"{label}: kept in float16, since float32 would take {math.prod(shape) * 4 / 1e9:.1f} GB")
         take = split.take if views is None else lambda positions: views.take(positions, view)
-        with building_folder(folder, replace=True) as building, progress.bar(label, len(split)) as bar:
+        with making(folder) as building, progress.bar(label, len(split)) as bar:
             target = np.lib.format.open_memmap(building / "features.npy", mode="w+", dtype=kind, shape=shape)
             allocate(building / "features.npy")
             start = 0
@@ -136,10 +137,12 @@ def cached_outputs(
     return there
 
 
-def _kept(path: Path, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any] | None:
+def _kept(folder: Path, shape: tuple[int, ...], kind: np.dtype[Any], progress: Progress) -> NDArray[Any] | None:
     """The memory map of a whole array of that form; None where there is none: it is made again."""
+    if not opened(folder, ["features.npy"], note=progress.warn):
+        return None
     try:
-        found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        found: NDArray[Any] = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return found if found.shape == shape and found.dtype == kind else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dltk import tasks
+from dltk.base.entries import using
 from dltk.base.errors import InputError, UsageError
 from dltk.base.files import parse_json, read_capped, sha256, sweep_tree, write_atomic
 from dltk.base.progress import SILENT, Progress
@@ -102,7 +103,7 @@ def compress(
         require_decidable(limits, bench)
     if started is None:
         Run.create(path)
-    with made.alone():
+    with made.alone(), using(settings.data):
         if started is None:
             Run.require_free(path)  # still: another may have begun it before this one had it alone
         _describe(made, source, asked)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dltk import tasks, training
+from dltk.base.entries import using
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.files import sweep_tree
 from dltk.base.progress import SILENT, Progress
@@ -68,7 +69,8 @@ def finetune(
     for name, text in built.notes.items():
         progress.say(f"{name}: {text}")
     target = started or Run.create(path, begun=begun)
-    with target.alone(), training.layer_by_layer(smoke and len(built.model.layers) > _MOST_COMPILED):
+    quick = training.layer_by_layer(smoke and len(built.model.layers) > _MOST_COMPILED)
+    with target.alone(), using(settings.data), quick:
         if started is None:
             Run.require_free(path, begun=begun)  # still: another may have begun it before this one had it alone
         _describe(target, loaded, settings, dataset, built, smoke=smoke)
