@@ -18,10 +18,13 @@ from dltk.base.progress import Silent
 from dltk.cli.main import cli
 from dltk.data import prepare_images
 from dltk.edge import heif
+from dltk.edge.families import family
 from dltk.edge.pictures import decode_image, picture_size
 from dltk.edge.preprocess import image_ops, read_image
 from dltk.edge.sources import list_files
+from dltk.edge.sources.masks import list_masked, read_mask
 from dltk.recipe import ImageData
+from edge.signatures import SIGNATURES
 
 pillow_heif = pytest.importorskip("pillow_heif", reason="needs the extra heic")
 
@@ -192,3 +195,17 @@ def test_predict_and_validate_name_it_without_the_extra(bundle, photos, without)
 
 def test_one_without_a_suffix_is_a_sample(photos):
     assert "owl/c" in list_files(photos).names
+
+
+def test_masks_and_texts_may_belong_to_one(tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / "masked" / name).mkdir(parents=True)
+    (tmp_path / "masked" / "images" / "a.heic").write_bytes(heic())
+    Image.fromarray(np.zeros(PIXELS.shape[:2], np.uint8)).save(tmp_path / "masked" / "masks" / "a.png")
+    found = list_masked(tmp_path / "masked")
+    assert read_mask(found.masks[0], like=found.images[0]).shape == PIXELS.shape[:2]
+    signature = SIGNATURES["image-text"]
+    source = {"image": found.images[0], "text": "good"}
+    assert near(
+        family("image-text").read(source, signature)["image"], read_image(found.images[0], signature.preprocess)
+    )

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from dltk.edge.sources import PICTURES, list_files, read_table
 
 __all__ = ["FAMILY", "Restore"]
 
-Answer = NDArray[np.uint8] | dict[str, float]  # an image, or column -> value
+Answer = Union[NDArray[np.uint8], dict[str, float]]  # an image, or column -> value
 
 
 def _error(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
