@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -128,6 +128,7 @@ def emit(graph: Graph, signature: Signature, target: Target, plan: QuantizationP
     """The bytes of one artifact; made once for equal graphs, plans and tools."""
     from dltk.export import onnx, tflite
 
+    graph = _as_signed(graph, signature)
     if plan is not None and target.precision in _NEEDS_RANGES:
         graph = repaired(graph, plan)
     path = cache_folder("artifacts", f"{_key(graph, signature, target, plan)}.{target.format}")
@@ -141,6 +142,15 @@ def emit(graph: Graph, signature: Signature, target: Target, plan: QuantizationP
     write_atomic(path, data)
     write_atomic(kept, sha256(data).encode())
     return data
+
+
+def _as_signed(graph: Graph, signature: Signature) -> Graph:
+    """`graph` with the sizes that the signature gives inputs which the model leaves open: images of any size."""
+    inputs = tuple(
+        replace(item, shape=tuple(known or size for known, size in zip(item.shape, spec.sample_shape, strict=True)))
+        for item, spec in zip(graph.inputs, signature.inputs, strict=True)
+    )
+    return replace(graph, inputs=inputs)
 
 
 def graph_digest(graph: Graph) -> str:
