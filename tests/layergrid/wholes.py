@@ -95,12 +95,12 @@ def _called_alike() -> Any:
 
 
 def _odd_names() -> Any:
-    image = keras.Input(_IMAGE, name="ein Bild/1")
+    image = keras.Input(_IMAGE, name="ein Bild")
     x = L.Dense(4, name="with space")(image)
     x = L.Dense(4, name="with_space", activation="tanh")(x)
     x = L.Dense(4, name="WITH_SPACE")(L.Dense(4, name="größer:0")(L.Dense(4, name="_under")(x)))
     inner = keras.Sequential([keras.Input(x.shape[1:]), L.Dense(4, name="größer:0")], name="日本")
-    return keras.Model(image, _head(inner(L.Dense(4, name="x" * 300)(x))), name="ünï côde: model/1")
+    return keras.Model(image, _head(inner(L.Dense(4, name="x" * 300)(x))), name="ünï côde: model")
 
 
 def _shared() -> Any:
@@ -163,10 +163,8 @@ _ARITHMETIC: Mapping[str, Callable[[Any], Any]] = {
     "negative": lambda x: -x,
     "functions": lambda x: ops.relu(x) + ops.relu6(x) * ops.sigmoid(x) - ops.tanh(x) + ops.silu(x),
     "softmax": lambda x: ops.softmax(x, axis=1),
-    "softmax-axes": lambda x: ops.softmax(x, axis=(1, 2)),
     "mean": lambda x: ops.mean(x, axis=(1, 2)),
     "mean-kept": lambda x: x - ops.mean(x, axis=-1, keepdims=True),
-    "mean-of-all": lambda x: x - ops.mean(x),
     "reshape": lambda x: ops.reshape(x, (-1, 64, 3)),
     "reshape-open": lambda x: ops.reshape(x, (-1, 8, 24)),
     "an-array": lambda x: x * ops.convert_to_tensor([1.0, 2.0, 3.0]),
@@ -206,6 +204,9 @@ WHOLES: Mapping[str, Whole] = {
     "one-side-open": Whole(_of(lambda x: L.GlobalMaxPooling2D()(_conv(x)), (None, 8, 3)), settings=(*SETTINGS, "data.size=8")),
     **{f"ops-{name}": Whole(_of(body)) for name, body in _ARITHMETIC.items()},
     **{f"ops-{name}": Whole(_of(body), "must be one that dltk can rebuild") for name, body in _REFUSED_ARITHMETIC.items()},
+    "softmax-axes": Whole(_of(lambda x: ops.softmax(x, axis=(1, 2))), "must run on images"),  # Keras reads a list back
+    "batch-mean": Whole(_of(lambda x: x - ops.mean(x)), "for one image as for the same among others"),
+    "batch-softmax": Whole(_of(L.Softmax(axis=0)), "for one image as for the same among others"),
     "subclass": Whole(_own, "must be one of Keras' own classes"),
     "own-layer": Whole(_of(Doubled()), "must be one of Keras' own classes"),
     "own-layer-h5": Whole(_of(Doubled()), "must be a whole Keras model of Keras' own layers", ".h5"),
@@ -222,7 +223,7 @@ WHOLES: Mapping[str, Whole] = {
     "wrong-classes": Whole(lambda: keras.Sequential([keras.Input(_IMAGE), L.Flatten(), L.Dense(5)]), "must have the shape"),
     "no-classes": Whole(lambda: keras.Sequential([keras.Input(_IMAGE), L.Conv2D(3, 1)]), "must have the shape"),
     "unbuilt": Whole(lambda: keras.Sequential([L.Flatten(), L.Dense(3)]), "known input shape"),
-    "mask-by-hand": Whole(_masked_by_hand, "must be one that dltk can rebuild"),
+    "mask-by-hand": Whole(_masked_by_hand, "a mask must come from Embedding"),
     "no-layers": Whole(lambda: keras.Sequential([keras.Input((8, 8, 3)), L.Flatten(), L.Softmax()]), "must have the shape"),
     "infinite": Whole(_of(lambda x: L.Activation("exponential")(L.Rescaling(1000.0)(x))), "must be finite numbers"),
 }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -130,6 +130,7 @@ def emit(graph: Graph, signature: Signature, target: Target, plan: QuantizationP
     """The bytes of one artifact; made once for equal graphs, plans and tools."""
     from dltk.export import onnx, tflite
 
+    graph = _as_signed(graph, signature)
     if plan is not None and target.precision in _NEEDS_RANGES:
         graph = repaired(graph, plan)
     folder = cache_folder("artifacts", f"{_key(graph, signature, target, plan)}.{target.format}")
@@ -139,6 +140,15 @@ def emit(graph: Graph, signature: Signature, target: Target, plan: QuantizationP
     data = maker(graph, signature, target.precision, plan)
     keep(folder, _FILE, data)
     return data
+
+
+def _as_signed(graph: Graph, signature: Signature) -> Graph:
+    """`graph` with the sizes that the signature gives inputs which the model leaves open: images of any size."""
+    inputs = tuple(
+        replace(item, shape=tuple(known or size for known, size in zip(item.shape, spec.sample_shape, strict=True)))
+        for item, spec in zip(graph.inputs, signature.inputs, strict=True)
+    )
+    return replace(graph, inputs=inputs)
 
 
 def graph_digest(graph: Graph) -> str:

@@ -6,14 +6,14 @@ that ranges measured today fit the graph that is read again tomorrow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Call", "Graph", "GraphInput", "Layer", "Ref", "map_refs", "refs"]
+__all__ = ["Call", "Graph", "GraphInput", "Layer", "Ref", "map_refs", "refs", "unused"]
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,13 @@ def map_refs(structure: Any, change: Callable[[Ref], Any]) -> Any:
     if isinstance(structure, list):
         return [map_refs(value, change) for value in structure]
     return structure
+
+
+def unused(wanted: str, *taken: Container[str]) -> str:
+    """`wanted`, with a mark behind it where something in `taken` is called so already."""
+    while any(wanted in names for names in taken):
+        wanted += "'"
+    return wanted
 
 
 def _final(name: str, renamed: Mapping[str, str]) -> str:

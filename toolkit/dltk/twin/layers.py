@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -165,19 +167,53 @@ _ADAPT: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "BatchNormalization": _batch_norm,
 }
 
+
+class _WithConstant(tf_keras.layers.Layer):
+    """An operation on a tensor and a constant, which it makes inside: TensorFlow takes one from outside for an input."""
+
+    def __init__(self, of: Callable[[Any, Any], Any], constant: Any, *, first: bool) -> None:
+        super().__init__()
+        self._of, self._constant, self._first = of, np.asarray(constant), first
+
+    def call(self, x: Any) -> Any:
+        constant = tf.constant(self._constant, x.dtype)
+        return self._of(constant, x) if self._first else self._of(x, constant)
+
+
+_CONSTANTS = (int, float, np.ndarray, np.generic, tf.__internal__.EagerTensor)
+
+
+def _pair(of: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """An operation on two tensors, either of which may be a number or an array."""
+
+    def called(x: Any, y: Any) -> Any:
+        if isinstance(x, _CONSTANTS):
+            return _WithConstant(of, x, first=True)(y)
+        if isinstance(y, _CONSTANTS) and np.ndim(y):
+            return _WithConstant(of, y, first=False)(x)
+        return of(x, y)
+
+    return lambda config: called
+
+
+def _softmax(config: Mapping[str, Any]) -> Callable[[Any], Any]:
+    axis = config.get("axis", -1)
+    return tf_keras.layers.Softmax(tuple(axis) if isinstance(axis, (list, tuple)) else axis)
+
+
 _OPERATIONS: Mapping[str, Callable[..., Any]] = {
-    "op.Add": lambda config: lambda x, y: x + y,
-    "op.Subtract": lambda config: lambda x, y: x - y,
-    "op.Multiply": lambda config: lambda x, y: x * y,
-    "op.Divide": lambda config: lambda x, y: x / y,
-    "op.TrueDivide": lambda config: lambda x, y: x / y,
+    "op.Add": _pair(operator.add),
+    "op.Subtract": _pair(operator.sub),
+    "op.Multiply": _pair(operator.mul),
+    "op.Divide": _pair(operator.truediv),
+    "op.TrueDivide": _pair(operator.truediv),
     "op.Negative": lambda config: lambda x: -x,
     "op.Relu": lambda config: tf.nn.relu,
     "op.Relu6": lambda config: tf.nn.relu6,
     "op.Sigmoid": lambda config: tf.nn.sigmoid,
     "op.Tanh": lambda config: tf.nn.tanh,
     "op.Silu": lambda config: tf.nn.silu,
-    "op.Softmax": lambda config: lambda x: tf.nn.softmax(x, axis=config.get("axis", -1)),
+    "op.Softmax": _softmax,
     "op.Reshape": lambda config: lambda x, *_: tf.reshape(x, (-1, *config["newshape"][1:])),
     "op.Mean": lambda config: lambda x: tf.reduce_mean(x, axis=config["axis"], keepdims=config["keepdims"]),
 }

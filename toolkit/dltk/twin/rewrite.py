@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.twin.graph import Call, Graph, Layer, Ref
+from dltk.twin.graph import Call, Graph, Layer, Ref, unused
 from dltk.twin.table import IDENTITY
 from dltk.twin.transposed import widen_kernels
 
@@ -69,10 +69,10 @@ def split_separable(graph: Graph) -> Graph:
         if layer.kind != "SeparableConv2D":
             calls.append(call)
             continue
-        config, depthwise = dict(layer.config), f"{call.outputs[0]}.depthwise"
+        config, depthwise = dict(layer.config), unused(f"{call.outputs[0]}.depthwise", layers, shapes)
         spatial = {key: config[key] for key in ("kernel_size", "strides", "padding", "data_format", "dilation_rate")}
         first = Layer(
-            f"{layer.name}.depthwise",
+            unused(f"{layer.name}.depthwise", graph.layers),
             "DepthwiseConv2D",
             spatial | {"depth_multiplier": config["depth_multiplier"], "use_bias": False},
             layer.weights[:1],
@@ -98,7 +98,8 @@ def split_activations(graph: Graph) -> Graph:
         if layer.kind not in _SPLITS or activation in (None, "linear"):
             calls.append(call)
             continue
-        name, inner = f"{layer.name}.activation", f"{call.outputs[0]}.linear"
+        name = unused(f"{layer.name}.activation", graph.layers)
+        inner = unused(f"{call.outputs[0]}.linear", layers, shapes)
         layers[layer.name] = replace(layer, config=dict(layer.config) | {"activation": None})
         layers[name] = Layer(name, "Activation", {"activation": activation})
         shapes[inner] = graph.shapes[call.outputs[0]]
@@ -116,9 +117,9 @@ def split_hard_sigmoid(graph: Graph) -> Graph:
             calls.append(call)
             continue
         made = call.outputs[0]
-        shifted, clipped = f"{made}.shifted", f"{made}.clipped"
+        shifted, clipped = (unused(f"{made}.{part}", layers, shapes) for part in ("shifted", "clipped"))
         parts = {"shift": ("op.Add", {}), "clip": ("ReLU", {"max_value": 6.0}), "scale": ("op.Multiply", {})}
-        names = {part: f"{layer.name}.{part}" for part in parts}
+        names = {part: unused(f"{layer.name}.{part}", graph.layers) for part in parts}
         layers |= {names[part]: Layer(names[part], kind, config) for part, (kind, config) in parts.items()}
         shapes |= {shifted: shapes[made], clipped: shapes[made]}
         calls.append(Call(names["shift"], (call.args[0], 3.0), {}, (shifted,)))

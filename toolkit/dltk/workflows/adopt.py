@@ -34,8 +34,9 @@ __all__ = ["adopt", "adopts"]
 
 _SAMPLES = 256  # that are scored under other conventions
 _BATCH = 32
-_COMPARED = 8  # samples on which the model as it was saved and in float32 must agree
+_COMPARED = 8  # samples on which the model must agree with itself as it was saved, and alone
 _SAME = 0.1  # of the largest output: bfloat16 loses less, and an overflow of whole numbers is far more
+_ALONE = 1e-3  # of the largest output: sums over a batch of other sizes round otherwise
 _GROUP = "input."
 _ANOTHER = "Give another --run."
 
@@ -77,8 +78,8 @@ def adopt(
     require_test_samples(dataset)
     signature = task.signature(settings, dataset, Built(opened, (), given.ops()))
     task.check(opened, signature)
-    _require_same_model(theirs, opened, dataset, signature)
     signature = _as_it_ends(opened, dataset, signature, progress)
+    _require_like(theirs, opened, dataset, signature)
     if given.check and not settings.data.multi_label:
         _require_usual_reading(opened, dataset, signature, given, progress, seed=settings.seed)
     with building_folder(Path(os.path.abspath(path)), replace=False) as folder:  # no --resume: whole or nothing
@@ -145,14 +146,18 @@ def _sized(settings: Any, model: Any, pairs: list[str]) -> Any:
     return apply(settings, {"data.size": int(shape[1])})
 
 
-def _require_same_model(theirs: Any, ours: Any, dataset: Dataset, signature: Signature) -> None:
-    """Raise InputError if the model fails on samples of the data, or computes something else in float32."""
+def _require_like(theirs: Any, ours: Any, dataset: Dataset, signature: Signature) -> None:
+    """Raise InputError unless `ours` computes what `theirs` does, and for one image the same as among others."""
     raws = _some(dataset, seed=0)[0][:_COMPARED]
-    hint = "Rescale the pixels to floats first: arithmetic on whole numbers is not exported."
-    rule = "must compute in float32 what it does as it was saved"
-    require_same(
-        _outputs(theirs, raws, signature), _outputs(ours, raws, signature), "model: outputs", rule, hint, limit=_SAME
-    )
+    found = _outputs(ours, raws, signature)
+    if theirs is not ours:
+        rule = "must compute in float32 what it does as it was saved"
+        hint = "Rescale the pixels to floats first: arithmetic on whole numbers is not exported."
+        require_same(_outputs(theirs, raws, signature), found, "model: outputs", rule, hint, limit=_SAME)
+    alone = np.concatenate([_outputs(ours, raws[i : i + 1], signature) for i in range(min(2, len(raws)))])
+    rule = "must be the same for one image as for the same among others"
+    hint = "A file reads one image at a time: leave axis 0, the batch, out of what the layers work on."
+    require_same(found[: len(alone)], alone, "model: outputs", rule, hint, limit=_ALONE)
 
 
 def _as_it_ends(model: Any, dataset: Dataset, signature: Signature, progress: Progress) -> Signature:

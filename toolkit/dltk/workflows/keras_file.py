@@ -55,8 +55,9 @@ def _load(file: Path, path: Path) -> Any:
         raise InputError(
             path, "must be a Sequential or functional model with a known input shape", type(model).__name__
         )
-    if len(model.inputs) == len(model.outputs) == 1 and isinstance(getattr(model, "input", None), list | tuple):
-        # Keras 2 wrote a lone input as a list; Keras 3 then warns whenever the model is called with the tensor itself.
+    ends = (getattr(model, "input", None), getattr(model, "output", None))
+    if len(model.inputs) == len(model.outputs) == 1 and any(isinstance(end, list | tuple | dict) for end in ends):
+        # Keras 2 wrote a lone input as a list, and people name theirs; Keras 3 then takes the tensor itself no more.
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     return model
 
