@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
-
-import numpy as np
 
 from dltk.base.cachedir import cache_folder
 from dltk.base.entries import keep, opened
@@ -19,6 +16,8 @@ from dltk.compress.ranges import input_digest
 from dltk.compress.repair import repaired
 from dltk.edge.manifest import LARGEST_FILE
 from dltk.edge.signature import Signature
+from dltk.models.canonical import plain
+from dltk.models.digest import Use, wiring_digest
 from dltk.twin.graph import Graph
 
 __all__ = ["PAIRS", "Target", "emit", "graph_digest", "targets"]
@@ -152,14 +151,13 @@ def _as_signed(graph: Graph, signature: Signature) -> Graph:
 
 
 def graph_digest(graph: Graph) -> str:
-    """SHA-256 over layers, calls and weights."""
-    parts = [f"{item.name} {item.shape} {item.dtype}" for item in graph.inputs]
-    for name, layer in graph.layers.items():
-        config = json.dumps({key: repr(value) for key, value in layer.config.items()}, sort_keys=True)
-        weights = " ".join(sha256(np.ascontiguousarray(weight).tobytes()) for weight in layer.weights)
-        parts.append(f"{name} {layer.kind} {config} {weights}")
-    parts += [f"{call.layer} {call.args!r} {dict(call.kwargs)!r} {call.outputs}" for call in graph.calls]
-    return sha256("\n".join([*parts, *graph.outputs]).encode())
+    """SHA-256 over layers, calls and weights, and over their names: plans know tensors and layers by them."""
+    layers: dict[Hashable, Any] = {
+        name: [name, layer.kind, plain(layer.config), plain(layer.weights)] for name, layer in graph.layers.items()
+    }
+    uses = [Use(call.layer, [call.outputs, call.args, dict(call.kwargs)], call.outputs) for call in graph.calls]
+    inputs = [(item.name, [item.name, plain(item.shape), item.dtype]) for item in graph.inputs]
+    return wiring_digest(inputs, layers, uses, graph.outputs, lambda value: getattr(value, "tensor", None))
 
 
 def _key(graph: Graph, signature: Signature, target: Target, plan: QuantizationPlan | None) -> str:

@@ -23,16 +23,16 @@ from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Split
 from dltk.edge.families import family
 from dltk.edge.signature import Signature
+from dltk.models.digest import model_digest
 from dltk.training.ahead import ahead
 from dltk.training.backend import tf
 from dltk.training.views import PLAIN, Views
-from dltk.training.weights import digest
 
 __all__ = ["Frozen", "cached_outputs", "model_inputs", "runner"]
 
 BATCH = 64  # fixed: another batch size could change a last bit, and with it what a cache holds
 _FLOAT16_OVER = 4_000_000_000  # bytes
-_VERSION = 1  # of what is kept; a new one when the computation changes
+_VERSION = 2  # of what is kept; a new one when the computation changes
 
 
 def model_inputs(model: Any, raws: NDArray[Any], signature: Signature) -> list[NDArray[Any]]:
@@ -68,8 +68,8 @@ class Frozen:
 
     @cached_property
     def digest(self) -> str:
-        """Of layers and weights, and of what is given: models of the same layers may give another one's."""
-        found = digest(self.model)
+        """Of the model, and of what it is said to give."""
+        found = model_digest(self.model)
         return sha256(canonical_json([found, self._given])) if self._given else found
 
     @cached_property

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import canonical_json, sha256
 from dltk.training.backend import tf
 from dltk.training.counter import derive
 from dltk.training.optimizers import is_keras3
 
-__all__ = ["Average", "digest", "is_kernel", "pack", "put", "seed_dropout", "snapshot", "unpack"]
+__all__ = ["Average", "is_kernel", "pack", "put", "seed_dropout", "snapshot", "unpack"]
 
 
 def snapshot(variables: Iterable[Any]) -> list[NDArray[Any]]:
@@ -45,19 +44,6 @@ def unpack(group: str, state: Mapping[str, NDArray[Any]], like: Sequence[Any]) -
         rule = f"must hold {len(like)} arrays of {group!r} that fit this model"
         raise InputError("checkpoint", rule, f"{len(found)} arrays", "Start again without --resume.")
     return found
-
-
-def digest(model: Any) -> str:
-    """SHA-256 over the layers' settings and every weight: equal digests, equal answers."""
-    parts = [canonical_json([_settings(layer) for layer in model.layers])]
-    parts += [np.ascontiguousarray(value).tobytes() for value in model.get_weights()]
-    return sha256(b"".join(sha256(part).encode() for part in parts))
-
-
-def _settings(layer: Any) -> str:
-    """Class and settings without the name, which counts up within a process."""
-    config = {key: value for key, value in layer.get_config().items() if key != "name"}
-    return f"{type(layer).__name__} {sorted((key, repr(value)) for key, value in config.items())}"
 
 
 def is_kernel(variable: Any) -> bool:
