@@ -12,6 +12,7 @@ import click
 from dltk.base.errors import LimitError, UsageError
 from dltk.cli import options
 from dltk.cli.console import progress
+from dltk.cli.interrupted import resumable
 
 if TYPE_CHECKING:
     from dltk.edge.device import Device
@@ -101,8 +102,12 @@ def compress(
     python = options.python_of(host, remote_python)
     if host is not None and limits.latency is None:
         raise UsageError("--host", "measures for --max-latency, which is not given", host, "Give --max-latency 5ms.")
+    target = Path(out or f"{run}-compressed")
     try:
-        with _device(host, python) as device:  # before TensorFlow is loaded: it may be out of reach
+        with (
+            resumable(lambda: target),
+            _device(host, python) as device,
+        ):  # before TensorFlow is loaded: it may be out of reach
             from dltk import workflows
 
             made = workflows.compress(
@@ -119,7 +124,7 @@ def compress(
     except LimitError as fault:
         if not isinstance(fault.measured, dict) or "search" not in fault.measured:
             raise
-        _show(Path(out or f"{run}-compressed"), fault.measured, as_json)
+        _show(target, fault.measured, as_json)
         raise LimitError(fault.where, fault.rule, fault.received, fault.hint) from fault
     _show(made.run.path, made.report, as_json)
 

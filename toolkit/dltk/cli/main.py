@@ -10,6 +10,7 @@ import click
 
 from dltk.base.errors import did_you_mean
 from dltk.cli.boundary import end_cleanly_on_sigterm, error_boundary
+from dltk.cli.interrupted import remember
 from dltk.cli.native_log import hide_native_log
 
 __all__ = ["COMMANDS", "cli", "main"]
@@ -56,7 +57,10 @@ class _LazyGroup(click.Group):
 
     def make_context(self, *given: Any, **named: Any) -> click.Context:
         with error_boundary():  # Ctrl-C counts from here on
-            return super().make_context(*given, **named)
+            words = tuple(given[1] if len(given) > 1 else named["args"])  # parsing empties the list
+            context = super().make_context(*given, **named)
+            remember(context, words)
+            return context
 
     def invoke(self, ctx: click.Context) -> object:
         with error_boundary():

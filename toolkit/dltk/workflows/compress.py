@@ -27,7 +27,7 @@ from dltk.workflows.chain import Chain
 from dltk.workflows.findings import findings
 from dltk.workflows.finish import finish_run, refreshed
 from dltk.workflows.keras_file import open_keras
-from dltk.workflows.measure import evaluation, measure, planned_files, reference_outputs
+from dltk.workflows.measure import evaluation, line, measure, planned_files, reference_outputs
 from dltk.workflows.search import Search, misses_on_test, require_decidable, require_met
 
 __all__ = ["Compressed", "compress"]
@@ -263,4 +263,5 @@ def _measured(made: Run, candidate: Candidate, bench: Workbench) -> list[dict[st
             found = measure(graph, signature, target, plan, samples, gate=Gate(), seed=bench.seed, device=bench.device)
             rows.append(found.row())
             bar.advance(1, target.file)
+            bench.progress.say(line(rows[-1]))
     return rows

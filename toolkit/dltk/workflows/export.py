@@ -29,7 +29,7 @@ from dltk.validate import Gate, micro_runtime
 from dltk.workflows.card import licenses, model_card, report_page
 from dltk.workflows.findings import carried
 from dltk.workflows.keras_file import open_keras
-from dltk.workflows.measure import Evaluation, Measured, agreement, evaluation, measure, reference_outputs
+from dltk.workflows.measure import Evaluation, Measured, agreement, evaluation, line, measure, reference_outputs
 from dltk.workflows.micro import on_micro
 
 __all__ = ["Exported", "export"]
@@ -109,6 +109,7 @@ def export(
         for item in wanted:
             found.append(measure(graph, signature, item, plan, samples, gate=gate, seed=settings.seed))
             bar.advance(1, item.file)
+            progress.say(line(found[-1].row()))
     whole = Path(os.path.abspath(target))  # `.` has a name, too
     name = whole.stem if archive else whole.name
     proof, sources = _golden(model, samples, signature, golden, synthetic), dict[str, bytes]()
