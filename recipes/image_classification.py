@@ -7,7 +7,7 @@ First the head alone learns, on features that are computed once; then the top of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from dltk.recipe import (
     Augment,
@@ -38,6 +38,19 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Tune(Fit):
+    """As `Fit`; what is left at its default is settled by the number of images, see docs/measurements.md."""
+
+    by_count: bool = setting(
+        True, "few images: many small, averaged steps; very few: none. Not where other settings of tune are given"
+    )
+
+
+_FEW = Fit(epochs=10, batch_size=32, learning_rate=1e-4, warmup=1.0, average=0.98)
+_LEAST, _MANY = 35, 500  # training images per class: from the first on `tune` helps, from the second on as it is
+
+
+@dataclass(frozen=True)
 class Settings:
     """`head` trains on the frozen backbone, then `tune` from the backbone's cut on; tune.epochs=0 leaves it out."""
 
@@ -47,7 +60,7 @@ class Settings:
     # On cached features an epoch costs next to nothing; few samples make few steps an epoch: many epochs, and a stop.
     head: Fit = field(default_factory=lambda: Fit(epochs=60, batch_size=32, learning_rate=5e-3, patience=15))
     # A small part of the head's rate, warmed up: the backbone's weights are good already.
-    tune: Fit = field(default_factory=lambda: Fit(epochs=5, learning_rate=2e-4, warmup=1.0))
+    tune: Tune = field(default_factory=lambda: Tune(epochs=5, learning_rate=2e-4, warmup=1.0))
     augment: Augment = field(default_factory=lambda: Augment(views=2, flip=True))
     calibration: Calibration = field(default_factory=Calibration)
     compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
@@ -74,13 +87,26 @@ def build(settings: Settings, contract: Contract) -> Built:
     start = keras.initializers.GlorotUniform(seed=settings.seed)
     logits = layers.Dense(contract.output_size, kernel_initializer=start, name="logits")(x)
     phases = [Phase("head", settings.head, frozen_through="pool")]
-    if settings.tune.epochs:
+    tune, notes = _tune(settings.tune, contract)
+    if tune.epochs:
         cut = settings.model.unfreeze_after or backbone.unfreeze_after
-        phases.append(Phase("tune", settings.tune, frozen_through=cut))
+        phases.append(Phase("tune", tune, frozen_through=cut))
     reverse = ({"op": "reverse_channels"},) if backbone.scale.reverse_channels else ()
     scale = {"op": "scale", "multiply": list(backbone.scale.multiply), "add": list(backbone.scale.add)}
     model = keras.Model(backbone.inputs, logits, name=settings.model.backbone)
-    return Built(model, tuple(phases), (*reverse, scale), notes={"weights": backbone.source})
+    return Built(model, tuple(phases), (*reverse, scale), notes={"weights": backbone.source, **notes})
+
+
+def _tune(asked: Tune, contract: Contract) -> tuple[Fit, dict[str, str]]:
+    """How the second phase goes, and a note where the number of images settled it."""
+    given = Fit(**{name: value for name, value in asdict(asked).items() if name != "by_count"})
+    default, count = Settings().tune, contract.facts.get("samples_per_class", _MANY)
+    if asked != default or count >= _MANY:
+        return given, {}
+    images, other = f"{count:.0f} training images per class", "--set tune.by_count=false takes the usual settings"
+    if count < _LEAST:
+        return Fit(epochs=0), {"tune": f"off, {images}; {other}"}
+    return _FEW, {"tune": f"{_FEW.epochs} epochs of small, averaged steps, {images}; {other}"}
 
 
 def _check(settings: Settings) -> None:

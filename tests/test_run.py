@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from dltk.base.errors import InputError
+from dltk.edge.archive import pack
 from dltk.edge.arrays import npz_bytes, save_npz
+from dltk.edge.integrity import read_manifest
 from dltk.recipe.load import read, resolve
 from dltk.recipe.settings import as_dict
 from dltk.run import Run
@@ -57,6 +59,28 @@ def test_what_is_no_run(tmp_path):
         Run.open(tmp_path)
     with pytest.raises(InputError, match="did not come to its end"):
         Run.open(begun(tmp_path / "run").path)
+
+
+def test_a_bundle_or_a_model_is_said_to_be_one(tmp_path):
+    """Given to `export`, `compress` or `report` in a run's place."""
+    (bundle := tmp_path / "bundle").mkdir()
+    for name in ("manifest.json", "recipe.json"):
+        (bundle / name).write_text("{}")
+    (tmp_path / "bundle.zip").write_bytes(pack({"manifest.json": b"{}"}))
+    (tmp_path / "my model.keras").write_bytes(b"PK\3\4")
+    (tmp_path / "notes.txt").write_text("no run")
+    for name, message in {
+        "bundle": r"must be a run, and is a bundle\. Give the run that it was exported from",
+        "bundle.zip": "must be a run, and is an archive, such as of a bundle",
+        "my model.keras": r"is a model file\. Make a run of it: dltk adopt '.*my model\.keras' --recipe",
+        "notes.txt": "must be a run, and is a file",
+    }.items():
+        for finished in (True, False):
+            with pytest.raises(InputError, match=message):
+                Run.open(tmp_path / name, finished=finished)
+    begun(tmp_path / "run")
+    with pytest.raises(InputError, match=r"received a run, which has none\. Make a bundle of it: dltk export"):
+        read_manifest(tmp_path / "run")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"recipe": "cnn"}', '{"recipe": 1, "recipe": 2}', "nul\0"])

@@ -33,6 +33,7 @@ from recipe_tabular import tabular_beside_gradient_boosting
 from recipe_text import banking77
 from safety import safety
 from shell import ROOT, heading
+from small_sets import small_sets
 from whole import accuracy, int8, memory
 
 from dltk.base.files import write_atomic
@@ -69,6 +70,7 @@ def benchmarks(options: argparse.Namespace) -> Mapping[str, Callable[[], list[Fi
         "int8-cnn": partial(int8, "cnn", **trained),
         "accuracy-mobilenet": partial(accuracy, "mobilenet", **trained),
         "int8-mobilenet": partial(int8, "mobilenet", **trained),
+        "small-sets": partial(small_sets, **trained),
         "others-cnn": partial(others, "cnn", **trained),
         "by-hand-cnn-10k": partial(by_hand, "cnn-10k", **trained),
         "others-mobilenet": partial(others, "mobilenet", **trained),

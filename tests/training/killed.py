@@ -29,7 +29,7 @@ def main(place: str, path: Path) -> None:
         step = PLACES[place] * made.steps + 2
         made.step = _dying(made.step, step)  # type: ignore[method-assign]
     elif place == "evaluation":
-        made.evaluate = _dying(made.evaluate, 4)  # type: ignore[method-assign]
+        made.evaluate = _dying(made.evaluate, 5)  # type: ignore[method-assign]
     elif place == "write":
         os.replace = _dying(os.replace, 2, lambda source, target: os.truncate(source, os.path.getsize(source) // 2))
     else:

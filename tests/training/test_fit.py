@@ -29,14 +29,14 @@ def _train(tmp_path, fit=QUICK, *, made=None, data=None, signature=kit.SIGNATURE
 def test_every_optimizer_learns(name, tmp_path):
     fit = replace(QUICK, optimizer=name, nesterov=True, weight_decay=1e-4)
     history, _ = _train(tmp_path, fit, frozen_through="top")
-    assert history[-1]["loss"] < history[0]["loss"]
+    assert history[-1]["loss"] < history[1]["loss"]
 
 
 @pytest.mark.parametrize("name", ["constant", "step", "exponential", "cosine", "plateau"])
 def test_every_schedule_learns(name, tmp_path):
     fit = replace(QUICK, schedule=name, decay_every=1.0, decay_factor=0.5, warmup=0.5)
     history, trainer = _train(tmp_path, fit, frozen_through="top")
-    assert history[-1]["loss"] < history[0]["loss"]
+    assert history[-1]["loss"] < history[1]["loss"]
     if name == "cosine":  # the rate of the last step, as the optimizer saw it: one part in 1e6 for float32
         last = 0.01 * (1 + np.cos(np.pi * (17 - 3) / 15))
         assert float(trainer._optimizer.learning_rate.numpy()) == pytest.approx(last, rel=1e-6)
@@ -52,12 +52,15 @@ def test_bfloat16_and_class_weights_and_smoothing_train(tmp_path):
     fit = replace(QUICK, precision="mixed_bfloat16", class_weights="balanced", label_smoothing=0.1, l2=1e-3)
     made = kit.model()
     history, _ = _train(tmp_path, fit, made=made)
-    assert history[-1]["loss"] < history[0]["loss"]
+    assert history[-1]["loss"] < history[1]["loss"]
     assert {layer.dtype_policy.name for layer in made.layers} == {"float32"}, "the model itself stays float32"
 
 
 def test_phases_leave_the_frozen_part_alone(tmp_path):
     made, data = kit.model(), kit.dataset()
+    data = replace(
+        data, validation=Split(data.train.store, data.train.rows[:0], data.train.targets[:0])
+    )  # keep the last
     phases = (Phase("head", QUICK, "top"), Phase("tune", QUICK, "cut"), Phase("all", QUICK))
     built = Built(made, phases, kit.SIGNATURE.preprocess)
     seen = [_by_layer(made)]
@@ -99,7 +102,7 @@ def test_cached_features_train_like_the_whole_model(tmp_path):
     single = _train(tmp_path / "2", frozen_through="top", augment=augment, before_step=lambda step: None)[0]
     fresh = _train(tmp_path / "3", frozen_through="top", augment=replace(augment, views=0))[0]
     for name in ("loss", "accuracy", "validation_loss"):
-        figures = [[row[name] for row in history] for history in (fused, single, fresh)]
+        figures = [[row[name] for row in history[1:]] for history in (fused, single, fresh)]
         assert figures[1] == pytest.approx(figures[0], abs=1e-5)
         assert figures[2] == pytest.approx(figures[0], abs=1e-5)
 
@@ -110,9 +113,39 @@ def test_best_weights_are_kept(tmp_path):
     assert trainer._validate()["validation_loss"] == pytest.approx(best["validation_loss"], rel=1e-6)  # float32
 
 
+def test_a_phase_never_ends_worse_than_it_began(tmp_path):
+    """A head that learnt well, then a phase whose rate breaks it: what the first reached stays, to the bit."""
+    made, data = kit.model(), kit.dataset()
+    head, _ = _train(tmp_path / "head", replace(QUICK, epochs=8), made=made, data=data)
+    before = kit.weights(made)
+    fit = Fit(epochs=2, batch_size=16, optimizer="sgd", learning_rate=3.0, schedule="constant", average=0.5)
+    history, trainer = _train(tmp_path / "tune", fit, made=made, data=data, name="tune", frozen_through="cut")
+    assert trainer.kept == 0
+    assert history[0]["validation_accuracy"] == max(row["validation_accuracy"] for row in head)
+    assert all(row["validation_accuracy"] < history[0]["validation_accuracy"] for row in history[1:])
+    assert kit.same(kit.weights(made), before)
+    resumed = FitTrainer(made, data, kit.SIGNATURE, fit, seed=3, name="tune", frozen_through="cut")
+    run(resumed, checkpoint=kit.checkpoint(tmp_path / "tune"), resume=True)
+    assert (resumed.kept, kit.same(kit.weights(made), before)) == (0, True)
+
+
+def test_weights_at_the_start_that_lack_what_the_training_is_for_are_not_kept(tmp_path):
+    _, trainer = _train(tmp_path, replace(QUICK, learning_rate=0.0), start_counts=False)
+    assert trainer.kept == 1
+    _, trainer = _train(tmp_path / "none", replace(QUICK, learning_rate=0.0), frozen_through="pool")
+    assert trainer.kept == 0
+
+
+def test_validation_samples_that_are_not_finite_are_named_before_the_first_epoch(tmp_path):
+    data, signature = _series()
+    data.validation.store[data.validation.rows[1]] = np.nan
+    with pytest.raises(LimitError, match=r"before the first epoch.*In the validation split: Samples \d+ hold values"):
+        _train(tmp_path, made=_forecaster(), data=data, signature=signature)
+
+
 def test_early_stopping(tmp_path):
     history, _ = _train(tmp_path, replace(QUICK, epochs=50, learning_rate=0.0, patience=2), frozen_through="top")
-    assert len(history) == 3
+    assert history[-1]["epoch"] == 3
 
 
 def test_before_step_is_called_with_every_step(tmp_path):
@@ -161,8 +194,8 @@ def test_several_labels_a_sample(tmp_path):
     fit = replace(QUICK, class_weights="balanced", label_smoothing=0.05)
     data = kit.dataset(multi_label=True)
     history, _ = _train(tmp_path, fit, data=data, signature=signature, augment=Augment(mixup=0.2))
-    assert history[-1]["loss"] < history[0]["loss"]
-    assert "accuracy" not in history[0]
+    assert history[-1]["loss"] < history[1]["loss"]
+    assert "accuracy" not in history[1]
 
 
 def _series():
@@ -203,7 +236,7 @@ def test_a_student_learns_from_the_answers_to_the_views_it_sees(tmp_path):
     assert not np.array_equal(taught.logits(0), taught.logits(1))
     for number, cut in enumerate((None, "top")):
         history, _ = _train(tmp_path / str(number), augment=augment, teacher=taught, frozen_through=cut)
-        assert history[-1]["loss"] < history[0]["loss"]
+        assert history[-1]["loss"] < history[1]["loss"]
 
 
 def test_a_teacher_is_copied_when_the_student_is_the_teacher(tmp_path):
@@ -212,7 +245,7 @@ def test_a_teacher_is_copied_when_the_student_is_the_teacher(tmp_path):
     taught = cached_teacher(made, kit.dataset(), kit.SIGNATURE, seed=3, weight=1.0)
     fit = replace(QUICK, epochs=1, learning_rate=0.0)
     history, _ = _train(tmp_path, fit, made=_without_dropout(made), teacher=taught)
-    assert history[0]["loss"] == pytest.approx(0.0, abs=1e-6)
+    assert history[1]["loss"] == pytest.approx(0.0, abs=1e-6)
 
 
 def _without_dropout(made):
@@ -235,7 +268,7 @@ def test_a_tf_keras_model_trains_and_repeats_to_the_bit(tmp_path):
         history, _ = _train(tmp_path / str(number), replace(kit.EVERYTHING, epochs=2, learning_rate=0.02), made=made)
         runs.append(made)
     assert kit.same(*map(kit.weights, runs))
-    assert history[-1]["loss"] < history[0]["loss"]
+    assert history[-1]["loss"] < history[1]["loss"]
     with pytest.raises(InputError, match="precision"):
         FitTrainer(made, kit.dataset(), kit.SIGNATURE, replace(QUICK, precision="mixed_bfloat16"), seed=0)
     with pytest.raises(InputError, match="needs a Keras 3 model"):
@@ -250,7 +283,7 @@ def test_a_tf_keras_model_resumes_to_the_bit(tmp_path):
     whole, stopped, resumed = (kit.model(library=tf_keras) for _ in range(3))
     _train(tmp_path / "whole", fit, made=whole)
     trainer = FitTrainer(stopped, kit.dataset(), kit.SIGNATURE, fit, seed=3)
-    trainer.done = lambda history: len(history) == 1
+    trainer.done = lambda history: len(history) == 2
     run(trainer, checkpoint=kit.checkpoint(tmp_path / "stopped"))
     again = FitTrainer(resumed, kit.dataset(), kit.SIGNATURE, fit, seed=3)
     run(again, checkpoint=kit.checkpoint(tmp_path / "stopped"), resume=True)

@@ -52,7 +52,7 @@ def test_the_generator_learns_the_brightness_of_the_images(tmp_path):
     """Untrained, tanh is 0 on average; the images lie around 115 of 255, with every channel alike."""
     trainer = _trainer(Fit(epochs=12, batch_size=16, learning_rate=5e-3, schedule="constant"))
     history = run(trainer, checkpoint=tmp_path / "fit.npz")
-    assert {"loss", "discriminator_loss", "generator_loss", "validation_loss"} <= set(history[0])
+    assert {"loss", "discriminator_loss", "generator_loss", "validation_loss"} <= set(history[1])
     real = kit.dataset().train.store.std()
     made = np.asarray(trainer._models[0](np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)))
     assert (made * 127.5).std() == pytest.approx(real, rel=0.6)  # untrained it is a fifth of the images' spread
@@ -64,7 +64,7 @@ def test_resume_is_exact(tmp_path, adversarial):
     """Spectral norms too: their vectors are variables. With a penalty the generator's turn does not start anew."""
     whole, stopped, resumed = (_trainer(adversarial=adversarial) for _ in range(3))
     run(whole, checkpoint=tmp_path / "whole.npz")
-    stopped.done = lambda history: len(history) == 2
+    stopped.done = lambda history: len(history) == 3
     run(stopped, checkpoint=tmp_path / "fit.npz")
     run(resumed, checkpoint=tmp_path / "fit.npz", resume=True)
     for one, other in zip(whole._models, resumed._models, strict=True):

@@ -55,6 +55,23 @@ def test_plateau_lowers_the_rate_when_nothing_gets_better():
     assert factors == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
 
 
+def test_the_start_competes_for_best_but_patience_counts_own_epochs():
+    selection = Selection(_fit("constant", patience=2))
+    assert selection.take(-1, (0.9, -0.1), ["start"])
+    for epoch, score in enumerate((0.5, 0.6, 0.7)):
+        assert not selection.take(epoch, (score, -1.0), ["own"])
+        assert not selection.exhausted(epoch + 1)
+    assert (selection.values, selection.kept) == (["start"], 0)
+    restored = Selection(_fit("constant", patience=2))
+    restored.restore({"selection": selection.numbers()}, selection.values)
+    for each in (selection, restored):
+        assert not each.take(3, (0.65, -1.0), ["own"])
+        assert not each.exhausted(4)
+        assert not each.take(4, (0.9, -0.1), ["own"]), "of equal ones the earlier stays"
+        assert each.take(5, (0.9, -0.05), ["own"])
+        assert each.kept == 6
+
+
 def test_patience_counts_epochs_without_progress():
     selection = Selection(_fit("constant", patience=2))
     assert selection.take(0, (0.5, -1.0), [1])

@@ -23,7 +23,7 @@ from dltk.base.terminal import json_text, plain
 from dltk.cli.options import write
 from dltk.cli.usage import as_usage
 
-__all__ = ["INTERRUPTED", "TERMINATED", "Unmet", "end_cleanly_on_sigterm", "error_boundary"]
+__all__ = ["INTERRUPTED", "TERMINATED", "Kept", "Unmet", "end_cleanly_on_sigterm", "error_boundary"]
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -45,6 +45,20 @@ class Unmet(Exception):
     def __init__(self, fault: LimitError, value: Mapping[str, Any], text: str) -> None:
         super().__init__(str(fault))
         self.fault, self.value, self.text = fault, value, text
+
+
+class Kept(Exception):
+    """A command was stopped, and what it has done so far can be gone on with.
+
+    Args:
+        code: 130 or 143.
+        where: the folder that stands there.
+        command: what goes on with it.
+    """
+
+    def __init__(self, code: int, where: Path, command: str) -> None:
+        super().__init__(f"Kept in {where}; go on with: {command}")
+        self.code, self.where, self.command = code, where, command
 
 
 @contextmanager
@@ -75,6 +89,11 @@ def error_boundary(words: Sequence[str] = ()) -> Iterator[None]:
             raise
         _let_go_of_stdout()
         raise _ended(known_disk, as_json) from fault
+    except Kept as stop:
+        said = "interrupted" if stop.code == INTERRUPTED else "terminated"
+        click.echo(plain(str(stop)), err=True)
+        _document({"error": said, "where": str(stop.where), "hint": stop.command, "code": stop.code}, as_json)
+        raise click.exceptions.Exit(stop.code) from stop
     except KeyboardInterrupt as interrupt:
         click.echo("Interrupted; nothing half-written is left.", err=True)
         _document({"error": "interrupted", "where": _command(words), "hint": "", "code": INTERRUPTED}, as_json)

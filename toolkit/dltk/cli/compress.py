@@ -13,6 +13,7 @@ from dltk.base.errors import LimitError, UsageError
 from dltk.cli import options
 from dltk.cli.boundary import Unmet
 from dltk.cli.console import progress
+from dltk.cli.interrupted import resumable
 from dltk.cli.usage import Keys, Suggesting
 
 if TYPE_CHECKING:
@@ -113,8 +114,12 @@ def compress(
     python = options.python_of(host, remote_python)
     if host is not None and limits.latency is None:
         raise UsageError("--host", "measures for --max-latency, which is not given", host, "Give --max-latency 5ms.")
+    target = Path(out or f"{run}-compressed")
     try:
-        with _device(host, python) as device:  # before TensorFlow is loaded: it may be out of reach
+        with (
+            resumable(lambda: target),
+            _device(host, python) as device,
+        ):  # before TensorFlow is loaded: it may be out of reach
             from dltk import workflows
 
             made = workflows.compress(
@@ -132,7 +137,7 @@ def compress(
     except LimitError as fault:
         if not isinstance(fault.measured, dict) or "search" not in fault.measured:
             raise
-        found = _found(Path(out or f"{run}-compressed"), fault.measured)
+        found = _found(target, fault.measured)
         raise Unmet(fault, found, _text(found)) from fault
     found = _found(made.run.path, made.report)
     options.show(found, _text(found), as_json)

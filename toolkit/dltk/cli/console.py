@@ -33,7 +33,7 @@ class Console:
 
     @contextmanager
     def bar(self, label: str, total: int) -> Iterator[Bar]:
-        """A bar of `total` steps; one inside another stands below it."""
+        """A bar of `total` steps, gone when it ends; one inside another stands below it."""
         if not self._bars:
             yield _NoBar()
         elif self._live is not None:
@@ -89,4 +89,4 @@ def _live() -> Any:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    return RichProgress(*columns, console=RichConsole(stderr=True))
+    return RichProgress(*columns, console=RichConsole(stderr=True), transient=True)  # what stays is lines

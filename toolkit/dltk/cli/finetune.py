@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dltk.cli import options
+from dltk.cli.interrupted import resumable
 from dltk.cli.usage import Suggesting
 
 __all__ = ["finetune"]
@@ -41,7 +42,11 @@ def finetune(
     from dltk import workflows  # loads NumPy and, once all is checked, TensorFlow
     from dltk.cli.console import progress
     from dltk.cli.summary import summary, summary_text
+    from dltk.workflows.finetune import run_folder
 
-    made = workflows.finetune(recipe, data=data, run=run, set=pairs, smoke=smoke, resume=resume, progress=progress())
+    with resumable(lambda: run_folder(recipe, run)):
+        made = workflows.finetune(
+            recipe, data=data, run=run, set=pairs, smoke=smoke, resume=resume, progress=progress()
+        )
     found = summary(made)
     options.show(found, summary_text(found), as_json)

@@ -10,6 +10,7 @@ import click
 
 from dltk.base.errors import UsageError, did_you_mean
 from dltk.cli.boundary import end_cleanly_on_sigterm, error_boundary
+from dltk.cli.interrupted import remember, typed
 from dltk.cli.native_log import hide_native_log
 
 __all__ = ["COMMANDS", "cli", "main"]
@@ -29,7 +30,6 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # name -> "module:command" and the 
     "cache": ("dltk.cli.cache:cache", "List or clear dltk's cache."),
 }
 
-_WORDS = "dltk.words"
 # What other tools call a command of ours.
 _ELSEWHERE: Mapping[str, str] = {
     "train": "finetune",
@@ -84,11 +84,11 @@ class _LazyGroup(click.Group):
         words = tuple(args)
         with error_boundary(words):  # Ctrl-C counts from here on
             ctx = super().make_context(info_name, args, *given, **named)
-        ctx.meta[_WORDS] = words
+        remember(ctx, words)
         return ctx
 
     def invoke(self, ctx: click.Context) -> object:
-        with error_boundary(ctx.meta[_WORDS]):
+        with error_boundary(typed(ctx)):
             return super().invoke(ctx)
 
 

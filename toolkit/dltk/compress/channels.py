@@ -26,6 +26,7 @@ from dltk.compress.retrain import (
 )
 from dltk.compress.settle import settle
 from dltk.compress.surgery import cut, macs_left
+from dltk.compress.worth import judged
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
 
@@ -75,11 +76,13 @@ def channels(candidate: Candidate, settings: Channels, bench: Workbench) -> Outc
     require_layers(settings.keep_layers, graph, "--step channels:keep_layers=")
     start = couple(graph, keep=settings.keep_layers)
     before = profile(rebuild(graph))
-    model, history = _shrunk(graph, before.macs, settings, bench)
+    model, history, trainer = _shrunk(graph, before.macs, settings, bench)
     if model is None:
         listed = tuple(_skipped(graph, graph, start))
         return Outcome(candidate, (), listed, {}, ("no channel can go: the model stays as it is",))
     after, final = profile(model), read(model)
+    last = [row for row in history if row["phase"] == trainer.name]
+    came_to, worse = judged(trainer, last, candidate, settings, bench)
     figures = {
         "epochs": history,
         "groups": _groups(start, couple(final, keep=settings.keep_layers)),
@@ -88,21 +91,22 @@ def channels(candidate: Candidate, settings: Channels, bench: Workbench) -> Outc
         "macs_before": before.macs,
         "macs_after": after.macs,
         "uncounted": list(after.uncounted),
+        **came_to,
     }
     skipped = tuple(_skipped(graph, final, start))
     left = {item.layer for item in skipped}
     changed = tuple(name for name in graph.layers if name not in left)
-    return Outcome(Candidate(model), changed, skipped, figures, _warnings(settings, bench))
+    return Outcome(Candidate(model), changed, skipped, figures, (*_warnings(settings, bench), *worse))
 
 
-def _shrunk(graph: Graph, macs: int, settings: Channels, bench: Workbench) -> tuple[Any, list[dict[str, Any]]]:
-    """(the trained Keras 3 model after all rounds, its history); None for the model where nothing can go."""
+def _shrunk(graph: Graph, macs: int, settings: Channels, bench: Workbench) -> tuple[Any, list[dict[str, Any]], Any]:
+    """(the trained Keras 3 model, its history, the last round's trainer); None for the model where nothing can go."""
     from dltk.training import run
     from dltk.training.features import model_inputs
     from dltk.twin.keras3 import rebuild
     from dltk.twin.read import read
 
-    model, history = None, list[dict[str, Any]]()
+    model, trainer, history = None, None, list[dict[str, Any]]()
     samples = model_inputs(bench.source, bench.calibration(0), bench.signature)
     for number in range(settings.iterations):
         smaller = _cut(graph, macs, settings, bench, number)
@@ -119,7 +123,7 @@ def _shrunk(graph: Graph, macs: int, settings: Channels, bench: Workbench) -> tu
         graph = read(model)
     for number in range(settings.iterations - 1):
         _checkpoint(settings, bench, number).unlink(missing_ok=True)
-    return model, history
+    return model, history, trainer
 
 
 def _checkpoint(settings: Channels, bench: Workbench, number: int) -> Path:

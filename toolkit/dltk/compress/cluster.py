@@ -16,6 +16,7 @@ from dltk.compress.forms import PRUNED, form_of
 from dltk.compress.inputs import graph_inputs
 from dltk.compress.recast import Recast, recast, take_trained
 from dltk.compress.retrain import Retrain, require_float, require_layers, require_targets, trainer_for, why_not
+from dltk.compress.worth import judged
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Layer
 from dltk.twin.table import row
@@ -64,8 +65,9 @@ def cluster(candidate: Candidate, settings: Cluster, bench: Workbench) -> Outcom
     trainer = trainer_for(twin, settings, bench, name="cluster")
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
     take_trained(made, layers)
-    figures = {"epochs": history, "clusters": _reached(made.model, changed)}
-    return Outcome(Candidate(made.model), changed, listed, figures)
+    came_to, worse = judged(trainer, history, candidate, settings, bench)
+    figures = {"epochs": history, "clusters": _reached(made.model, changed), **came_to}
+    return Outcome(Candidate(made.model), changed, listed, figures, worse)
 
 
 def _why_not(layer: Layer, settings: Cluster) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dltk.base.errors import InputError, did_you_mean
@@ -11,6 +11,7 @@ from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.retrain import Retrain, require_float, require_targets, trainer_for
 from dltk.compress.settle import freeze_norms, holds_foreign
 from dltk.compress.students import FORMS, make_student
+from dltk.compress.worth import judged
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
 
@@ -62,7 +63,9 @@ def distil(candidate: Candidate, settings: Distil, bench: Workbench) -> Outcome:
     hints = _hints(student, bench.source, settings, bench)
     trainer = trainer_for(student, settings, bench, name="distil", hints=hints)
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
-    return _outcome(student, read(student), teacher, settings, history)
+    found = _outcome(student, read(student), teacher, settings, history)
+    came_to, worse = judged(trainer, history, candidate, settings, bench)
+    return replace(found, figures={**found.figures, **came_to}, warnings=(*found.warnings, *worse))
 
 
 def _hints(student: Any, source: Any, settings: Distil, bench: Workbench) -> Any:

@@ -18,6 +18,7 @@ from dltk.compress.retrain import (
     trainer_for,
     why_not,
 )
+from dltk.compress.worth import judged
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
@@ -78,7 +79,9 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
     model = _carried(candidate.model, wrapped)
     reached = {name: float((layer.values() == 0).mean()) for name, layer in masked.items()}
-    return Outcome(Candidate(model), changed, listed, {"epochs": history, "sparsity": reached}, _warnings(plan))
+    came_to, worse = judged(trainer, history, candidate, settings, bench)
+    figures = {"epochs": history, "sparsity": reached, **came_to}
+    return Outcome(Candidate(model), changed, listed, figures, (*_warnings(plan), *worse))
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,10 @@ def _trainer(
             for name, layer in masked.items():
                 layer.mask.assign(masks[name])
 
-    return trainer_for(twin, settings, bench, name="prune", before_step=before_step, first_kept=plan.first_kept)
+    # What comes in is not sparse: it is nothing that the step could give.
+    return trainer_for(
+        twin, settings, bench, name="prune", before_step=before_step, first_kept=plan.first_kept, start_counts=False
+    )
 
 
 def _carried(model: Any, wrapped: Mapping[str, Any]) -> Any:

@@ -26,6 +26,7 @@ from dltk.compress.recast import Recast, recast, take_trained
 from dltk.compress.retrain import Retrain, require_targets, trainer_for
 from dltk.compress.scheme import Scheme
 from dltk.compress.ties import native_loops
+from dltk.compress.worth import judged
 from dltk.twin.graph import Graph, Layer
 
 __all__ = ["Trained", "train_quantized"]
@@ -33,11 +34,13 @@ __all__ = ["Trained", "train_quantized"]
 
 @dataclass(frozen=True)
 class Trained:
-    """What quantization-aware training gives: a candidate with its plan, and the history."""
+    """What quantization-aware training gives: a candidate with its plan, the history, and what `judged` found."""
 
     candidate: Candidate
     graph: Graph
     history: list[Any]
+    came_to: Mapping[str, Any]
+    worse: tuple[str, ...]
 
 
 def train_quantized(
@@ -79,7 +82,8 @@ def train_quantized(
     trained = deployed(read(made.model))
     told = dict(plan.calibration) | {"trained": True}
     learnt = replace(plan, tensors=grids.learnt(), weights=weight_scales(trained, scheme), calibration=told)
-    return Trained(Candidate(made.model, learnt), trained, history)
+    came_to, worse = judged(trainer, history, candidate, settings, bench)
+    return Trained(Candidate(made.model, learnt), trained, history, came_to, worse)
 
 
 def _require_shared(graph: Graph) -> None:

@@ -135,7 +135,8 @@ def _trained(candidate: Candidate, settings: Quantize, bench: Workbench, scheme:
         equalize=settings.repair,
         scheme=scheme,
     )
-    return _outcome(made.candidate, made.graph, settings, made.history)
+    found = _outcome(made.candidate, made.graph, settings, made.history)
+    return replace(found, figures={**found.figures, **made.came_to}, warnings=(*found.warnings, *made.worse))
 
 
 def _outcome(candidate: Candidate, graph: Graph, settings: Quantize, history: list[Any]) -> Outcome:

@@ -17,7 +17,16 @@ from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
 
-__all__ = ["Retrain", "require_float", "require_layers", "require_targets", "samples_of", "trainer_for", "why_not"]
+__all__ = [
+    "Retrain",
+    "as_fit",
+    "require_float",
+    "require_layers",
+    "require_targets",
+    "samples_of",
+    "trainer_for",
+    "why_not",
+]
 
 
 _RENEWALS = 20.0  # of batch norm statistics in a training, in time constants
@@ -100,6 +109,7 @@ def trainer_for(
     fit: Fit | None = None,
     before_step: Callable[[int], None] | None = None,
     first_kept: int = 0,
+    start_counts: bool = True,
     hints: Any = None,
 ) -> Any:
     """A `FitTrainer` of `model` (Keras 3, or a tf_keras twin) that learns from labels and the source model's answers.
@@ -107,7 +117,7 @@ def trainer_for(
     Args:
         name: of the phase: checkpoints and progress carry it.
         fit: how the phase goes, where it is more than `settings` says.
-        before_step, first_kept, hints: as FitTrainer takes them.
+        before_step, first_kept, start_counts, hints: as FitTrainer takes them.
     """
     from dltk.training import FitTrainer, cached_teacher
 
@@ -138,6 +148,7 @@ def trainer_for(
         teacher=teacher,
         before_step=before_step,
         first_kept=first_kept,
+        start_counts=start_counts,
         hints=hints,
         progress=bench.progress,
     )

@@ -141,6 +141,9 @@ def _place(path: str | Path) -> Place:
 
 def _manifest(place: Place, verify: Key | None, max_memory: int) -> Manifest:
     if MANIFEST not in place.names:
+        if {"recipe.json", "checkpoints"} & set(place.names):
+            hint = f"Make a bundle of it: dltk export {place.path}."
+            raise InputError(place.path, "a bundle holds a manifest.json", "a run, which has none", hint)
         raise InputError(place.path, "a bundle holds a manifest.json", "none", "Make a bundle with `dltk export RUN`.")
     data = place.read(MANIFEST, LARGEST_MANIFEST)
     if verify is not None:

@@ -34,7 +34,8 @@ class _ImageClassification(SplitTask):
 
     def contract(self, settings: Any, dataset: Dataset) -> Contract:
         side = settings.data.size
-        return Contract({"image": (side, side, 3)}, {"logits": (len(dataset.labels),)})
+        facts = {"samples_per_class": len(dataset.train) / max(1, len(dataset.labels))}
+        return Contract({"image": (side, side, 3)}, {"logits": (len(dataset.labels),)}, facts=facts)
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
         side = settings.data.size

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from dltk.training.harness import run
     from dltk.training.tables import as_text
     from dltk.training.teacher import Teacher, cached_teacher
+    from dltk.training.told import kept_line, kept_of
     from dltk.training.trainer import TRAINERS, Trainer, trainers
+    from dltk.training.validation import validation_of
 
 _HOMES = {  # name -> module; imported when first asked for, since most of them load TensorFlow
     "DqnTrainer": "dqn",
@@ -32,12 +34,15 @@ _HOMES = {  # name -> module; imported when first asked for, since most of them 
     "as_text": "tables",
     "cached_teacher": "teacher",
     "inputs_of": "evaluation",
+    "kept_line": "told",
+    "kept_of": "told",
     "layer_by_layer": "backend",
     "predict_outputs": "evaluation",
     "report": "evaluation",
     "require_tensorflow": "backend",
     "run": "harness",
     "trainers": "trainer",
+    "validation_of": "validation",
 }
 
 __all__ = [
@@ -50,12 +55,15 @@ __all__ = [
     "as_text",
     "cached_teacher",
     "inputs_of",
+    "kept_line",
+    "kept_of",
     "layer_by_layer",
     "predict_outputs",
     "report",
     "require_tensorflow",
     "run",
     "trainers",
+    "validation_of",
 ]
 
 

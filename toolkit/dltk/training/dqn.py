@@ -35,8 +35,8 @@ from dltk.training.optimizers import optimizer
 from dltk.training.players import Players
 from dltk.training.schedules import rate
 from dltk.training.selection import Selection
-from dltk.training.trainer import Row
-from dltk.training.weights import pack, put, seed_dropout, snapshot, unpack
+from dltk.training.trainer import AT_START, Row
+from dltk.training.weights import AGAIN, FORM, pack, put, seed_dropout, snapshot, unpack
 
 __all__ = ["DqnTrainer", "phases"]
 
@@ -127,7 +127,12 @@ class DqnTrainer:
 
     def done(self, history: Sequence[Row]) -> bool:
         """Early stopping."""
-        return self._selection.exhausted(len(history))
+        return self._selection.exhausted(int(history[-1]["epoch"]) if history else 0)
+
+    @property
+    def kept(self) -> int | None:
+        """The epoch, from 1, whose network gained most; 0: the start."""
+        return self._selection.kept
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Both networks, optimizer, memory, best weights. Each epoch begins new episodes: they need none."""
@@ -142,7 +147,7 @@ class DqnTrainer:
         """Put back what `state` gave; InputError if data or settings are not those of the interrupted run."""
         if state["facts"].tobytes().decode() != self._facts:
             rule = "must come from the same data and settings"
-            raise InputError(f"checkpoint of phase {self.name}", rule, hint="Start again without --resume.")
+            raise InputError(f"checkpoint of phase {self.name}", rule, hint=AGAIN)
         found = {group: unpack(group, state, variables) for group, variables in self._groups.items()}
         best = unpack("best", state, self._learner.variables)
         self._memory.restore({name[7:]: array for name, array in state.items() if name.startswith("memory/")})
@@ -161,13 +166,15 @@ class DqnTrainer:
         for part in ("before", "rewards", "after"):
             if not np.isfinite(np.asarray(kept[part], np.float64)).all():
                 return f"The environment {self._environment} gave numbers that are not finite ({part})."
+        if epoch < 0:
+            return AT_START
         now = rate(self._fit, epoch * self.steps, self.steps)
         return f"Likely cause: a learning rate of {now:.3g} is too high; try learning_rate={now / 10:.2g}."
 
     @cached_property
     def _facts(self) -> str:
         return sha256(
-            canonical_json([asdict(self._fit), asdict(self._dqn), self._seed, self.name, self._dataset.digest])
+            canonical_json([FORM, asdict(self._fit), asdict(self._dqn), self._seed, self.name, self._dataset.digest])
         )
 
     @property

@@ -158,13 +158,16 @@ class Feed:
         view = self.views.of_epoch(epoch)
         rows = self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         inputs = self._inputs(rows, view, self._features(self.dataset.train, view))
-        finite = np.all([np.isfinite(array).reshape(len(rows), -1).all(1) for array in inputs], axis=0)
-        if not finite.all():
-            return f"Samples {_some(self.dataset.train.ids[rows[~finite]])} hold values that are not finite."
-        targets = np.asarray(self._targets(rows, view), np.float64)
-        finite = np.isfinite(targets).reshape(len(rows), -1).all(1)
-        if not finite.all():
-            return f"Targets of samples {_some(self.dataset.train.ids[rows[~finite]])} are not finite."
+        return _fault(self.dataset.train.ids[rows], inputs, self._targets(rows, view))
+
+    def validation_fault(self) -> str:
+        """The same of the validation split."""
+        start = 0
+        for inputs, wanted in self.validation():
+            ids = self.dataset.validation.ids[start : start + len(wanted)]
+            if fault := _fault(ids, inputs, wanted):
+                return f"In the validation split: {fault}"
+            start += len(wanted)
         return ""
 
     @cached_property
@@ -223,6 +226,15 @@ class Feed:
             taught = np.zeros(0, np.float32) if self.teacher is None else np.asarray(self.teacher.logits(view))
             self._held = view, (features, tf.constant(targets), tf.constant(taught))
         return self._held[1]
+
+
+def _fault(ids: NDArray[np.int64], inputs: list[Any], targets: Any) -> str:
+    """What is wrong with samples `ids` or their targets, as a sentence; empty if nothing is."""
+    finite = np.all([np.isfinite(array).reshape(len(ids), -1).all(1) for array in inputs], axis=0)
+    if not finite.all():
+        return f"Samples {_some(ids[~finite])} hold values that are not finite."
+    finite = np.isfinite(np.asarray(targets, np.float64)).reshape(len(ids), -1).all(1)
+    return "" if finite.all() else f"Targets of samples {_some(ids[~finite])} are not finite."
 
 
 def _some(ids: NDArray[np.int64]) -> str:

@@ -30,9 +30,10 @@ from dltk.training.schedules import rate
 from dltk.training.selection import Selection
 from dltk.training.step import Step
 from dltk.training.teacher import Teacher
-from dltk.training.trainer import Row
+from dltk.training.trainer import AT_START, Row
+from dltk.training.validation import figures
 from dltk.training.views import views_of
-from dltk.training.weights import Average, pack, put, seed_dropout, snapshot, unpack
+from dltk.training.weights import AGAIN, FORM, Average, pack, put, seed_dropout, snapshot, unpack
 
 __all__ = ["FitTrainer", "phases"]
 
@@ -63,6 +64,7 @@ class FitTrainer:
         teacher: answers to learn from besides the targets; made with the same `seed` and `augment`.
         before_step: called with the number of each step before it is taken; steps then run one by one.
         first_kept: epoch, from 0, from which on weights may be the best ones.
+        start_counts: whether the weights at the start may be the best ones, too.
         hints: the teacher's features to follow; all of `model` must learn then.
 
     Raises:
@@ -72,8 +74,8 @@ class FitTrainer:
     def __init__(
         self, model: Any, dataset: Dataset, signature: Signature, fit: Fit, *, seed: int, name: str = "fit",
         augment: Augmentation | None = None, frozen_through: str | None = None, teacher: Teacher | None = None,
-        before_step: Callable[[int], None] | None = None, first_kept: int = 0, hints: Hints | None = None,
-        progress: Progress = SILENT
+        before_step: Callable[[int], None] | None = None, first_kept: int = 0, start_counts: bool = True,
+        hints: Hints | None = None, progress: Progress = SILENT
     ) -> None:  # fmt: skip
         if not len(dataset.train):
             raise InputError("training split", "must hold samples", 0)
@@ -97,7 +99,7 @@ class FitTrainer:
         self._optimizer = optimizer(fit, model)
         self._optimizer.build(self._trained)
         self._average = Average(self._trained, fit.average) if fit.average else None
-        self._selection = Selection(fit, first_kept=first_kept)
+        self._selection = Selection(fit, first_kept=first_kept, start_counts=start_counts)
         self._step = Step(
             self._learner, self._trained, self._objective, self._optimizer, self._average, teacher, fit,
             frozen_norms=frozen_through is not None, hints=hints
@@ -127,23 +129,31 @@ class FitTrainer:
         return self._step.one(batch.inputs, batch.targets, batch.teacher, rates[0], batch.hints)
 
     def evaluate(self, epoch: int) -> Mapping[str, float]:
-        """Loss, and accuracy where there are single labels, on the validation split; best weights are kept."""
+        """Loss, and accuracy where there are single labels, on the validation split; best weights are kept.
+
+        The weights are judged as they would be saved: averaged ones where there are some, norms as in use.
+        """
         if not len(self._dataset.validation):
             return {}
         trained = snapshot(self._trained) if self._average else []
         if self._average:
             put(self._trained, snapshot(self._average.values))
-        figures = self._validate()
-        accuracy, loss = figures.get("validation_accuracy"), figures["validation_loss"]
+        found = self._validate()
+        accuracy, loss = found.get("validation_accuracy"), found["validation_loss"]
         score = (-loss, 0.0) if accuracy is None else (accuracy, -loss)
         self._selection.take(epoch, score, snapshot(self._learner.variables))
         if self._average:
             put(self._trained, trained)
-        return figures
+        return found
 
     def done(self, history: Sequence[Row]) -> bool:
         """Early stopping."""
-        return self._selection.exhausted(len(history))
+        return self._selection.exhausted(int(history[-1]["epoch"]) if history else 0)
+
+    @property
+    def kept(self) -> int | None:
+        """The epoch, from 1, with the best validation score; 0: the start; None without a validation split."""
+        return self._selection.kept
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Model, optimizer, dropout, average, best weights; the frozen part only as a digest."""
@@ -162,7 +172,7 @@ class FitTrainer:
         """
         if state["facts"].tobytes().decode() != self._facts:
             rule = "must come from the same data, settings and starting weights"
-            raise InputError(f"checkpoint of phase {self.name}", rule, hint="Start again without --resume.")
+            raise InputError(f"checkpoint of phase {self.name}", rule, hint=AGAIN)
         variables = self._learner.variables
         best = unpack("best", state, variables) if any(name.startswith("best/") for name in state) else []
         put(variables, unpack("model", state, variables))
@@ -182,9 +192,12 @@ class FitTrainer:
 
     def explain(self, epoch: int, step: int) -> str:
         """A fault of the samples, else of the learning rate."""
-        if fault := self._feed.fault(epoch, step):
+        if fault := self._feed.fault(epoch, step) if step >= 0 else self._feed.validation_fault():
             return fault
-        here = rate(self._fit, epoch * self._feed.steps + step, self._feed.steps) * self._selection.factor
+        if epoch < 0:
+            return AT_START
+        steps = self._feed.steps
+        here = rate(self._fit, epoch * steps + step % steps, steps) * self._selection.factor
         text = f"Likely cause: a learning rate of {here:.3g} is too high; try learning_rate={here / 10:.2g}"
         text += "" if self._fit.clip_norm else " or clip_norm=1"
         return text + ("." if self._fit.precision == "float32" else " or precision=float32.")
@@ -194,7 +207,7 @@ class FitTrainer:
         """A digest of all that a resumed run must have in common with the interrupted one."""
         teacher = None if self._teacher is None else [self._teacher.temperature, self._teacher.weight]
         augment = None if self._augment is None else asdict(self._augment)
-        parts: list[Any] = [asdict(self._fit), augment, teacher, self._seed, self.name, self._cut]
+        parts: list[Any] = [FORM, asdict(self._fit), augment, teacher, self._seed, self.name, self._cut]
         parts += [dict(self._hints.facts)] if self._hints else []
         return sha256(canonical_json([*parts, self._dataset.digest, self._feed.prefix_digest]))
 
@@ -204,14 +217,7 @@ class FitTrainer:
         return forward
 
     def _validate(self) -> dict[str, float]:
-        losses, right = [], []
-        for inputs, wanted in self._feed.validation():
-            logits = self._objective.logits(self._forward(*map(tf.constant, inputs)))
-            losses.append(self._objective.losses(logits, self._objective.encode(tf.constant(wanted))).numpy())
-            if self._objective.has_classes:
-                right.append(logits.numpy().argmax(-1) == wanted)
-        figures = {"validation_loss": float(np.concatenate(losses).mean(dtype=np.float64))}
-        return figures | ({"validation_accuracy": float(np.concatenate(right).mean())} if right else {})
+        return figures(self._forward, self._objective, self._feed.validation())
 
     def _restart_random_layers(self, epoch: int) -> None:
         """tf_keras dropout draws from hidden state in the compiled function: trace it anew from a seed an epoch."""

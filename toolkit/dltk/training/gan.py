@@ -30,8 +30,8 @@ from dltk.training.backend import tf
 from dltk.training.counter import generator, permutation
 from dltk.training.optimizers import optimizer
 from dltk.training.schedules import rate
-from dltk.training.trainer import Row
-from dltk.training.weights import Average, pack, put, seed_dropout, snapshot, unpack
+from dltk.training.trainer import AT_START, Row
+from dltk.training.weights import AGAIN, FORM, Average, pack, put, seed_dropout, snapshot, unpack
 
 __all__ = ["GanTrainer", "phases"]
 
@@ -158,7 +158,7 @@ class GanTrainer:
         """Put back what `state` gave; InputError if data or settings are not those of the interrupted run."""
         if state["facts"].tobytes().decode() != self._facts:
             rule = "must come from the same data and settings"
-            raise InputError(f"checkpoint of phase {self.name}", rule, hint="Start again without --resume.")
+            raise InputError(f"checkpoint of phase {self.name}", rule, hint=AGAIN)
         found = {group: unpack(group, state, variables) for group, variables in self._groups.items()}
         for group, variables in self._groups.items():
             put(variables, found[group])
@@ -199,12 +199,14 @@ class GanTrainer:
 
     def explain(self, epoch: int, step: int) -> str:
         """The learning rate: images of whole numbers cannot be at fault."""
-        now = rate(self._fit, epoch * self.steps + step, self.steps)
+        if epoch < 0:
+            return AT_START
+        now = rate(self._fit, epoch * self.steps + step % self.steps, self.steps)
         return f"Likely cause: a learning rate of {now:.3g} is too high; try learning_rate={now / 10:.2g}."
 
     @cached_property
     def _facts(self) -> str:
-        parts = [asdict(self._fit), asdict(self._rules), self._seed, self.name, self._dataset.digest]
+        parts = [FORM, asdict(self._fit), asdict(self._rules), self._seed, self.name, self._dataset.digest]
         return sha256(canonical_json(parts))
 
     @property

@@ -15,7 +15,8 @@ from dltk.base.files import write_atomic
 from dltk.base.progress import SILENT, Progress
 from dltk.training import checkpoint as checkpoints
 from dltk.training.checkpoint import Checkpoint
-from dltk.training.trainer import Row, Shows, Trainer
+from dltk.training.told import end_line, epoch_line, epochs_of
+from dltk.training.trainer import Chooses, Row, Shows, Trainer
 
 __all__ = ["run"]
 
@@ -31,7 +32,7 @@ def run(
     samples: Path | None = None,
     progress: Progress = SILENT,
 ) -> list[Row]:
-    """Train `trainer` to its end; returns the history, one row an epoch.
+    """Train `trainer` to its end; returns the history: a row an epoch, and before them one of the weights at the start.
 
     Args:
         checkpoint: file of this phase; replaced atomically after an epoch.
@@ -39,43 +40,106 @@ def run(
         samples: folder for the files that a trainer shows of its progress; made where there are any.
 
     Raises:
-        LimitError: if the loss is no longer finite; the last good checkpoint is kept, `measured` holds the history.
+        LimitError: if a figure or a weight is no longer finite; the last good checkpoint is kept, `measured` holds the
+            history.
         InputError: if the checkpoint is damaged or belongs to another run.
     """
     found = checkpoints.read(checkpoint) if resume else None
-    history: list[Row] = []
     if found is not None:
         trainer.restore(found.state)
-        history = list(found.history)
-        progress.say(f"{trainer.name}: taking up after epoch {len(history)} of {trainer.epochs}")
-    writer = _Writer(checkpoint)
+    training = _Training(trainer, [] if found is None else list(found.history), _Writer(checkpoint), progress)
+    if found is not None:
+        progress.say(f"{trainer.name}: taking up after epoch {training.done} of {trainer.epochs}")
     try:
-        while len(history) < trainer.epochs and not trainer.done(history):
-            history.append(_epoch(trainer, history, writer, progress))
-            _show(trainer, len(history) - 1, samples)  # before the checkpoint: a killed run makes them once more
-            writer.offer(Checkpoint(list(history), trainer.state()))
+        if found is None:
+            training.judge_start()
+        while training.done < trainer.epochs and not trainer.done(training.history):
+            training.epoch()
+            _show(trainer, training.done - 1, samples)  # before the checkpoint: a killed run makes them once more
+            training.keep()
     finally:
-        writer.flush()  # also on NaN and Ctrl-C: what was reached is kept
+        training.writer.flush()  # also on NaN and Ctrl-C: what was reached is kept
     trainer.finish()
-    return history
+    kept = trainer.kept if isinstance(trainer, Chooses) else None
+    progress.say(end_line(trainer.name, training.done, trainer.epochs, kept))
+    return training.history
 
 
-def _epoch(trainer: Trainer, history: list[Row], writer: _Writer, progress: Progress) -> Row:
-    epoch, started = len(history), time.perf_counter()
-    steps: list[Mapping[str, Any]] = []
-    with progress.bar(f"{trainer.name} {epoch + 1}/{trainer.epochs}", trainer.steps) as bar:
-        for batch in trainer.batches(epoch):
-            steps.append(trainer.step(batch))
-            if len(steps) % _SYNC_EVERY == 0:
-                bar.advance(_SYNC_EVERY, _note(steps[-1]))
-                _require_finite(trainer, steps, history, writer)
-        _require_finite(trainer, steps, history, writer)
-        bar.advance(len(steps) % _SYNC_EVERY, _note(steps[-1]) if steps else "")
-        row: Row = {"phase": trainer.name, "epoch": epoch + 1}
-        row |= {name: float(_values(steps, name).mean()) for name in (steps[0] if steps else ())}
-        row |= {name: float(value) for name, value in trainer.evaluate(epoch).items()}
-    row["seconds"] = round(time.perf_counter() - started, 3)
-    return row
+class _Training:
+    """A phase on its way. Nothing that is not finite gets into its history or a checkpoint."""
+
+    def __init__(self, trainer: Trainer, history: list[Row], writer: _Writer, progress: Progress) -> None:
+        self.history, self.writer = history, writer
+        self._trainer, self._progress = trainer, progress
+        self._infinite = set(_infinite(trainer.state()))  # a model may hold such constants, for a mask
+
+    @property
+    def done(self) -> int:
+        """Epochs that are done."""
+        return epochs_of(self.history)
+
+    def judge_start(self) -> None:
+        """The weights that the phase starts from are its epoch 0: they compete for best."""
+        started = time.perf_counter()
+        if figures := self._trainer.evaluate(-1):
+            self._add(figures, started, epoch=0)
+
+    def epoch(self) -> None:
+        """Train and judge one more."""
+        trainer, done, started = self._trainer, self.done, time.perf_counter()
+        steps: list[Mapping[str, Any]] = []
+        with self._progress.bar(f"{trainer.name} {done + 1}/{trainer.epochs}", trainer.steps) as bar:
+            for batch in trainer.batches(done):
+                steps.append(trainer.step(batch))
+                if len(steps) % _SYNC_EVERY == 0:
+                    bar.advance(_SYNC_EVERY, _note(steps[-1]))
+                    self._require_finite(steps)
+            self._require_finite(steps)
+            bar.advance(len(steps) % _SYNC_EVERY, _note(steps[-1]) if steps else "")
+            figures = {name: float(_values(steps, name).mean()) for name in (steps[0] if steps else ())}
+            figures |= trainer.evaluate(done)
+        self._add(figures, started, epoch=done + 1)
+
+    def keep(self) -> None:
+        """Offer a checkpoint of what is done."""
+        state = self._trainer.state()
+        for name in _infinite(state):
+            if name not in self._infinite:
+                epoch = self.history.pop()["epoch"]
+                raise self._lost(f"after epoch {epoch}", "the weights must stay finite", name.partition("/")[0])
+        self.writer.offer(Checkpoint(list(self.history), state))
+
+    def _add(self, figures: Mapping[str, float], started: float, *, epoch: int) -> None:
+        for name, value in figures.items():
+            if not np.isfinite(value):
+                where = f"after epoch {epoch}" if epoch else "before the first epoch"
+                raise self._lost(where, f"{name} must be finite", repr(float(value)), at_start=not epoch)
+        row: Row = {"phase": self._trainer.name, "epoch": epoch} | {key: float(figures[key]) for key in figures}
+        self.history.append(row | {"seconds": round(time.perf_counter() - started, 3)})
+        self._progress.say(epoch_line(self.history, self._trainer.epochs))
+
+    def _require_finite(self, steps: list[Mapping[str, Any]]) -> None:
+        for name in steps[-1] if steps else ():
+            if np.isfinite(_values(steps[-_SYNC_EVERY:], name)).all():
+                continue
+            values = _values(steps, name)
+            step = int(np.flatnonzero(~np.isfinite(values))[0])
+            where = f"epoch {self.done + 1}, step {step + 1}"
+            raise self._lost(where, f"the {name} must stay finite", repr(float(values[step])), step=step)
+
+    def _lost(self, where: str, rule: str, received: str, *, step: int = -1, at_start: bool = False) -> LimitError:
+        """The error, once what is good is on the disk; `step` -1: not seen in a step, but after all of an epoch."""
+        self.writer.flush()
+        kept = f"The weights after epoch {self.done} are kept in {self.writer.path}."
+        cause = self._trainer.explain(-1 if at_start else self.done, step)
+        hint = f"{cause} {kept if self.done else 'No epoch was finished.'}"
+        return LimitError(
+            f"phase {self._trainer.name}, {where}", rule, received, hint, measured=list(self.history)
+        )  # fmt: skip
+
+
+def _note(step: Mapping[str, Any]) -> str:
+    return " ".join(f"{name} {np.mean(np.asarray(value)):.4f}" for name, value in step.items())
 
 
 def _show(trainer: Trainer, epoch: int, folder: Path | None) -> None:
@@ -89,24 +153,10 @@ def _values(steps: list[Mapping[str, Any]], name: str) -> NDArray[np.float64]:
     return np.concatenate([np.ravel(np.asarray(step[name], np.float64)) for step in steps])
 
 
-def _note(step: Mapping[str, Any]) -> str:
-    return " ".join(f"{name} {np.mean(np.asarray(value)):.4f}" for name, value in step.items())
-
-
-def _require_finite(trainer: Trainer, steps: list[Mapping[str, Any]], history: list[Row], writer: _Writer) -> None:
-    if not steps or np.isfinite(_values(steps[-_SYNC_EVERY:], "loss")).all():
-        return
-    losses, epoch = _values(steps, "loss"), len(history)
-    step = int(np.flatnonzero(~np.isfinite(losses))[0])
-    writer.flush()
-    kept = f"The weights after epoch {epoch} are kept in {writer.path}." if epoch else "No epoch was finished."
-    raise LimitError(
-        f"phase {trainer.name}, epoch {epoch + 1}, step {step + 1}",
-        "the loss must stay finite",
-        repr(float(losses[step])),
-        f"{trainer.explain(epoch, step)} {kept}",
-        measured=list(history),
-    )
+def _infinite(state: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Names of a model's or an optimizer's arrays ("model/0003") with values that are not finite."""
+    numbered = [name for name in state if name.rpartition("/")[2].isdecimal()]
+    return [name for name in numbered if state[name].dtype.kind == "f" and not np.isfinite(state[name]).all()]
 
 
 class _Writer:

@@ -14,42 +14,65 @@ from dltk.recipe.groups import Fit
 __all__ = ["Selection"]
 
 Score = tuple[float, float]  # compared in order; higher is better
+_WORST: Score = (-math.inf, -math.inf)
+_START = -1  # the epoch of the weights that a phase starts from
 
 
 class Selection:
     """The best epoch so far by the validation score, and the plateau schedule's factor.
 
-    Epochs before `first_kept` are not kept: what the training is for is not reached in them (a sparsity).
+    The weights that the phase starts from compete for best, as epoch -1. Patience and plateau count from the best of
+    the phase's own epochs: a phase that begins with good weights gets the same time to better them.
+
+    Args:
+        first_kept: epochs before it are not kept: what the training is for is not reached in them (a sparsity).
+        start_counts: whether the weights at the start may be kept.
     """
 
-    def __init__(self, fit: Fit, *, first_kept: int = 0) -> None:
-        self._fit, self._first_kept = fit, first_kept
-        self._best: Score = (-math.inf, -math.inf)
-        self._best_epoch = self._last_move = -1
+    def __init__(self, fit: Fit, *, first_kept: int = 0, start_counts: bool = True) -> None:
+        self._fit, self._first_kept, self._start_counts = fit, first_kept, start_counts
+        self._best, self._own = _WORST, _WORST
+        self._best_epoch = self._own_epoch = self._last_move = _START
         self.values: list[NDArray[Any]] = []
         self.factor = 1.0
 
     def take(self, epoch: int, score: Score, values: Sequence[NDArray[Any]]) -> bool:
-        """Note `score` after `epoch` (from 0); keep `values` if it is the best; returns whether it was."""
-        better = score > self._best and epoch >= self._first_kept
+        """Note `score` after `epoch` (from 0; -1: at the start); keep `values` if it is the best; returns whether."""
+        counts = self._start_counts if epoch == _START else epoch >= self._first_kept
+        better = counts and score > self._best
         if better:
             self._best, self._best_epoch, self.values = score, epoch, list(values)
-        since = epoch - max(self._best_epoch, self._last_move)
+        if epoch != _START:
+            self._note(epoch, score)
+        return better
+
+    def _note(self, epoch: int, score: Score) -> None:
+        """Progress among the phase's own epochs."""
+        if score > self._own and epoch >= self._first_kept:
+            self._own, self._own_epoch = score, epoch
+        since = epoch - max(self._own_epoch, self._last_move)
         if self._fit.schedule == "plateau" and since >= self._fit.plateau_patience:
             self.factor *= self._fit.decay_factor
             self._last_move = epoch
-        return better
+
+    @property
+    def kept(self) -> int | None:
+        """The best epoch, from 1; 0: the start; None where nothing was kept."""
+        return self._best_epoch + 1 if self.values else None
 
     def exhausted(self, epochs: int) -> bool:
         """Whether the last `patience` of `epochs` epochs brought nothing better."""
-        return 0 < self._fit.patience <= epochs - 1 - self._best_epoch and bool(self.values)
+        return self._own_epoch != _START and 0 < self._fit.patience <= epochs - 1 - self._own_epoch
 
     def numbers(self) -> NDArray[np.float64]:
         """All but the weights, for a checkpoint."""
-        return np.array([*self._best, self._best_epoch, self._last_move, self.factor])
+        return np.array(
+            [*self._best, self._best_epoch, *self._own, self._own_epoch, self._last_move, self.factor], np.float64
+        )
 
     def restore(self, state: Mapping[str, NDArray[Any]], values: list[NDArray[Any]]) -> None:
         """Take back `numbers()`, found under "selection", and the best weights."""
-        first, second, best_epoch, last_move, self.factor = map(float, state["selection"])
-        self._best, self._best_epoch, self._last_move = (first, second), int(best_epoch), int(last_move)
+        found = [float(value) for value in state["selection"]]
+        self._best, self._own, self.factor = (found[0], found[1]), (found[3], found[4]), found[7]
+        self._best_epoch, self._own_epoch, self._last_move = int(found[2]), int(found[5]), int(found[6])
         self.values = values

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
 
-__all__ = ["TRAINERS", "Factory", "Row", "Shows", "Trainer", "trainers"]
+__all__ = ["AT_START", "TRAINERS", "Chooses", "Factory", "Row", "Shows", "Trainer", "trainers"]
 
-Row = dict[str, Any]  # one epoch of the history: "phase", "epoch", "seconds" and the figures
+AT_START = "Likely cause: the starting weights, or values of the validation split that are not finite."
+Row = dict[str, Any]  # one epoch of the history: "phase", "epoch" (0: before the first), "seconds" and the figures
 
 
 class Trainer(Protocol):
@@ -35,7 +36,7 @@ class Trainer(Protocol):
         """Learn from `batch`; figures with at least "loss", scalars or one a step where a batch holds several."""
 
     def evaluate(self, epoch: int) -> Mapping[str, float]:
-        """Figures after `epoch` on the validation split; keeps the best weights so far."""
+        """Figures after `epoch` (-1: at the start) on the validation split; keeps the best weights so far."""
 
     def done(self, history: Sequence[Row]) -> bool:
         """Whether to stop before the last epoch."""
@@ -54,7 +55,19 @@ class Trainer(Protocol):
         """Put the weights in place that the run is for: best or averaged ones."""
 
     def explain(self, epoch: int, step: int) -> str:
-        """The likely cause of a loss that is not finite, in a sentence."""
+        """The likely cause of a figure that is not finite, in a sentence.
+
+        `step` -1: it was seen after all steps of the epoch; `epoch` -1: before the first.
+        """
+
+
+@runtime_checkable
+class Chooses(Protocol):
+    """What a trainer answers besides that keeps the best of its epochs."""
+
+    @property
+    def kept(self) -> int | None:
+        """The epoch, from 1, whose weights `finish` puts in place; 0: the start; None: those of the last."""
 
 
 @runtime_checkable

@@ -13,7 +13,10 @@ from dltk.training.backend import tf
 from dltk.training.counter import derive
 from dltk.training.optimizers import is_keras3
 
-__all__ = ["Average", "is_kernel", "pack", "put", "seed_dropout", "snapshot", "unpack"]
+__all__ = ["AGAIN", "FORM", "Average", "is_kernel", "pack", "put", "seed_dropout", "snapshot", "unpack"]
+
+AGAIN = "Give another --run."  # what to do with a checkpoint of something else
+FORM = 2  # of what checkpoints hold; one of an earlier form cannot be resumed
 
 
 def snapshot(variables: Iterable[Any]) -> list[NDArray[Any]]:
@@ -42,7 +45,7 @@ def unpack(group: str, state: Mapping[str, NDArray[Any]], like: Sequence[Any]) -
     found = [state[name] for name in sorted(name for name in state if name.startswith(f"{group}/"))]
     if [array.shape for array in found] != [tuple(variable.shape) for variable in like]:
         rule = f"must hold {len(like)} arrays of {group!r} that fit this model"
-        raise InputError("checkpoint", rule, f"{len(found)} arrays", "Start again without --resume.")
+        raise InputError("checkpoint", rule, f"{len(found)} arrays", AGAIN)
     return found
 
 

@@ -69,9 +69,10 @@ def trained(planned: Sequence[Planned], steps: Sequence[Mapping[str, Any]]) -> l
     """The settings of the steps that trained, each with the epochs that it took."""
     found = []
     for step, told in zip(planned, steps, strict=True):
-        epochs = told["figures"].get("epochs")
-        if isinstance(step.settings, Retrain) and isinstance(epochs, list) and epochs:
-            found.append(replace(step.settings, epochs=len(epochs)))
+        rows = told["figures"].get("epochs")
+        epochs = sum(row["epoch"] > 0 for row in rows) if isinstance(rows, list) else 0  # 0: the weights at the start
+        if isinstance(step.settings, Retrain) and epochs:
+            found.append(replace(step.settings, epochs=epochs))
     return found
 
 

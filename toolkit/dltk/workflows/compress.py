@@ -28,7 +28,7 @@ from dltk.workflows.chain import Chain
 from dltk.workflows.findings import findings
 from dltk.workflows.finish import finish_run, refreshed
 from dltk.workflows.keras_file import open_keras
-from dltk.workflows.measure import evaluation, measure, planned_files, reference_outputs
+from dltk.workflows.measure import evaluation, line, measure, planned_files, reference_outputs
 from dltk.workflows.search import Search, misses_on_test, require_decidable, require_met
 
 __all__ = ["Compressed", "compress"]
@@ -285,6 +285,7 @@ def _measured(made: Run, candidate: Candidate, bench: Workbench) -> dict[str, An
         for target in wanted:
             rows.append(measure(graph, signature, target, plan, samples, **common).row())
             bar.advance(1, target.file)
+            bench.progress.say(line(rows[-1]))
     if all(row["passed"] for row in rows) or not rows[0]["passed"] or not rows[-1]["precision"].startswith("int"):
         return {"artifacts": rows}
     other = measure(graph, signature, Target("tflite", "float16"), None, samples, **common)

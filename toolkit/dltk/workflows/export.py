@@ -31,7 +31,7 @@ from dltk.workflows import remedies
 from dltk.workflows.card import licenses, model_card, report_page
 from dltk.workflows.findings import carried
 from dltk.workflows.keras_file import open_keras
-from dltk.workflows.measure import Evaluation, Measured, agreement, evaluation, measure, reference_outputs
+from dltk.workflows.measure import Evaluation, Measured, agreement, evaluation, line, measure, reference_outputs
 from dltk.workflows.micro import on_micro
 from dltk.workflows.rehearse import rehearse, with_golden
 
@@ -114,6 +114,7 @@ def export(
         for item in wanted:
             found.append(measure(graph, signature, item, plan, samples, gate=gate, seed=settings.seed))
             bar.advance(1, item.file)
+            progress.say(line(found[-1].row()))
     whole = Path(os.path.abspath(target))  # `.` has a name, too
     name = whole.stem if archive else whole.name
     proof, sources = _golden(model, samples, signature, golden, synthetic), dict[str, bytes]()

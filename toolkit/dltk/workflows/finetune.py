@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from dltk import tasks, training
 from dltk.base.entries import using
-from dltk.base.errors import EnvironmentFault, InputError
-from dltk.base.files import sweep_tree
+from dltk.base.errors import EnvironmentFault, InputError, shorten
+from dltk.base.files import read_capped, sha256, sweep_tree
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.signature import Signature
@@ -20,7 +21,9 @@ from dltk.run import Run
 from dltk.tasks import Task
 from dltk.workflows.finish import finish_run, require_test_samples
 
-__all__ = ["finetune"]
+__all__ = ["finetune", "run_folder"]
+
+_DIFF_LINES = 3  # of a changed recipe, in a message
 
 _RANDOM = {"model.weights": "none", "data.tokenizer": "train"}  # what needs no download
 _MOST_COMPILED = 400  # layers that a smoke run still compiles
@@ -54,7 +57,7 @@ def finetune(
     loaded = read(recipe)
     settings = resolve(loaded.recipe, set, smoke=smoke)
     task = tasks.task(loaded.recipe.task)
-    path = Path(run or Path("runs", loaded.recipe.name))
+    path = _folder(loaded, run)
     source = str(data) if data is not None else loaded.recipe.data.default
     started = _started(path, loaded, settings, source) if resume else None
     begun = {"recipe.py": loaded.source.encode()} if resume and loaded.is_file else {}
@@ -74,9 +77,20 @@ def finetune(
         if started is None:
             Run.require_free(path, begun=begun)  # still: another may have begun it before this one had it alone
         _describe(target, loaded, settings, dataset, built, smoke=smoke)
-        history = _train(target, task, built, dataset, signature, settings, resume=resume, progress=progress)
-        finish_run(target, task, built.model, dataset, signature, settings, history=history, progress=progress)
+        history, kept = _train(target, task, built, dataset, signature, settings, resume=resume, progress=progress)
+        finish_run(
+            target, task, built.model, dataset, signature, settings, history=history, kept=kept, progress=progress
+        )
     return target
+
+
+def run_folder(recipe: str | Path, run: str | Path | None = None) -> Path:
+    """Where `finetune` of the same arguments puts its Run."""
+    return _folder(read(recipe), run)
+
+
+def _folder(loaded: Loaded, run: str | Path | None) -> Path:
+    return Path(run or Path("runs", loaded.recipe.name))
 
 
 def _started(path: Path, loaded: Loaded, settings: Any, source: str | None) -> Run | None:
@@ -90,9 +104,10 @@ def _started(path: Path, loaded: Loaded, settings: Any, source: str | None) -> R
     sweep_tree(path)
     run = Run.open(path, finished=False)
     hint = "Resume with the very same command, or give another --run."
-    kept = as_dict(_as_now(run, loaded))
     if run.read_json("recipe")["recipe"] not in (loaded.recipe.name, "recipe.py"):
         raise InputError(path, "was made with another recipe", run.recipe_name, hint)
+    _require_same_text(run, loaded)
+    kept = as_dict(_as_now(run, loaded))
     if kept != as_dict(settings):
         raise InputError(path, "was made with other settings", _differences(kept, as_dict(settings)), hint)
     if source is not None and (path / "data.json").is_file() and run.data_source != source:
@@ -103,6 +118,28 @@ def _started(path: Path, loaded: Loaded, settings: Any, source: str | None) -> R
 def _as_now(run: Run, loaded: Loaded) -> Any:
     """The run's settings, read by the recipe that the user named: the one in the run is not executed."""
     return from_dict(loaded.recipe.settings, run.read_json("recipe")["settings"], str(run.path / "recipe.json"))
+
+
+def _require_same_text(run: Run, loaded: Loaded) -> None:
+    """Raise InputError, with the difference, if the recipe is no longer what `run` was begun with."""
+    if run.read_json("recipe")["source_sha256"] == sha256(loaded.source.encode()):
+        return
+    kept = run.path / "recipe.py"
+    if not kept.is_file():
+        hint = "Give another --run, or resume with the version of dltk that began it."
+        raise InputError(run.path, "was made with another version of the recipe", loaded.recipe.name, hint)
+    received = _changed(read_capped(kept).decode(), loaded.source)
+    hint = f"Resume with {kept} in place of the recipe that was changed, or give another --run."
+    raise InputError(run.path, "was made with another text of the recipe", received, hint)
+
+
+def _changed(old: str, new: str) -> str:
+    """The first lines of a unified diff, on one line."""
+    found = difflib.unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm="")
+    lines = [" ".join(line.split()) for line in list(found)[2:]]
+    text = " ".join(shorten(line, 60) for line in lines[:_DIFF_LINES]) or "other ends of lines"
+    more = len(lines) - _DIFF_LINES
+    return f"{text} ... and {more} more lines" if more > 0 else text
 
 
 def _started_source(run: Run | None) -> str | None:
@@ -173,10 +210,14 @@ def _train(
     *,
     resume: bool,
     progress: Progress,
-) -> list[dict[str, Any]]:
-    """Phase after phase; each starts from the weights that the one before it left."""
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Phase after phase: each starts from the best weights so far; the history, and which epoch won."""
     history: list[dict[str, Any]] = []
+    kept: dict[str, Any] | None = None
     for trainer in training.trainers(task.trainer)(built, dataset, signature, settings, progress=progress):
         checkpoint = run.checkpoints / f"{trainer.name}.npz"
-        history += training.run(trainer, checkpoint=checkpoint, resume=resume, samples=run.samples, progress=progress)
-    return history
+        rows = training.run(trainer, checkpoint=checkpoint, resume=resume, samples=run.samples, progress=progress)
+        history, kept = history + rows, training.kept_of(trainer, rows, kept)
+    if kept is not None:
+        progress.say(f"kept: {training.kept_line(kept)}")
+    return history, kept

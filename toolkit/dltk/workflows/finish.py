@@ -41,18 +41,30 @@ def finish_run(
     settings: Any,
     *,
     history: Sequence[Mapping[str, Any]] = (),
+    kept: Mapping[str, Any] | None = None,
     progress: Progress,
 ) -> None:
-    """Write signature, test samples, model and metrics; the metrics last: with them the run is finished."""
+    """Write signature, test samples, model and metrics; the metrics last: with them the run is finished.
+
+    Args:
+        kept: which epoch's weights `model` has, as `dltk.training.kept_of` says it.
+    """
     dataset = refreshed(task, model, dataset, signature, settings)
-    metrics, settled = _judged(task, model, dataset, signature, settings, history, progress)
+    metrics, settled = _judged(task, model, dataset, signature, settings, _row(history, kept), progress)
     raws, targets = task.evaluation(dataset, limit_bytes=settings.data.evaluation_mb * 1_000_000, seed=settings.seed)
     if history:
         write_history(run.history_path, history)
     run.write_signature(settled)
     save_npz(run.evaluation_path, {"raws": raws, "targets": targets})
     write_atomic(run.model_path, keras_bytes(model))
-    run.write_json("metrics", metrics)
+    run.write_json("metrics", metrics if kept is None else {**metrics, "kept": dict(kept)})
+
+
+def _row(history: Sequence[Mapping[str, Any]], kept: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The epoch of the history whose weights the model has; the last where nothing says which."""
+    where = None if kept is None else (kept["phase"], kept["epoch"])
+    found = [row for row in history if (row["phase"], row["epoch"]) == where]
+    return found[0] if found else history[-1] if history else {}
 
 
 def refreshed(task: Task, model: Any, dataset: Dataset, signature: Signature, settings: Any) -> Dataset:
@@ -79,19 +91,18 @@ def _judged(
     dataset: Dataset,
     signature: Signature,
     settings: Any,
-    history: Sequence[Mapping[str, Any]],
+    row: Mapping[str, Any],
     progress: Progress,
 ) -> tuple[dict[str, Any], Signature]:
     """Figures on the test split, and the signature as the validation split settles it.
 
-    Of a family where no answer is right or wrong: the last figures of training, and the signature as it was.
+    Of a family where no answer is right or wrong: the figures of training in `row`, and the signature as it was.
     """
     from dltk import training
     from dltk.training.features import Frozen
 
     if not family(signature.family).metrics:
-        last = history[-1] if history else {}
-        kept = {name: last[name] for name in last if name not in _PHASE}
+        kept = {name: row[name] for name in row if name not in _PHASE}
         none = np.zeros((0, *signature.outputs[0].sample_shape), np.float32)
         own = task.figures(none, dataset, signature, settings)
         return {"kind": signature.family, "training": kept, **own}, signature
