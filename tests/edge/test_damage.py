@@ -6,18 +6,24 @@ A quick part stands here; the slow tests do the rest. What the bare runtimes mak
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import mutants
+from dltk.edge.integrity import read_bundle
+from dltk.edge.load import open_artifact
+from dltk.edge.recorded import KEY, recorded
+from dltk.edge.replay import GOLDEN, golden
 from mutations import damage_bundle, damage_bytes
 
 DIGITS = Path(__file__).parents[2] / "exported" / "digits"
 FILES = ("model.float32.tflite", "model.int8.tflite", "model.float32.onnx", "model.int8.onnx")
 BUNDLE_SEEDS, ARTIFACT_SEEDS = 3000, 150  # of all files together; of each artifact
-QUICK_BUNDLE, QUICK_ARTIFACT = 150, 20
+QUICK_BUNDLE, QUICK_ARTIFACT, MORE_ARTIFACT = 150, 20, 40
 
 # Damage that the eight golden samples do not show, but 32 others do: a weight that only those depend on. Of 600 seeds
 # an artifact that was 2 (float32) or 3 (int8, whose tolerance is a cosine); the bound leaves room for another model.
@@ -59,6 +65,41 @@ def test_all_damage_to_a_bundle_is_refused(bundle):
 @pytest.mark.parametrize("file", FILES)
 def test_validate_tells_a_damaged_artifact(file):
     survived(file, 0, QUICK_ARTIFACT)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """The kept bundle with what its golden samples give, as `export` records it today."""
+    pytest.importorskip("onnx")
+    from dltk.export.steps import steps_of
+
+    sealed = read_bundle(DIGITS)
+    signature, samples = sealed.signature, golden(sealed.files[GOLDEN], sealed.signature)
+    artifacts = []
+    for artifact in sealed.manifest.artifacts:
+        session = open_artifact(artifact, sealed.files[artifact.file], signature)
+        steps = {}
+        if artifact.precision != "float32":
+            steps = steps_of(artifact.format, sealed.files[artifact.file], session.outputs)
+            assert all(steps.values())  # both formats have their output on a grid
+        outputs = session.run(samples.tensors)
+        then = recorded(samples.outputs, outputs, precision=artifact.precision, steps=steps)
+        artifacts.append(replace(artifact, parity={**artifact.parity, KEY: then.as_dict()}))
+    folder = tmp_path_factory.mktemp("measured") / "digits"
+    shutil.copytree(DIGITS, folder)
+    manifest = replace(sealed.manifest, artifacts=tuple(artifacts))
+    (folder / "manifest.json").write_bytes(manifest.to_bytes())
+    return folder
+
+
+@pytest.mark.parametrize("file", ["model.int8.tflite", "model.int8.onnx"])
+def test_what_was_measured_tells_more_damage_than_a_limit_on_the_mean(measured, file):
+    """Of equal damage; the same damage that a limit lets through as close enough changes what was measured."""
+    before, after = (mutants.survey("validate", path, MORE_ARTIFACT, file) for path in (DIGITS, measured))
+    told_of = [{each["seed"] for each in told(found, "error", "contained", "mismatch")} for found in (before, after)]
+    print(f"\n{file}: {[dict(Counter(each['outcome'] for each in found)) for found in (before, after)]}")
+    assert told_of[0] < told_of[1]
+    assert not told(after, "crash", "hang", "unexpected")
 
 
 @pytest.mark.slow

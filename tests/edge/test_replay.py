@@ -158,3 +158,25 @@ def test_data_with_other_labels_is_refused(bundle, photos):
     (photos / "cat").rename(photos / "zebra")
     with pytest.raises(InputError, match="zebra"):
         replay(bundle, data=photos)
+
+
+@pytest.mark.parametrize(("then", "passes"), [(0.0074, True), (0.0002, False)])
+def test_a_bundle_without_measured_samples_may_miss_a_mean_as_few_samples_do(
+    tmp_path, models, monkeypatch, then, passes
+):
+    """Eight golden samples, of which one lies far off: a mean cosine of 0.985 where all test samples had 0.9926."""
+    parity = {"measure": "cosine", "error": then, "tolerance": 0.99, "top1_agreement": 1.0, "top1_tolerance": 0.0}
+    monkeypatch.setitem(tiny.PARITY, "int8", parity)
+    stored = golden(tiny.raws(8))
+    logits = stored["output:logits"] = stored["output:logits"].copy()
+    row = logits[0]
+    across = np.cross(row, [1.0, 0.0, 0.0])
+    logits[0] = row + across / np.linalg.norm(across) * np.linalg.norm(row) * 0.55  # its cosine falls to 0.876
+    tiny.write_bundle(tmp_path / "b", {"model.int8.tflite": models["model.int8.tflite"]}, golden=stored)
+    if passes:
+        (found,) = replay(tmp_path / "b")["artifacts"]
+        assert found["parity"]["error"] > 0.01
+        assert "notes" not in found["parity"]
+    else:
+        with pytest.raises(LimitError, match=r"mean cosine with the reference is 0\.98"):
+            replay(tmp_path / "b")
