@@ -31,6 +31,8 @@ def checked_config(data: bytes, path: Path) -> Any:
     """
     is_archive = path.suffix == ".keras"
     config = _of_archive(data, path) if is_archive else _of_hdf5(data, path)
+    if is_archive and isinstance(config, dict):
+        config["compile_config"] = None  # loss, metrics and optimizer: the model is opened without them
     _refuse_code(config, path, strict=is_archive)
     return config
 

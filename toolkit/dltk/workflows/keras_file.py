@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dltk.base.errors import InputError
 from dltk.base.files import read_capped, write_atomic
 from dltk.models.foreign import checked_config, load_checked, serialized
 from dltk.workflows.keras2 import drop_settings
+from dltk.workflows.one_call import answer_one_call
 
 __all__ = ["open_keras"]
 
@@ -33,10 +35,11 @@ def open_keras(path: Path) -> Any:
         raise InputError(path, "must be a .keras or .h5 file", path.suffix or path.name)
     data = read_capped(path)
     config = checked_config(data, path)
-    if path.suffix == ".keras" or not drop_settings(serialized(config)):
+    settings = path.suffix != ".keras" and drop_settings(serialized(config))
+    if not answer_one_call(serialized(config)) and not settings:
         return _load(path, path)
     with tempfile.TemporaryDirectory(prefix="dltk-open-") as scratch:
-        copy = Path(scratch, "model.h5")
+        copy = Path(scratch, f"model{path.suffix}")
         write_atomic(copy, _with_config(data, config))
         return _load(copy, path)
 
@@ -70,10 +73,16 @@ def _said(fault: Exception) -> str:
 
 
 def _with_config(data: bytes, config: Any) -> bytes:
-    """The HDF5 file `data` with `config` as the model's."""
+    """The .keras or HDF5 file `data` with `config` as the model's."""
     import h5py
 
     stream = io.BytesIO(data)
+    if zipfile.is_zipfile(stream):
+        made = io.BytesIO()
+        with zipfile.ZipFile(stream) as old, zipfile.ZipFile(made, "w") as new:
+            for name in old.namelist():
+                new.writestr(name, json.dumps(config) if name == "config.json" else old.read(name))
+        return made.getvalue()
     with h5py.File(stream, "r+") as opened:
         opened.attrs["model_config"] = json.dumps(config)
     return stream.getvalue()
