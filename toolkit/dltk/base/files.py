@@ -217,7 +217,10 @@ def allocate(path: Path) -> None:
         os.close(handle)
 
 
-def require_free_disk(folder: Path, needed: int) -> None:
+_MORE_ROOM = "Free some space (`dltk cache --clear` empties dltk's cache) or set DLTK_CACHE to another disk."
+
+
+def require_free_disk(folder: Path, needed: int, *, hint: str = _MORE_ROOM) -> None:
     """Raise EnvironmentFault unless the disk of `folder` has `needed` bytes free, and a tenth more."""
     there = Path(folder)
     while not there.exists():
@@ -228,7 +231,7 @@ def require_free_disk(folder: Path, needed: int) -> None:
             folder,
             f"needs {needed / 1e6:.0f} MB of free disk",
             f"{free / 1e6:.0f} MB",
-            "Free some space (`dltk cache --clear` empties dltk's cache) or set DLTK_CACHE to another disk.",
+            hint,
         )
 
 

@@ -71,14 +71,12 @@ def resolve(recipe: Recipe, pairs: Iterable[str] = (), *, smoke: bool = False) -
     """The recipe's settings with each `KEY=VALUE` of `pairs` put in; if `smoke`, all others shrunk to fit those.
 
     Raises:
-        InputError: on an unknown key, a value that does not fit, or settings that do not fit each other.
+        InputError: on an unknown key or a value that does not fit.
     """
     pairs = list(pairs)
     settings = assign(recipe.settings, pairs)
     if smoke:
         settings = shrunk(settings, recipe.smoke, (pair.partition("=")[0].strip() for pair in pairs))
-    if recipe.check is not None:
-        recipe.check(settings)
     return settings
 
 

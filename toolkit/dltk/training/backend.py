@@ -38,13 +38,13 @@ def require_tensorflow() -> tuple[Any, Any]:
 
 
 @contextmanager
-def layer_by_layer(on: bool) -> Iterator[None]:
-    """While the block runs and `on`, nothing is compiled: NASNet's 769 layers take 60 s of it, 19 s without.
+def layer_by_layer() -> Iterator[None]:
+    """While the block runs, nothing is compiled: NASNet's 769 layers take 60 s of it, 19 s without.
 
     For a handful of steps. Figures may differ in the last bits from those of compiled steps.
     """
     before = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(on or before)
+    tf.config.run_functions_eagerly(True)
     try:
         yield
     finally:

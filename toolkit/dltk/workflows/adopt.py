@@ -28,7 +28,8 @@ from dltk.tasks.base import spread
 from dltk.workflows.brought import deployable, first_line, require_same
 from dltk.workflows.conventions import Input, best_guess, is_near_chance, worth
 from dltk.workflows.finish import finish_run, require_test_samples
-from dltk.workflows.keras_file import open_keras
+from dltk.workflows.keras_file import open_keras, read_model
+from dltk.workflows.preflight import ends_of, require_place, require_training_packages
 
 __all__ = ["adopt", "adopts"]
 
@@ -37,6 +38,7 @@ _BATCH = 32
 _COMPARED = 8  # samples on which the model must agree with itself as it was saved, and alone
 _SAME = 0.1  # of the largest output: bfloat16 loses less, and an overflow of whole numbers is far more
 _ALONE = 1e-3  # of the largest output: sums over a batch of other sizes round otherwise
+_SHOWN = 6  # labels that a message names
 _GROUP = "input."
 _ANOTHER = "Give another --run."
 
@@ -70,12 +72,21 @@ def adopt(
     settings = resolve(replace(loaded.recipe, settings=_without_views(loaded.recipe.settings)), pairs)
     path = Path(run or Path("runs", Path(model).stem))
     Run.require_free(path, hint=_ANOTHER)
-    opened = open_keras(Path(model))
-    settings = _sized(settings, opened, pairs)
-    theirs, opened = opened, deployable(opened, given, progress)
     source = str(data) if data is not None else loaded.recipe.data.default
-    dataset = task.prepare(settings, source, progress=progress)
+    shape, outputs = ends_of(read_model(Path(model))[1])
+    require_place(path, 2 * os.path.getsize(model))
+    require_training_packages()
+    if shape is not None and len(shape) == 4:
+        settings = _sized(settings, shape, pairs, "input")
+    dataset = task.prepare(settings, source, progress=progress)  # before TensorFlow is loaded, which takes its time
     require_test_samples(dataset)
+    _require_classes(outputs, dataset)
+    opened = open_keras(Path(model))
+    shape = tuple(opened.inputs[0].shape) if len(opened.inputs) == 1 else ()
+    sized = _sized(settings, shape, pairs, repr(opened.inputs[0].name))
+    if sized != settings:
+        settings, dataset = sized, task.prepare(sized, source, progress=progress)
+    theirs, opened = opened, deployable(opened, given, progress)
     signature = task.signature(settings, dataset, Built(opened, (), given.ops()))
     task.check(opened, signature)
     signature = _as_it_ends(opened, dataset, signature, progress)
@@ -127,15 +138,22 @@ def _without_views(settings: Any) -> Any:
     return replace(settings, augment=type(augment)(views=augment.views))
 
 
-def _sized(settings: Any, model: Any, pairs: list[str]) -> Any:
-    """`settings` with the side that the model's input has.
+def _require_classes(outputs: int | None, dataset: Dataset) -> None:
+    """Raise InputError if the configuration says that the model has another number of outputs than there are labels."""
+    if outputs is not None and outputs != len(dataset.labels):
+        labels = ", ".join(dataset.labels[:_SHOWN]) + (" ..." if len(dataset.labels) > _SHOWN else "")
+        rule = f"must have the shape (batch, {len(dataset.labels)}), one output a class: {labels}"
+        raise InputError("model: output", rule, (None, outputs), "Is it the model for this data?")
+
+
+def _sized(settings: Any, shape: tuple[int | None, ...], pairs: list[str], name: str) -> Any:
+    """`settings` with the side that the model's input, of `shape` with its batch, has.
 
     Raises:
         InputError: if it takes no square RGB images, or others than `--set data.size` says.
     """
-    shape = tuple(model.inputs[0].shape)
-    where = f"model: input {model.inputs[0].name!r}"
-    if len(model.inputs) != 1 or len(shape) != 4 or shape[3] != 3:
+    where = f"model: input {name}" if name != "input" else "model: input"
+    if len(shape) != 4 or shape[3] != 3:
         raise InputError(where, "must be one batch of RGB images (batch, height, width, 3)", shape)
     if None in shape[1:3]:
         return settings  # the model takes any size: the recipe's
@@ -143,7 +161,7 @@ def _sized(settings: Any, model: Any, pairs: list[str]) -> Any:
         raise InputError(where, "must be square", shape)
     if any(pair.replace(" ", "").startswith("data.size=") for pair in pairs) and settings.data.size != shape[1]:
         raise InputError("setting data.size", f"must be {shape[1]}, the side of the model's input", settings.data.size)
-    return apply(settings, {"data.size": int(shape[1])})
+    return apply(settings, {"data.size": shape[1]})
 
 
 def _require_like(theirs: Any, ours: Any, dataset: Dataset, signature: Signature) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from dltk.workflows.findings import findings
 from dltk.workflows.finish import finish_run, refreshed
 from dltk.workflows.keras_file import open_keras
 from dltk.workflows.measure import evaluation, line, measure, planned_files, reference_outputs
+from dltk.workflows.preflight import require_place, require_training_packages
 from dltk.workflows.search import Search, misses_on_test, require_decidable, require_met
 
 __all__ = ["Compressed", "compress"]
@@ -92,6 +94,8 @@ def compress(
         return _within(Compressed(started, started.read_json("report")))
     if source.quantization_path.is_file():
         raise InputError(run, "is quantized already", hint="Compress the run that it was made from.")
+    require_place(path, 2 * os.path.getsize(source.model_path))
+    require_training_packages()
     task, made = tasks.task(source.task), started or Run(path)
     bench = replace(
         _workbench(source, task, made, settings, resume, progress),
@@ -135,8 +139,9 @@ def _taken(
 
 
 def _workbench(source: Run, task: tasks.Task, made: Run, settings: Any, resume: bool, progress: Progress) -> Workbench:
+    dataset = _dataset(source, task, settings, progress)  # before TensorFlow is loaded, which takes its time
     model = open_keras(source.model_path)
-    dataset = refreshed(task, model, _dataset(source, task, settings, progress), source.signature, settings)
+    dataset = refreshed(task, model, dataset, source.signature, settings)
     return Workbench(
         source=model,
         dataset=dataset,

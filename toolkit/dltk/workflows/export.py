@@ -33,10 +33,13 @@ from dltk.workflows.findings import carried
 from dltk.workflows.keras_file import open_keras
 from dltk.workflows.measure import Evaluation, Measured, agreement, evaluation, line, measure, reference_outputs
 from dltk.workflows.micro import on_micro
+from dltk.workflows.preflight import require_place, require_training_packages
 from dltk.workflows.rehearse import rehearse, with_golden
 
 __all__ = ["Exported", "export"]
 
+# Of the bytes of model.keras, what a file takes at least: 8 and 16 bits of 32.
+_SHARES = {"float32": 1.0, "float16": 0.5, "dynamic": 0.25, "int8": 0.25, "int8-io": 0.25, "int16x8": 0.25}
 _TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-keras", "ai-edge-litert")
 
 
@@ -106,6 +109,9 @@ def export(
     wanted = targets(formats, precisions, plan, run, source=_source(opened))
     target = Path(out or Path("exported", f"{opened.name}.zip" if archive else opened.name))
     bundle.require_replaceable(target, archive=archive)
+    size = os.path.getsize(opened.model_path)
+    require_place(target, round(size * sum(_SHARES[item.precision] for item in wanted)))
+    require_training_packages()
     model, graph = _read(opened)
     _require_fits(plan, graph, opened)
     samples = evaluation(opened, model, signature, progress=progress)

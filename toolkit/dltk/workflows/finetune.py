@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from dltk.recipe.settings import apply, as_dict, describe, from_dict
 from dltk.run import Run
 from dltk.tasks import Task
 from dltk.workflows.finish import finish_run, require_test_samples
+from dltk.workflows.preflight import require_place, require_training_packages
 
 __all__ = ["finetune", "run_folder"]
 
@@ -56,6 +59,8 @@ def finetune(
     """
     loaded = read(recipe)
     settings = resolve(loaded.recipe, set, smoke=smoke)
+    if loaded.recipe.check is not None:
+        loaded.recipe.check(settings)
     task = tasks.task(loaded.recipe.task)
     path = _folder(loaded, run)
     source = str(data) if data is not None else loaded.recipe.data.default
@@ -63,16 +68,19 @@ def finetune(
     begun = {"recipe.py": loaded.source.encode()} if resume and loaded.is_file else {}
     if started is None:
         Run.require_free(path, begun=begun)
+        require_place(path)
     elif started.is_finished:
         progress.say(f"{path}: is finished already")
         return started
+    require_training_packages()
     settings, dataset, built, signature = _prepared(
         loaded, task, settings, source or _started_source(started), smoke=smoke, progress=progress
     )
     for name, text in built.notes.items():
         progress.say(f"{name}: {text}")
+    require_place(path, _bytes_of(built.model, dataset, settings))
     target = started or Run.create(path, begun=begun)
-    quick = training.layer_by_layer(smoke and len(built.model.layers) > _MOST_COMPILED)
+    quick = training.layer_by_layer() if smoke and len(built.model.layers) > _MOST_COMPILED else nullcontext()
     with target.alone(), using(settings.data), quick:
         if started is None:
             Run.require_free(path, begun=begun)  # still: another may have begun it before this one had it alone
@@ -154,6 +162,14 @@ def _differences(kept: dict[str, Any], asked: dict[str, Any], prefix: str = "") 
         elif kept.get(key) != value:
             found.append(f"{prefix}{key}={value} where the run has {kept.get(key)}")
     return ", ".join(text for text in found if text)
+
+
+def _bytes_of(model: Any, dataset: Dataset, settings: Any) -> int:
+    """What a run takes at least: the model, its checkpoint with the two moments of an optimizer, the test samples."""
+    weights = sum(math.prod(weight.shape) for weight in model.weights) * 4
+    store = dataset.test.store
+    samples = len(dataset.test) * math.prod(store.shape[1:]) * store.dtype.itemsize
+    return 4 * weights + min(samples, settings.data.evaluation_mb * 1_000_000)
 
 
 def _prepared(

@@ -15,7 +15,7 @@ from dltk.models.foreign import checked_config, load_checked, serialized
 from dltk.workflows.keras2 import drop_settings
 from dltk.workflows.one_call import answer_one_call
 
-__all__ = ["open_keras"]
+__all__ = ["open_keras", "read_model"]
 
 
 def open_keras(path: Path) -> Any:
@@ -27,14 +27,7 @@ def open_keras(path: Path) -> Any:
         InputError: if it is no such file, damaged, or holds layers that are not Keras' own.
     """
     path = Path(path)
-    if path.is_dir():
-        hint = "Save the model with model.save('model.keras')."
-        raise InputError(path, "must be a .keras or .h5 file", "a folder (a SavedModel?)", hint)
-    if path.suffix not in (".keras", ".h5", ".hdf5"):
-        read_capped(path)  # a missing file is named as such
-        raise InputError(path, "must be a .keras or .h5 file", path.suffix or path.name)
-    data = read_capped(path)
-    config = checked_config(data, path)
+    data, config = read_model(path)
     settings = path.suffix != ".keras" and drop_settings(serialized(config))
     if not answer_one_call(serialized(config)) and not settings:
         return _load(path, path)
@@ -42,6 +35,23 @@ def open_keras(path: Path) -> Any:
         copy = Path(scratch, f"model{path.suffix}")
         write_atomic(copy, _with_config(data, config))
         return _load(copy, path)
+
+
+def read_model(path: Path) -> tuple[bytes, Any]:
+    """The bytes of a .keras or .h5 file and the model's configuration, looked through without TensorFlow.
+
+    Raises:
+        InputError: if it is no such file, damaged, or holds layers that are not Keras' own.
+    """
+    if path.is_dir():
+        hint = "Save the model with model.save('model.keras')."
+        if (path / "recipe.json").is_file():
+            hint = f"It is a run already: go on with `dltk compress {path}` or `dltk export {path}`."
+        raise InputError(path, "must be a .keras or .h5 file", "a folder (a SavedModel?)", hint)
+    data = read_capped(path)  # a missing file is named as such
+    if path.suffix not in (".keras", ".h5", ".hdf5"):
+        raise InputError(path, "must be a .keras or .h5 file", path.suffix or path.name)
+    return data, checked_config(data, path)
 
 
 def _load(file: Path, path: Path) -> Any:
