@@ -52,9 +52,23 @@ class Package:
 
 
 def cache_folder(*parts: str) -> Path:
-    """dltk's cache: `DLTK_CACHE`, else `dltk` in `XDG_CACHE_HOME`, else in `~/.cache`."""
-    root = os.environ.get("DLTK_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dltk"
-    return Path(root, *parts)
+    """dltk's cache: `DLTK_CACHE`, else `dltk` in `XDG_CACHE_HOME`, else in `~/.cache`.
+
+    Raises:
+        EnvironmentFault: if none is set and there is no home folder.
+    """
+    named = os.environ.get("DLTK_CACHE")
+    if named:
+        return Path(named, *parts)
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache", "dltk", *parts)
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as fault:  # no HOME, and a user whom the system does not know: a container
+        hint = "Set DLTK_CACHE to a folder that dltk may write."
+        raise EnvironmentFault("dltk's cache", "needs a home folder", str(fault), hint) from fault
 
 
 def from_package(package: Package, *, progress: Progress = SILENT) -> dict[str, Path]:

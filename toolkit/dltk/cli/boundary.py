@@ -39,7 +39,7 @@ def error_boundary() -> Iterator[None]:
             click.echo(_measured(error.measured), err=True)
         raise _ended(error) from error
     except click.ClickException as fault:  # a file name may look like an option
-        fault.message = plain(fault.message)
+        fault.message = plain(fault.message)  # type: ignore[misc]  # final by its annotation alone
         raise
     except OSError as fault:
         known = disk_fault(fault.filename or "disk", fault) if fault.errno in _DISK else None

@@ -14,7 +14,7 @@ from dltk.base.errors import EnvironmentFault, InputError, UsageError, did_you_m
 from dltk.edge.families import family, finite
 from dltk.edge.integrity import BUDGET, read_file, read_manifest
 from dltk.edge.manifest import Artifact, Manifest
-from dltk.edge.runtimes import RUNTIMES, Session, available, open_session, remedy
+from dltk.edge.runtimes import RUNTIMES, Session, available, open_session, remedy, require_threads
 from dltk.edge.seal import Key
 from dltk.edge.signature import Signature
 
@@ -105,6 +105,7 @@ def load(
             asked for.
         EnvironmentFault: if no runtime for it is installed.
     """
+    require_threads(threads)
     manifest = read_manifest(path, verify=verify, max_memory=max_memory)
     chosen = choose(manifest, runtime=runtime, artifact=artifact)
     return ready(manifest, chosen, lambda name: read_file(path, manifest, name), threads=threads)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
-from dltk.base.files import read_capped
+from dltk.base.files import read_capped, real
 from dltk.edge import pixels
 from dltk.edge.signature import Op
 
@@ -77,7 +76,7 @@ def decode_image(
     if isinstance(source, bytes):
         return _decode(source, max_pixels, where or "image bytes", resize)
     # A link that a user names is followed; what it leads to must still be a regular file.
-    data = read_capped(Path(os.path.realpath(source)), max_pixels * _BYTES_A_PIXEL + _HEADER_BYTES)
+    data = read_capped(real(source), max_pixels * _BYTES_A_PIXEL + _HEADER_BYTES)
     return _decode(data, max_pixels, where or str(source), resize)
 
 
@@ -88,7 +87,7 @@ def picture_size(path: str | Path) -> tuple[int, int]:
         InputError: if it is no allowed picture.
         EnvironmentFault: if Pillow is missing.
     """
-    data = read_capped(Path(os.path.realpath(path)), _LARGEST_FILE)
+    data = read_capped(real(path), _LARGEST_FILE)
     try:
         with _pillow().open(io.BytesIO(data), formats=FORMATS) as image:
             turned = _orientation(image) in (5, 6, 7, 8)
@@ -108,7 +107,7 @@ def resize_image(image: NDArray[np.uint8], op: Op, *, nearest: bool = False) -> 
     Raises:
         InputError: if the op asks for something unknown.
     """
-    (top, left, tall, wide), size, frame = _cut(*image.shape[:2], op)
+    (top, left, tall, wide), size, frame = _cut(image.shape[0], image.shape[1], op)
     inner = image[top : top + tall, left : left + wide]
     if inner.shape[:2] != size:
         inner = pixels.pillow_resize(inner, *size, nearest=nearest)

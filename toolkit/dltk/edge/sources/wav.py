@@ -7,7 +7,6 @@ header of 2001. What it cannot be sure of it refuses: a truncated recording is a
 from __future__ import annotations
 
 import math
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import read_capped
+from dltk.base.files import read_capped, real
 
 __all__ = ["RATES", "Sound", "read_wav"]
 
@@ -62,7 +61,7 @@ def read_wav(source: str | Path | bytes, *, where: str | None = None, seconds: f
             outside `RATES`, or holds floats that are not finite.
     """
     place = where or ("bytes" if isinstance(source, bytes) else str(source))
-    data = source if isinstance(source, bytes) else read_capped(Path(os.path.realpath(source)), _MAX_BYTES)
+    data = source if isinstance(source, bytes) else read_capped(real(source), _MAX_BYTES)
     if len(data) > _MAX_BYTES:
         raise InputError(place, f"must have at most {_MAX_BYTES} bytes", len(data))
     if len(data) < 12 or data[:4] != b"RIFF" or data[8:12] != b"WAVE":
