@@ -1,4 +1,4 @@
-"""Kinds of small files that ask for gigabytes or minutes: each made from a seed, so that no single file is what is held."""
+"""Kinds of small files that ask for gigabytes or minutes, each made from a seed: no single file is what is held."""
 
 from __future__ import annotations
 

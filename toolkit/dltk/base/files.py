@@ -252,8 +252,7 @@ def disk_fault(where: object, fault: OSError) -> DltkError | None:
 
 def _require_possible(path: Path) -> None:
     try:
-        os.path.lexists(os.fsencode(path))
-        os.lstat(path.parent)
+        os.lstat(path)
     except FileNotFoundError:
         return
     except ValueError as fault:
