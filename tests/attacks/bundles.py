@@ -190,7 +190,7 @@ BUNDLES: Mapping[str, Attack] = {
     "manifest-is-a-link": _instead("manifest.json", lambda path, place: path.symlink_to(place.secret), "regular file"),
     "manifest-is-a-pipe": _instead("manifest.json", lambda path, place: os.mkfifo(path), "regular file"),
     "golden-pickle": _golden(_pickled, "must be an .npz of plain arrays"),
-    "golden-bomb": _golden(_expanding, "must not unpack to over 100 times its size"),
+    "golden-bomb": _golden(_expanding, "must unpack to at most 64000000 bytes"),
     "golden-terabyte-header": _golden(
         lambda place: npz_of(npy("{'descr': '|u1', 'fortran_order': False, 'shape': (10000000000000,), }\n")),
         "must be an .npz of plain arrays",

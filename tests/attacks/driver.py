@@ -89,7 +89,13 @@ def _run(case: dict[str, Any], weight: str) -> dict[str, Any]:
             code = 1
     peak = max(_memory("VmHWM"), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
     told = {"stdout": stdout.getvalue()[-5000:], "stderr": stderr.getvalue()[-5000:]}
-    return {"code": code, **told, "peak": peak, "base": base, "events": events}
+    return {"code": code, **told, "peak": peak, "base": base, "seconds": _seconds(), "events": events}
+
+
+def _seconds() -> float:
+    """Of the processor, of the fork and of its own children."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _note(event: str, arguments: tuple[Any, ...], events: list[str]) -> None:

@@ -15,10 +15,11 @@ import pytest
 
 import small
 
-__all__ = ["LINUX", "MEMORY", "MARK", "Attack", "Case", "Outcome", "Place", "judge", "prepare", "run"]
+__all__ = ["LINUX", "MEMORY", "MARK", "SECONDS", "Attack", "Case", "Outcome", "Place", "judge", "prepare", "run"]
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="inotify tells whether a secret was opened")
 MARK = "kept-to-myself-7391"  # stands in every secret; must stand in nothing that comes out
+SECONDS = 10  # of the processor: what refusing a file may take
 MEMORY = 500_000_000  # bytes: what refusing a file may take, on top of what the imports take
 
 
@@ -66,6 +67,7 @@ class Outcome:
     peak: int
     base: int
     read: bool
+    seconds: float = 0.0  # of the processor
     events: list[str] = field(default_factory=list)
 
 

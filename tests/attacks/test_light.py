@@ -7,6 +7,7 @@ import pytest
 from attacks import kit
 from attacks.bundles import BUNDLES
 from attacks.inputs import INPUTS
+from attacks.kinds import KINDS
 from attacks.models import MODELS
 
 pytestmark = kit.LINUX
@@ -14,7 +15,7 @@ pytest.importorskip("ai_edge_litert")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("tokenizers")
 
-ATTACKS = MODELS | BUNDLES | INPUTS
+ATTACKS = MODELS | BUNDLES | INPUTS | KINDS
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +28,4 @@ def outcomes(tmp_path_factory):
 def test_no_code_no_outside_read_one_line_little_memory(outcomes, name):
     places, cases, found = outcomes
     kit.judge(places[name], cases[name], found[name])
+    assert found[name].seconds < kit.SECONDS

@@ -35,7 +35,9 @@ ODD = [None, True, -1, 1e308, 10**30, "", "\x1b]0;x\x07", [], [[]], {}, {"a": 1}
 def answering(tmp_path, monkeypatch):
     """Puts a machine there that prints these lines, each once something was asked, and then does what `after` says."""
 
-    def install(*answers, after="sleep 30", noise=""):
+    monkeypatch.setattr(link, "_CLOSING_SECONDS", 0.5)
+
+    def install(*answers, after="exec sleep 30", noise=""):
         words = []
         for number, answer in enumerate(answers):
             line = answer if isinstance(answer, bytes) else json.dumps({**answer, "bytes": 0}).encode()
@@ -77,7 +79,6 @@ def test_every_field_with_every_odd_value_fits_or_not_and_never_raises(whole, fo
 @pytest.mark.parametrize("seed", range(6))
 def test_a_changed_answer_is_one_error_and_prints_in_any_case(answering, digits, monkeypatch, seed):
     """Two fields of one of the three answers, through the command and what it prints."""
-    monkeypatch.setattr(link, "_CLOSING_SECONDS", 0.2)
     generator = np.random.default_rng(seed)
     answers = [HELLO, VALID, MEASURED]
     place = seed % 3
@@ -107,7 +108,6 @@ def test_a_changed_answer_is_one_error_and_prints_in_any_case(answering, digits,
 )  # fmt: skip
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_line_that_is_no_answer_is_one_error(answering, digits, monkeypatch, line, place):
-    monkeypatch.setattr(link, "_CLOSING_SECONDS", 0.2)
     answering(*[HELLO][:place], line)
     with pytest.raises(DltkError) as caught:
         bench_on("pi", digits)
@@ -140,7 +140,7 @@ def test_chatter_on_stderr_takes_no_memory_and_no_disk(answering, digits, tmp_pa
     """A gigabyte in lines and one without: all of it is read, some kilobytes are kept."""
     folder = tmp_path / "tmp"
     folder.mkdir()
-    noise = "yes chatter | head -c 300000000 >&2; head -c 300000000 /dev/zero >&2; echo >&2"
+    noise = "yes chatter | head -c 60000000 >&2; head -c 60000000 /dev/zero >&2; echo >&2"
     answering(HELLO, noise=noise, after="echo last word >&2")
     code = (
         "import resource, sys; from dltk.remote.bench import bench_on; from dltk.base.errors import DltkError\n"

@@ -31,6 +31,7 @@ __all__ = [
     "open_regular",
     "parse_json",
     "read_capped",
+    "real",
     "require_free_disk",
     "scratch_folder",
     "sha256",
@@ -88,6 +89,18 @@ def parse_json(data: bytes, where: object, *, budget: int = 1_500_000_000) -> An
         raise InputError(where, "must be valid JSON", str(fault)) from fault
 
 
+def real(path: str | Path) -> Path:
+    """Where `path` leads, links followed: a link that a user names is one to be read.
+
+    Raises:
+        InputError: if there can be no such path: with a NUL in it.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError) as fault:
+        raise InputError(str(path), "must be a path", str(fault)) from fault
+
+
 def read_capped(path: Path, limit: int = _LARGEST) -> bytes:
     """The bytes of a regular file of at most `limit` bytes; links are not followed.
 
@@ -119,8 +132,9 @@ def open_regular(path: Path, *, follow_links: bool = False) -> IO[bytes]:
         handle = os.open(path, flags)
     except FileNotFoundError as fault:
         raise InputError(path, "the file must exist", hint="Check the path.") from fault
-    except OSError as fault:
-        raise InputError(path, "must be a readable regular file", fault.strerror) from fault
+    except (OSError, ValueError) as fault:  # a ValueError is over a NUL in the path
+        received = fault.strerror if isinstance(fault, OSError) else str(fault)
+        raise InputError(path, "must be a readable regular file", received) from fault
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)  # os.fdopen would raise on a folder, and leave it open
         raise InputError(path, "must be a regular file")
@@ -135,6 +149,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         InputError: if there can be no such path.
     """
     path = Path(path)
+    _require_possible(path)
     with _disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
@@ -157,6 +172,7 @@ def building_folder(target: Path, *, replace: bool) -> Iterator[Path]:
         EnvironmentFault: if the disk is full or not writable.
     """
     target = Path(target)
+    _require_possible(target)
     is_folder = target.is_dir() and not target.is_symlink()
     if os.path.lexists(target) and not (is_folder and (replace or not any(target.iterdir()))):
         rule = "nothing may stand there yet" if not replace else "must be a folder, not a link or a file"
@@ -259,6 +275,19 @@ def disk_fault(where: object, fault: OSError) -> DltkError | None:
     if fault.errno in _NO_PATH:
         return InputError(where, "must be a path whose parent is a folder", fault.strerror, "Give another path.")
     return None
+
+
+def _require_possible(path: Path) -> None:
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return
+    except ValueError as fault:
+        raise InputError(path, "must be a path", str(fault), "Give another path.") from fault
+    except OSError as fault:
+        known = disk_fault(path, fault)
+        if known is not None:
+            raise known from fault
 
 
 @contextmanager

@@ -15,7 +15,7 @@ __all__ = ["bench"]
 
 @click.command()
 @click.argument("bundle", type=options.PATH)
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the runtime.")
+@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads of the runtime.")
 @click.option("--artifact", metavar="FILE", help="Only this model file of the bundle.")
 @options.verify
 @options.max_memory

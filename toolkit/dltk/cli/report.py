@@ -15,8 +15,9 @@ __all__ = ["report"]
 @click.argument("path", type=options.PATH, metavar="RUN_OR_BUNDLE")
 @click.option("--out", type=options.PATH, metavar="FILE", help="Write a page (.html), a text (.txt) or JSON (.json).")
 @click.option("--demo", is_flag=True, help="Write a page that runs the bundle's model; BUNDLE-demo.html without --out.")
+@options.verify
 @options.as_json
-def report(path: Path, out: Path | None, demo: bool, as_json: bool) -> None:
+def report(path: Path, out: Path | None, demo: bool, verify: Path | None, as_json: bool) -> None:
     """Show what was measured of RUN_OR_BUNDLE, or write it to a file.
 
     Of a run: figures on the test split, history, data, compression. Of a bundle: size, metric, parity and operators
@@ -33,7 +34,7 @@ def report(path: Path, out: Path | None, demo: bool, as_json: bool) -> None:
         from dltk.cli.console import progress
         from dltk.report.demo import write_demo
 
-        found = write_demo(path, out or Path(f"{path.resolve().name}-demo.html"), progress=progress())
+        found = write_demo(path, out or Path(f"{path.resolve().name}-demo.html"), verify=verify, progress=progress())
         options.show(
             found, f"{found['out']}: written, {found['bytes']} bytes, with {found['artifact']} inside", as_json
         )
@@ -41,11 +42,11 @@ def report(path: Path, out: Path | None, demo: bool, as_json: bool) -> None:
     from dltk.report import as_text, collect, require_writable, write_report
 
     if out is None:
-        found = collect(path)
+        found = collect(path, verify=verify)
         options.show(found, as_text(found), as_json)
         return
     require_writable(out)
-    found = collect(path)
+    found = collect(path, verify=verify)
     written = write_report(found, out)
     value = {"kind": found["kind"], "name": found["name"], "out": str(out), "bytes": written}
     options.show(value, f"{out}: written, {written} bytes", as_json)

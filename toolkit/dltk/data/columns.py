@@ -91,8 +91,8 @@ def _holds_numbers(table: Table, name: str, columns: Columns) -> bool:
 
 def _warn_of_names(table: Table, name: str, progress: Progress) -> None:
     different = len(np.unique(np.array(table.column(name))))
-    if different > _MANY * len(table.rows) and different > _MOST_CLASSES:
+    if different > _MANY * len(table) and different > _MOST_CLASSES:
         progress.warn(
-            f"column {name!r}: {different} different texts in {len(table.rows)} rows; if they are names, "
+            f"column {name!r}: {different} different texts in {len(table)} rows; if they are names, "
             f"leave it out with data.ignore={name}"
         )

@@ -6,13 +6,13 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-from dltk.base.errors import EnvironmentFault, UsageError
+from dltk.base.errors import EnvironmentFault
 from dltk.edge.families import family
 from dltk.edge.integrity import BUDGET, read_file, read_manifest
 from dltk.edge.load import choose
 from dltk.edge.machine import machine
 from dltk.edge.manifest import Artifact, Manifest
-from dltk.edge.runtimes import available, remedy
+from dltk.edge.runtimes import available, remedy, require_threads
 from dltk.edge.seal import Key
 from dltk.edge.worker import run_worker
 
@@ -50,8 +50,7 @@ def bench(
         InputError: if the bundle is damaged, has no such artifact, or is not signed by the key that is asked for.
         EnvironmentFault: if no artifact has a runtime here.
     """
-    if threads < 1:
-        raise UsageError("threads", "must be at least 1", threads)
+    require_threads(threads)
     manifest = read_manifest(path, verify=verify, max_memory=max_memory)
     chosen = manifest.artifacts if artifact is None else (choose(manifest, artifact=artifact),)
     if not any(item.format in available() for item in chosen):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from dltk.base.errors import InputError, shorten
-from dltk.base.files import read_capped
+from dltk.base.files import read_capped, real
 
 __all__ = ["AN_IMAGE", "A_RECORDING", "bytes_of", "is_file", "is_path", "name_of"]
 
@@ -44,21 +43,13 @@ def bytes_of(source: Any, noun: str, limit: int) -> bytes:
     if is_path(source):
         # A link that a user names is followed; what it leads to must still be a regular file.
         try:
-            return read_capped(_real(source), limit)
+            return read_capped(real(os.fsdecode(source)), limit)
         except InputError as fault:  # by the name that the user knows
             raise InputError(name_of(source, noun), fault.rule, fault.received, fault.hint) from fault
     data = bytes(source) if isinstance(source, (bytes, bytearray, memoryview)) else _read(source, noun, limit)
     if len(data) > limit:
         raise InputError(name_of(source, noun), f"must be at most {limit} bytes", f"{len(data)} bytes or more")
     return data
-
-
-def _real(source: Any) -> Path:
-    try:
-        path = os.fspath(source)
-        return Path(os.path.realpath(path.decode() if isinstance(path, bytes) else path))
-    except (TypeError, ValueError, OSError) as fault:  # a NUL; a loop of links
-        raise InputError("path", "must be one that can exist", str(fault)) from fault
 
 
 def _reader(source: Any) -> Any:

@@ -131,9 +131,13 @@ def read_bundle(path: str | Path, *, verify: Key | None = None, max_memory: int 
 
 def _place(path: str | Path) -> Place:
     path = Path(path)
-    if path.is_dir():
+    try:
+        is_folder, is_there = path.is_dir(), os.path.lexists(path)
+    except (OSError, ValueError) as fault:  # too long a name
+        raise InputError(path, "must be a path", getattr(fault, "strerror", "") or str(fault)) from fault
+    if is_folder:
         return Folder(path)
-    if not os.path.lexists(path):
+    if not is_there:
         rule = "a bundle is a folder with a manifest.json, or an archive of one"
         raise InputError(path, rule, "nothing there", "Make one with `dltk export`.")
     return Archive(path)

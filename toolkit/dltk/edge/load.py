@@ -15,7 +15,7 @@ from dltk.edge.families import Family, family, finite
 from dltk.edge.given import A_RECORDING, AN_IMAGE, is_file, is_path
 from dltk.edge.integrity import BUDGET, read_file, read_manifest
 from dltk.edge.manifest import Artifact, Manifest
-from dltk.edge.runtimes import RUNTIMES, Session, available, open_session, remedy
+from dltk.edge.runtimes import RUNTIMES, Session, available, open_session, remedy, require_threads
 from dltk.edge.seal import Key
 from dltk.edge.signature import Signature
 
@@ -158,8 +158,7 @@ def load(
     """
     if not is_path(path) or "\0" in str(path):
         raise InputError("bundle", "must be the path of a folder or an archive", path)
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise UsageError("threads", "must be a whole number of at least 1", threads)
+    require_threads(threads)
     manifest = read_manifest(path, verify=verify, max_memory=max_memory)
     chosen = choose(manifest, runtime=runtime, artifact=artifact)
     return ready(manifest, chosen, lambda name: read_file(path, manifest, name), threads=threads)

@@ -11,10 +11,24 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import EnvironmentFault, InputError
+from dltk.base.errors import EnvironmentFault, InputError, UsageError
 from dltk.base.install import pip_extra, pip_install
 
-__all__ = ["RUNTIMES", "Port", "Refused", "Session", "available", "open_session", "remedy", "stack", "to_port"]
+__all__ = [
+    "MOST_THREADS",
+    "RUNTIMES",
+    "Port",
+    "Refused",
+    "Session",
+    "available",
+    "open_session",
+    "remedy",
+    "require_threads",
+    "stack",
+    "to_port",
+]
+
+MOST_THREADS = 256  # each is a stack and a place in the scheduler; no model of a device gains by more
 
 RUNTIMES = {  # format -> modules that run it, in order of preference
     "tflite": ("ai_edge_litert", "tflite_runtime"),
@@ -66,6 +80,12 @@ class Session(Protocol):
 
     def delegated_share(self) -> float | None:
         """Share of the file's operators that a delegate took (XNNPACK), or None where the runtime has none."""
+
+
+def require_threads(threads: int) -> None:
+    """Raise UsageError unless a runtime may be given so many threads."""
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
+        raise UsageError("threads", f"must be a whole number from 1 to {MOST_THREADS}", threads)
 
 
 class Refused:

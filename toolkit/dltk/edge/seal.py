@@ -92,10 +92,17 @@ def _name(key: Key) -> str:
 
 
 def _read(key: Key) -> bytes:
+    """The bytes of a PEM file that holds one thing: of several, tools differ in which they take."""
     if isinstance(key, bytes):
-        return key
-    with open_regular(Path(key), follow_links=True) as stream:
-        return stream.read(_LARGEST_KEY)
+        data = key
+    else:
+        with open_regular(Path(key), follow_links=True) as stream:
+            data = stream.read(_LARGEST_KEY + 1)
+    if len(data) > _LARGEST_KEY:
+        raise InputError(_name(key), f"a key has at most {_LARGEST_KEY} bytes")
+    if (count := data.count(b"-----BEGIN")) > 1:
+        raise InputError(_name(key), "must hold exactly one key", count, "Give a file with that key alone.")
+    return data
 
 
 def _library() -> tuple[ModuleType, ModuleType]:

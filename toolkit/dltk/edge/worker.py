@@ -82,17 +82,26 @@ def run_worker(
     """
     import numpy as np
 
+    from dltk.base.errors import EnvironmentFault
     from dltk.base.files import canonical_json
 
+    try:
+        where = tempfile.gettempdir()
+    except OSError as fault:
+        raise EnvironmentFault("temporary folder", "must be writable", fault.strerror, "Set TMPDIR.") from fault
     job = {"format": format, "signature": signature.as_dict(), "threads": threads, "time": time}
     with tempfile.TemporaryDirectory(prefix="dltk-worker-") as name:
         folder = Path(name)
-        (folder / "model").write_bytes(artifact)
-        (folder / "job.json").write_bytes(canonical_json(job))
-        for asset, data in signature.assets.items():
-            (folder / "assets").mkdir(exist_ok=True)
-            (folder / "assets" / asset).write_bytes(data)
-        np.save(folder / "raws.npy", raws, allow_pickle=False)
+        try:
+            (folder / "model").write_bytes(artifact)
+            (folder / "job.json").write_bytes(canonical_json(job))
+            for asset, data in signature.assets.items():
+                (folder / "assets").mkdir(exist_ok=True)
+                (folder / "assets" / asset).write_bytes(data)
+            np.save(folder / "raws.npy", raws, allow_pickle=False)
+        except OSError as fault:
+            hint = "Free some space there, or set TMPDIR to another folder."
+            raise EnvironmentFault(f"temporary folder {where}", "must take files", fault.strerror, hint) from fault
         _run_child([sys.executable, "-I", __file__, name], timeout)
         return _result(folder)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dltk.base.errors import UsageError
 from dltk.base.progress import SILENT, Progress
 from dltk.edge.integrity import BUDGET, read_bundle
 from dltk.edge.load import require_artifact
 from dltk.edge.manifest import MANIFEST
+from dltk.edge.runtimes import require_threads
 from dltk.edge.seal import Key
 from dltk.remote.answers import BENCH, VALIDATION
 from dltk.remote.host import connect
@@ -44,8 +44,7 @@ def bench_on(
         LimitError: if it answers otherwise there; `measured` is the report of the replay.
         EnvironmentFault: if the machine is out of reach, or lacks something; what to install is said.
     """
-    if threads < 1:
-        raise UsageError("threads", "must be at least 1", threads)
+    require_threads(threads)
     # Before anything is sent, and the bytes that were checked are those that are sent.
     sealed = read_bundle(bundle, verify=verify, max_memory=max_memory)
     require_artifact(sealed.manifest, artifact)

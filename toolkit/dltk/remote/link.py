@@ -131,10 +131,7 @@ class Link:
             except subprocess.TimeoutExpired:
                 end()
         self._process.wait()
-        self._words.line(_CLOSING_SECONDS)
-        if self._process.stderr is not None:
-            with suppress(OSError):
-                self._process.stderr.close()
+        self._words.close(_CLOSING_SECONDS)
 
     def _kill(self) -> None:
         """End ssh and what it started, such as a ProxyCommand, which would hold the pipes open."""
@@ -165,7 +162,10 @@ class Link:
 
     def _result(self, head: dict[str, Any]) -> dict[str, Any]:
         if "error" not in head:
-            return dict(head.get("result", head))
+            found = head.get("result", head)
+            if not isinstance(found, dict):
+                raise self.misfit()
+            return dict(found)
         try:
             told = {key: head["error"][key] for key in head["error"] if key in _ERROR_KEYS}
             told["where"] = f"{self.host}: {told['where']}"

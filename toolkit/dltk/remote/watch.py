@@ -27,6 +27,12 @@ class LastWords:
         lines = self._kept.decode(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else "no word"
 
+    def close(self, seconds: float) -> None:
+        """Wait for the end of the stream, and close it; one that others hold open ends with them."""
+        self._thread.join(seconds)
+        if not self._thread.is_alive():
+            self._stream.close()
+
     def _read(self) -> None:
         try:
             while piece := self._stream.read1(_PIECE):  # type: ignore[attr-defined]  # a pipe is a BufferedReader

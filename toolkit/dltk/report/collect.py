@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dltk.base.errors import InputError
+from dltk.base.errors import InputError, UsageError
 from dltk.base.files import canonical_json, parse_json, read_capped
 from dltk.edge.integrity import read_file, read_manifest
 from dltk.edge.manifest import MANIFEST, Manifest
+from dltk.edge.seal import Key
 from dltk.report.compressed import read_compression
 from dltk.report.metrics import read_metrics
 from dltk.report.schema import read_metric
@@ -25,7 +26,7 @@ _HISTORY_LIMIT = 64_000_000  # bytes
 _REPORT = "report.json"
 
 
-def collect(path: str | Path) -> dict[str, Any]:
+def collect(path: str | Path, *, verify: Key | None = None) -> dict[str, Any]:
     """The measurements that stand in the run or bundle at `path`; "kind" says which it is.
 
     Of a run: "metrics", "history" (a mapping an epoch), "data", "compression" (None where nothing was
@@ -33,7 +34,11 @@ def collect(path: str | Path) -> dict[str, Any]:
     Of a bundle: "artifacts", "gate", "lineage", and "metrics", "agreement", "reference", "compression" as far as its
     report.json has them; each file that is read is held against its hash.
 
+    Args:
+        verify: public key that a bundle must be signed with, as for `dltk.edge.load`; runs are not signed.
+
     Raises:
+        UsageError: if `verify` is given for a run.
         InputError: if there is neither a finished run nor a sound bundle, or a file in it is broken.
     """
     path = Path(path)
@@ -41,8 +46,10 @@ def collect(path: str | Path) -> dict[str, Any]:
     if not os.path.lexists(path):
         raise InputError(path, "must be the folder of a run, or a bundle", "nothing there", hint)
     if not path.is_dir() or os.path.lexists(path / MANIFEST):
-        found = _bundle(path)
+        found = _bundle(path, verify)
     elif os.path.lexists(path / "recipe.json"):
+        if verify is not None:
+            raise UsageError("--verify", "is for bundles: runs are not signed", str(path))
         found = _run(Run.open(path))
     else:
         raise InputError(path, "is neither a run (recipe.json) nor a bundle (manifest.json)", hint=hint)
@@ -71,8 +78,8 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
-def _bundle(path: Path) -> dict[str, Any]:
-    manifest = read_manifest(path)
+def _bundle(path: Path, verify: Key | None) -> dict[str, Any]:
+    manifest = read_manifest(path, verify=verify)
     measured: Any = {}
     if _REPORT in manifest.files:
         measured = parse_json(read_file(path, manifest, _REPORT), path / _REPORT)

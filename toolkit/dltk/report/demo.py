@@ -30,6 +30,7 @@ from dltk.edge.manifest import Artifact, Manifest
 from dltk.edge.parity import MAX_ABS
 from dltk.edge.recorded import GOLDEN_ERROR, Recorded
 from dltk.edge.replay import GOLDEN, Golden, golden, known
+from dltk.edge.seal import Key
 from dltk.edge.signature import Signature
 from dltk.report.template import STYLE
 from dltk.report.write import require_writable
@@ -70,8 +71,13 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 """
 
 
-def write_demo(path: str | Path, out: str | Path, *, progress: Progress = SILENT) -> dict[str, Any]:
+def write_demo(
+    path: str | Path, out: str | Path, *, verify: Key | None = None, progress: Progress = SILENT
+) -> dict[str, Any]:
     """Write the page of the bundle at `path` to `out`, whole or not at all.
+
+    Args:
+        verify: public key that the bundle must be signed with, as for `dltk.edge.load`.
 
     Returns:
         {"kind": "demo", "name", "artifact" (the file inside), "out", "bytes"}.
@@ -83,7 +89,7 @@ def write_demo(path: str | Path, out: str | Path, *, progress: Progress = SILENT
     """
     out = Path(out)
     require_writable(out, formats=("html",))
-    manifest = read_manifest(path)
+    manifest = read_manifest(path, verify=verify)
     artifact = _artifact(manifest, path)
     page = as_demo(path, manifest, artifact, progress=progress)
     write_atomic(out, page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from dltk.base.errors import EnvironmentFault
 from dltk.base.files import parse_json
 from dltk.base.install import pip_extra
 from dltk.base.progress import Progress
+from dltk.base.terminal import plain
 from dltk.bundle import Sealing
 from dltk.edge.manifest import parse
 from dltk.report import as_bytes, of_bundle
@@ -21,12 +23,19 @@ __all__ = ["licenses", "model_card", "report_page"]
 _REPORT, _PAGE = "report.json", "report.html"
 
 
+def _escaped(text: str) -> str:
+    """A name out of somebody's data as Markdown that shows it, on one line: no link, tag or heading of its own."""
+    flat = " ".join(plain(text).split())
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", flat)
+
+
 def model_card(run: Run, report: Mapping[str, Any]) -> str:
     """What the model is for, what it was measured at, and how to ask it (after arXiv:1810.03993)."""
     signature, data = run.signature, run.read_json("data")
     inputs = ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.inputs)
     outputs = ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.outputs)
-    labels = f"- Labels ({len(signature.labels)}): {', '.join(signature.labels[:20])}" if signature.labels else ""
+    shown = ", ".join(map(_escaped, signature.labels[:20]))
+    labels = f"- Labels ({len(signature.labels)}): {shown}" if signature.labels else ""
     notes = "\n".join(f"- {name}: {text}" for name, text in sorted(_notes(run).items()))
     return f"""# {run.name}
 

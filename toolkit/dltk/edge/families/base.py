@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -141,7 +141,7 @@ class Acting(Protocol):
         """The number (n,) of the action that the model chooses for each sample."""
 
 
-def each(samples: Sequence[Any], where: object) -> list[Any]:
+def each(samples: Any, where: object) -> list[Any]:
     """The samples of a file, one by one; no more than can be answered at once.
 
     Raises:

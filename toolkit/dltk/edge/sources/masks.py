@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
-from dltk.base.files import read_capped
+from dltk.base.files import read_capped, real
 from dltk.base.install import pip_package
 from dltk.edge.pictures import MAX_PIXELS, picture_size
 from dltk.edge.sources.labels import check_labels, split_name
@@ -91,7 +90,7 @@ def _decode(path: Path) -> NDArray[np.uint8]:
         from PIL import Image
     except ImportError as fault:
         raise EnvironmentFault("Pillow", "is needed to read masks", hint=f"Run `{pip_package('Pillow')}`.") from fault
-    data = read_capped(Path(os.path.realpath(path)), 2 * MAX_PIXELS)
+    data = read_capped(real(path), 2 * MAX_PIXELS)
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             if image.width * image.height > MAX_PIXELS:

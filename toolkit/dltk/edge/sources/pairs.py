@@ -58,7 +58,7 @@ def list_pairs(source: str | Path, *, group: str | None = None, least_classes: i
         classes,
         check_labels(table.column("label"), table.path, least=least_classes),
         splits,
-        table.column(group) if group else None,
+        tuple(table.column(group)) if group else None,
     )
 
 

@@ -6,7 +6,6 @@ import codecs
 import csv
 import io
 import math
-import os
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, misnamed
-from dltk.base.files import read_capped
+from dltk.base.files import read_capped, real
 
 __all__ = ["Table", "read_table"]
 
@@ -125,7 +124,7 @@ def read_table(path: str | Path, *, required: Sequence[str] = (), breaks: bool =
 
 def _checked(path: Path) -> bytes:
     """The bytes of a file that is UTF-8 without a byte order mark or a NUL."""
-    data = read_capped(Path(os.path.realpath(path)), _MAX_BYTES)
+    data = read_capped(real(path), _MAX_BYTES)
     if data.startswith(b"\xef\xbb\xbf"):
         raise InputError(f"{path}, line 1", "must not start with a byte order mark", hint="Save it as plain UTF-8.")
     decoder = codecs.getincrementaldecoder("utf-8")()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dltk.base.errors import InputError
-from dltk.base.files import read_capped
+from dltk.base.files import read_capped, real
 from dltk.edge.sources.labels import check_label, check_labels, split_name
 from dltk.edge.sources.table import read_table
 
@@ -84,7 +83,7 @@ def read_lines(path: str | Path) -> list[str]:
     Raises:
         InputError: naming file and line, on another encoding than UTF-8, a byte order mark, a NUL, or no text at all.
     """
-    data = read_capped(Path(os.path.realpath(path)), _MAX_BYTES)
+    data = read_capped(real(path), _MAX_BYTES)
     if data.startswith(b"\xef\xbb\xbf"):
         raise InputError(f"{path}, line 1", "must not start with a byte order mark", hint="Save it as plain UTF-8.")
     if data.count(b"\n") + data.count(b"\r") > _MAX_LINES:
