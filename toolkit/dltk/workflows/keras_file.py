@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from dltk.base.errors import InputError
-from dltk.base.files import read_capped, write_atomic
+from dltk.base.files import read_capped, scratch_folder, write_atomic
+from dltk.models.extent import require_modest_activations
 from dltk.models.foreign import checked_config, load_checked, serialized
 from dltk.workflows.keras2 import drop_settings
 
@@ -35,8 +35,8 @@ def open_keras(path: Path) -> Any:
     config = checked_config(data, path)
     if path.suffix == ".keras" or not drop_settings(serialized(config)):
         return _load(path, path)
-    with tempfile.TemporaryDirectory(prefix="dltk-open-") as scratch:
-        copy = Path(scratch, "model.h5")
+    with scratch_folder("dltk-open-") as scratch:
+        copy = scratch / "model.h5"
         write_atomic(copy, _with_config(data, config))
         return _load(copy, path)
 
@@ -55,6 +55,7 @@ def _load(file: Path, path: Path) -> Any:
         raise InputError(
             path, "must be a Sequential or functional model with a known input shape", type(model).__name__
         )
+    require_modest_activations(model, file.stat().st_size, path)
     if len(model.inputs) == len(model.outputs) == 1 and isinstance(getattr(model, "input", None), list | tuple):
         # Keras 2 wrote a lone input as a list; Keras 3 then warns whenever the model is called with the tensor itself.
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
