@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import subprocess
 import sys
 
@@ -212,15 +214,38 @@ def test_the_best_so_far_is_kept_each_time(tmp_path):
     assert kept[-1] == found.chosen.steps
 
 
-def test_a_damaged_file_of_a_candidate_is_named(tmp_path):
-    stub.searched(tmp_path, stub.bounds(drop=0.03))
+@pytest.mark.parametrize("how", ["cut", "another figure", "no candidate", "emptied", "another's", "list", "fuzz"])
+def test_a_candidate_whose_file_is_damaged_is_tried_again(tmp_path, caplog, how):
+    whole = stub.searched(tmp_path, stub.bounds(drop=0.03))
     path = tmp_path / "candidates" / "0001.json"
-    path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(InputError, match=r"0001\.json: must be valid JSON"):
-        stub.searched(tmp_path, stub.bounds(drop=0.03))
-    path.write_text("{}")
-    with pytest.raises(InputError, match=r"0001\.json: must have the keys"):
-        stub.searched(tmp_path, stub.bounds(drop=0.03))
+    before = path.read_bytes()
+    found = json.loads(before)
+    damage = {
+        "cut": [before[:40]],
+        "another figure": [before.replace(b'"bytes": ', b'"bytes": 1')],
+        "no candidate": [b"{}"],
+        "emptied": [b""],
+        "another's": [json.dumps({k: v for k, v in found.items() if k != "sha256"} | {"key": "0" * 32}).encode()],
+        "list": [b"[" * 100_000, b"3", json.dumps(found | {"row": [1]}).encode(), b"\xff"],
+        "fuzz": list(_damaged(before, 40)),
+    }
+    for data in damage[how]:
+        assert data != before
+        path.write_bytes(data)
+        caplog.clear()
+        again = stub.searched(tmp_path, stub.bounds(drop=0.03))
+        assert again.chosen.steps == whole.chosen.steps
+        assert json.loads(path.read_bytes()) == found
+        assert "0001.json" in caplog.text
+        assert "it is made again" in caplog.text
+
+
+def _damaged(data, count):
+    draw = random.Random(4)
+    for _ in range(count):
+        place = draw.randrange(len(data))
+        more = draw.choice([b"", bytes([data[place] ^ 1]), b"NaN", b"{", b"\0", b"9" * 5000])
+        yield data[:place] + more + data[place + draw.randint(1, 30) :]
 
 
 def test_a_folder_with_a_strange_name_holds_a_study(tmp_path):

@@ -7,7 +7,6 @@ import io
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault
 from dltk.base.fetch import Package, download, from_package
-from dltk.base.files import parse_json, read_capped, sha256
+from dltk.base.files import parse_json, read_capped, scratch_folder, sha256
 from dltk.base.install import pip_package
 from dltk.base.progress import Progress
 
@@ -97,7 +96,7 @@ def _first(name: str, origins: tuple[Callable[[Progress], Arrays], ...], progres
 
 def _cifar_official(progress: Progress) -> Arrays:
     progress.say("cifar10: trying the official download (170 MB)")
-    with tempfile.TemporaryDirectory(prefix="dltk-fetch-") as scratch:
+    with scratch_folder("dltk-fetch-") as scratch:
         path = Path(scratch, "cifar10.tar.gz")
         download(_CIFAR_URL, path, digest=_CIFAR_SHA256)
         parts = []
@@ -137,7 +136,7 @@ def _fashion_installed(progress: Progress) -> Arrays:
 def _fashion_official(progress: Progress) -> Arrays:
     progress.say("fashion-mnist: trying the official download (31 MB)")
     found = {}
-    with tempfile.TemporaryDirectory(prefix="dltk-fetch-") as scratch:
+    with scratch_folder("dltk-fetch-") as scratch:
         for name, digest in _FASHION_OFFICIAL.items():
             download(_FASHION_URL + name, Path(scratch, name), digest=digest)
             found[name] = read_capped(Path(scratch, name), 100_000_000)
@@ -149,7 +148,7 @@ def _fashion_debian(progress: Progress) -> Arrays:
         if shutil.which(tool) is None:
             raise EnvironmentFault(tool, "is needed to fetch Debian's package of this data")
     progress.say(f"fetching {_DEBIAN_PACKAGE} with apt-get (31 MB)")
-    with tempfile.TemporaryDirectory(prefix="dltk-fetch-") as scratch:
+    with scratch_folder("dltk-fetch-") as scratch:
         _client(["apt-get", "download", _DEBIAN_PACKAGE], scratch)
         packages = [path.name for path in Path(scratch).glob("*.deb")]
         if len(packages) != 1:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from dltk.base.files import scratch_folder
 from dltk.compress.codes import LEVELS
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.signature import Signature
@@ -31,7 +31,7 @@ def calibrate_natively(model: Any, plan: QuantizationPlan, graph: Graph, signatu
         def get_next(self) -> dict[str, Any] | None:
             return next(self.rows, None)
 
-    with tempfile.TemporaryDirectory(prefix="dltk-") as folder:
+    with scratch_folder("dltk-") as folder:
         source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
         onnx.save(model, source)
         quantize_static(

@@ -11,6 +11,7 @@ from typing import Any
 
 from dltk.base.archives import ARCHIVE_FAULTS, require_modest_archive
 from dltk.base.errors import InputError
+from dltk.models.extent import require_few_layers
 from dltk.models.hdf5 import HDF5_FAULTS, require_plain_hdf5
 
 __all__ = ["checked_config", "load_checked", "serialized"]
@@ -31,6 +32,7 @@ def checked_config(data: bytes, path: Path) -> Any:
     """
     is_archive = path.suffix == ".keras"
     config = _of_archive(data, path) if is_archive else _of_hdf5(data, path)
+    require_few_layers(config, path)
     if is_archive and isinstance(config, dict):
         config["compile_config"] = None  # loss, metrics and optimizer: the model is opened without them
     _refuse_code(config, path, strict=is_archive)

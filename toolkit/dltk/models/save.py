@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
+
+from dltk.base.files import scratch_folder
 
 __all__ = ["keras_bytes"]
 
@@ -19,7 +20,7 @@ def keras_bytes(model: Any) -> bytes:
 
     Keras' own `save` writes in place, and a kill during it leaves half a file; these bytes can be written atomically.
     """
-    with tempfile.TemporaryDirectory(prefix="dltk-save-") as scratch:
+    with scratch_folder("dltk-save-") as scratch:
         path = Path(scratch, "model.keras")
         model.save(path)
         return _settled(path.read_bytes())

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dltk.base.files import canonical_json, parse_json, read_capped, sweep, write_atomic
+from dltk.base.errors import DltkError
+from dltk.base.files import sweep
+from dltk.base.sealed import forget, read_sealed, write_sealed
 from dltk.search.trial import Trial, steps_key
 
 __all__ = ["Ledger"]
@@ -15,18 +17,14 @@ _LIMIT = 8_000_000
 
 
 class Ledger:
-    """The finished candidates in a folder, in the order of trying.
-
-    Raises:
-        InputError: if a file in it is damaged.
-    """
+    """The finished candidates in a folder, in the order of trying; one whose file is damaged counts as not tried."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = Path(folder)
         if self._folder.is_dir():
             sweep(self._folder)
         paths = sorted(self._folder.glob("[0-9]*.json"))
-        read = [Trial.from_dict(parse_json(read_capped(path, _LIMIT), path), path) for path in paths]
+        read = [trial for path in paths if (trial := _read(path)) is not None]
         self._trials = {trial.key: trial for trial in sorted(read, key=lambda trial: trial.number)}
 
     @property
@@ -42,6 +40,20 @@ class Ledger:
         """Keep what was found; on disk when this returns."""
         number = max((trial.number for trial in self._trials.values()), default=0) + 1
         trial = Trial(number, stage, tuple(steps), steps_key(steps), row, error)
-        write_atomic(self._folder / f"{number:04d}.json", canonical_json(trial.as_dict()))
+        write_sealed(self._folder / f"{number:04d}.json", trial.as_dict())
         self._trials[trial.key] = trial
         return trial
+
+
+def _read(path: Path) -> Trial | None:
+    """The candidate in a file; None, and no file any more, where it is damaged."""
+    try:
+        trial = Trial.from_dict(read_sealed(path, _LIMIT), path)
+        if steps_key(trial.steps) == trial.key and (trial.row is None or trial.measures is not None):
+            return trial
+        forget(path, "is the file of another candidate")
+    except DltkError as fault:
+        forget(path, fault.rule)
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:  # figures of another kind
+        forget(path, f"holds no figures ({type(fault).__name__})")
+    return None

@@ -16,6 +16,7 @@ from dltk.edge.families import compared_inputs, compares_inputs, family
 from dltk.edge.metrics import expected_calibration_error, reliability, softmax, top_k_accuracy
 from dltk.edge.preprocess import in_units
 from dltk.edge.signature import Signature
+from dltk.models.extent import batch_within
 from dltk.training.pixels import pixels_report
 from dltk.training.ranking import ranking_report
 from dltk.training.temperature import fit_temperature
@@ -37,7 +38,8 @@ def predict_outputs(
 
     found, frozen = [], model if isinstance(model, Frozen) else Frozen(model)
     with progress.bar("evaluating", len(split)) as bar:
-        for outputs in frozen.run_all(len(split), split.take, signature, batch_size=batch_size):
+        size = batch_within(frozen.model, batch_size)
+        for outputs in frozen.run_all(len(split), split.take, signature, batch_size=size):
             found.append(outputs)
             bar.advance(len(outputs))
     return np.concatenate(found) if found else np.zeros((0, *signature.outputs[0].sample_shape), np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import EnvironmentFault, InputError, LimitError
+from dltk.base.files import scratch_folder
 from dltk.base.install import pip_extra
 from dltk.edge.arrays import npz_bytes
 from dltk.edge.runtimes import Port, stack, to_port
@@ -76,7 +76,7 @@ def run_micro(
     """
     micro_runtime()
     fed = {str(place): to_port(tensors, port) for place, port in enumerate(inputs)}
-    with tempfile.TemporaryDirectory(prefix="dltk-micro-") as name:
+    with scratch_folder("dltk-micro-") as name:
         folder = Path(name)
         (folder / "model").write_bytes(data)
         (folder / "inputs.npz").write_bytes(npz_bytes(fed))

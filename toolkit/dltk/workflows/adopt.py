@@ -18,6 +18,7 @@ from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.families import family
 from dltk.edge.signature import Signature
+from dltk.models.extent import batch_within
 from dltk.recipe import Built
 from dltk.recipe.groups import Augmentation
 from dltk.recipe.load import read, resolve
@@ -246,7 +247,8 @@ def _some(dataset: Dataset, *, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def _outputs(model: Any, raws: NDArray[Any], signature: Signature) -> NDArray[np.float32]:
     (tensor,) = family(signature.family).tensors(raws, signature).values()
-    batches = (tensor[start : start + _BATCH] for start in range(0, len(tensor), _BATCH))
+    size = batch_within(model, _BATCH)
+    batches = (tensor[start : start + size] for start in range(0, len(tensor), size))
     try:
         return np.concatenate([np.asarray(model(batch, training=False), np.float32) for batch in batches])
     except Exception as fault:  # Keras builds layers that cannot be called: `Activation("glu")` on three channels

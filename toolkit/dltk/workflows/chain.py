@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dltk.base.files import canonical_json, parse_json, read_capped, sha256, write_atomic
+from dltk.base.errors import InputError
+from dltk.base.files import canonical_json, read_capped, sha256, write_atomic
+from dltk.base.sealed import forget, read_sealed, write_sealed
 from dltk.compress.candidate import Candidate, Outcome, Workbench
 from dltk.compress.plan import QuantizationPlan
 from dltk.compress.steps import Planned
@@ -19,6 +21,7 @@ __all__ = ["Chain"]
 
 _REPORT_LIMIT = 64_000_000
 _MODEL, _PLAN, _TOLD = ".keras", ".npz", ".json"
+_FILES = "files"  # in the last: the SHA-256 of the others
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,10 @@ class Chain:
         """What the steps make of the source, and their reports; a step that was finished before is not taken again."""
         candidate, reports = Candidate(self.bench.source), []
         for step, stem in zip(planned, self.stems(planned), strict=True):
-            if self._file(stem, _TOLD).is_file():
+            kept = self._kept(stem, candidate)
+            if kept is not None:
                 self.bench.progress.say(f"{step.name}: is done already")
-                candidate, report = self._restored(stem, candidate)
+                candidate, report = kept
             else:
                 checkpoint = self.bench.checkpoint.with_stem(f"{self.bench.checkpoint.stem}-{stem}")
                 outcome = step.apply(candidate, replace(self.bench, checkpoint=checkpoint))
@@ -88,16 +92,34 @@ class Chain:
             write_atomic(self._file(stem, _MODEL), keras_bytes(after.model))
         if after.plan is not None:
             after.plan.save(self._file(stem, _PLAN))
-        write_atomic(self._file(stem, _TOLD), canonical_json(report))
+        files = {suffix: self._digest(stem, suffix) for suffix in (_MODEL, _PLAN)}
+        write_sealed(self._file(stem, _TOLD), {**report, _FILES: files})
 
-    def _restored(self, stem: str, before: Candidate) -> tuple[Candidate, dict[str, Any]]:
+    def _kept(self, stem: str, before: Candidate) -> tuple[Candidate, dict[str, Any]] | None:
+        """What a finished step left; None where it was not finished, or its files are damaged."""
+        told = self._file(stem, _TOLD)
+        if not told.is_file():
+            return None
+        try:
+            report = read_sealed(told, _REPORT_LIMIT)
+            files = report.pop(_FILES, None)
+            if files is not None and files != {suffix: self._digest(stem, suffix) for suffix in (_MODEL, _PLAN)}:
+                raise InputError(told, "must stand beside the files that the step made")
+            return self._restored(stem, before), report
+        except InputError as fault:
+            forget(told, fault.rule)
+            return None
+
+    def _digest(self, stem: str, suffix: str) -> str | None:
+        path = self._file(stem, suffix)
+        return sha256(read_capped(path)) if path.is_file() else None
+
+    def _restored(self, stem: str, before: Candidate) -> Candidate:
         model, plan = self._file(stem, _MODEL), self._file(stem, _PLAN)
-        candidate = Candidate(
+        return Candidate(
             open_keras(model) if model.is_file() else before.model,
             QuantizationPlan.load(plan) if plan.is_file() else before.plan,
         )
-        told = self._file(stem, _TOLD)
-        return candidate, parse_json(read_capped(told, _REPORT_LIMIT), told)
 
     def _file(self, stem: str, suffix: str) -> Path:
         return self.folder / f"{stem}{suffix}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from dltk.base.errors import InputError
-from dltk.base.files import read_capped, write_atomic
+from dltk.base.files import read_capped, scratch_folder, write_atomic
+from dltk.models.extent import require_modest_activations
 from dltk.models.foreign import checked_config, load_checked, serialized
 from dltk.workflows.keras2 import drop_settings
 from dltk.workflows.one_call import answer_one_call
@@ -31,8 +31,8 @@ def open_keras(path: Path) -> Any:
     settings = path.suffix != ".keras" and drop_settings(serialized(config))
     if not answer_one_call(serialized(config)) and not settings:
         return _load(path, path)
-    with tempfile.TemporaryDirectory(prefix="dltk-open-") as scratch:
-        copy = Path(scratch, f"model{path.suffix}")
+    with scratch_folder("dltk-open-") as scratch:
+        copy = scratch / f"model{path.suffix}"
         write_atomic(copy, _with_config(data, config))
         return _load(copy, path)
 
@@ -68,6 +68,7 @@ def _load(file: Path, path: Path) -> Any:
         raise InputError(
             path, "must be a Sequential or functional model with a known input shape", type(model).__name__
         )
+    require_modest_activations(model, file.stat().st_size, path)
     ends = (getattr(model, "input", None), getattr(model, "output", None))
     if len(model.inputs) == len(model.outputs) == 1 and any(isinstance(end, list | tuple | dict) for end in ends):
         # Keras 2 wrote a lone input as a list, and people name theirs; Keras 3 then takes the tensor itself no more.

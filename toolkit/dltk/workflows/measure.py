@@ -20,6 +20,7 @@ from dltk.edge.metrics import top1_agreement
 from dltk.edge.signature import Signature
 from dltk.export.emit import Target, emit, targets
 from dltk.export.operators import allowed_float, minimum_runtime
+from dltk.models.extent import batch_within
 from dltk.run import Run
 from dltk.twin.graph import Graph
 from dltk.validate import Gate, Verdict, WorkerResult, judge
@@ -117,8 +118,9 @@ def reference_outputs(
 
     found: list[list[NDArray[Any]]] = []
     with progress.bar("reference", len(raws)) as bar:
-        for start in range(0, len(raws), _BATCH):
-            batch = raws[start : start + _BATCH]
+        size = batch_within(model, _BATCH)
+        for start in range(0, len(raws), size):
+            batch = raws[start : start + size]
             tensors = prepare(batch, signature)
             outputs = forward(*(tf.constant(tensors[spec.name]) for spec in signature.inputs))
             found.append([np.asarray(output, np.float32) for output in outputs])

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from dltk.base.errors import DltkError, InputError, LimitError
-from dltk.base.files import canonical_json, parse_json, read_capped, write_atomic
 from dltk.base.progress import Bar, Progress
+from dltk.base.sealed import forget, read_sealed, write_sealed
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.inputs import graph_inputs
 from dltk.compress.repair import repaired
@@ -146,9 +146,13 @@ class Search:
     def _source(self) -> dict[str, Any]:
         """The source's float32 file, measured once."""
         path = self.made.path / _FOLDER / "source.json"
-        if not path.is_file():
-            write_atomic(path, canonical_json(self._judge.row(Candidate(self.bench.source))))
-        return dict(parse_json(read_capped(path, 1_000_000), path))
+        if path.is_file():
+            try:
+                return read_sealed(path, 1_000_000)
+            except InputError as fault:
+                forget(path, fault.rule)
+        write_sealed(path, self._judge.row(Candidate(self.bench.source)))
+        return read_sealed(path, 1_000_000)
 
     def _evaluate(self, texts: tuple[str, ...]) -> Mapping[str, Any]:
         candidate, _ = self._chain.take(parse_steps(texts))
@@ -159,13 +163,19 @@ class Search:
 
     def _sensitive(self) -> list[str]:
         """Layers that can be named in `quantize:keep=`, the one that int8 hurts most first."""
-        if not (self.made.path / "sensitivity.json").is_file():
+        path = self.made.path / "sensitivity.json"
+        if path.is_file():
+            try:
+                read_sealed(path, 64_000_000)
+            except InputError as fault:
+                forget(path, fault.rule)
+        if not path.is_file():
             try:
                 candidate, _ = self._chain.take(parse_steps(REPAIRED))
             except DltkError:  # it was tried before, and stands in the report
                 return []
             layers, samples = self._judge.effects(candidate), min(_FEW, self._judge.count)
-            self.made.write_json("sensitivity", {"samples": samples, "layers": layers})
+            write_sealed(path, {"samples": samples, "layers": layers})
         names = [row["layer"] for row in self.made.read_json("sensitivity")["layers"]]
         return [name for name in names if not set(name) & set(",=")]
 

@@ -1,0 +1,47 @@
+"""What a killed compression left is used only as it was left."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import small
+from dltk.base.progress import Silent
+from dltk.compress.steps import parse_steps
+from dltk.workflows.chain import Chain
+
+pytestmark = small.QUIET
+STEPS = parse_steps(["quantize:precision=float16"])
+
+
+@pytest.fixture(scope="module")
+def bench(trained, tmp_path_factory):
+    return small.bench(trained.path, tmp_path_factory.mktemp("chain") / "step.npz", progress=Silent())
+
+
+def _alter(folder):
+    path = folder / "0-quantize.json"
+    path.write_bytes(path.read_bytes().replace(b'"changed": [', b'"changed": ["none", ', 1))
+
+
+DAMAGE = {
+    "altered": _alter,
+    "cut": lambda folder: (folder / "0-quantize.json").write_bytes(b'{"na'),
+    "plan gone": lambda folder: (folder / "0-quantize.npz").unlink(),
+    "plan altered": lambda folder: (folder / "0-quantize.npz").write_bytes(b"PK" + bytes(100)),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_step_is_taken_again(bench, tmp_path, caplog, how):
+    chain = Chain(tmp_path, bench)
+    _, reports = chain.take(STEPS)
+    bench.progress.said.clear()
+    assert chain.take(STEPS)[1] == json.loads(json.dumps(reports))
+    assert bench.progress.said == ["quantize: is done already"]
+    DAMAGE[how](tmp_path)
+    bench.progress.said.clear()
+    assert chain.take(STEPS)[1] == reports
+    assert bench.progress.said == []
+    assert "it is made again" in caplog.text

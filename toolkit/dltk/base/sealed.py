@@ -1,0 +1,43 @@
+"""JSON that says of itself whether it is damaged: what a killed search or compression goes on from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from dltk.base.errors import InputError
+from dltk.base.files import canonical_json, parse_json, read_capped, sha256, write_atomic
+
+__all__ = ["forget", "read_sealed", "write_sealed"]
+
+_SEAL = "sha256"
+
+
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """Write `value` with a digest of itself under "sha256", whole or not at all."""
+    write_atomic(path, canonical_json({**value, _SEAL: sha256(canonical_json(dict(value)))}))
+
+
+def read_sealed(path: Path, limit: int) -> dict[str, Any]:
+    """What `write_sealed` wrote, without the digest; files that dltk 0.1 wrote have none.
+
+    Raises:
+        InputError: if it is missing or damaged.
+    """
+    found = parse_json(read_capped(path, limit), path)
+    if not isinstance(found, dict):
+        raise InputError(path, "must be a JSON object", found)
+    seal = found.pop(_SEAL, None)
+    if seal is not None and seal != sha256(canonical_json(found)):
+        raise InputError(path, "must have the digest that stands in it", "other values")
+    return found
+
+
+def forget(path: Path, why: object) -> None:
+    """Remove a damaged file of a computation that can be done again, and note it in the log."""
+    logging.getLogger("dltk").warning(f"{path}: {why}; it is made again")
+    with suppress(OSError):
+        path.unlink()
