@@ -105,7 +105,7 @@ def test_better_than_the_limit_but_worse_than_measured_fails(tmp_path, models):
     def nearer(entry):
         entry["errors"][5], entry["margin"] = 0.0, 1e-3
 
-    with pytest.raises(LimitError, match=r"golden sample 6 lies .* from the reference, 0 at export"):
+    with pytest.raises(LimitError, match=r"differs from the reference by .* in golden sample 6, by 0 at export"):
         replay(sealed(tmp_path, models, nearer))
 
 

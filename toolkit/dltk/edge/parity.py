@@ -108,10 +108,9 @@ def _agreement(
 def in_words(parity: Mapping[str, Any]) -> str:
     """What `compare` or `held` returned, for a person: how far apart, and how far would do."""
     if parity["measure"] == GOLDEN_ERROR:
-        worst = (
-            "golden sample {sample} lies {error:.3g} from the reference, {recorded:.3g} at export (at most {limit:.3g})"
-        )
-        return worst.format(**parity)
+        unit = " quantization steps" if parity.get("in_steps") else ""
+        worst = "differs from the reference by {error:.3g}{unit} in golden sample {sample}, by {recorded:.3g} at export"
+        return f"{worst} (at most {{limit:.3g}})".format(**parity, unit=unit)
     if parity["measure"] == MAX_ABS:
         return f"differs from the reference by {parity['error']:.3g} (at most {parity['limit']:.3g})"
     words = f"mean cosine with the reference is {1 - parity['error']:.4f} (at least {parity['tolerance']:g})"

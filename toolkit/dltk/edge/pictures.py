@@ -213,9 +213,9 @@ def _other_format(data: bytes, where: str) -> InputError:
 
 
 def _is_pillow(source: Any) -> bool:
-    """Nothing is imported: who has such an image has Pillow loaded."""
-    module = sys.modules.get("PIL.Image")
-    return module is not None and isinstance(source, module.Image)
+    """Nothing is imported: who has such an image has Pillow loaded. Another thread may be loading it just now."""
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return isinstance(kind, type) and isinstance(source, kind)
 
 
 def _instead(source: Any) -> str:

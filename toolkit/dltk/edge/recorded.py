@@ -128,7 +128,8 @@ def held(known: Recorded, reference: Outputs, outputs: Outputs) -> dict[str, Any
 
     Returns:
         {"measure": "golden_error", "sample" (its number, from 1), "error", "recorded", "tolerance" (the margin),
-        "limit", "passed"}; errors are in units.
+        "limit", "in_steps" (whether a unit is a quantization step, or 1/255 of the range), "passed"}; errors are in
+        units.
     """
     errors, limits = distances(reference, outputs, known.unit), np.asarray(known.errors) + known.margin
     worst = int(np.argmax(errors - limits))  # of NaN the first
@@ -139,6 +140,7 @@ def held(known: Recorded, reference: Outputs, outputs: Outputs) -> dict[str, Any
         "recorded": known.errors[worst],
         "tolerance": known.margin,
         "limit": float(limits[worst]),
+        "in_steps": known.why == _WHY["integer"],
         "passed": bool((errors <= limits).all()),
     }
 
