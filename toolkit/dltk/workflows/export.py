@@ -11,7 +11,7 @@ from typing import Any
 
 from dltk import bundle
 from dltk.base.errors import InputError, LimitError
-from dltk.base.files import read_capped, sha256
+from dltk.base.files import read_capped, require_utf8, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
 from dltk.edge.families import family
@@ -102,6 +102,7 @@ def export(
     plan = QuantizationPlan.load(opened.quantization_path) if opened.quantization_path.is_file() else None
     wanted = targets(formats, precisions, plan, run, source=_source(opened))
     target = Path(out or Path("exported", f"{opened.name}.zip" if archive else opened.name))
+    require_utf8(target)
     bundle.require_replaceable(target, archive=archive)
     model, graph = _read(opened)
     _require_fits(plan, graph, opened)
