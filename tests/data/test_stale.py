@@ -221,3 +221,44 @@ def test_names_that_are_no_utf8(tmp_path, name):
     os.rename(tmp_path / "data/a/00.bmp", os.path.join(os.fsencode(tmp_path / "data/a"), name))
     first = prepare()
     assert seen(prepare()) == seen(first)
+
+
+def _reorder(path):
+    array = np.load(path)
+    np.save(path, array[::-1])
+
+
+@pytest.mark.parametrize("how", ["reordered", "cut", "zeros"])
+@pytest.mark.parametrize("name", ["images.npy", "digests.npy"])
+def test_decoded_images_that_were_damaged_are_decoded_again(tmp_path, name, how):
+    prepare = images(tmp_path / "data")
+    before = seen(prepare())
+    (entry,) = cache_folder("images").iterdir()
+    path = entry / name
+    if how == "reordered":
+        _reorder(path)
+    else:
+        data = path.read_bytes()
+        path.write_bytes(data[:-100] if how == "cut" else data[:-100] + bytes(100))
+    more_progress.warned.clear()
+    assert seen(prepare()) == before
+    assert len(more_progress.warned) == 1
+    assert "it is made again" in more_progress.warned[0]
+    more_progress.warned.clear()
+    prepare()
+    assert more_progress.warned == []
+
+
+@pytest.mark.parametrize("name", ["images.npy", "targets.npy"])
+def test_a_pinned_data_set_that_was_damaged_is_made_again(name):
+    from dltk.data.named import load_named
+
+    found = load_named("digits")
+    images, targets = np.array(found.images), np.array(found.targets)
+    (entry,) = cache_folder("datasets").iterdir()
+    _reorder(entry / name)
+    progress = Silent()
+    after = load_named("digits", progress=progress)
+    assert (np.asarray(after.images) == images).all()
+    assert (after.targets == targets).all()
+    assert len(progress.warned) == 1

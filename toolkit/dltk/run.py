@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dltk.base.errors import InputError
-from dltk.base.files import canonical_json, disk_fault, parse_json, read_capped, sweep, write_atomic
+from dltk.base.files import canonical_json, disk_fault, parse_json, read_capped, require_utf8, sweep, write_atomic
 from dltk.base.siblings import held
 from dltk.edge.manifest import MANIFEST
 from dltk.edge.signature import Signature
@@ -87,6 +87,7 @@ class Run:
         Args:
             begun: files, name -> bytes, that are nothing either: a start that was killed leaves them.
         """
+        require_utf8(path)
         path = Path(path)
         is_folder = path.is_dir() and not path.is_symlink()
         if is_folder:

@@ -33,6 +33,7 @@ __all__ = [
     "read_capped",
     "real",
     "require_free_disk",
+    "require_utf8",
     "scratch_folder",
     "sha256",
     "sweep",
@@ -43,7 +44,7 @@ __all__ = [
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CLOSED = (errno.EACCES, errno.EROFS, errno.EPERM)
-_NO_PATH = (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+_NO_PATH = (errno.ENOTDIR, errno.EEXIST, errno.ELOOP)
 
 _LITTLE = 1_000_000  # bytes of JSON that take no memory to speak of
 _LARGEST = 4_000_000_000  # bytes: no model of Keras', no artifact and no array file of a run is larger
@@ -251,6 +252,15 @@ def require_free_disk(folder: Path, needed: int, *, hint: str = _MORE_ROOM) -> N
         )
 
 
+def require_utf8(path: Path | str) -> None:
+    """Raise InputError if the name that something is to have at `path` is not UTF-8: reports and manifests hold it."""
+    name = os.path.basename(os.path.abspath(path))
+    try:
+        name.encode()
+    except UnicodeEncodeError as fault:
+        raise InputError(path, "must have a name in UTF-8", name, "Give another name.") from fault
+
+
 def sync_tree(folder: Path) -> None:
     """Flush every file and folder below `folder` to disk."""
     for root, _, names in os.walk(folder):
@@ -272,6 +282,9 @@ def disk_fault(where: object, fault: OSError) -> DltkError | None:
     if fault.errno == errno.EXDEV:
         rule = "must be replaceable in one step; it belongs to a lower layer of an overlay file system"
         return EnvironmentFault(where, rule, fault.strerror, "Give another path, or move away what stands there.")
+    if fault.errno == errno.ENAMETOOLONG:
+        rule = "must be a path that this system can hold"
+        return InputError(where, rule, fault.strerror, "Give a shorter name: most systems hold 255 bytes.")
     if fault.errno in _NO_PATH:
         return InputError(where, "must be a path whose parent is a folder", fault.strerror, "Give another path.")
     return None

@@ -27,7 +27,8 @@ __all__ = ["INTERRUPTED", "TERMINATED", "Kept", "Unmet", "end_cleanly_on_sigterm
 
 INTERRUPTED, TERMINATED = 130, 143
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # whatever a third party's code was writing
+# Whatever a third party's code was writing; and a name over 255 bytes, which any look at a path may meet.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOLONG)
 _CLEAN_UP = 5.0  # seconds that it is given
 _OUR_FAULT = "This is a fault of dltk's own: please report it, with the traceback on stderr."
 _last_term = -_CLEAN_UP

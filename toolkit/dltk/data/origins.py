@@ -149,11 +149,13 @@ def _fashion_debian(progress: Progress) -> Arrays:
             raise EnvironmentFault(tool, "is needed to fetch Debian's package of this data")
     progress.say(f"fetching {_DEBIAN_PACKAGE} with apt-get (31 MB)")
     with scratch_folder("dltk-fetch-") as scratch:
-        _client(["apt-get", "download", _DEBIAN_PACKAGE], scratch)
-        packages = [path.name for path in Path(scratch).glob("*.deb")]
+        _client(["apt-get", "download", _DEBIAN_PACKAGE], str(scratch))
+        packages = [path.name for path in scratch.glob("*.deb")]
         if len(packages) != 1:
             raise EnvironmentFault(_DEBIAN_PACKAGE, "must come as one package", packages)
-        unpacked = _client(["dpkg-deb", "--fsys-tarfile", packages[0]], scratch)  # as root or anyone: only to memory
+        unpacked = _client(
+            ["dpkg-deb", "--fsys-tarfile", packages[0]], str(scratch)
+        )  # as root or anyone: only to memory
     found = {}
     with tarfile.open(fileobj=io.BytesIO(unpacked)) as archive:
         for name in _FASHION_DEBIAN:

@@ -61,7 +61,7 @@ class Trial:
         """
         if not isinstance(found, dict) or set(found) != _KEYS or not isinstance(found["steps"], list):
             raise InputError(where, f"must have the keys {', '.join(sorted(_KEYS))}", found)
-        kinds = {"number": int, "stage": str, "key": str, "error": str, "row": (dict, type(None))}
+        kinds: dict[str, Any] = {"number": int, "stage": str, "key": str, "error": str, "row": (dict, type(None))}
         if any(not isinstance(found[key], kind) for key, kind in kinds.items()) or found["number"] < 1:
             raise InputError(where, "must hold a candidate", found)
         return cls(**found | {"steps": tuple(found["steps"])})

@@ -76,11 +76,10 @@ def run_micro(
     """
     micro_runtime()
     fed = {str(place): to_port(tensors, port) for place, port in enumerate(inputs)}
-    with scratch_folder("dltk-micro-") as name:
-        folder = Path(name)
+    with scratch_folder("dltk-micro-") as folder:
         (folder / "model").write_bytes(data)
         (folder / "inputs.npz").write_bytes(npz_bytes(fed))
-        command = [sys.executable, "-I", micro_child.__file__, name, str(len(outputs))]
+        command = [sys.executable, "-I", micro_child.__file__, str(folder), str(len(outputs))]
         try:
             done = subprocess.run(command, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
         except subprocess.TimeoutExpired as fault:

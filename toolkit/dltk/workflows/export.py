@@ -11,7 +11,7 @@ from typing import Any
 
 from dltk import bundle
 from dltk.base.errors import InputError, LimitError
-from dltk.base.files import read_capped, sha256
+from dltk.base.files import read_capped, require_utf8, sha256
 from dltk.base.install import DISTRIBUTION, own_version
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.plan import QuantizationPlan
@@ -108,6 +108,7 @@ def export(
     plan = QuantizationPlan.load(opened.quantization_path) if opened.quantization_path.is_file() else None
     wanted = targets(formats, precisions, plan, run, source=_source(opened))
     target = Path(out or Path("exported", f"{opened.name}.zip" if archive else opened.name))
+    require_utf8(target)
     bundle.require_replaceable(target, archive=archive)
     size = os.path.getsize(opened.model_path)
     require_place(target, round(size * sum(_SHARES[item.precision] for item in wanted)))
