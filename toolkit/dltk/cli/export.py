@@ -41,6 +41,11 @@ def _keys(words: Sequence[str]) -> Keys:
     help="float32, float16, dynamic, int8, int8-io, int16x8. When left out: float32, and what the run's plan allows.",
 )
 @click.option("--out", type=options.PATH, metavar="DIR", help="Folder of the bundle; exported/NAME when left out.")
+@click.option(
+    "--stateless",
+    is_flag=True,
+    help="Write LSTMs into TFLite files in a form that keeps no state from one sample to the next.",
+)
 @click.option("--archive", is_flag=True, help="Write one file, exported/NAME.zip, instead of a folder.")
 @click.option("--sign", type=options.PATH, metavar="KEY", help="Sign the bundle with this Ed25519 private key (PEM).")
 @click.option(
@@ -68,6 +73,7 @@ def export(
     out: Path | None,
     golden: str,
     limits: tuple[str, ...],
+    stateless: bool,
     archive: bool,
     sign: Path | None,
     strict: bool,
@@ -114,6 +120,7 @@ def export(
             golden=count or 8,
             synthetic=count is None,
             gate=gate,
+            stateless=stateless,
             archive=archive,
             sign=sign,
             trust_recipe=trust_recipe,

@@ -10,6 +10,7 @@ from typing import Any
 
 from dltk.base.errors import InputError
 from dltk.edge.runtimes import Port
+from dltk.export.stateless import STATE_OPERATOR
 
 __all__ = ["Micro", "c_sources", "identifier", "operators", "output_steps"]
 
@@ -133,6 +134,10 @@ def _header(data: bytes, micro: Micro) -> Iterator[str]:
     yield "   and its reference kernels. Where pointers have 32 bits less is used; optimized kernels may ask for more:"
     yield "   MicroInterpreter::arena_used_bytes() tells. */"
     yield f"#define {big}_ARENA_BYTES {micro.arena_bytes}"
+    if STATE_OPERATOR in micro.operators:
+        yield ""
+        yield "/* The model keeps state from one Invoke() to the next: call interpreter.Reset() before each sample. */"
+        yield f"#define {big}_KEEPS_STATE 1"
     for kind, ports in (("INPUT", micro.inputs), ("OUTPUT", micro.outputs)):
         yield from ("", f"#define {big}_{kind}_COUNT {len(ports)}")
         for place, port in enumerate(ports):

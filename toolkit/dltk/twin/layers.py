@@ -103,6 +103,7 @@ def make(layer: Layer, *, given_state: bool = False, name: str | None = None) ->
         return _operation(layer)
     if layer.kind == "Guard":
         return Guard(layer.config["function"], name=name)
+    given_state = given_state or bool(layer.config.get("loop"))  # see `dltk.export.stateless`
     own: Any = {"Affine": Affine, "LayerScale": LayerScale}.get(layer.kind)
     if own is not None:
         return own(name=name)
@@ -146,7 +147,7 @@ def _nested(config: dict[str, Any], given_state: bool) -> dict[str, Any]:
 
 
 def _recurrent(config: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in ("use_cudnn", "implementation")}
+    return {key: value for key, value in config.items() if key not in ("use_cudnn", "implementation", "loop")}
 
 
 def _leaky(config: dict[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from dltk.report import as_bytes, of_bundle
 from dltk.run import Run
 from dltk.workflows.measure import table
 
-__all__ = ["licenses", "model_card", "report_page"]
+__all__ = ["RESET", "licenses", "model_card", "report_page"]
 
+RESET = "reset the variable tensors: Interpreter.reset_all_variables(), ResetVariableTensors() or Reset()"
 _REPORT, _PAGE = "report.json", "report.html"
 
 
@@ -29,7 +30,7 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", flat)
 
 
-def model_card(run: Run, report: Mapping[str, Any]) -> str:
+def model_card(run: Run, report: Mapping[str, Any], state: Mapping[str, Any] = {}) -> str:
     """What the model is for, what it was measured at, and how to ask it (after arXiv:1810.03993)."""
     signature, data = run.signature, run.read_json("data")
     inputs = ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.inputs)
@@ -63,7 +64,7 @@ from dltk.edge import load
 
 model = load(".")
 ```
-
+{_state(state)}
 `manifest.json` lists every file with its hash. The hashes show damage; they do not show who made the files.
 """
 
@@ -72,6 +73,28 @@ def _undecided(rows: Sequence[Mapping[str, Any]]) -> str:
     """What the samples are too few to decide, as a list."""
     lines = [f"- {row['file']}: {note}" for row in rows for note in row["notes"]]
     return "\n".join(["", "What these samples are too few to decide:", "", *lines, ""]) if lines else ""
+
+
+_STATE = """
+## State
+
+{files}: TFLite's LSTM keeps its state in variable tensors from one invoke to the next. `load`, `dltk` and `run.pyz`
+start each sample afresh. A program of your own must do so too, or its outputs are wrong from the second sample on:
+
+```python
+interpreter.reset_all_variables()  # before each sample; in C++ interpreter->ResetVariableTensors()
+interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sample)
+interpreter.invoke()
+```
+
+In TensorFlow Lite Micro it is `interpreter.Reset()`. `dltk export --stateless` writes files that need none of this.
+"""
+
+
+def _state(state: Mapping[str, Any]) -> str:
+    """What a program that runs the files itself must know; nothing where no file keeps state."""
+    found = state.get("keeps_state")
+    return _STATE.format(files=", ".join(f"`{name}`" for name in found["files"])) if found else ""
 
 
 def licenses(run: Run) -> str:

@@ -21,14 +21,16 @@ from dltk.edge.manifest import file_entry
 from dltk.edge.replay import GOLDEN
 from dltk.edge.seal import Key, private_key
 from dltk.edge.signature import Signature
-from dltk.export.emit import graph_digest, targets
+from dltk.export.emit import Target, graph_digest, targets
 from dltk.export.runner import RUNNER, runner
+from dltk.export.stateless import STATE_OPERATOR
+from dltk.export.stateless import stateless as without_state
 from dltk.recipe.settings import as_dict, digest
 from dltk.run import Run
 from dltk.twin.graph import Graph
 from dltk.validate import Gate, micro_runtime
 from dltk.workflows import remedies
-from dltk.workflows.card import licenses, model_card, report_page
+from dltk.workflows.card import RESET, licenses, model_card, report_page
 from dltk.workflows.findings import carried
 from dltk.workflows.keras_file import open_keras
 from dltk.workflows.measure import Evaluation, Measured, agreement, evaluation, line, measure, reference_outputs
@@ -75,6 +77,7 @@ def export(
     golden: int = 8,
     synthetic: bool = False,
     gate: Gate | None = None,
+    stateless: bool = False,
     archive: bool = False,
     sign: Key | None = None,
     trust_recipe: bool = False,
@@ -89,6 +92,7 @@ def export(
         golden: samples that the bundle carries to prove itself.
         synthetic: make those samples up instead of taking test samples.
         gate: limits; the default ones when None.
+        stateless: write LSTMs into TFLite files in a form that keeps no state from one sample to the next.
         archive: write one compressed file instead of a folder.
         sign: Ed25519 private key (a PEM file's path or bytes) to sign the manifest with.
         trust_recipe: run the run's own recipe.py to read its settings by; otherwise nothing in `run` is executed.
@@ -119,7 +123,11 @@ def export(
     found: list[Measured] = []
     with progress.bar("exporting", len(wanted)) as bar:
         for item in wanted:
-            found.append(measure(graph, signature, item, plan, samples, gate=gate, seed=settings.seed))
+            found.append(
+                measure(
+                    _form(graph, item, plan, stateless), signature, item, plan, samples, gate=gate, seed=settings.seed
+                )
+            )
             bar.advance(1, item.file)
             progress.say(line(found[-1].row()))
     whole = Path(os.path.abspath(target))  # `.` has a name, too
@@ -131,11 +139,22 @@ def export(
     exported = Exported(target, tuple(one.row() for one in found), agreement(found, signature))
     _require_passed(exported, found, gate, plan)
     files = _files(opened, found, exported) | {GOLDEN: proof} | sources
-    lineage = _lineage(opened, settings, graph_digest(graph), plan)
+    lineage = _lineage(opened, settings, graph_digest(graph), plan) | _state(found)
     sealing = bundle.Sealing(name, signature, [one.artifact for one in found], files, lineage, gate.as_dict())
     rehearse(sealing, target)
     bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target, archive=archive, key=key)
     return exported
+
+
+def _form(graph: Graph, target: Target, plan: QuantizationPlan | None, stateless: bool) -> Graph:
+    """The graph that `target` is made of."""
+    return without_state(graph, target.precision, plan) if stateless and target.format == "tflite" else graph
+
+
+def _state(found: Sequence[Measured]) -> dict[str, Any]:
+    """Which files keep state between samples, and what a program of somebody's own must do; nothing where none does."""
+    files = [one.target.file for one in found if STATE_OPERATOR in one.artifact.operators]
+    return {"keeps_state": {"files": files, "before_each_sample": RESET}} if files else {}
 
 
 def _source(run: Run) -> str | None:
@@ -199,7 +218,7 @@ def _files(run: Run, found: Sequence[Measured], exported: Exported) -> dict[str,
     }
     files["report.json"] = bundle.report_bytes(report)
     files["recipe.json"] = read_capped(run.path / "recipe.json")
-    files["MODEL_CARD.md"] = model_card(run, report).encode()
+    files["MODEL_CARD.md"] = model_card(run, report, _state(found)).encode()
     files["LICENSES.txt"] = licenses(run).encode()
     files[RUNNER] = runner(signature.family)
     return files
