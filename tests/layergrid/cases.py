@@ -10,7 +10,8 @@ from typing import Any
 import keras
 
 from dltk.twin.table import DROPPED_IN_USE, ROWS
-from layergrid.recipes import NEVER, RECIPES, Recipe, reshaped
+from layergrid.kinds import Recipe, reshaped
+from layergrid.recipes import NEVER, RECIPES
 from layergrid.values import values_of
 
 __all__ = ["Case", "cases", "classes", "forgotten"]

@@ -1,4 +1,4 @@
-"""Argument of a Keras layer -> the values that are tried, one at a time; `recipes` has what holds for one class only."""
+"""Argument of a Keras layer -> the values that are tried, one at a time; `recipes` has those of one class."""
 
 from __future__ import annotations
 

@@ -74,6 +74,7 @@ def gone(path: Path, photos: Path, out: Path, *, settings: Sequence[str] = SETTI
 def refused(fault: DltkError) -> str:
     """The message, which must be one line that says what to look at."""
     said = str(fault)
-    assert said.isprintable() and 20 < len(said) < 900, said
+    assert said.isprintable(), said
+    assert 20 < len(said) < 900, said
     assert ": " in said, said
     return said

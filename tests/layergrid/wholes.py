@@ -10,6 +10,7 @@ import keras
 from keras import layers as L
 from keras import ops
 
+import zoo
 from layergrid.way import CLASSES, SETTINGS
 
 __all__ = ["WHOLES", "Whole"]
@@ -111,6 +112,28 @@ def _shared() -> Any:
     return keras.Model(image, _head(outer(norm(conv(norm(conv(image)))))))
 
 
+def _kinds() -> Any:
+    """What once ended with a traceback, side by side."""
+    image = keras.Input(_IMAGE)
+    loops = (
+        L.Bidirectional(L.LSTM(2, recurrent_activation="hard_sigmoid")),
+        L.Bidirectional(L.GRU(2, activation="leaky_relu"), backward_layer=L.GRU(2, go_backwards=True)),
+    )
+    made = [
+        L.GroupNormalization(3)(image),
+        L.Activation("celu")(image),
+        L.Dense(4, activation="sparsemax")(image),
+        L.Dense(4, activation=L.LeakyReLU(0.1))(image),
+        L.Conv2DTranspose(2, 2, strides=3)(image),
+        L.Conv2DTranspose(2, (1, 3), strides=(2, 3), padding="same")(image),
+        L.Conv1DTranspose(2, 1, strides=3, output_padding=1)(L.Reshape((8, 24))(image)),
+        L.TimeDistributed(L.Conv1D(6, 2, groups=3))(image),
+        L.ZeroPadding1D(1)(L.Reshape((8, 24))(image)),
+        *(loop(L.Reshape((8, 24))(image)) for loop in loops),
+    ]
+    return zoo.shake(keras.Model(image, L.Dense(CLASSES)(L.Concatenate()([L.Flatten()(x) for x in made]))))
+
+
 class Own(keras.Model):
     """A model of the user's own."""
 
@@ -169,7 +192,7 @@ _ARITHMETIC: Mapping[str, Callable[[Any], Any]] = {
     "reshape-open": lambda x: ops.reshape(x, (-1, 8, 24)),
     "an-array": lambda x: x * ops.convert_to_tensor([1.0, 2.0, 3.0]),
     "swapped": lambda x: ops.divide(1.0, x + 2.0),
-}  # fmt: skip
+}
 _REFUSED_ARITHMETIC: Mapping[str, Callable[[Any], Any]] = {
     "cast": lambda x: ops.cast(x, "float16"),
     "slice": lambda x: x[:, 1:],
@@ -180,12 +203,15 @@ _REFUSED_ARITHMETIC: Mapping[str, Callable[[Any], Any]] = {
 }
 
 WHOLES: Mapping[str, Whole] = {
+    "kinds": Whole(_kinds),
     "uint8": Whole(_of(_scaled, dtype="uint8"), settings=PIXELS),
     "uint8-h5": Whole(_of(_scaled, dtype="uint8"), ending=".h5", settings=PIXELS),
     "int32": Whole(_of(_scaled, dtype="int32"), settings=PIXELS),
     "uint8-divided": Whole(_of(lambda x: _conv(x / 255.0), dtype="uint8"), settings=PIXELS),
     "uint8-nested": Whole(lambda: keras.Sequential([_of(_scaled, dtype="uint8")(), L.Softmax()]), settings=PIXELS),
-    "uint8-overflow": Whole(_of(lambda x: L.Rescaling(1.0)(x + x), dtype="uint8"), "must compute in float32", settings=PIXELS),
+    "uint8-overflow": Whole(
+        _of(lambda x: L.Rescaling(1.0)(x + x), dtype="uint8"), "must compute in float32", settings=PIXELS
+    ),
     "uint8-range": Whole(_of(_scaled, dtype="uint8"), "setting input.range: must be 0..255"),
     "float16-input": Whole(_of(_conv, dtype="float16")),
     "float64-input": Whole(_of(_conv, dtype="float64")),
@@ -200,10 +226,17 @@ WHOLES: Mapping[str, Whole] = {
     "by-name": Whole(_by_name),
     "sequential": Whole(lambda: keras.Sequential([keras.Input(_IMAGE), _of(_conv)(), L.Softmax()])),
     "fixed-batch": Whole(_of(_conv, batch_size=4)),
-    "any-size": Whole(_of(lambda x: L.GlobalMaxPooling2D()(_conv(x)), (None, None, 3)), settings=(*SETTINGS, "data.size=8")),
-    "one-side-open": Whole(_of(lambda x: L.GlobalMaxPooling2D()(_conv(x)), (None, 8, 3)), settings=(*SETTINGS, "data.size=8")),
+    "any-size": Whole(
+        _of(lambda x: L.GlobalMaxPooling2D()(_conv(x)), (None, None, 3)), settings=(*SETTINGS, "data.size=8")
+    ),
+    "one-side-open": Whole(
+        _of(lambda x: L.GlobalMaxPooling2D()(_conv(x)), (None, 8, 3)), settings=(*SETTINGS, "data.size=8")
+    ),
     **{f"ops-{name}": Whole(_of(body)) for name, body in _ARITHMETIC.items()},
-    **{f"ops-{name}": Whole(_of(body), "must be one that dltk can rebuild") for name, body in _REFUSED_ARITHMETIC.items()},
+    **{
+        f"ops-{name}": Whole(_of(body), "must be one that dltk can rebuild")
+        for name, body in _REFUSED_ARITHMETIC.items()
+    },
     "softmax-axes": Whole(_of(lambda x: ops.softmax(x, axis=(1, 2))), "must run on images"),  # Keras reads a list back
     "batch-mean": Whole(_of(lambda x: x - ops.mean(x)), "for one image as for the same among others"),
     "batch-softmax": Whole(_of(L.Softmax(axis=0)), "for one image as for the same among others"),
@@ -220,10 +253,14 @@ WHOLES: Mapping[str, Whole] = {
     "rank-3": Whole(_of(lambda x: L.Dense(2)(x), (8, 24)), "must be one batch of RGB images"),
     "rank-5": Whole(_of(lambda x: L.Dense(2)(x), (2, 8, 8, 3)), "must be one batch of RGB images"),
     "channels-first": Whole(_of(lambda x: L.Dense(2)(x), (3, 8, 8)), "must be one batch of RGB images"),
-    "wrong-classes": Whole(lambda: keras.Sequential([keras.Input(_IMAGE), L.Flatten(), L.Dense(5)]), "must have the shape"),
+    "wrong-classes": Whole(
+        lambda: keras.Sequential([keras.Input(_IMAGE), L.Flatten(), L.Dense(5)]), "must have the shape"
+    ),
     "no-classes": Whole(lambda: keras.Sequential([keras.Input(_IMAGE), L.Conv2D(3, 1)]), "must have the shape"),
     "unbuilt": Whole(lambda: keras.Sequential([L.Flatten(), L.Dense(3)]), "known input shape"),
     "mask-by-hand": Whole(_masked_by_hand, "a mask must come from Embedding"),
-    "no-layers": Whole(lambda: keras.Sequential([keras.Input((8, 8, 3)), L.Flatten(), L.Softmax()]), "must have the shape"),
+    "no-layers": Whole(
+        lambda: keras.Sequential([keras.Input((8, 8, 3)), L.Flatten(), L.Softmax()]), "must have the shape"
+    ),
     "infinite": Whole(_of(lambda x: L.Activation("exponential")(L.Rescaling(1000.0)(x))), "must be finite numbers"),
-}  # fmt: skip
+}

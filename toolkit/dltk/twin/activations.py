@@ -1,4 +1,4 @@
-"""Activation functions of Keras 3 as the twin computes them: those of tf_keras, and what it lacks or defines otherwise."""
+"""Activation functions of Keras 3 in the twin: those of tf_keras, and what it lacks or defines otherwise."""
 
 from __future__ import annotations
 
@@ -107,6 +107,8 @@ def function(value: Any, where: str, make: Callable[[str, Mapping[str, Any]], An
     if value is None or value in _REGISTERED:
         return None if value is None else _REGISTERED[value]
     if not hasattr(tf_keras.activations, value) or value in ("get", "serialize", "deserialize"):
-        hint = "docs/reference/coverage.md lists the activations it knows."
+        hint = (
+            "Every function of keras.activations but glu and threshold can be; or leave it out and call layers instead."
+        )
         raise InputError(where, "its activation must be one that dltk can rebuild", value, hint)
     return value

@@ -170,7 +170,7 @@ _ADAPT: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 class _WithConstant(tf_keras.layers.Layer):
-    """An operation on a tensor and a constant, which it makes inside: TensorFlow takes one from outside for an input."""
+    """An operation on a tensor and a constant, made inside: TensorFlow takes one from outside for an input."""
 
     def __init__(self, of: Callable[[Any, Any], Any], constant: Any, *, first: bool) -> None:
         super().__init__()

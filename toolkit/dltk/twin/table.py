@@ -117,7 +117,7 @@ ROWS: Mapping[str, Row] = {
     "UpSampling1D": _SAME,
     "UpSampling2D": _SAME,
     "Embedding": _TABLE,
-    "Masking": _FLOAT_PASS,
+    "Masking": _FLOAT,
     "SimpleRNN": _FLOAT_LOOP,
     "LSTM": _LOOP,
     "GRU": _FLOAT_LOOP,
