@@ -7,7 +7,7 @@ First the head alone learns, on features that are computed once; then the top of
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from dltk.recipe import (
     Augment,
@@ -39,15 +39,16 @@ class Model:
 
 @dataclass(frozen=True)
 class Tune(Fit):
-    """As `Fit`; what is left at its default is settled by the number of images, see docs/measurements.md."""
+    """As `Fit`. What is left at its default goes by the number of images (small-sets in docs/measurements.md)."""
 
     by_count: bool = setting(
-        True, "few images: many small, averaged steps; very few: none. Not where other settings of tune are given"
+        True,
+        "few images: what is left at its default becomes smaller, averaged steps; very few: no tune. false: as it is",
     )
 
 
 _FEW = Fit(epochs=10, batch_size=32, learning_rate=1e-4, warmup=1.0, average=0.98)
-_LEAST, _MANY = 35, 500  # training images per class: from the first on `tune` helps, from the second on as it is
+_LEAST, _MANY = 35, 500  # training images per class: below, `tune` brings nothing; from there on few steps will do
 
 
 @dataclass(frozen=True)
@@ -98,15 +99,17 @@ def build(settings: Settings, contract: Contract) -> Built:
 
 
 def _tune(asked: Tune, contract: Contract) -> tuple[Fit, dict[str, str]]:
-    """How the second phase goes, and a note where the number of images settled it."""
-    given = Fit(**{name: value for name, value in asdict(asked).items() if name != "by_count"})
-    default, count = Settings().tune, contract.facts.get("samples_per_class", _MANY)
-    if asked != default or count >= _MANY:
-        return given, {}
-    images, other = f"{count:.0f} training images per class", "--set tune.by_count=false takes the usual settings"
-    if count < _LEAST:
-        return Fit(epochs=0), {"tune": f"off, {images}; {other}"}
-    return _FEW, {"tune": f"{_FEW.epochs} epochs of small, averaged steps, {images}; {other}"}
+    """How the second phase goes, and a note where the number of images decided it."""
+    default, count = asdict(Settings().tune), contract.facts.get("samples_per_class", _MANY)
+    given = {name: value for name, value in asdict(asked).items() if name != "by_count"}
+    changed = {name: value for name, value in given.items() if value != default[name]}
+    if not asked.by_count or not asked.epochs or count >= _MANY:
+        return Fit(**given), {}
+    why = f"{count:.0f} training images per class; --set tune.by_count=false takes the settings as they are"
+    if count < _LEAST and not changed:
+        return Fit(epochs=0), {"tune": f"off, {why}"}
+    few = replace(_FEW, **changed)
+    return few, {"tune": f"{few.epochs} epochs of small, averaged steps, {why}"}
 
 
 def _check(settings: Settings) -> None:

@@ -74,6 +74,17 @@ def bench(run: Path, checkpoint: Path, **changes: Any) -> Workbench:
     return Workbench(**found | changes)
 
 
+def check_worth(outcome: Any, bench: Workbench) -> None:
+    """What a step that trained says of its worth is so: of the model before and after, on the validation split."""
+    from dltk.training.evaluation import predict_outputs
+
+    split, found = bench.dataset.validation, outcome.figures["validation"]
+    before = predict_outputs(bench.source, split, bench.signature).argmax(-1) == split.targets
+    assert (found["metric"], found["count"]) == ("accuracy", len(split))
+    assert abs(found["before"] - before.mean()) < 1e-9
+    assert any("worse than what came in" in each for each in outcome.warnings) == (found["after"] < found["before"])
+
+
 def environment(**changes: str) -> dict[str, str]:
     """For a child process: dltk and the tests can be imported there."""
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])} | changes

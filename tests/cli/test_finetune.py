@@ -51,7 +51,11 @@ def test_a_run_holds_all_that_export_needs(made):
     assert raws.shape == (len(targets), 16, 16, 3)
     with run.history_path.open() as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["epoch"] for row in rows] == [str(number + 1) for number in range(run.settings().fit.epochs)]
+    assert [row["epoch"] for row in rows] == [str(number) for number in range(run.settings().fit.epochs + 1)]
+    kept = run.read_json("metrics")["kept"]
+    best = max(rows, key=lambda row: (float(row["validation_accuracy"]), -float(row["validation_loss"])))
+    assert (kept["phase"], str(kept["epoch"])) == (best["phase"], best["epoch"])
+    assert f"kept: epoch {kept['epoch']} of 5 in fit" in done.stderr
     assert not list(folder.rglob(".dltk-*"))
 
 
@@ -170,7 +174,12 @@ def test_a_backbone_in_two_phases(tmp_path):
     done = invoke("finetune", "image-classification", "--data", "digits", "--smoke", "--run", tmp_path / "run")
     assert done.exit_code == 0, done.output
     with (tmp_path / "run" / "history.csv").open() as stream:
-        assert [row["phase"] for row in csv.DictReader(stream)] == ["head", "tune"]
+        assert [row["phase"] for row in csv.DictReader(stream)] == ["head", "head", "tune", "tune"]
+    kept = Run.open(tmp_path / "run").read_json("metrics")["kept"]
+    assert (
+        f"Weights kept: {'epoch 1 of 1 in' if kept['epoch'] else 'the weights at the start of'} {kept['phase']}"
+        in done.stdout
+    )
     assert "random weights" in Run.open(tmp_path / "run").read_json("notes")["weights"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,9 +50,12 @@ def test_texts_for_people(trained, tmp_path):
     assert "layers changed" in done.stdout
     assert "p50 ms" in done.stdout
     assert f"dltk export {tmp_path / 'run'}" in done.stdout
+    measured = r"^model\.float16\.tflite: [\d,]+ bytes, p50 \S+ ms, accuracy 0\.\d{4}$"
+    assert re.search(measured, done.stderr, re.MULTILINE), "each file as it was measured"
     words = ("--format", "tflite", "--precision", "float16", "--out", tmp_path / "bundle")
     done = small.invoke("export", tmp_path / "run", *words)
     assert done.exit_code == 0, done.output
+    assert re.search(measured, done.stderr, re.MULTILINE)
     assert "every file passed" in done.stdout
     assert "model.float16.tflite" in done.stdout
     assert f"dltk validate {tmp_path / 'bundle'}" in done.stdout

@@ -94,6 +94,16 @@ def test_a_step_taken_up_again_is_equal_to_the_bit(bench, outcome, tmp_path):
     assert resumed.plan.tensors == outcome.candidate.plan.tensors
 
 
+def test_training_that_harms_leaves_what_calibration_gave(bench, tmp_path):
+    """On its grids the model is int8 before the first epoch: that is epoch 0."""
+    own = replace(bench, checkpoint=tmp_path / "step.npz")
+    made = quantize(Candidate(own.source), replace(SETTINGS, epochs=1, learning_rate=0.5), own)
+    start, after = made.figures["epochs"]
+    assert made.figures["kept"]["epoch"] == 0
+    assert after["validation_accuracy"] < start["validation_accuracy"] == made.figures["validation"]["after"]
+    small.check_worth(made, own)
+
+
 def test_shared_values_stay_shared(bench, tmp_path):
     own = replace(bench, checkpoint=tmp_path / "step.npz")
     before = cluster(Candidate(bench.source), Cluster(clusters=8, epochs=1, teacher=0.0), own)

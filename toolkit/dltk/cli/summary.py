@@ -22,12 +22,15 @@ def summary(run: Run) -> dict[str, Any]:
 def summary_text(found: dict[str, Any]) -> str:
     """A table of the figures, then the next commands."""
     from dltk.training.tables import as_text
+    from dltk.training.told import kept_line
 
     metrics = found["metrics"]
     if "samples" in metrics:
         figures = f"On the test split:\n{as_text(metrics)}"
     else:
         lines = (f"{name}   {value:.4f}" for name, value in metrics.get("training", {}).items())
-        figures = "At the end of training:\n" + "\n".join(lines)
+        figures = "In training:\n" + "\n".join(lines)
+    if "kept" in metrics:
+        figures += f"\n\nWeights kept: {kept_line(metrics['kept'])}"
     following = "\n".join(f"  {command}" for command in found["next"])
     return f"{found['run']}: done\n\n{figures}\n\nNext:\n{following}"

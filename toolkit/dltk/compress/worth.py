@@ -43,5 +43,5 @@ def _told(name: str, found: Mapping[str, Any]) -> str:
     before, after, count = found["before"], found["after"], found["count"]
     where = f"on the {count} validation samples"
     if found["metric"] == "loss":
-        return f"{name}: worse than what came in {where}: loss {after:.3g} after {before:.3g}"
-    return f"{name}: worse than what came in {where}: accuracy {after:.3f} after {before:.3f}"
+        return f"{name}: worse than what came in {where}: loss {before:.3g} before, {after:.3g} after"
+    return f"{name}: worse than what came in {where}: accuracy {before:.3f} before, {after:.3f} after"

@@ -19,7 +19,7 @@ def read_metrics(found: Any, where: object) -> dict[str, Any]:
     """The figures in `found`, as `training.report` wrote them, or those of training for models without a right answer.
 
     Single values are taken as they are; `top_k`, `calibration`, `classes`, `macro`, `confusion`, `roc`, `horizon`,
-    `stretch` and `training` must have their own form where they are there.
+    `stretch`, `training` and `kept` must have their own form where they are there.
 
     Raises:
         InputError: naming the key that does not fit.
@@ -88,6 +88,11 @@ def _is_stretch(value: Any) -> bool:
     return len({len(part) for part in parts[1:]}) == 1 and ("low" in value) == ("high" in value)
 
 
+def _is_kept(value: dict[str, Any]) -> bool:
+    rest = {name: part for name, part in value.items() if name != "phase"}
+    return _numbers(rest, ("epoch", "epochs")) and _numbers(rest)
+
+
 _PARTS: Mapping[str, Callable[[Any], bool]] = {
     "top_k": _numbers,
     "calibration": lambda value: _numbers(value, _CALIBRATION) and _all(value.get("reliability", []), _is_bin),
@@ -98,4 +103,5 @@ _PARTS: Mapping[str, Callable[[Any], bool]] = {
     "horizon": lambda value: _all(value, lambda row: _numbers(row, _HORIZON)),
     "stretch": _is_stretch,
     "training": lambda value: _numbers(value, gaps=True),
+    "kept": lambda value: isinstance(value, dict) and isinstance(value.get("phase"), str) and _is_kept(value),
 }

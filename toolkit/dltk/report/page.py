@@ -95,7 +95,14 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         fitted = metrics["calibration"]
         label = f"calibration error at temperature {figure(fitted['temperature'])}"
         tiles.append((label, figure(fitted["expected_calibration_error_fitted"])))
-    tiles += [(f"{name.replace('_', ' ')}, last", figure(value)) for name, value in metrics.get("training", {}).items()]
+    tiles += [(name.replace("_", " "), figure(value)) for name, value in metrics.get("training", {}).items()]
+    if "kept" in metrics:
+        tiles.append(
+            (
+                f"of {metrics['kept']['epochs']} in {metrics['kept']['phase']}: epoch kept",
+                figure(metrics["kept"]["epoch"]),
+            )
+        )
     if "samples" in metrics:
         tiles.append(("test samples", figure(metrics["samples"])))
     return tiles

@@ -9,6 +9,7 @@ from dltk.report.layout import Table
 from dltk.report.tables import tables
 from dltk.report.values import printable
 from dltk.training.tables import as_text as metrics_text
+from dltk.training.told import kept_line
 
 __all__ = ["as_text", "headline"]
 
@@ -39,10 +40,14 @@ def headline(report: Mapping[str, Any]) -> str:
 
 def _metrics(metrics: Mapping[str, Any]) -> str:
     if "samples" in metrics:
-        return f"The run, on its test split\n{metrics_text(metrics)}"
+        return f"The run, on its test split\n{metrics_text(metrics)}{_kept(metrics)}"
     pairs = metrics.get("training", {}).items()
     lines = [f"{name.replace('_', ' ')}   {'-' if value is None else format(value, '.4f')}" for name, value in pairs]
-    return "\n".join(["The run, at the end of training", *lines])
+    return "\n".join(["The run, in training", *lines]) + _kept(metrics)
+
+
+def _kept(metrics: Mapping[str, Any]) -> str:
+    return f"\nweights kept: {kept_line(metrics['kept'])}" if "kept" in metrics else ""
 
 
 def _table(table: Table) -> str:

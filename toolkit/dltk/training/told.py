@@ -13,7 +13,7 @@ FACTS = ("phase", "epoch", "seconds")  # of a row; the rest are figures
 _HELD_OUT = "validation_"
 
 
-def epochs_of(history: Sequence[Row]) -> int:
+def epochs_of(history: Sequence[Mapping[str, Any]]) -> int:
     """Epochs that were trained; a row of the start is none."""
     return sum(row["epoch"] > 0 for row in history)
 
@@ -66,7 +66,9 @@ def kept_line(kept: Mapping[str, Any]) -> str:
     """Such as "epoch 27 of 42 in head (validation loss 0.42 accuracy 0.88)"."""
     where = f"epoch {kept['epoch']} of {kept['epochs']} in" if kept["epoch"] else "the weights at the start of"
     judged = {name.removeprefix(_HELD_OUT): value for name, value in kept.items() if name.startswith(_HELD_OUT)}
-    return f"{where} {kept['phase']}{f' (validation {_figures(judged)})' if judged else ''}"
+    return (
+        f"{where} {kept['phase']} ({f'validation {_figures(judged)}' if judged else 'the last: no validation samples'})"
+    )
 
 
 def duration(seconds: float) -> str:
