@@ -30,15 +30,20 @@ from dltk.base.errors import DltkError
 from dltk.base.files import canonical_json, parse_json, sha256
 from dltk.edge.archive import pack
 from dltk.edge.arrays import npz_bytes, parse_npz
+from dltk.edge.consistency import require_consistent
 from dltk.edge.integrity import read_bundle
 from dltk.edge.manifest import parse
 from dltk.edge.pictures import decode_image
+from dltk.edge.signature import Signature
 from dltk.edge.sources import read_wav
 from dltk.edge.sources.arrays import read_arrays
 from dltk.edge.sources.table import read_table
+from dltk.edge.tokens import padded_tokens
 from dltk.recipe import Recipe
 from dltk.recipe.load import read, registered, resolve
 from dltk.recipe.settings import apply
+from dltk.remote.answers import BENCH, GREETING, VALIDATION, fits
+from edge.signatures import SIGNATURES, TOKENIZER, answered
 
 __all__ = ["TARGETS", "Target", "tried"]
 
@@ -193,6 +198,27 @@ def _archive(data: bytes) -> object:
     return _on_disk(whole, "bundle.zip")(data)
 
 
+def _signature(case: tuple[str, Any]) -> object:
+    """One that is consistent answers, from raw samples to what is printed."""
+    name, content = case
+    signature = Signature.from_dict(content, "signature")
+    require_consistent(signature)
+    assets = SIGNATURES[name].assets
+    known = all(asset in assets for asset in signature.asset_names)
+    return answered(signature.with_assets(lambda asset: assets[asset])) if known else None
+
+
+def _tokenizer(content: Any) -> object:
+    return padded_tokens(["where is my card"], json.dumps(content).encode(errors="surrogatepass"), length=6)
+
+
+_MACHINE = {"cpu": "x", "architecture": "y", "instructions": ["avx2"], "threads": 4}
+_HELLO = {"python": "3.11.1", "numpy": True, "machine": _MACHINE, "runtimes": ["tflite"]}
+_NAMED = {"file": "m.onnx", "format": "onnx", "precision": "float32", "status": "passed"}
+_VALID = {"samples": 8, "files": 3, "artifacts": [_NAMED]}
+_MEASURED = {"bundle": "b", "machine": _MACHINE, "threads": 1, "artifacts": [{**_NAMED, "status": "skipped"}]}
+
+
 # --- settings
 
 
@@ -239,7 +265,16 @@ def targets() -> dict[str, Target]:
     runs = st.sampled_from(sorted(_recipes())).flatmap(
         lambda name: st.tuples(st.just(name), _changed_json(_kept_settings(name)))
     )
+    kinds = st.sampled_from(sorted(SIGNATURES)).flatmap(
+        lambda name: st.tuples(st.just(name), _changed_json(json.loads(json.dumps(SIGNATURES[name].as_dict()))))
+    )
+    told = st.sampled_from([(GREETING, _HELLO), (BENCH, _MEASURED), (VALIDATION, _VALID)]).flatmap(
+        lambda pair: st.tuples(st.just(pair[0]), _changed_json(pair[1]))
+    )
     return {
+        "signatures": Target(kinds, _signature),
+        "tokenizers": Target(_changed_json(json.loads(TOKENIZER)), _tokenizer),
+        "answers of a machine": Target(told, lambda pair: fits(pair[1], pair[0])),
         "manifests": Target(_changed_json(json.loads(bundle["manifest.json"])), _manifest),
         "bytes of manifests": Target(changed(bundle["manifest.json"]), parse),
         "json": Target(st.text().map(str.encode) | st.binary(), lambda data: parse_json(data, "input")),

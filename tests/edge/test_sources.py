@@ -287,14 +287,14 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path):
 
 
 def test_a_wide_table_takes_no_longer_a_cell_than_a_narrow_one(tmp_path):
-    """Quadratic in the columns, 40,000 took ten seconds; 4 times as many columns take 4 times as long, not 16."""
+    """Quadratic in the columns, 40,000 took ten seconds; 8 times as many columns take about 8 times as long, not 64."""
     taken = []
-    for width in (10_000, 40_000):
+    for width in (5_000, 40_000):
         path = csv_file(tmp_path, ",".join(f"c{i}" for i in range(width)) + "\n" + ",".join(["1"] * width) + "\n")
         start = time.process_time()
         assert read_table(path).numbers([f"c{i}" for i in range(width)]).shape == (1, width)
         taken.append(time.process_time() - start)
-    assert taken[1] < 10 * max(taken[0], 0.02)
+    assert taken[1] < 30 * max(taken[0], 0.02)
 
 
 def test_cells_that_stand_there_again_are_held_once(tmp_path):

@@ -93,7 +93,8 @@ def test_a_machine_out_of_reach(loopback, digits, host, said):
     assert "without a password" in line
 
 
-GREETING = '{"machine": {}, "numpy": true, "python": "3.11.2", "runtimes": ["tflite"], "bytes": 0}'
+MACHINE = '{"cpu": "x", "architecture": "y", "instructions": [], "threads": 1}'
+GREETING = f'{{"machine": {MACHINE}, "numpy": true, "python": "3.11.2", "runtimes": ["tflite"], "bytes": 0}}'
 
 
 @pytest.mark.parametrize(

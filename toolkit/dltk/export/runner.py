@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from functools import cache
@@ -36,7 +37,8 @@ onnxruntime for .onnx files. Pictures need Pillow, HEIC pictures pillow-heif, te
 each file of the bundle is held against the hash that the manifest has of it. -I keeps Python from looking where
 PYTHONPATH says.
 
-Beside this file stand the modules of dltk {version} that read a bundle and run a "{family}" model, word for word.
+modules.json beside this file holds the modules of dltk {version} that read a bundle and run a "{family}" model,
+word for word: in one piece they pack to two thirds. Nothing of a dltk that may be installed is imported.
 """
 
 import os  # this one and the next are loaded before this line is reached: nothing is looked for
@@ -45,6 +47,30 @@ import sys
 ARCHIVE = os.path.realpath(os.path.dirname(__file__))
 FOLDER = os.path.dirname(ARCHIVE)  # of the bundle: what lies there is data, wherever PYTHONPATH leads
 sys.path[:] = [ARCHIVE] + [entry for entry in sys.path[1:] if os.path.realpath(entry) != FOLDER]
+import json  # noqa: E402 -- not before the path is clean
+from importlib.util import spec_from_loader  # noqa: E402
+
+MODULES = json.loads(__loader__.get_data(os.path.join(__loader__.archive, "modules.json")))
+
+
+class Carried:
+    """Imports the modules above."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname not in MODULES:
+            return None
+        is_package = any(name.startswith(fullname + ".") for name in MODULES)
+        return spec_from_loader(fullname, self, is_package=is_package)
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        name = module.__name__
+        exec(compile(MODULES[name], f"{{ARCHIVE}}/modules.json: {{name}}", "exec"), module.__dict__)
+
+    def get_source(self, fullname):
+        return MODULES[fullname]
 
 
 class StrictZip(zip):
@@ -69,6 +95,7 @@ if __name__ == "__main__":
         hint = f"Run `{{sys.executable}} -m pip install numpy`."
         print(f"Error: run.pyz: needs NumPy; received {{fault}}. {{hint}}", file=sys.stderr)
         sys.exit(5)
+    sys.meta_path.insert(0, Carried())
     from dltk.edge.standalone import main
 
     sys.exit(main(FOLDER))
@@ -78,7 +105,8 @@ if __name__ == "__main__":
 def runner(family: str) -> bytes:
     """run.pyz for models of `family`: of equal versions of dltk, and zlib, always the same bytes."""
     sources = {"__main__.py": _MAIN.format(version=own_version(), family=family)}
-    sources |= _closure([_START, FAMILIES[family]])
+    modules = _closure([_START, FAMILIES[family]])
+    sources["modules.json"] = json.dumps(modules, ensure_ascii=False, indent=0, sort_keys=True)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name in sorted(sources):
@@ -90,14 +118,13 @@ def runner(family: str) -> bytes:
 
 
 def _closure(todo: list[str]) -> dict[str, str]:
-    """Path in the archive -> source of the modules `todo` and all of dltk that they import, inside functions too."""
+    """Module name -> source of `todo` and all of dltk that they import, inside functions too."""
     found: dict[str, str] = {}
     while todo:
         name = todo.pop()
-        file = _file(name)
-        if file is None or (path := file.relative_to(_TOOLKIT).as_posix()) in found:
+        if name in found or (file := _file(name)) is None:
             continue
-        found[path], imported = _read(file)
+        found[name], imported = _read(file)
         todo += [name.rpartition(".")[0], *imported]
     return found
 
