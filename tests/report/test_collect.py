@@ -120,6 +120,22 @@ def test_other_tasks_have_other_figures(kit, tmp_path):
     assert "generator loss   -0.5000" in as_text(collect(bare))
 
 
+def test_the_epoch_that_won_is_named(kit, tmp_path):
+    kept = {"phase": "head", "epoch": 27, "epochs": 42, "validation_accuracy": 0.975, "validation_loss": 0.125}
+    found = collect(kit.write_run(tmp_path / "run", kit.classification() | {"kept": kept}))
+    assert "weights kept: epoch 27 of 42 in head (validation accuracy 0.975 loss 0.125)" in as_text(found)
+    start = kit.GENERATOR | {"kept": {"phase": "fit", "epoch": 0, "epochs": 3}}
+    assert "weights kept: the weights at the start of fit" in as_text(collect(kit.write_run(tmp_path / "start", start)))
+
+
+@pytest.mark.parametrize(
+    "wrong", [3, {"phase": 1, "epoch": 1, "epochs": 2}, {"phase": "fit", "epoch": "1", "epochs": 2}]
+)
+def test_an_epoch_that_won_must_be_one(kit, tmp_path, wrong):
+    with pytest.raises(InputError, match="kept"):
+        collect(kit.write_run(tmp_path / "run", kit.classification() | {"kept": wrong}))
+
+
 @pytest.mark.parametrize(
     "wrong", [{"column": 3}, {"window": []}, {"value": [1.0]}, {"low": [1.0, "x"]}, {"low": [1.0, 2.0], "high": [1.0]}]
 )

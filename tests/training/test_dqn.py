@@ -52,6 +52,13 @@ def test_it_learns_the_best_policy(undisturbed):
     assert {"loss", "value", "validation_return_spread"} <= set(history[1])
 
 
+def test_a_policy_that_training_harms_is_kept_as_it_was(tmp_path):
+    trainer = corridors.trainer(replace(corridors.FIT, epochs=2, learning_rate=0.0))
+    history = run(trainer, checkpoint=tmp_path / "fit.npz")
+    assert [row["epoch"] for row in history] == [0, 1, 2]
+    assert trainer.kept == 0, "no epoch is better than the start"
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"double": False}, {"n_step": 1}, {"priority": 0.0}, {"n_step": 5, "side_by_side": 1}],
