@@ -46,6 +46,45 @@ SCRIPT = textwrap.dedent(
 )
 
 
+LARGE = textwrap.dedent(
+    """
+    import keras, numpy as np
+    from dltk.training.backend import tf
+    from dltk.training.hazards import sliced_points
+
+    for keras_ in (keras, __import__("tf_keras")):
+        for size, padding, step in ((64, "same", 2), (57, "valid", 3)):
+            image = keras_.Input((size, size, 8))
+            layer = keras_.layers.Conv2D(16, 1, strides=step, padding=padding, activation="relu")
+            model = keras_.Model(image, layer(image))
+            x = tf.random.stateless_normal((32, size, size, 8), (0, 1))
+            plain = model(x).numpy()
+
+            @tf.function
+            def learn():
+                with sliced_points(model), tf.GradientTape() as tape:
+                    found = model(x, training=True)
+                    loss = tf.reduce_sum(found ** 2)
+                return found, tape.gradient(loss, [weight.value if callable(getattr(weight, "value", 0)) is False
+                                                   else weight for weight in model.trainable_variables])
+
+            for _ in range(3):
+                found, gradients = learn()
+            assert np.array_equal(found.numpy(), plain)
+            assert all(np.isfinite(each.numpy()).all() and np.abs(each.numpy()).max() > 0 for each in gradients)
+            assert layer.strides == (step, step) and "call" not in vars(layer)
+    """
+)
+
+
+def test_a_gradient_at_large_even_sides_ends_nothing():
+    """In a process of its own: without the slices it is ended by a signal, whatever the batch."""
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE], env=small.environment(), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
 @pytest.mark.slow
 def test_a_step_on_an_odd_rest_is_not_taken(trained, tmp_path):
     """In a process of its own: without the guard it is ended by a signal."""

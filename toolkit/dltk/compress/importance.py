@@ -77,6 +77,7 @@ def by_taylor(
     import tensorflow as tf
 
     from dltk.training.features import model_inputs
+    from dltk.training.hazards import sliced_points
     from dltk.training.losses import objective
     from dltk.twin.build import build
 
@@ -87,7 +88,7 @@ def by_taylor(
 
     @tf.function(reduce_retracing=True, autograph=False)
     def slopes(inputs: list[Any], targets: Any) -> Any:
-        with tf.GradientTape() as tape:
+        with sliced_points(twin), tf.GradientTape() as tape:
             outputs = twin(inputs[0] if len(inputs) == 1 else inputs, training=False)
             loss = tf.reduce_sum(goal.losses(goal.logits(outputs), goal.encode(targets)))
         return tape.gradient(loss, gammas, unconnected_gradients=tf.UnconnectedGradients.ZERO)

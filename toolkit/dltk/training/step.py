@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dltk.recipe.groups import Fit
 from dltk.training.backend import tf
 from dltk.training.cut import batch_norm_frozen, precision
+from dltk.training.hazards import sliced_points
 from dltk.training.hints import Hints
 from dltk.training.losses import Objective
 from dltk.training.norms import fused_norms
@@ -92,6 +93,7 @@ class Step:
             batch_norm_frozen(self._norms_of),
             precision(learner, self._fit.precision),
             fused_norms(learner),
+            sliced_points(learner),
             tf.GradientTape() as tape,
         ):
             outputs, *features = hints.student(given, training=True) if hints else [learner(given, training=True)]
