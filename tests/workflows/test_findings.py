@@ -18,6 +18,7 @@ from dltk.compress.plan import Affine8, QuantizationPlan
 from dltk.compress.steps import parse_steps
 from dltk.edge.metrics import expected_calibration_error, reliability, softmax
 from dltk.run import Run
+from dltk.training.evaluation import predict_outputs
 from dltk.validate import run_worker
 from dltk.workflows import divergence as layers_compared
 from dltk.workflows.bought import CONTROL, trained
@@ -79,17 +80,26 @@ def test_a_row_for_each_state_of_the_model(case, found):
     assert int8["p50_ms"] == measured["p50_ms"]  # told, not measured again
 
 
-def test_the_control_was_trained_for_the_same_epochs_and_is_kept(case, found):
-    (settings,) = trained(case.planned, case.report["steps"])
-    assert (settings.epochs, settings.batch_size) == (2, 32)
-    before, after = open_keras(case.source.model_path), open_keras(case.made.path / "steps" / "control.keras")
-    assert any(not np.array_equal(a, b) for a, b in zip(before.get_weights(), after.get_weights(), strict=True))
-    kept = (case.made.path / "steps" / "control.keras").stat().st_mtime_ns
-    quiet = replace(case.bench, dataset=None)  # without data nothing could be trained again
+def test_the_control_is_trained_for_the_same_epochs_and_is_kept(case, found, tmp_path):
+    from dltk.training.checkpoint import read
     from dltk.workflows.bought import control_model
 
-    control_model(case.made, case.source, quiet, [settings])
-    assert (case.made.path / "steps" / "control.keras").stat().st_mtime_ns == kept
+    (settings,) = trained(case.planned, case.report["steps"])
+    assert (settings.epochs, settings.batch_size) == (2, 32)
+    fresh = Run(tmp_path / "fresh")
+    control = control_model(fresh, case.source, case.bench, [settings])
+    history = read(fresh.checkpoints / "control-0.npz").history
+    assert [row["epoch"] for row in history] == [0, 1, 2]
+    split = case.bench.dataset.validation
+    judged = predict_outputs(control, split, case.signature).argmax(-1) == split.targets
+    best = max(row["validation_accuracy"] for row in history)
+    assert judged.mean() == pytest.approx(best, abs=1e-9), "the best of them, the source's own weights among them"
+    path = case.made.path / "steps" / "control.keras"
+    kept = path.stat().st_mtime_ns
+    quiet = replace(case.bench, dataset=None)  # without data nothing could be trained again
+    again = control_model(case.made, case.source, quiet, [settings])
+    assert path.stat().st_mtime_ns == kept
+    assert all(np.array_equal(a, b) for a, b in zip(control.get_weights(), again.get_weights(), strict=True))
 
 
 def test_layers_tell_zeros_precision_noise_and_reasons(found):
