@@ -1,4 +1,4 @@
-"""The commands that bring what is missing, as they work where dltk runs: from a checkout, a wheel, or in run.pyz.
+"""The commands that bring what is missing, as they work where dltk runs: from a checkout, a wheel, or in run.pyzz.
 
 The distribution is called `dltk-edge`, the command and the import `dltk`: on the package index `dltk` is another
 project. A checkout is installed again with the extra. Beside a wheel the packages of the extra are named, with the
@@ -25,7 +25,7 @@ __all__ = ["DISTRIBUTION", "own_version", "pip_extra", "pip_install", "pip_packa
 
 DISTRIBUTION = "dltk-edge"
 
-# What run.py and a machine behind ssh need names for: dltk's sources are there without its metadata.
+# What run.pyz and a machine behind ssh need names for: dltk's sources are there without its metadata.
 _BARE = {
     "": ("numpy", "Pillow"),
     "control": ("gymnasium",),
@@ -36,7 +36,7 @@ _BARE = {
     "tflite": ("ai-edge-litert",),
 }
 _LARGEST_SETUP = 1_000_000
-_FILE = globals().get("__file__")  # the modules that run.py carries have none
+_FILE = globals().get("__file__")  # the modules that run.pyz carries have none
 
 
 def own_version() -> str:
@@ -81,7 +81,7 @@ def to_update() -> str:
         command = _pip([str(folder)], editable=_runs_from(folder))
         return f"Update dltk: bring the checkout {folder} up to date, and run `{command}`."
     if _metadata() is None:
-        return "Update dltk, or use the run.pyz beside it."
+        return "Update dltk, or use the run.pyzz beside it."
     return f"Update dltk: install a newer wheel of {DISTRIBUTION}, which `make wheel` builds in a checkout."
 
 

@@ -1,6 +1,6 @@
 """What a replay is held to: how far each golden sample lay from the reference at export, and a margin.
 
-`export`, `validate`, `run.py` and the demo page (`held` in answers.js) decide by the same rule: no golden sample may
+`export`, `validate`, `run.pyz` and the demo page (`held` in answers.js) decide by the same rule: no golden sample may
 lie farther from the reference than it did then, plus the margin. Distances are in units that are stated for each
 output, and no figure is a mean over samples: what holds for all of them holds for any few.
 """
