@@ -102,7 +102,7 @@ recipe = Recipe(
     build=build,
     smoke={
         "data.size": 16,
-        "data.total": lambda settings: max(60, 800 * 32**2 // max(32, settings.data.size) ** 2),
+        "data.total": lambda settings: max(60, 700 * 32**2 // max(32, settings.data.size) ** 2),
         "model.filters": (8, 16),
         "fit.epochs": 5,
         "fit.batch_size": 32,

@@ -79,6 +79,7 @@ def build(settings: Settings, contract: Contract) -> Built:
     keras.utils.set_random_seed(settings.seed)
     height, width, channels = contract.input_shape
     filters = settings.model.filters
+    _check_steps(height, len(filters))
     backbone = build_backbone(
         settings.model.backbone,
         input_shape=(height, width, channels),
@@ -116,15 +117,19 @@ def _last_of_side(model: Any, side: int) -> Any:
 
 
 def _check(settings: Settings) -> None:
-    from dltk.base.errors import InputError
     from dltk.models.choice import check_backbone
 
-    size, steps = settings.data.size, len(settings.model.filters)
+    _check_steps(settings.data.size, len(settings.model.filters))
+    check_backbone(settings)
+
+
+def _check_steps(size: int, steps: int) -> None:
+    from dltk.base.errors import InputError
+
     if size % 32:
         raise InputError("setting data.size", "must be a multiple of 32, so that the way up meets the way down", size)
     if steps != 5:
         raise InputError("setting model.filters", "must be 5 numbers, one a halving of the side", steps)
-    check_backbone(settings)
 
 
 def _smoke_alpha(settings: Settings) -> float:

@@ -74,7 +74,7 @@ def test_what_cannot_be_forecast_is_refused(tmp_path, series):
     with pytest.raises(InputError, match="needs a column 'lood'"):
         prepared(series, "data.columns=lood")
     with pytest.raises(InputError, match=r"data\.season: must be at most data\.window, 12; received 13"):
-        prepared(series, "data.season=13")
+        prepared(series, "data.window=12", "data.season=13")
     with pytest.raises(InputError, match=r"series\.csv, line 2: column 'rise' must be above 0"):
         prepared(series, "data.transform=log")
     with pytest.raises(InputError, match=r"broken\.csv.*3.*finite number"):
