@@ -34,7 +34,9 @@ def require_valid(folder):
         assert {each["parity"]["measure"] for each in found["artifacts"]} == {"golden_error"}
     done = light("validate", folder, "--json")
     assert done.returncode == 0, done.stderr
-    done = subprocess.run([sys.executable, folder / "run.py", "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-I", folder / "run.pyz", "--check"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -199,17 +199,18 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
     """
     hint = "Free some space there, or set TMPDIR to a folder on another disk."
     try:
-        made = tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+        made = Path(tempfile.mkdtemp(prefix=prefix))
     except OSError as fault:
         named = os.environ.get("TMPDIR", "the system's folders for them")
         raise EnvironmentFault(f"temporary files ({named})", "must be writable", fault.strerror, hint) from fault
-    with made as name:
-        try:
-            yield Path(name)
-        except OSError as fault:
-            if fault.errno not in _FULL:
-                raise
-            raise EnvironmentFault(Path(name).parent, "the disk must have room", "a full disk", hint) from fault
+    try:
+        yield made
+    except OSError as fault:
+        if fault.errno not in _FULL:
+            raise
+        raise EnvironmentFault(made.parent, "the disk must have room", "a full disk", hint) from fault
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def sweep_tree(folder: Path) -> None:
