@@ -15,7 +15,7 @@ from dltk.compress.fakequant import on_grids, rounded
 from dltk.compress.plan import Grid, QuantizationPlan
 from dltk.twin.graph import Graph, Layer
 
-__all__ = ["Effect", "sensitivity"]
+__all__ = ["Effect", "layer_rows", "sensitivity"]
 
 _BATCH = 50
 _NO_ERROR = 200.0  # dB, where nothing was lost at all
@@ -41,6 +41,18 @@ class Effect:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self)
+
+
+def layer_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of `Effect.as_dict` under "layers", as they are kept in a file.
+
+    Raises:
+        LookupError, TypeError, ValueError: if they are none.
+    """
+    rows: list[dict[str, Any]] = found["layers"]
+    if not all(isinstance(Effect(**row).layer, str) for row in rows):
+        raise ValueError("a layer has a name")
+    return rows
 
 
 def sensitivity(
