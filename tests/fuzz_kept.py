@@ -21,6 +21,7 @@ from dltk.base.errors import DltkError
 from dltk.base.files import write_atomic
 from dltk.base.progress import SILENT
 from dltk.base.sealed import recalled, write_sealed
+from dltk.cli.searched import _sensitive
 from dltk.compress.plan import Affine8, QuantizationPlan
 from dltk.data.decoded import Decoder, decode_pool
 from dltk.data.pool import Pool
@@ -305,7 +306,7 @@ def targets() -> dict[str, Target]:
         ),
         "sensitive layers": Target(
             changed_json({"samples": 9, "layers": [_EFFECT, _EFFECT]}),
-            _recalled(layer_rows, lambda rows: [set(row["layer"]) for row in rows]),
+            _recalled(layer_rows, lambda rows: list(_sensitive(rows, share=True))),
         ),
         "steps taken": Target(
             changed_json(_STEP),

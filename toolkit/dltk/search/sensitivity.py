@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -50,9 +51,15 @@ def layer_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
         LookupError, TypeError, ValueError: if they are none.
     """
     rows: list[dict[str, Any]] = found["layers"]
-    if not all(isinstance(Effect(**row).layer, str) for row in rows):
-        raise ValueError("a layer has a name")
+    if not isinstance(rows, list) or not all(_is_effect(Effect(**row)) for row in rows):
+        raise ValueError("a layer has a name and figures")
     return rows
+
+
+def _is_effect(effect: Effect) -> bool:
+    figures = [effect.weights, effect.signal_to_noise, *(() if effect.drop is None else (effect.drop,))]
+    finite = all(type(value) in (int, float) and abs(value) <= sys.float_info.max for value in figures)
+    return isinstance(effect.layer, str) and finite
 
 
 def sensitivity(
