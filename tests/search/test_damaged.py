@@ -49,18 +49,25 @@ def test_a_damaged_study_is_used_or_refused_and_can_be_deleted(searched, seed):
     folder, whole, data = searched
     path = folder / "study.db"
     path.write_bytes(_damaged(data, random.Random(seed)))
-    try:
-        found = stub.searched(folder, stub.bounds(**HARD), trials=3)
-        assert found.chosen in found.trials
-    except InputError as fault:
-        assert str(fault).startswith(f"{path}: must be the study of this search; received ")
-        assert str(fault).endswith("Delete it: the candidates that were tried lie beside it, and none is tried again.")
-        assert "\n" not in str(fault)
+    said = _said(folder)
+    if said:
+        assert said.startswith(f"{path}: must be the study of this search; received ")
+        assert said.endswith("Delete it: the candidates that were tried lie beside it, and none is tried again.")
+        assert "\n" not in said
         path.unlink()
         tried = []
         again = stub.searched(folder, stub.bounds(**HARD), trials=3, evaluate=lambda steps: tried.append(steps))
         assert again.trials == whole.trials
         assert not tried
+
+
+def _said(folder):
+    """The error of a search that goes on in `folder`; "" where it comes to its end."""
+    try:
+        found = stub.searched(folder, stub.bounds(**HARD), trials=3)
+    except InputError as fault:
+        return str(fault)
+    return "" if found.chosen in found.trials else "no choice"
 
 
 OTHERS = {

@@ -68,11 +68,11 @@ DAMAGE = {
     "swapped": (lambda own, other: other, "fit.npz: must come from the same data, settings and starting weights"),
     "another npz": (lambda own, other: _npz({"raws": np.zeros(3)}), WHOLE),
     "no facts": (_changed(lambda arrays: arrays.pop("state/facts")), WHOLE),
-    "facts that are no text": (_changed(lambda arrays: arrays.update({"state/facts": np.full(9, 255, np.uint8)})), WHOLE),
+    "no text": (_changed(lambda arrays: arrays.update({"state/facts": np.full(9, 255, np.uint8)})), WHOLE),
     "no selection": (_changed(lambda arrays: arrays.pop("state/selection")), WHOLE),
     "a short selection": (_changed(lambda arrays: arrays.update({"state/selection": np.zeros(2)})), WHOLE),
     "no epoch": (_changed(lambda arrays: arrays.update({"state/selection": np.full(8, np.nan)})), WHOLE),
-    "fewer weights": (_changed(lambda arrays: arrays.pop("state/model/0001")), "fit.npz: must hold .* arrays of 'model'"),
+    "few weights": (_changed(lambda arrays: arrays.pop("state/model/0001")), "fit.npz: must hold .* of 'model'"),
     "texts": (_changed(lambda arrays: arrays.update({"state/model/0001": np.array(["a"])})), WHOLE),
     "no history": (_changed(lambda arrays: arrays.update({"history.json": np.frombuffer(b"[3]", np.uint8)})), WHOLE),
 }  # fmt: skip
@@ -124,10 +124,15 @@ def test_no_damage_to_a_checkpoint_raises_anything_else(stopped, trainer, tmp_pa
     path.parent.mkdir()
     path.write_bytes(data)
     trainer.done = lambda history: True
+    assert _said(trainer, path).startswith((str(path), "goes on"))
+
+
+def _said(trainer, path):
     try:
         run(trainer, checkpoint=path, resume=True)
     except DltkError as fault:
-        assert str(fault).startswith(str(path))
+        return str(fault)
+    return "goes on"
 
 
 # --- features
