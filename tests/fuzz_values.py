@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from dltk.base.errors import DltkError
 
-__all__ = ["ROUND", "Target", "changed", "changed_json", "on_disk", "tried"]
+__all__ = ["MEMORY", "Target", "changed", "changed_json", "on_disk", "quiet", "round_of", "tried"]
 
 ROUND = 100  # examples
 MEMORY = 500_000_000  # bytes, on top of what is there before
@@ -36,23 +36,28 @@ def tried(target: Target, seconds: float = 0.0) -> int:
     """How many examples were read, in under 500 MB; one round at least, always the same ones in the same order."""
     count, end, before = 0, time.monotonic() + seconds, _peak(reset=True)
     while True:
-
-        @seed(count)
-        @settings(max_examples=target.round, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(target.values)
-        def one_round(value: Any) -> None:
-            assert said(target.reads, value).isprintable()
-
-        with _quiet():
-            one_round()
+        with quiet():
+            round_of(target, count)()
         assert _peak() - before < MEMORY, (before, _peak())
         count += target.round
         if time.monotonic() >= end:
             return count
 
 
+def round_of(target: Target, first: int = 0) -> Any:
+    """A round of a target as hypothesis has it; `first` is the seed."""
+
+    @seed(first)
+    @settings(max_examples=target.round, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(target.values)
+    def one_round(value: Any) -> None:
+        assert said(target.reads, value).isprintable()
+
+    return one_round
+
+
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Of what is damaged the log says that it is made again: thousands of lines here."""
     log = logging.getLogger("dltk")
     before = log.level
