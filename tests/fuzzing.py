@@ -12,18 +12,17 @@ import io
 import json
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import fuzz_kept
+import fuzz_sources
 import sounds
 import tiny
 from dltk.base.errors import DltkError
@@ -44,71 +43,9 @@ from dltk.recipe.load import read, registered, resolve
 from dltk.recipe.settings import apply
 from dltk.remote.answers import BENCH, GREETING, VALIDATION, fits
 from edge.signatures import SIGNATURES, TOKENIZER, answered
+from fuzz_values import Target, changed, changed_json, on_disk, tried
 
-__all__ = ["TARGETS", "Target", "tried"]
-
-ROUND = 100  # examples
-
-
-@dataclass(frozen=True)
-class Target:
-    """A strategy, and what reads its values."""
-
-    values: st.SearchStrategy[Any]
-    reads: Callable[[Any], object]
-
-
-def tried(target: Target, seconds: float = 0.0) -> int:
-    """How many examples were read; one round at least, always the same ones in the same order."""
-    count, end = 0, time.monotonic() + seconds
-    while True:
-
-        @seed(count)
-        @settings(max_examples=ROUND, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(target.values)
-        def one_round(value: Any) -> None:
-            assert said(target.reads, value).isprintable()
-
-        one_round()
-        count += ROUND
-        if time.monotonic() >= end:
-            return count
-
-
-def said(reads: Callable[[Any], object], value: Any) -> str:
-    """What was wrong with a value, in dltk's words."""
-    try:
-        reads(value)
-    except DltkError as fault:
-        return str(fault)
-    return ""
-
-
-# --- changed bytes
-
-
-def changed(whole: bytes) -> st.SearchStrategy[bytes]:
-    """`whole` with some bytes overwritten, cut, doubled or put in."""
-    place = st.integers(0, len(whole))
-    edits = st.lists(st.tuples(place, place, st.binary(max_size=8)), min_size=1, max_size=6)
-
-    def edit(found: list[tuple[int, int, bytes]]) -> bytes:
-        data = whole
-        for start, length, put in found:
-            kept = length % 16 if length % 3 else 0  # mostly overwritten, sometimes put in
-            data = data[:start] + put + data[start + kept :]
-        return data
-
-    return edits.map(edit)
-
-
-def _on_disk(reads: Callable[[Path], object], name: str) -> Callable[[bytes], object]:
-    def read_file(data: bytes) -> object:
-        with tempfile.TemporaryDirectory(prefix="dltk-fuzz-") as folder:
-            (Path(folder) / name).write_bytes(data)
-            return reads(Path(folder) / name)
-
-    return read_file
+__all__ = ["TARGETS"]
 
 
 def _pictures() -> st.SearchStrategy[bytes]:
@@ -129,43 +66,6 @@ def _pictures() -> st.SearchStrategy[bytes]:
         ("WEBP", "RGB"),
     ]
     return st.one_of([changed(saved(*kind)) for kind in kinds])
-
-
-# --- changed JSON
-
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.integers(-(10**40), 10**40) | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=8,
-)
-
-
-def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(found for key, item in inner for found in _paths(item, (*path, key)))]
-
-
-def _with(whole: Any, path: tuple[Any, ...], value: Any, how: str) -> Any:
-    """A copy of `whole` with what stands at `path` replaced, left out, or called otherwise."""
-    if not path:
-        return value
-    copy = dict(whole) if isinstance(whole, dict) else list(whole)
-    if len(path) > 1 or how == "replace":
-        copy[path[0]] = _with(copy[path[0]], path[1:], value, how)
-    else:
-        held = copy.pop(path[0])
-        if how == "rename" and isinstance(copy, dict):
-            copy[str(value)] = held
-    return copy
-
-
-def _changed_json(whole: Any) -> st.SearchStrategy[Any]:
-    return st.builds(
-        lambda path, value, how: _with(whole, path, value, how),
-        st.sampled_from(_paths(whole)),
-        _JSON,
-        st.sampled_from(["replace", "replace", "leave out", "rename"]),
-    )
 
 
 @cache
@@ -195,7 +95,7 @@ def _archive(data: bytes) -> object:
         assert all(files[name] == _bundle()[name] for name in files)
         return files
 
-    return _on_disk(whole, "bundle.zip")(data)
+    return on_disk(whole, "bundle.zip")(data)
 
 
 def _signature(case: tuple[str, Any]) -> object:
@@ -263,19 +163,19 @@ def targets() -> dict[str, Target]:
     archive, table = pack(bundle), b'a,b,"c"\n1,2,"x ""y"""\n3,,z\n'
     rows = {"x": np.arange(12.0).reshape(3, 4), "y": np.arange(3)}
     runs = st.sampled_from(sorted(_recipes())).flatmap(
-        lambda name: st.tuples(st.just(name), _changed_json(_kept_settings(name)))
+        lambda name: st.tuples(st.just(name), changed_json(_kept_settings(name)))
     )
     kinds = st.sampled_from(sorted(SIGNATURES)).flatmap(
-        lambda name: st.tuples(st.just(name), _changed_json(json.loads(json.dumps(SIGNATURES[name].as_dict()))))
+        lambda name: st.tuples(st.just(name), changed_json(json.loads(json.dumps(SIGNATURES[name].as_dict()))))
     )
     told = st.sampled_from([(GREETING, _HELLO), (BENCH, _MEASURED), (VALIDATION, _VALID)]).flatmap(
-        lambda pair: st.tuples(st.just(pair[0]), _changed_json(pair[1]))
+        lambda pair: st.tuples(st.just(pair[0]), changed_json(pair[1]))
     )
     return {
         "signatures": Target(kinds, _signature),
-        "tokenizers": Target(_changed_json(json.loads(TOKENIZER)), _tokenizer),
+        "tokenizers": Target(changed_json(json.loads(TOKENIZER)), _tokenizer),
         "answers of a machine": Target(told, lambda pair: fits(pair[1], pair[0])),
-        "manifests": Target(_changed_json(json.loads(bundle["manifest.json"])), _manifest),
+        "manifests": Target(changed_json(json.loads(bundle["manifest.json"])), _manifest),
         "bytes of manifests": Target(changed(bundle["manifest.json"]), parse),
         "json": Target(st.text().map(str.encode) | st.binary(), lambda data: parse_json(data, "input")),
         "settings": Target(_setting(), lambda pair: resolve(_recipes()[pair[0]], [pair[1]])),
@@ -283,13 +183,13 @@ def targets() -> dict[str, Target]:
         "pictures": Target(_pictures() | st.binary(max_size=200), lambda data: decode_image(data, max_pixels=100_000)),
         "archives": Target(changed(archive) | st.binary(max_size=200), _archive),
         "golden samples": Target(changed(npz_bytes(rows)), lambda data: parse_npz(data, "golden.npz")),
-        "arrays": Target(changed(npz_bytes(rows)), _on_disk(read_arrays, "a.npz")),
+        "arrays": Target(changed(npz_bytes(rows)), on_disk(read_arrays, "a.npz")),
         "recordings": Target(changed(sounds.wav(np.zeros(40))), read_wav),
-        "tables": Target(changed(table) | st.binary(max_size=60), _on_disk(read_table, "a.csv")),
+        "tables": Target(changed(table) | st.binary(max_size=60), on_disk(read_table, "a.csv")),
     }
 
 
-TARGETS = targets()
+TARGETS = targets() | fuzz_kept.targets() | fuzz_sources.targets()
 
 
 if __name__ == "__main__":

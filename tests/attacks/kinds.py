@@ -21,9 +21,8 @@ from dltk.edge.manifest import file_entry
 from dltk.edge.signature import Signature
 from edge.signatures import SIGNATURES, TEXT
 
-__all__ = ["KINDS", "SEEDS"]
+__all__ = ["KINDS", "seeded"]
 
-SEEDS = range(2)
 Kind = Callable[[Place, np.random.Generator], Case]
 
 
@@ -196,8 +195,10 @@ def _seeded(kind: Kind, seed: int) -> Attack:
     return lambda place: kind(place, np.random.default_rng(seed))
 
 
-KINDS: Mapping[str, Attack] = {
-    f"{name}-{seed}": _seeded(kind, int(os.environ.get("DLTK_SEED", "0")) * 1000 + seed)
-    for name, kind in _KINDS.items()
-    for seed in SEEDS
-}
+def seeded(seeds: range) -> Mapping[str, Attack]:
+    """Every kind with each of these seeds, counted from a thousand times DLTK_SEED."""
+    base = int(os.environ.get("DLTK_SEED", "0")) * 1000
+    return {f"{name}-{seed}": _seeded(kind, base + seed) for name, kind in _KINDS.items() for seed in seeds}
+
+
+KINDS = seeded(range(2))

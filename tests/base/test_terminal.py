@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import small
 import tiny
-from dltk.base.terminal import json_text, plain
+from dltk.base.terminal import json_text, one_line, plain
 from dltk.cli.console import Console
 from dltk.cli.main import cli
 from dltk.export.runner import RUNNER, runner
@@ -66,6 +66,41 @@ def test_labels_and_file_names_are_shown_and_steer_nothing(tmp_path):
                 (row,) = json.loads(text)["answers"]
                 assert {each["label"] for each in row["answer"]} == set(labels)
                 assert os.fsencode(row["input"]) == photo
+
+
+def test_a_label_or_a_name_adds_no_line(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    signature = replace(tiny.SIGNATURE, labels=("cat\nError: 1", "dog\r\n2", "owl\t3"))
+    tiny.write_bundle(tmp_path / "b", {"model.float32.onnx": tiny.onnx()}, signature=signature)
+    image.new("RGB", (4, 4), "red").save(tmp_path / "a\nb.png", "PNG")
+    done = small.invoke("predict", tmp_path / "b", tmp_path / "a\nb.png")
+    assert done.exit_code == 0, done.output
+    name, *lines = done.stdout.splitlines()
+    assert name.endswith("a\\nb.png")
+    assert {line[9:] for line in lines} == {"cat\\nError: 1", "dog\\r\\n2", "owl\\t3"}
+    assert one_line(STAYS).count("\n") == 0
+
+
+@pytest.mark.parametrize("setting", ["PYTHONIOENCODING=ascii", "PYTHONIOENCODING=latin-1", "LC_ALL=C"])
+def test_a_terminal_without_utf_8_gets_escapes(tmp_path, setting):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    signature = replace(tiny.SIGNATURE, labels=("größe", "\u4f60", "\U0001f469"))
+    tiny.write_bundle(tmp_path / "b", {"model.float32.onnx": tiny.onnx()}, signature=signature)
+    image = pytest.importorskip("PIL.Image")
+    image.new("RGB", (4, 4), "red").save(tmp_path / "a.png", "PNG")
+    name, _, value = setting.partition("=")
+    plainly = {name: value, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for words in (["backbones"], ["predict", "b", "a.png"], ["predict", "b", "a.png", "--json"]):
+        command = [sys.executable, "-m", "dltk.cli.main", *words]
+        done = subprocess.run(command, capture_output=True, env=small.environment(**plainly), cwd=tmp_path, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        text = done.stdout.decode("utf-8" if "--json" in words else "latin-1")
+        if words[0] == "predict" and "--json" not in words:
+            assert "\\u4f60" in text
+            assert "\\U0001f469" in text
 
 
 def test_progress_and_errors_of_the_command_line_too(capsys):

@@ -196,7 +196,7 @@ def test_a_file_too_large_in_pixels_is_skipped_like_a_damaged_one(folder):
     Image.new("L", (200, 200)).save(folder / "a/large.png")
     found = prepare(folder, max_pixels=39_999)
     assert found.report["skipped"][0]["reason"] == (
-        "may have at most 39999 pixels; received 40000. Shrink it or raise data.max_pixels."
+        "may have at most 39999 pixels; received 40000. Shrink it; for training, data.max_pixels may allow more."
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+import small
+import tiny
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json
 from dltk.edge.worker import BLOCKED
@@ -275,3 +278,15 @@ def test_text_and_json_load_nothing_heavy(run, bundle, tmp_path, words):
 def test_json_is_what_was_collected(bundle):
     found = collect(bundle)
     assert json.loads(as_bytes(found, "json")) == found
+
+
+def test_a_bundle_is_held_to_its_budget_and_the_advice_lifts_it(tmp_path):
+    tiny.write_bundle(tmp_path / "b", {"model.float32.onnx": tiny.onnx()})
+    done = small.invoke("report", tmp_path / "b", "--max-memory", "1KB")
+    assert done.exit_code == 3
+    (advice,) = re.findall(r"--max-memory (\w+)", done.stderr)
+    assert small.invoke("report", tmp_path / "b", "--max-memory", advice).exit_code == 0
+    done = small.invoke("report", tmp_path / "b", "--demo", "--max-memory", "1KB", "--out", tmp_path / "demo.html")
+    assert done.exit_code == 3
+    assert "--max-memory" in done.stderr
+    assert not (tmp_path / "demo.html").exists()

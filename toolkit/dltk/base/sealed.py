@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from dltk.base.errors import InputError
+from dltk.base.errors import DltkError, InputError
 from dltk.base.files import canonical_json, parse_json, read_capped, sha256, write_atomic
 
-__all__ = ["forget", "read_sealed", "write_sealed"]
+__all__ = ["forget", "read_sealed", "recalled", "write_sealed"]
 
 _SEAL = "sha256"
+_ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # of values of another kind
+
+Made = TypeVar("Made")
 
 
 def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
@@ -34,6 +37,19 @@ def read_sealed(path: Path, limit: int) -> dict[str, Any]:
     if seal is not None and seal != sha256(canonical_json(found)):
         raise InputError(path, "must have the digest that stands in it", "other values")
     return found
+
+
+def recalled(path: Path, limit: int, make: Callable[[dict[str, Any]], Made]) -> Made | None:
+    """What `make` takes out of a sealed file; None where there is none, and none any more where it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        return make(read_sealed(path, limit))
+    except DltkError as fault:
+        forget(path, fault.rule)
+    except _ODD as fault:
+        forget(path, f"holds other values ({type(fault).__name__})")
+    return None
 
 
 def forget(path: Path, why: object) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-__all__ = ["json_text", "plain"]
+__all__ = ["json_text", "one_line", "plain"]
 
 # Control characters (C0 but for tab and newline, DEL, C1), halves of letters, which also stand for file names that are
 # no UTF-8, line and paragraph separators, and the marks that turn the direction of what follows. Joiners stay: letters
@@ -17,6 +17,11 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u2
 def plain(text: str) -> str:
     """`text` with every character that would steer a terminal as an escape of Python's: ESC becomes `\\x1b`."""
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+
+
+def one_line(text: str) -> str:
+    """`plain(text)` with line breaks and tabs escaped, too: a label or a name is no way to add lines to an output."""
+    return plain(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def json_text(value: Any) -> str:

@@ -27,10 +27,7 @@ def backbones(as_json: bool) -> None:
         dltk backbones --json
     """
     facts = [_facts(each) for each in BACKBONES.values()]
-    if as_json:
-        options.write({"backbones": facts})
-    else:
-        _print(facts)
+    options.show({"backbones": facts}, _table(facts), as_json)
 
 
 def _facts(spec: Backbone) -> dict[str, Any]:
@@ -58,19 +55,21 @@ def _facts(spec: Backbone) -> dict[str, Any]:
     }
 
 
-def _print(facts: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("name", "parameters", "sizes", "weights from", "here"):
-        table.add_column(title, justify="right" if title == "parameters" else "left", no_wrap=title != "weights from")
+def _table(facts: list[dict[str, Any]]) -> str:
+    """A line a source, the columns below each other."""
+    rows = [("name", "parameters", "sizes", "weights from", "here")]
     for each in facts:
         first = (each["name"], f"{each['parameters'] / 1e6:.1f} M", _sizes(each))
         for number, source in enumerate(each["sources"]):
-            lead = first if number == 0 else ("", "", "")
-            table.add_row(*lead, _origin(source), source["here"] or "no")
-    Console(highlight=False).print(table)
+            rows.append((*(first if number == 0 else ("", "", "")), _origin(source), source["here"] or "no"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    name, parameters, *rest = zip(row, widths, strict=True)
+    cells = [name[0].ljust(name[1]), parameters[0].rjust(parameters[1]), *(cell.ljust(width) for cell, width in rest)]
+    return "  ".join(cells).rstrip()
 
 
 def _sizes(facts: dict[str, Any]) -> str:

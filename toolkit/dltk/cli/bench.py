@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from dltk.base.terminal import one_line
 from dltk.cli import options
 
 __all__ = ["bench"]
@@ -79,7 +80,7 @@ def _text(report: Mapping[str, Any]) -> str:
             cell.ljust(w) if not i else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         )
         lines.append("  ".join([first, *rest]).rstrip())
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _validated(validation: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dltk.base.errors import UsageError
+from dltk.base.terminal import one_line
 from dltk.cli import options
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def cache(clear: bool, yes: bool, as_json: bool) -> None:
         "entries": [entry.as_dict() for entry in entries],
         "left": [str(path) for path in others],
     }
-    options.show(value, "\n".join(lines), as_json)
+    options.show(value, "\n".join(map(one_line, lines)), as_json)
 
 
 def _ask(entries: Sequence[Entry], place: str) -> None:

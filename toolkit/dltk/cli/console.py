@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from dltk.base.progress import Bar, Progress
-from dltk.base.terminal import plain
+from dltk.base.terminal import one_line
 
 __all__ = ["Console", "progress"]
 
@@ -37,12 +37,12 @@ class Console:
         if not self._bars:
             yield _NoBar()
         elif self._live is not None:
-            yield _RichBar(self._live, plain(label), total)
+            yield _RichBar(self._live, one_line(label), total)
         else:
             self._live = _live()
             try:
                 with self._live:
-                    yield _RichBar(self._live, plain(label), total)
+                    yield _RichBar(self._live, one_line(label), total)
             finally:
                 self._live = None
 
@@ -55,7 +55,7 @@ class Console:
         self._line(f"Warning: {text}")
 
     def _line(self, text: str) -> None:
-        text = plain(text)
+        text = one_line(text)
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
@@ -73,7 +73,7 @@ class _RichBar:
         self._task = live.add_task(label, total=total, note="")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        changed = {"note": plain(note)} if note else {}
+        changed = {"note": one_line(note)} if note else {}
         self._live.update(self._task, advance=steps, **changed)
 
 

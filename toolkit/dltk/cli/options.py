@@ -115,7 +115,7 @@ def recipe_names() -> str:
 
 def max_memory(command: Command) -> Command:
     """`--max-memory`, a size, passed on as a number of bytes."""
-    text = "What the files of BUNDLE may have together.  [default: 1GB]"
+    text = "What the files of a bundle may have together.  [default: 1GB]"
     return click.option("--max-memory", callback=_bytes, metavar="SIZE", help=text)(command)
 
 

@@ -16,8 +16,9 @@ __all__ = ["report"]
 @click.option("--out", type=options.PATH, metavar="FILE", help="Write a page (.html), a text (.txt) or JSON (.json).")
 @click.option("--demo", is_flag=True, help="Write a page that runs the bundle's model; BUNDLE-demo.html without --out.")
 @options.verify
+@options.max_memory
 @options.as_json
-def report(path: Path, out: Path | None, demo: bool, verify: Path | None, as_json: bool) -> None:
+def report(path: Path, out: Path | None, demo: bool, verify: Path | None, max_memory: int, as_json: bool) -> None:
     """Show what was measured of RUN_OR_BUNDLE, or write it to a file.
 
     Of a run: figures on the test split, history, data, compression. Of a bundle: size, metric, parity and operators
@@ -34,7 +35,8 @@ def report(path: Path, out: Path | None, demo: bool, verify: Path | None, as_jso
         from dltk.cli.console import progress
         from dltk.report.demo import write_demo
 
-        found = write_demo(path, out or Path(f"{path.resolve().name}-demo.html"), verify=verify, progress=progress())
+        out = out or Path(f"{path.resolve().name}-demo.html")
+        found = write_demo(path, out, verify=verify, max_memory=max_memory, progress=progress())
         options.show(
             found, f"{found['out']}: written, {found['bytes']} bytes, with {found['artifact']} inside", as_json
         )
@@ -42,11 +44,11 @@ def report(path: Path, out: Path | None, demo: bool, verify: Path | None, as_jso
     from dltk.report import as_text, collect, require_writable, write_report
 
     if out is None:
-        found = collect(path, verify=verify)
+        found = collect(path, verify=verify, max_memory=max_memory)
         options.show(found, as_text(found), as_json)
         return
     require_writable(out)
-    found = collect(path, verify=verify)
+    found = collect(path, verify=verify, max_memory=max_memory)
     written = write_report(found, out)
     value = {"kind": found["kind"], "name": found["name"], "out": str(out), "bytes": written}
     options.show(value, f"{out}: written, {written} bytes", as_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dltk.base.terminal import one_line
 from dltk.edge.gains import amount, gain_with_interval, is_share
 
 __all__ = ["searched_text"]
@@ -27,7 +28,7 @@ def searched_text(told: Mapping[str, Any]) -> list[str]:
         names = [miss["limit"] for miss in told["misses_on_test"]]
         hint = " With --confident the limit holds with more certainty." if "drop" in names else ""
         lines += ["", f"On the test split, which decides nothing, it misses: {', '.join(names)}.{hint}"]
-    return [*lines, ""]
+    return [*map(one_line, lines), ""]
 
 
 def _cells(trial: Mapping[str, Any], told: Mapping[str, Any]) -> tuple[str, ...]:

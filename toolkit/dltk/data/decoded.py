@@ -28,6 +28,7 @@ from dltk.base.files import (
 )
 from dltk.base.progress import Progress
 from dltk.data.pool import Pool
+from dltk.edge.arrays import kept_array
 from dltk.edge.heif import decoder_version
 from dltk.edge.pictures import to_grey
 from dltk.edge.preprocess import MAX_PIXELS, channels_of, decode_image, resize_image
@@ -121,17 +122,17 @@ def decode_pool(pool: Pool, decoder: Decoder, *, progress: Progress) -> Decoded:
 def _open(folder: Path, decoder: Decoder, count: int, progress: Progress) -> Decoded | None:
     if not opened(folder, ["meta.json", "digests.npy", f"{decoder.kind}.npy"], note=progress.warn):
         return None
+    raws = kept_array(folder / f"{decoder.kind}.npy", (count, *decoder.shape), decoder.dtype)
+    digests = kept_array(folder / "digests.npy", (count, _DIGEST_BYTES), np.uint8, mapped=False)
+    if raws is None or digests is None:
+        return None
     try:
         meta = parse_json(read_capped(folder / "meta.json", 1_000_000_000), folder / "meta.json")
-        raws = np.load(folder / f"{decoder.kind}.npy", mmap_mode="r", allow_pickle=False)
-        digests = np.load(folder / "digests.npy", allow_pickle=False)
-        whole = raws.shape == (count, *decoder.shape) and raws.dtype == decoder.dtype
-        whole = whole and digests.shape == (count, _DIGEST_BYTES)
-        if not whole or sha256(digests.tobytes()) != meta["digest"]:
+        if sha256(digests.tobytes()) != meta["digest"]:
             return None
         return Decoded(raws, digests, {int(row): str(reason) for row, reason in meta["unreadable"]})
-    except (InputError, OSError, EOFError, ValueError, KeyError, TypeError):
-        return None  # not there, or not whole: it is made again
+    except (InputError, LookupError, TypeError, ValueError, ArithmeticError):
+        return None  # not whole: it is made again
 
 
 def _build(building: Path, pool: Pool, decoder: Decoder, progress: Progress) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dltk.base.errors import UsageError
 from dltk.base.files import write_atomic
+from dltk.base.terminal import one_line
 from dltk.edge.families import Family, family
 from dltk.edge.load import Model
 
@@ -34,7 +35,7 @@ def answer(
     if out is not None:
         _write(kind, answers, out)
     rows = [{"input": name, "answer": kind.as_json(each)} for (name, _), each in zip(sources, answers, strict=True)]
-    texts = (f"{name}\n{kind.as_text(each)}" for (name, _), each in zip(sources, answers, strict=True))
+    texts = (f"{one_line(name)}\n{kind.as_text(each)}" for (name, _), each in zip(sources, answers, strict=True))
     return rows, "\n\n".join(texts)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dltk.base.archives import SMALL
 from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageError
+from dltk.base.terminal import one_line
 from dltk.edge.arrays import parse_npz
 from dltk.edge.consistency import require_raws
 from dltk.edge.families import Labelled, family, finite
@@ -148,7 +149,7 @@ def as_text(report: Mapping[str, Any]) -> str:
             words.append("{name} {value:.4f} on {samples} samples".format(**artifact["metric"]))
         lines.append("  ".join(words + artifact["reasons"]))
     lines += report["data"]["notes"] if report["data"] else []
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _replay_one(

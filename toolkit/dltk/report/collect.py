@@ -11,7 +11,7 @@ from typing import Any
 
 from dltk.base.errors import InputError, UsageError
 from dltk.base.files import canonical_json, parse_json, read_capped
-from dltk.edge.integrity import read_file, read_manifest
+from dltk.edge.integrity import BUDGET, read_file, read_manifest
 from dltk.edge.manifest import MANIFEST, Manifest
 from dltk.edge.seal import Key
 from dltk.report.compressed import read_compression
@@ -26,7 +26,7 @@ _HISTORY_LIMIT = 64_000_000  # bytes
 _REPORT = "report.json"
 
 
-def collect(path: str | Path, *, verify: Key | None = None) -> dict[str, Any]:
+def collect(path: str | Path, *, verify: Key | None = None, max_memory: int = BUDGET) -> dict[str, Any]:
     """The measurements that stand in the run or bundle at `path`; "kind" says which it is.
 
     Of a run: "metrics", "history" (a mapping an epoch), "data", "compression" (None where nothing was
@@ -36,6 +36,7 @@ def collect(path: str | Path, *, verify: Key | None = None) -> dict[str, Any]:
 
     Args:
         verify: public key that a bundle must be signed with, as for `dltk.edge.load`; runs are not signed.
+        max_memory: bytes that the files of a bundle may have together.
 
     Raises:
         UsageError: if `verify` is given for a run.
@@ -46,7 +47,7 @@ def collect(path: str | Path, *, verify: Key | None = None) -> dict[str, Any]:
     if not os.path.lexists(path):
         raise InputError(path, "must be the folder of a run, or a bundle", "nothing there", hint)
     if not path.is_dir() or os.path.lexists(path / MANIFEST):
-        found = _bundle(path, verify)
+        found = _bundle(path, verify, max_memory)
     elif os.path.lexists(path / "recipe.json"):
         if verify is not None:
             raise UsageError("--verify", "is for bundles: runs are not signed", str(path))
@@ -78,8 +79,8 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
-def _bundle(path: Path, verify: Key | None) -> dict[str, Any]:
-    manifest = read_manifest(path, verify=verify)
+def _bundle(path: Path, verify: Key | None, max_memory: int) -> dict[str, Any]:
+    manifest = read_manifest(path, verify=verify, max_memory=max_memory)
     measured: Any = {}
     if _REPORT in manifest.files:
         measured = parse_json(read_file(path, manifest, _REPORT), path / _REPORT)

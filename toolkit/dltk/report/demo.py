@@ -25,7 +25,7 @@ from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.fetch import Package, from_package
 from dltk.base.files import write_atomic
 from dltk.base.progress import SILENT, Progress
-from dltk.edge.integrity import read_file, read_manifest
+from dltk.edge.integrity import BUDGET, read_file, read_manifest
 from dltk.edge.manifest import Artifact, Manifest
 from dltk.edge.parity import MAX_ABS
 from dltk.edge.recorded import GOLDEN_ERROR, Recorded
@@ -72,12 +72,17 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 
 
 def write_demo(
-    path: str | Path, out: str | Path, *, verify: Key | None = None, progress: Progress = SILENT
+    path: str | Path,
+    out: str | Path,
+    *,
+    verify: Key | None = None,
+    max_memory: int = BUDGET,
+    progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Write the page of the bundle at `path` to `out`, whole or not at all.
 
     Args:
-        verify: public key that the bundle must be signed with, as for `dltk.edge.load`.
+        verify, max_memory: as for `dltk.edge.load`.
 
     Returns:
         {"kind": "demo", "name", "artifact" (the file inside), "out", "bytes"}.
@@ -89,7 +94,7 @@ def write_demo(
     """
     out = Path(out)
     require_writable(out, formats=("html",))
-    manifest = read_manifest(path, verify=verify)
+    manifest = read_manifest(path, verify=verify, max_memory=max_memory)
     artifact = _artifact(manifest, path)
     page = as_demo(path, manifest, artifact, progress=progress)
     write_atomic(out, page)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dltk.base.errors import DltkError
+from dltk.base.errors import InputError
 from dltk.base.files import sweep
-from dltk.base.sealed import forget, read_sealed, write_sealed
+from dltk.base.sealed import recalled, write_sealed
+from dltk.search.measures import Measures
 from dltk.search.trial import Trial, steps_key
 
 __all__ = ["Ledger"]
@@ -47,13 +48,12 @@ class Ledger:
 
 def _read(path: Path) -> Trial | None:
     """The candidate in a file; None, and no file any more, where it is damaged."""
-    try:
-        trial = Trial.from_dict(read_sealed(path, _LIMIT), path)
-        if steps_key(trial.steps) == trial.key and (trial.row is None or trial.measures is not None):
-            return trial
-        forget(path, "is the file of another candidate")
-    except DltkError as fault:
-        forget(path, fault.rule)
-    except (KeyError, TypeError, ValueError, AttributeError) as fault:  # figures of another kind
-        forget(path, f"holds no figures ({type(fault).__name__})")
-    return None
+    return recalled(path, _LIMIT, lambda found: _checked(Trial.from_dict(found, path), path))
+
+
+def _checked(trial: Trial, path: Path) -> Trial:
+    if steps_key(trial.steps) != trial.key:
+        raise InputError(path, "is the file of another candidate")
+    if trial.row is not None:
+        Measures.of(trial.row).words()
+    return trial

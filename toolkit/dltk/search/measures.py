@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Measures"]
+__all__ = ["Measures", "source_row"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,17 @@ class Measures:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Measures:
-        """Out of a row that tells of a measured file."""
+        """Out of a row that tells of a measured file.
+
+        Raises:
+            LookupError, TypeError, ValueError, AttributeError: if it is none; such a row may stand in a damaged file.
+        """
         metric = row.get("metric") or {}
         low, high = metric.get("interval") or (None, None)
-        parity = float((row.get("parity") or {}).get("error", 0.0))
-        return cls(row["bytes"], row["download_bytes"], row.get("p50_ms"), metric.get("drop"), low, high, parity)
+        parity = _figure((row.get("parity") or {}).get("error", 0.0))
+        size, download = _figure(row["bytes"]), _figure(row["download_bytes"])
+        latency, drop, low, high = (_maybe(value) for value in (row.get("p50_ms"), metric.get("drop"), low, high))
+        return cls(size, download, latency, drop, low, high, parity)
 
     @property
     def harm(self) -> float:
@@ -52,3 +59,25 @@ class Measures:
             parts.append(f"{'gain' if gained else 'drop'} {abs(self.drop):.4f} [{low + 0.0:+.4f} .. {high + 0.0:+.4f}]")
         parts += [f"{self.size / 1000:,.1f} KB", f"download {self.download / 1000:,.1f} KB"]
         return ", ".join(parts + ([] if self.latency is None else [f"p50 {self.latency:.3f} ms"]))
+
+
+def source_row(found: dict[str, Any], has_metric: bool) -> dict[str, Any]:
+    """`found`, if it tells of the measured file of a search's source, which limits are reckoned from.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError: if it does not.
+    """
+    Measures.of(found)
+    if has_metric:
+        _figure(found["metric"]["reference"])
+    return found
+
+
+def _figure(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+        raise ValueError("a figure must be a finite number")
+    return value
+
+
+def _maybe(value: Any) -> Any:
+    return None if value is None else _figure(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from dltk.compress.fakequant import on_grids, rounded
 from dltk.compress.plan import Grid, QuantizationPlan
 from dltk.twin.graph import Graph, Layer
 
-__all__ = ["Effect", "sensitivity"]
+__all__ = ["Effect", "layer_rows", "sensitivity"]
 
 _BATCH = 50
 _NO_ERROR = 200.0  # dB, where nothing was lost at all
@@ -41,6 +42,24 @@ class Effect:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self)
+
+
+def layer_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of `Effect.as_dict` under "layers", as they are kept in a file.
+
+    Raises:
+        LookupError, TypeError, ValueError: if they are none.
+    """
+    rows: list[dict[str, Any]] = found["layers"]
+    if not isinstance(rows, list) or not all(_is_effect(Effect(**row)) for row in rows):
+        raise ValueError("a layer has a name and figures")
+    return rows
+
+
+def _is_effect(effect: Effect) -> bool:
+    figures = [effect.weights, effect.signal_to_noise, *(() if effect.drop is None else (effect.drop,))]
+    finite = all(type(value) in (int, float) and abs(value) <= sys.float_info.max for value in figures)
+    return isinstance(effect.layer, str) and finite
 
 
 def sensitivity(

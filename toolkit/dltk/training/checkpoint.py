@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,9 @@ from dltk.base.errors import InputError
 from dltk.base.files import parse_json, read_capped, write_atomic
 from dltk.edge.arrays import parse_npz
 
-__all__ = ["Checkpoint", "read", "write"]
+__all__ = ["AGAIN", "Checkpoint", "damaged", "read", "write"]
 
+AGAIN = "Give another --run."  # what to do with a checkpoint of something else
 _HISTORY = "history.json"
 _LIMIT = 16_000_000_000  # bytes; larger than any model that trains on a CPU
 
@@ -57,6 +59,23 @@ def read(path: Path) -> Checkpoint | None:
         arrays = parse_npz(read_capped(path, _LIMIT), path, [_HISTORY], limit=_LIMIT)
         history = parse_json(arrays.pop(_HISTORY).tobytes(), path)
     except InputError as fault:
-        received = fault.received or fault.rule
-        raise InputError(path, "must be a whole checkpoint", received, "Delete it and start without it.") from fault
+        raise damaged(path, fault.received or fault.rule) from fault
+    if not isinstance(history, list) or not all(map(_is_row, history)):
+        raise damaged(path, "a history of another form")
+    if odd := sorted(name for name, array in arrays.items() if array.dtype.kind not in "biuf"):
+        raise damaged(path, f"no numbers in {odd[0]}")
     return Checkpoint(history, {name.removeprefix("state/"): array for name, array in arrays.items()})
+
+
+def damaged(path: Path, received: object) -> InputError:
+    """The error of a file that is no checkpoint any more."""
+    return InputError(path, "must be a whole checkpoint", received, "Delete it: then --resume begins the phase anew.")
+
+
+def _is_row(row: Any) -> bool:
+    """Whether it is what an epoch left: the phase's name, the epoch's number, finite figures."""
+    if not isinstance(row, dict) or not isinstance(row.get("phase"), str) or not {"epoch", "seconds"} <= set(row):
+        return False
+    figures = [value for key, value in row.items() if key != "phase"]
+    finite = all(type(value) in (int, float) and abs(value) <= sys.float_info.max for value in figures)
+    return finite and type(row["epoch"]) is int and row["epoch"] >= 0

@@ -21,6 +21,7 @@ from dltk.base.entries import making, opened
 from dltk.base.files import allocate, canonical_json, require_free_disk, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Split
+from dltk.edge.arrays import kept_array
 from dltk.edge.families import family
 from dltk.edge.signature import Signature
 from dltk.models.digest import model_digest
@@ -141,8 +142,4 @@ def _kept(folder: Path, shape: tuple[int, ...], kind: np.dtype[Any], progress: P
     """The memory map of a whole array of that form; None where there is none: it is made again."""
     if not opened(folder, ["features.npy"], note=progress.warn):
         return None
-    try:
-        found: NDArray[Any] = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return found if found.shape == shape and found.dtype == kind else None
+    return kept_array(folder / "features.npy", shape, kind)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import LimitError
+from dltk.base.errors import InputError, LimitError
 from dltk.base.files import write_atomic
 from dltk.base.progress import SILENT, Progress
 from dltk.training import checkpoint as checkpoints
@@ -46,7 +46,7 @@ def run(
     """
     found = checkpoints.read(checkpoint) if resume else None
     if found is not None:
-        trainer.restore(found.state)
+        _restore(trainer, found, checkpoint)
     training = _Training(trainer, [] if found is None else list(found.history), _Writer(checkpoint), progress)
     if found is not None:
         progress.say(f"{trainer.name}: taking up after epoch {training.done} of {trainer.epochs}")
@@ -63,6 +63,16 @@ def run(
     kept = trainer.kept if isinstance(trainer, Chooses) else None
     progress.say(end_line(trainer.name, training.done, trainer.epochs, kept))
     return training.history
+
+
+def _restore(trainer: Trainer, found: Checkpoint, path: Path) -> None:
+    """Put the trainer where it stood; whatever does not fit it is said of the file."""
+    try:
+        trainer.restore(found.state)
+    except InputError as fault:
+        raise InputError(path, fault.rule, fault.received, fault.hint) from fault
+    except (LookupError, TypeError, ValueError, ArithmeticError) as fault:  # arrays that are missing, or others
+        raise checkpoints.damaged(path, f"{type(fault).__name__}: {fault}") from fault
 
 
 class _Training:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.training.checkpoint import AGAIN
 
 __all__ = ["Memory", "Transitions", "n_step"]
 
@@ -104,9 +105,11 @@ class Memory:
         size = len(state["actions"]) if "actions" in state else -1
         for name, array in kept.items():
             if name not in state or state[name].shape != (size, *array.shape[1:]) or size > self._capacity:
-                raise InputError("checkpoint", f"must hold a memory that fits: {name}", hint="Start without --resume.")
+                raise InputError("checkpoint", f"must hold a memory that fits: {name}", hint=AGAIN)
             array[:size] = state[name]
-        self._next, self._size = int(np.asarray(state["next"], np.int64)), size
+        if not 0 <= int(state["next"]) < self._capacity:
+            raise InputError("checkpoint", "must hold a memory that fits: next", int(state["next"]), AGAIN)
+        self._next, self._size = int(state["next"]), size
 
 
 def n_step(

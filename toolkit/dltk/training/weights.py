@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.training.backend import tf
+from dltk.training.checkpoint import AGAIN
 from dltk.training.counter import derive
 from dltk.training.optimizers import is_keras3
 
 __all__ = ["AGAIN", "FORM", "Average", "is_kernel", "pack", "put", "seed_dropout", "snapshot", "unpack"]
 
-AGAIN = "Give another --run."  # what to do with a checkpoint of something else
 FORM = 2  # of what checkpoints hold; one of an earlier form cannot be resumed
 
 

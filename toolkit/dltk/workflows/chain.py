@@ -15,6 +15,7 @@ from dltk.compress.plan import QuantizationPlan
 from dltk.compress.steps import Planned
 from dltk.models.save import keras_bytes
 from dltk.report.schema import Skipped, StepRow
+from dltk.report.values import listed
 from dltk.workflows.keras_file import open_keras
 
 __all__ = ["Chain"]
@@ -101,7 +102,7 @@ class Chain:
         if not told.is_file():
             return None
         try:
-            report = read_sealed(told, _REPORT_LIMIT)
+            report = _whole(read_sealed(told, _REPORT_LIMIT), told)
             files = report.pop(_FILES, None)
             if files is not None and files != {suffix: self._digest(stem, suffix) for suffix in (_MODEL, _PLAN)}:
                 raise InputError(told, "must stand beside the files that the step made")
@@ -123,6 +124,19 @@ class Chain:
 
     def _file(self, stem: str, suffix: str) -> Path:
         return self.folder / f"{stem}{suffix}"
+
+
+def _whole(report: dict[str, Any], path: Path) -> dict[str, Any]:
+    """`report`, if it has what a step's has."""
+    kinds = {"name": str, "settings": dict, "changed": list, "skipped": list, "figures": dict, "warnings": list}
+    texts = [*listed(report.get("changed")), *listed(report.get("warnings"))]
+    if all(isinstance(report.get(key), kind) for key, kind in kinds.items()) and all(map(_is_text, texts)):
+        return report
+    raise InputError(path, "must hold the report of a step")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _report(step: Planned, outcome: Outcome) -> dict[str, Any]:

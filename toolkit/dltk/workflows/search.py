@@ -13,7 +13,7 @@ import numpy as np
 
 from dltk.base.errors import DltkError, InputError, LimitError
 from dltk.base.progress import Bar, Progress
-from dltk.base.sealed import forget, read_sealed, write_sealed
+from dltk.base.sealed import read_sealed, recalled, write_sealed
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.inputs import graph_inputs
 from dltk.compress.repair import repaired
@@ -24,9 +24,9 @@ from dltk.run import Run
 from dltk.search.find import Found, Maker, find, judged
 from dltk.search.ledger import Ledger
 from dltk.search.limits import Baseline, Bounds, Limits
-from dltk.search.measures import Measures
+from dltk.search.measures import Measures, source_row
 from dltk.search.plans import REPAIRED
-from dltk.search.sensitivity import sensitivity
+from dltk.search.sensitivity import layer_rows, sensitivity
 from dltk.tasks import Task
 from dltk.validate import Gate
 from dltk.workflows.chain import Chain
@@ -34,6 +34,7 @@ from dltk.workflows.measure import Evaluation, measure, planned_files, reference
 
 __all__ = ["Best", "Search", "misses_on_test", "require_decidable", "require_met"]
 
+_SENSITIVITY = "sensitivity.json"
 _FOLDER = "candidates"  # a file a candidate, and in steps/ what they are made of
 _ROOM = 1_000_000_000  # bytes that models of candidates may take, beside those of the best
 _FEW = 200  # samples that tell how sensitive a layer is
@@ -114,8 +115,9 @@ class Search:
     def told(self, found: Found) -> dict[str, Any]:
         """What the report says of it."""
         told = found.as_dict() | {"limits": self.limits.as_dict(), "source": self._source, "samples": self._judge.count}
-        if (self.made.path / "sensitivity.json").is_file():
-            told["sensitivity"] = self.made.read_json("sensitivity")["layers"]
+        layers = self._layers()
+        if layers is not None:
+            told["sensitivity"] = layers
         return told
 
     def clear(self) -> None:
@@ -145,14 +147,12 @@ class Search:
     @cached_property
     def _source(self) -> dict[str, Any]:
         """The source's float32 file, measured once."""
-        path = self.made.path / _FOLDER / "source.json"
-        if path.is_file():
-            try:
-                return read_sealed(path, 1_000_000)
-            except InputError as fault:
-                forget(path, fault.rule)
-        write_sealed(path, self._judge.row(Candidate(self.bench.source)))
-        return read_sealed(path, 1_000_000)
+        path, has_metric = self.made.path / _FOLDER / "source.json", self._judge.has_metric
+        kept = recalled(path, 1_000_000, lambda found: source_row(found, has_metric))
+        if kept is None:
+            write_sealed(path, self._judge.row(Candidate(self.bench.source)))
+            kept = read_sealed(path, 1_000_000)
+        return kept
 
     def _evaluate(self, texts: tuple[str, ...]) -> Mapping[str, Any]:
         candidate, _ = self._chain.take(parse_steps(texts))
@@ -163,21 +163,19 @@ class Search:
 
     def _sensitive(self) -> list[str]:
         """Layers that can be named in `quantize:keep=`, the one that int8 hurts most first."""
-        path = self.made.path / "sensitivity.json"
-        if path.is_file():
-            try:
-                read_sealed(path, 64_000_000)
-            except InputError as fault:
-                forget(path, fault.rule)
-        if not path.is_file():
+        layers = self._layers()
+        if layers is None:
             try:
                 candidate, _ = self._chain.take(parse_steps(REPAIRED))
             except DltkError:  # it was tried before, and stands in the report
                 return []
             layers, samples = self._judge.effects(candidate), min(_FEW, self._judge.count)
-            write_sealed(path, {"samples": samples, "layers": layers})
-        names = [row["layer"] for row in self.made.read_json("sensitivity")["layers"]]
-        return [name for name in names if not set(name) & set(",=")]
+            write_sealed(self.made.path / _SENSITIVITY, {"samples": samples, "layers": layers})
+        return [row["layer"] for row in layers if not set(row["layer"]) & set(",=")]
+
+    def _layers(self) -> list[dict[str, Any]] | None:
+        """What was found of each layer; None where nothing was yet, or the file is damaged."""
+        return recalled(self.made.path / _SENSITIVITY, 64_000_000, layer_rows)
 
 
 class _Judge:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.base.terminal import one_line
 from dltk.edge.families.base import Kind, Metric, Whole
 from dltk.edge.metrics import softmax
 from dltk.edge.signature import Op, Signature
@@ -91,7 +92,9 @@ class Labels(Whole):
 
     def as_text(self, answer: Answer) -> str:
         """A line a label."""
-        return "\n".join(f"{score:7.4f}  {label}" for label, score in answer) or "(no label over the threshold)"
+        return (
+            "\n".join(f"{score:7.4f}  {one_line(label)}" for label, score in answer) or "(no label over the threshold)"
+        )
 
 
 def require_known(labels: Iterable[str], signature: Signature, where: object) -> None:

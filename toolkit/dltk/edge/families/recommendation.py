@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
+from dltk.base.terminal import one_line
 from dltk.edge.catalogue import FIRST_ITEM, STRANGE, Catalogue, catalogue_of
 from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
 from dltk.edge.metrics import ranks, softmax
@@ -119,7 +120,7 @@ class Recommendation(Whole):
 
     def as_text(self, answer: Answer) -> str:
         """A line an item."""
-        return "\n".join(f"{score:7.4f}  {item}" for item, score in answer) or "(no item is left)"
+        return "\n".join(f"{score:7.4f}  {one_line(item)}" for item, score in answer) or "(no item is left)"
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a CSV of ratings the last item of every user, with those before as the history."""

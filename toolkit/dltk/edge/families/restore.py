@@ -11,6 +11,7 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.terminal import one_line
 from dltk.edge.families.base import Family, Kind, Labelled, Metric
 from dltk.edge.families.files import read_listing
 from dltk.edge.families.samples import Samples, columns_of, error, is_table, moments, number, scale_of, step
@@ -60,7 +61,7 @@ class Restore(Samples):
     def as_text(self, answer: Answer) -> str:
         """A line a column, or one that says what the picture is; `--out` shows it."""
         if isinstance(answer, dict):
-            return "\n".join(f"{name}={value:.6g}" for name, value in answer.items())
+            return "\n".join(f"{one_line(name)}={value:.6g}" for name, value in answer.items())
         return f"image {'x'.join(map(str, answer.shape))}, mean {answer.mean():.1f} (write it with --out FILE.png)"
 
     def as_file(self, answers: list[Answer]) -> tuple[str, bytes]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.base.terminal import one_line
 from dltk.edge import preprocess
 from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
 from dltk.edge.families.classification import FAMILY as IMAGES
@@ -105,7 +106,7 @@ class Segmentation(Whole):
 
     def as_text(self, answer: Mask) -> str:
         """A line a class that occurs: its share of the picture."""
-        return "\n".join(f"{share:7.2%}  {label}" for label, share in answer.shares().items())
+        return "\n".join(f"{share:7.2%}  {one_line(label)}" for label, share in answer.shares().items())
 
     def as_file(self, answers: list[Mask]) -> tuple[str, bytes]:
         """A PNG of class numbers with a palette, as training takes it; several masks in a grid, row by row."""

@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.base.terminal import one_line
 from dltk.edge import preprocess
 from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
 from dltk.edge.signature import Op, Signature
@@ -95,7 +96,7 @@ class Series(Whole):
     def as_text(self, answer: Answer) -> str:
         """A line a step: the value, and in brackets low and high."""
         lines = (
-            f"+{step:<4d} " + "  ".join(f"{name}={_number(found)}" for name, found in values.items())
+            f"+{step:<4d} " + "  ".join(f"{one_line(name)}={_number(found)}" for name, found in values.items())
             for step, values in enumerate(answer, start=1)
         )
         return "\n".join(lines)

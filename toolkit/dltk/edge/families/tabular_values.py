@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.base.terminal import one_line
 from dltk.edge.families.base import Family, Kind, Labelled, Metric
 from dltk.edge.families.rows import Rows, columns_of
 from dltk.edge.preprocess import from_units, in_units
@@ -56,7 +57,7 @@ class TabularValues(Rows):
 
     def as_text(self, answer: Answer) -> str:
         """A line a target column."""
-        return "\n".join(f"{name}={value:.6g}" for name, value in answer.items())
+        return "\n".join(f"{one_line(name)}={value:.6g}" for name, value in answer.items())
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Every row of a CSV that has the target columns, too."""
