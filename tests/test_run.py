@@ -44,8 +44,11 @@ def test_nothing_is_overwritten(tmp_path):
     with pytest.raises(InputError, match="never overwritten"):
         Run.create(tmp_path / "run")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="never overwritten"):
+    with pytest.raises(InputError, match="never overwritten") as caught:
         Run.create(tmp_path / "file")
+    assert "--resume" not in str(caught.value)  # which would not go on with that
+    with pytest.raises(InputError, match="--resume"):
+        Run.require_free(tmp_path / "run")
     with pytest.raises(InputError, match="parent is a folder"):
         Run.create(tmp_path / "file" / "below")
     (tmp_path / "empty").mkdir()

@@ -72,9 +72,9 @@ def adopt(
     pairs, given = _split(set, loaded.recipe.settings)
     settings = resolve(replace(loaded.recipe, settings=_without_views(loaded.recipe.settings)), pairs)
     path = Path(run or Path("runs", Path(model).stem))
-    Run.require_free(path, hint=_ANOTHER)
     source = str(data) if data is not None else loaded.recipe.data.default
-    shape, outputs = ends_of(read_model(Path(model))[1])
+    shape, outputs = ends_of(read_model(Path(model))[1])  # first: a run in place of a model is no run in the way
+    Run.require_free(path, hint=_ANOTHER)
     require_place(path, 2 * os.path.getsize(model))
     require_training_packages()
     if shape is not None and len(shape) == 4:
