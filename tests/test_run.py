@@ -81,9 +81,9 @@ def test_a_bundle_or_a_model_is_said_to_be_one(tmp_path):
         for finished in (True, False):
             with pytest.raises(InputError, match=message):
                 Run.open(tmp_path / name, finished=finished)
-    begun(tmp_path / "run")
-    with pytest.raises(InputError, match=r"received a run, which has none\. Make a bundle of it: dltk export"):
-        read_manifest(tmp_path / "run")
+    begun(tmp_path / "my run")
+    with pytest.raises(InputError, match=r"a run, which has none\. Make a bundle of it: dltk export '.*/my run'"):
+        read_manifest(tmp_path / "my run")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"recipe": "cnn"}', '{"recipe": 1, "recipe": 2}', "nul\0"])
