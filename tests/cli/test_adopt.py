@@ -73,6 +73,9 @@ def models(tmp_path_factory):
     keras.Sequential([keras.Input((SIDE, SIDE, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]).save(
         folder / "grey.keras"
     )
+    image, numbers = keras.Input((SIDE, SIDE, 3), name="image"), keras.Input((4,), name="numbers")
+    joined = keras.layers.Concatenate()([keras.layers.Flatten()(image), numbers])
+    keras.Model([image, numbers], keras.layers.Dense(10)(joined)).save(folder / "two.keras")
     return folder
 
 
@@ -153,6 +156,7 @@ def test_a_wrong_label_order_is_guessed_and_can_be_set(models, tmp_path):
         ("lambda.h5", "must not hold code; received Lambda"),
         ("nine.keras", "must have the shape (batch, 10)"),
         ("grey.keras", "must be one batch of RGB images"),
+        ("two.keras", "model: inputs: must be one, a batch of RGB images; received 2: image, numbers."),
         ("none.keras", "the file must exist"),
     ],
 )

@@ -83,7 +83,10 @@ def adopt(
     require_test_samples(dataset)
     _require_classes(outputs, dataset)
     opened = open_keras(Path(model))
-    shape = tuple(opened.inputs[0].shape) if len(opened.inputs) == 1 else ()
+    if len(opened.inputs) != 1:
+        names = ", ".join(each.name for each in opened.inputs)
+        raise InputError("model: inputs", "must be one, a batch of RGB images", f"{len(opened.inputs)}: {names}")
+    shape = tuple(opened.inputs[0].shape)
     sized = _sized(settings, shape, pairs, repr(opened.inputs[0].name))
     if sized != settings:
         settings, dataset = sized, task.prepare(sized, source, progress=progress)
