@@ -109,7 +109,7 @@ def _tune(asked: Tune, contract: Contract) -> tuple[Fit, dict[str, str]]:
     if count < _LEAST and not changed:
         return Fit(epochs=0), {"tune": f"off, {why}"}
     few = replace(_FEW, **changed)
-    return few, {"tune": f"{few.epochs} epochs of small, averaged steps, {why}"}
+    return few, {"tune": f"{few.epochs} {'epoch' if few.epochs == 1 else 'epochs'} of small, averaged steps, {why}"}
 
 
 def _check(settings: Settings) -> None:

@@ -44,8 +44,11 @@ def test_nothing_is_overwritten(tmp_path):
     with pytest.raises(InputError, match="never overwritten"):
         Run.create(tmp_path / "run")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="never overwritten"):
+    with pytest.raises(InputError, match="never overwritten") as caught:
         Run.create(tmp_path / "file")
+    assert "--resume" not in str(caught.value)  # which would not go on with that
+    with pytest.raises(InputError, match="--resume"):
+        Run.require_free(tmp_path / "run")
     with pytest.raises(InputError, match="parent is a folder"):
         Run.create(tmp_path / "file" / "below")
     (tmp_path / "empty").mkdir()
@@ -78,9 +81,9 @@ def test_a_bundle_or_a_model_is_said_to_be_one(tmp_path):
         for finished in (True, False):
             with pytest.raises(InputError, match=message):
                 Run.open(tmp_path / name, finished=finished)
-    begun(tmp_path / "run")
-    with pytest.raises(InputError, match=r"received a run, which has none\. Make a bundle of it: dltk export"):
-        read_manifest(tmp_path / "run")
+    begun(tmp_path / "my run")
+    with pytest.raises(InputError, match=r"a run, which has none\. Make a bundle of it: dltk export '.*/my run'"):
+        read_manifest(tmp_path / "my run")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"recipe": "cnn"}', '{"recipe": 1, "recipe": 2}', "nul\0"])

@@ -73,6 +73,9 @@ def models(tmp_path_factory):
     keras.Sequential([keras.Input((SIDE, SIDE, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]).save(
         folder / "grey.keras"
     )
+    image, numbers = keras.Input((SIDE, SIDE, 3), name="image"), keras.Input((4,), name="numbers")
+    joined = keras.layers.Concatenate()([keras.layers.Flatten()(image), numbers])
+    keras.Model([image, numbers], keras.layers.Dense(10)(joined)).save(folder / "two.keras")
     return folder
 
 
@@ -153,6 +156,7 @@ def test_a_wrong_label_order_is_guessed_and_can_be_set(models, tmp_path):
         ("lambda.h5", "must not hold code; received Lambda"),
         ("nine.keras", "must have the shape (batch, 10)"),
         ("grey.keras", "must be one batch of RGB images"),
+        ("two.keras", "model: inputs: must be one, a batch of RGB images; received 2: image, numbers."),
         ("none.keras", "the file must exist"),
     ],
 )
@@ -176,8 +180,14 @@ def test_a_cut_file_is_bad_input(models, tmp_path, name, share):
 def test_other_files_and_folders_are_refused(models, tmp_path):
     (tmp_path / "model.pkl").write_bytes(b"x")
     assert "must be a .keras or .h5 file" in adopt(tmp_path / "model.pkl", tmp_path / "run").stderr
-    (tmp_path / "saved").mkdir()
-    assert "SavedModel" in adopt(tmp_path / "saved", tmp_path / "run").stderr
+    (saved := tmp_path / "saved").mkdir()
+    assert "received a folder. Save the model with model.save(" in adopt(saved, tmp_path / "run").stderr
+    (saved / "saved_model.pb").touch()
+    assert "received a SavedModel. Save the model with model.save(" in adopt(saved, tmp_path / "run").stderr
+    (begun := tmp_path / "runs" / "a run").mkdir(parents=True)
+    (begun / "recipe.json").touch()
+    done = adopt(begun, begun)  # a run of its own name would stand there: that is not what is wrong
+    assert f"received a run. Go on with `dltk compress '{begun}'` or `dltk export '{begun}'`." in done.stderr
     with h5py.File(tmp_path / "weights.h5", "w") as opened:
         opened["kernel"] = np.zeros(3)
     assert "weights only" in adopt(tmp_path / "weights.h5", tmp_path / "run").stderr

@@ -221,6 +221,12 @@ def test_a_misspelt_command_names_the_one_that_was_meant(typed, meant):
     assert f"Did you mean {meant!r}?" in done.stderr
 
 
+def test_an_option_before_its_command_is_told_where_it_goes():
+    assert "Give it behind the command: dltk finetune ... --json." in invoke("--json", "finetune", "cnn").stderr
+    assert "dltk predict ... --top." in invoke("--top", "3", "predict", "b", "x.jpg").stderr
+    assert "behind the command" not in invoke("--top", "3", "finetune", "cnn").stderr  # which has no --top
+
+
 def test_what_is_missing_is_listed():
     assert "cnn" in invoke("finetune").stderr
     said = invoke("adopt", "model.keras", "--data", "digits").stderr
@@ -234,6 +240,9 @@ def test_what_is_missing_is_listed():
     [
         (("finetune", "cnn", "--set", "fit.epoch=3"), "'fit.epochs'"),
         (("finetune", "cnn", "--set", "epochs=3"), "'fit.epochs'"),
+        (("finetune", "image-classification", "--set", "tune.epoch=3"), "Did you mean 'tune.epochs'?"),
+        (("finetune", "image-classification", "--set", "head.lr=3"), "Did you mean 'head.learning_rate'?"),
+        (("finetune", "image-classification", "--set", "head.size=3"), "Did you mean 'data.size'?"),
         (("finetune", "image-classification", "--set", "lr=3"), "'head.learning_rate' or 'tune.learning_rate'"),
         (("finetune", "cnn", "--set", "fit.epochs"), "--set fit.epochs=45"),
         (("adopt", "m", "--recipe", "cnn", "--set", "input.rnge=0..1"), "'input.range'"),

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 import small
+from dltk.base.errors import InputError
 from dltk.edge import load
 from dltk.edge.integrity import read_bundle
 from dltk.run import Run
@@ -105,6 +106,27 @@ def test_a_compression_that_fails_says_so_and_what_can_be_done(monkeypatch, rows
     assert [words for words in unsaid if words in done.stdout] == []
     found = json.loads(small.invoke("compress", "big", "--json").stdout)
     assert found["passed"] is all(each["passed"] for each in rows)
+
+
+def test_the_commands_that_are_offered_can_be_typed_where_names_have_spaces(monkeypatch):
+    import dltk.workflows
+    from dltk.cli.summary import summary
+    from dltk.export.emit import _require_ranges
+
+    run = SimpleNamespace(path=Path("my run"), read_json=lambda name: {"recipe": "cnn"})
+    assert summary(run)["next"] == ["dltk compress 'my run'", "dltk export 'my run'"]
+    files = [row("float32"), row("int8", "mean cosine is 0.9")]
+    made = SimpleNamespace(run=Run(Path("my run")), report={"source": "s", "steps": [], "artifacts": files})
+    monkeypatch.setattr(dltk.workflows, "compress", lambda *_, **__: made)
+    said = small.invoke("compress", "x").stdout
+    assert "dltk export 'my run' --precision float32\n" in said
+    assert "dltk export 'my run' --gate cosine=0.9\n" in said
+    found = {"bundle": "my bundle", "artifacts": [row("int8")], "agreement": {}}
+    monkeypatch.setattr(dltk.workflows, "export", lambda *_, **__: SimpleNamespace(as_dict=lambda: found))
+    said = small.invoke("export", "x").stdout
+    assert "  dltk validate 'my bundle'\n  dltk predict 'my bundle' INPUT" in said
+    with pytest.raises(InputError, match="`dltk compress 'my run' --step"):
+        _require_ranges("int8", None, Path("my run"), None)
 
 
 def test_lines_of_agreement_stand_together(monkeypatch):

@@ -125,6 +125,14 @@ def test_many_unreadable_pictures_are_an_error(owls):
         (owls / "owl" / f"bad{number}.jpg").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"at most 5% of the files may be unreadable; received 2 of 22\. owl/bad0"):
         labelled(owls, tiny.SIGNATURE)
+    for number in range(2, 7):
+        (owls / "owl" / f"bad{number}.jpg").write_bytes(b"no picture")
+    with pytest.raises(InputError) as caught:
+        labelled(owls, tiny.SIGNATURE)
+    said = str(caught.value)
+    assert said.count("must be a JPEG") == 1  # one reason, said once
+    assert "owl/bad3.jpg, owl/bad4.jpg: must be a JPEG" in said
+    assert "; and 2 more. " in said
 
 
 def test_training_and_scoring_forgive_the_same_share():

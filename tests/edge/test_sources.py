@@ -268,7 +268,7 @@ def test_a_damaged_or_missing_npz_is_refused(tmp_path):
             read_arrays(path)
     with pytest.raises(InputError, match="must exist"):
         read_arrays(tmp_path / "none.npz")
-    with pytest.raises(InputError, match="regular file"):
+    with pytest.raises(InputError, match="must be a regular file; received a folder"):
         read_arrays(tmp_path)
 
 

@@ -91,6 +91,11 @@ def test_a_bad_file_says_where(table, text, place):
         family("tabular").read(table(text), LABELS)
 
 
+def test_a_folder_is_no_table(tmp_path):
+    with pytest.raises(InputError, match=r"must be a \.csv; received a folder"):
+        family("tabular").labelled(tmp_path, LABELS)
+
+
 def test_own_rows_are_scored(table):
     kind, path = family("tabular"), table(f"{HEAD}Graz,50,f,450,low\nLinz,20,m,600,high\n")
     found = kind.labelled(path, LABELS)

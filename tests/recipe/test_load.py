@@ -109,6 +109,29 @@ def test_what_is_not_there(tmp_path):
         load(tmp_path / "latin.py")
 
 
+def test_what_other_arguments_take_is_named_as_such(tmp_path):
+    """A model, a run or data in a recipe's place: said so, with the command that takes it."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.json").write_text("{}")
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "manifest.json").write_text("{}")
+    (tmp_path / "rows.csv").write_text("a,label\n1,x\n")
+    for name, received, command in [
+        ("photos", "a folder", f"dltk finetune RECIPE --data {tmp_path / 'photos'}"),
+        ("run", "a run", f"dltk export {tmp_path / 'run'}"),
+        ("bundle", "a bundle", f"dltk validate {tmp_path / 'bundle'}"),
+        ("model.keras", "a model", f"dltk adopt {tmp_path / 'model.keras'} --recipe"),
+        ("rows.csv", "data", f"dltk finetune RECIPE --data {tmp_path / 'rows.csv'}"),
+    ]:
+        with pytest.raises(InputError) as caught:
+            load(tmp_path / name)
+        assert f"or its .py file; received {received}. " in str(caught.value)
+        assert command in str(caught.value)
+    with pytest.raises(InputError, match=r"dltk adopt model\.h5"):
+        load("model.h5")  # as it is typed in the model's own folder
+
+
 def test_recipes_load_nothing_heavy():
     code = (
         "import sys; from dltk.recipe.load import load, registered; [load(n) for n in registered()];"

@@ -15,6 +15,7 @@ from dltk.edge.signature import Signature, TensorSpec
 from dltk.recipe import Augment, Built, Fit, Phase
 from dltk.training import FitTrainer, cached_teacher, run, trainers
 from dltk.training.backend import keras
+from dltk.training.cut import split_at
 from training import kit
 
 QUICK = Fit(epochs=3, batch_size=16, learning_rate=0.02)
@@ -141,6 +142,18 @@ def test_validation_samples_that_are_not_finite_are_named_before_the_first_epoch
     data.validation.store[data.validation.rows[1]] = np.nan
     with pytest.raises(LimitError, match=r"before the first epoch.*In the validation split: Samples \d+ hold values"):
         _train(tmp_path, made=_forecaster(), data=data, signature=signature)
+
+
+def test_a_cut_that_a_shortcut_passes_is_named_as_the_user_did():
+    image = keras.Input((4, 4, 3))
+    inside = keras.layers.Conv2D(3, 1, name="inside")(image)
+    model = keras.Model(image, keras.layers.Dense(2, name="top")(keras.layers.Flatten()(inside + image)))
+    with pytest.raises(InputError) as caught:
+        split_at(model, "inside")
+    rule = "must be one that all paths go through, where training begins behind it"
+    assert str(caught.value) == f"layer 'inside': {rule}. Name the last layer of a block."
+    with pytest.raises(InputError, match=r"layer 'insid': must be a layer of the model\. Did you mean 'inside'\?"):
+        split_at(model, "insid")
 
 
 def test_early_stopping(tmp_path):

@@ -55,6 +55,9 @@ def place(tmp_path_factory):
         for count in range(10):
             Image.fromarray(rng.integers(0, 255, (9, 9, 3), np.uint8)).save(folder / "photos" / label / f"{count}.png")
     shutil.copytree(folder / "photos" / "rose", folder / "one" / "rose")
+    for label in ("iris", "rose"):
+        (folder / "few" / label).mkdir(parents=True)
+        shutil.copy(folder / "photos" / label / "1.png", folder / "few" / label)
     (folder / "empty").mkdir()
     (folder / "taken").mkdir()
     (folder / "taken" / "x").write_text("1")
@@ -110,6 +113,8 @@ REFUSED = [  # words -> exit code, part of the error
     (("adopt", "three.keras", "--recipe", "control"), 3, "adopt takes"),
     (("finetune", "cnn", "--data", "none"), 3, "must exist"),
     (("finetune", "cnn", "--data", "one"), 3, "at least two classes"),
+    (("finetune", "cnn", "--data", "few"), 3, "needs test samples; received 0"),
+    (("finetune", "cnn", "--data", "photos/rose"), 3, "received 0.png, 1.png, 2.png, 3.png, 4.png ..."),
     (("finetune", "cnn", "--data", "photos", "--run", "taken"), 3, "never overwritten"),
     (("finetune", "cnn", "--data", "photos", "--run", "file/x/y"), 3, "parent is a folder"),
     (("finetune", "cnn", "--data", "photos", "--run", "/proc/x"), 3, "can be made"),
@@ -147,6 +152,8 @@ def test_what_can_be_known_is_refused_without_tensorflow(place):
     for (words, code, said), told in zip(REFUSED, found, strict=True):
         assert told["code"] == code, (words, told)
         assert said in told["error"], (words, told)
+        if "few" in words:
+            assert told["hint"] == "Set data.test higher, or give more samples than 2."
         assert told["seconds"] < 2, (words, told)
 
 

@@ -47,6 +47,7 @@ _JSON_LIMIT = 64_000_000
 _ASSET_LIMIT = 500_000_000
 _ZIP, _MODELS = b"PK\3\4", (".keras", ".h5", ".hdf5")
 _OF_BUNDLE = "Give the run that it was exported from; `dltk validate`, `predict`, `bench` and `report` take bundles."
+_ANOTHER = "Give another --run."
 _GO_ON = "Give another --run, or --resume to go on with it."
 _NOTHING: Mapping[str, bytes] = {}
 
@@ -93,7 +94,9 @@ class Run:
         if is_folder:
             sweep(path)
         if os.path.lexists(path) and not (is_folder and all(_is_one_of(begun, item) for item in path.iterdir())):
-            raise InputError(path, "a run is never overwritten, and something stands there", hint=hint)
+            is_run = (path / "recipe.json").is_file() or (path / "recipe.py").is_file()
+            rule = "a run is never overwritten, and something stands there"
+            raise InputError(path, rule, hint=hint if is_run else _ANOTHER)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -51,7 +51,8 @@ class DltkError(Exception):
         text = f"{self.where}: {self.rule}"
         if self.received is not None:
             text += f"; received {shorten(self.received)}"
-        text = text.rstrip(".") + "."
+        if not text.endswith("..."):
+            text = text.rstrip(".") + "."
         return printable(f"{text} {self.hint}" if self.hint else text)
 
     def told(self) -> dict[str, Any]:

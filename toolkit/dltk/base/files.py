@@ -138,7 +138,7 @@ def open_regular(path: Path, *, follow_links: bool = False) -> IO[bytes]:
         raise InputError(path, "must be a readable regular file", received) from fault
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)  # os.fdopen would raise on a folder, and leave it open
-        raise InputError(path, "must be a regular file")
+        raise InputError(path, "must be a regular file", "a folder" if path.is_dir() else None)
     return os.fdopen(handle, "rb")
 
 

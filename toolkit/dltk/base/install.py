@@ -93,7 +93,8 @@ def _pip(words: list[str], *, editable: bool = False) -> str:
         return f"uv pip install --python {shlex.quote(str(python))} {line}"
     if sys.prefix == sys.base_prefix and Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists():
         # The system's own Python (PEP 668): pip refuses to install there.
-        return f"{python} -m venv --system-site-packages .venv && . .venv/bin/activate && pip install {line}"
+        made = f"{shlex.quote(str(python))} -m venv --system-site-packages .venv"
+        return f"{made} && . .venv/bin/activate && pip install {line}"
     found = shutil.which("pip")
     is_mine = found is not None and Path(found).parent == python.parent
     return f"{'pip' if is_mine else f'{shlex.quote(str(python))} -m pip'} install {line}"

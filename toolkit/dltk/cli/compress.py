@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,11 +167,12 @@ def _found(path: Path, report: Mapping[str, Any]) -> dict[str, Any]:
 
 def _next(path: Path, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The export that will go through: of everything, of what passed, or none."""
+    export = f"dltk export {shlex.quote(str(path))}"
     if all(row["passed"] for row in rows):
-        return [f"dltk export {path}"]
+        return [export]
     precisions = dict.fromkeys(row["precision"] for row in rows if row["passed"])
     chosen = "".join(f" --precision {precision}" for precision in precisions)
-    return [f"dltk export {path}{chosen}"] if chosen else []
+    return [f"{export}{chosen}"] if chosen else []
 
 
 def _notes(found: Mapping[str, Any]) -> list[str]:
@@ -216,5 +218,5 @@ def _remedies(found: Mapping[str, Any]) -> list[str]:
             lines.append(f"  take gentler steps:              a milder setting or more epochs in --step {name}{cost}")
     lines += [f"  quantize otherwise:              {words}" for words in remedies.tried(found.get("tried", ()))]
     moved = remedies.limits(rows)
-    lines += [f"  accept it, on the record:        dltk export {found['run']} {moved}"] if moved else []
+    lines += [f"  accept it, on the record:        dltk export {shlex.quote(found['run'])} {moved}"] if moved else []
     return ["What can be done:", *lines] if lines else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -170,7 +171,7 @@ def _text(found: dict[str, Any]) -> str:
     lines += ["", *agreement] if agreement else []
     micro = [_micro(row) for row in found["artifacts"] if "micro" in row["parity"]]
     lines += ["", *micro] if micro else []
-    bundle = found["bundle"]
+    bundle = shlex.quote(found["bundle"])
     return "\n".join([*lines, "", "Next:", f"  dltk validate {bundle}", f"  dltk predict {bundle} INPUT"])
 
 

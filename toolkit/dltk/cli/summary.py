@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from dltk.run import Run
@@ -11,11 +12,12 @@ __all__ = ["summary", "summary_text"]
 
 def summary(run: Run) -> dict[str, Any]:
     """The run as JSON values."""
+    typed = shlex.quote(str(run.path))
     return {
         "run": str(run.path),
         "recipe": run.read_json("recipe")["recipe"],
         "metrics": run.read_json("metrics"),
-        "next": [f"dltk compress {run.path}", f"dltk export {run.path}"],
+        "next": [f"dltk compress {typed}", f"dltk export {typed}"],
     }
 
 

@@ -105,6 +105,8 @@ def _option_hint(fault: click.NoSuchOption, command: Any, path: str, words: Sequ
     name, _, joined = fault.option_name.partition("=")
     given = dict.fromkeys(option for each in getattr(command, "params", ()) for option in each.opts)
     value = joined or _value_of(name, words)
+    if isinstance(command, click.Group) and (behind := _behind(name, command, click.Context(command), words)):
+        return behind
     keys = list(command.keys(words)) if isinstance(command, Suggesting) and command.keys else []
     if found := _as_settings(name, value, keys, exact=True):
         return found
@@ -117,6 +119,14 @@ def _option_hint(fault: click.NoSuchOption, command: Any, path: str, words: Sequ
     if (near := did_you_mean(name, given)).startswith("Did"):
         return near
     return _as_settings(name, value, keys, exact=False) or _help(path)
+
+
+def _behind(name: str, group: click.Group, ctx: click.Context, words: Sequence[str]) -> str:
+    """Where the option `name` is one of the command among `words`, and was given before it; "" otherwise."""
+    called = next((word for word in words if word in group.list_commands(ctx)), "")
+    command = group.get_command(ctx, called)
+    options = {option for each in command.params for option in each.opts} if command is not None else set()
+    return f"Give it behind the command: dltk {called} ... {name}." if name in options else ""
 
 
 def _as_settings(name: str, value: str | None, keys: Sequence[tuple[str, Setting]], *, exact: bool) -> str:

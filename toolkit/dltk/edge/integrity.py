@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +147,7 @@ def _place(path: str | Path) -> Place:
 def _manifest(place: Place, verify: Key | None, max_memory: int) -> Manifest:
     if MANIFEST not in place.names:
         if {"recipe.json", "checkpoints"} & set(place.names):
-            hint = f"Make a bundle of it: dltk export {place.path}."
+            hint = f"Make a bundle of it: dltk export {shlex.quote(str(place.path))}."
             raise InputError(place.path, "a bundle holds a manifest.json", "a run, which has none", hint)
         raise InputError(place.path, "a bundle holds a manifest.json", "none", "Make a bundle with `dltk export RUN`.")
     data = place.read(MANIFEST, LARGEST_MANIFEST)

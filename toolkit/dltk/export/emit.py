@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -116,11 +117,15 @@ def _require_pairs(formats: Sequence[str], precisions: Sequence[str]) -> None:
 
 def _require_ranges(wanted: str, plan: QuantizationPlan | None, run: object, source: object) -> None:
     if plan is None:
-        hint = f"Run `dltk compress {run} --step quantize:precision={wanted}` and export what it makes."
+        hint = (
+            f"Run `dltk compress {shlex.quote(str(run))} --step quantize:precision={wanted}` and export what it makes."
+        )
         raise InputError(run, f"has no {wanted} ranges: compress decides them, export only emits", hint=hint)
     if plan.precision != wanted:  # a second quantization would be refused
         rule = f"was compressed to {plan.precision}, and a run is quantized once"
-        made = f"Run `dltk compress {source or 'SOURCE'} --step quantize:precision={wanted} --run DIR`"
+        made = (
+            f"Run `dltk compress {shlex.quote(str(source or 'SOURCE'))} --step quantize:precision={wanted} --run DIR`"
+        )
         beside = "" if source else ", SOURCE being the run that it was made from,"
         raise InputError(run, rule, hint=f"{made}{beside} and export what it makes.")
 

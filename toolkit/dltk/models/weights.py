@@ -207,6 +207,6 @@ def _not_to_be_had(spec: Backbone, alpha: float, tried: list[str]) -> Environmen
         f"Tried: {'; '.join(tried)}. "
         f"On this machine now: {', '.join(here) or 'none'}. "
         f"From a package registry (width 1): {', '.join(packaged)}. "
-        'Or give a file of weights, or weights="none" to start from random ones.'
+        "Or give --set model.weights=FILE, or --set model.weights=none to start from random ones."
     )
     return EnvironmentFault(f"{spec.name}{width}", "its ImageNet weights cannot be had here", hint=hint)

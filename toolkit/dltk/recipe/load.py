@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ __all__ = ["Loaded", "is_path", "load", "read", "registered", "resolve"]
 
 GROUP = "dltk.recipes"
 _SOURCE_LIMIT = 1_000_000
+_MODELS, _DATA = (".keras", ".h5", ".hdf5"), (".csv", ".npz", ".zip")  # what is given in place of a recipe
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def resolve(recipe: Recipe, pairs: Iterable[str] = (), *, smoke: bool = False) -
 def _from_name(name: str) -> Loaded:
     known = registered()
     if name not in known:
+        _require_no_other(Path(name))
         hint = f"{did_you_mean(name, known)} A path to a recipe file ends in .py."
         raise InputError(f"recipe {name!r}", "is not registered", hint=hint)
     where = f"recipe {name!r} ({known[name].value})"
@@ -95,6 +98,7 @@ def _from_name(name: str) -> Loaded:
 
 
 def _from_file(path: Path) -> Loaded:
+    _require_no_other(path)
     data = read_capped(path, _SOURCE_LIMIT)
     try:
         text = data.decode("utf-8")
@@ -114,6 +118,24 @@ def _from_file(path: Path) -> Loaded:
     if not hasattr(module, "recipe"):
         raise InputError(path, "must define `recipe`", hint="End the file with recipe = Recipe(...).")
     return Loaded(_checked(module.recipe, str(path)), text, is_file=True)
+
+
+def _require_no_other(path: Path) -> None:
+    """Raise InputError if `path` is what other arguments and other commands take: a model, a run, data."""
+    received = hint = ""
+    typed = shlex.quote(str(path))
+    if path.suffix.lower() in _MODELS:
+        received, hint = "a model", f"Make a run of it: dltk adopt {typed} --recipe RECIPE --data DATA."
+    elif os.path.isfile(path / "manifest.json"):
+        received, hint = "a bundle", f"`dltk validate {typed}` runs it."
+    elif os.path.isfile(path / "recipe.json"):
+        received, hint = "a run", f"Go on with `dltk compress {typed}` or `dltk export {typed}`."
+    elif os.path.isdir(path):
+        received, hint = "a folder", f"If that is the data: dltk finetune RECIPE --data {typed}."
+    elif path.suffix.lower() in _DATA and os.path.isfile(path):
+        received, hint = "data", f"Give it to a recipe: dltk finetune RECIPE --data {typed}."
+    if received:
+        raise InputError(path, "must be the name of a recipe, or its .py file", received, hint)
 
 
 def _module(path: Path, digest: str) -> ModuleType:

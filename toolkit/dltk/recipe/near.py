@@ -47,6 +47,10 @@ def near_keys(word: str, keys: Iterable[str], *, alike: float = _ALIKE) -> list[
     The whole key, its last part and the names of other tools come before what is only spelt alike.
     """
     keys, wanted = list(keys), word.strip("-").replace("-", "_").lower()
+    section = f"{wanted.rpartition('.')[0]}."
+    within = [key for key in keys if key.startswith(section)]  # "tune.epoch": those of tune, not of another phase
+    if 0 < len(within) < len(keys) and (found := near_keys(wanted.removeprefix(section), within, alike=alike)):
+        return found
     lasts = {key: key.rpartition(".")[2] for key in keys}
     for test in (
         lambda key: key == word or key.replace(".", "_") == wanted.replace(".", "_"),

@@ -116,6 +116,7 @@ def _artifact(found: Mapping[str, Any]) -> dict[str, Any]:
         **{key: number(found.get(key)) or 0 for key in ("bytes", "download_bytes")},
         "operators": {name: count for name, count in operators if number(count) is not None},
         "parity": scalars(found.get("parity"), depth=1),
+        "notes": texts(mapping(found.get("parity")).get("notes")),
         "metric": read_metric(found.get("metric")),
         "delegated_share": number(found.get("delegated_share")),
     }

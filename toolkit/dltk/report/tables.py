@@ -85,11 +85,11 @@ def _alike(group: Sequence[Mapping[str, Any]]) -> str:
 
 def _artifacts(artifacts: Sequence[Mapping[str, Any]]) -> list[Table]:
     most = len(artifacts)
-    noted = [each for each in artifacts if "notes" in each["parity"]]
+    noted = [(each["file"], note) for each in artifacts for note in each["notes"]]
     return [
         drawn("Artifacts", _SIZES, artifacts, most=most),
         _scores(artifacts),
-        drawn("What the samples cannot decide", _NOTES, noted, most=most),
+        drawn("What the samples cannot decide", _NOTES, noted, most=len(noted)),
         drawn("Parity with the reference", _PROOFS, artifacts, most=most),
         drawn("Operators", _OPERATORS, [each for each in artifacts if each["operators"]], most=most),
     ]
@@ -133,7 +133,10 @@ _SCORES: Sequence[Column[Artifact]] = (
     Column("interval", lambda each: interval(each["metric"])),
     Column("changed", lambda each: changed(each["metric"])),
 )
-_NOTES: Sequence[Column[Artifact]] = (_FILE, Column("", lambda each: str(each["parity"]["notes"]), True))
+_NOTES = (
+    Column[tuple[str, str]]("file", lambda pair: pair[0], True),
+    Column[tuple[str, str]]("note", lambda pair: pair[1], True),
+)
 
 
 def _scores(artifacts: Sequence[Artifact]) -> Table:

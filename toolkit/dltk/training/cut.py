@@ -28,9 +28,9 @@ def split_at(model: Any, name: str) -> tuple[Any, Any]:
     """
     layers = {layer.name: layer for layer in model.layers}
     if name not in layers:
-        raise InputError(f"frozen_through {name!r}", "must be a layer of the model", hint=did_you_mean(name, layers))
+        raise InputError(f"layer {name!r}", "must be a layer of the model", hint=did_you_mean(name, layers))
     if not is_keras3(model):
-        raise InputError(f"frozen_through {name!r}", "needs a Keras 3 model", type(model).__module__)
+        raise InputError(f"layer {name!r}", "needs a Keras 3 model", type(model).__module__)
     cut = _move_on(layers[name], set(layers.values()))
     prefix = keras.Model(model.inputs, cut.output, name="frozen")
     with _no_traces(model):
@@ -38,9 +38,10 @@ def split_at(model: Any, name: str) -> tuple[Any, Any]:
             suffix = keras.Model(cut.output, model.outputs[0], name="trained")
         except (ValueError, KeyError) as fault:
             raise InputError(
-                f"frozen_through {name!r}", "all paths must go through this layer", str(fault).splitlines()[0],
-                "Name the last layer of a block."
-            ) from fault  # fmt: skip
+                f"layer {name!r}",
+                "must be one that all paths go through, where training begins behind it",
+                hint="Name the last layer of a block.",
+            ) from fault
     return prefix, suffix
 
 

@@ -40,7 +40,11 @@ def epoch_line(history: Sequence[Row], epochs: int) -> str:
 
 def end_line(name: str, trained: int, epochs: int, kept: int | None) -> str:
     """Such as "head: stopped early at 42 of 60, best epoch 27"; `kept` as `Chooses` has it."""
-    went = f"stopped early at {trained} of {epochs}" if trained < epochs else f"{trained} epochs"
+    went = (
+        f"stopped early at {trained} of {epochs}"
+        if trained < epochs
+        else f"{trained} {'epoch' if trained == 1 else 'epochs'}"
+    )
     best = {None: "", 0: ", none better than the weights at the start, which are kept"}
     return f"{name}: {went}{best.get(kept, f', best epoch {kept}')}"
 

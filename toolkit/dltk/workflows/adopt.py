@@ -72,9 +72,9 @@ def adopt(
     pairs, given = _split(set, loaded.recipe.settings)
     settings = resolve(replace(loaded.recipe, settings=_without_views(loaded.recipe.settings)), pairs)
     path = Path(run or Path("runs", Path(model).stem))
-    Run.require_free(path, hint=_ANOTHER)
     source = str(data) if data is not None else loaded.recipe.data.default
-    shape, outputs = ends_of(read_model(Path(model))[1])
+    shape, outputs = ends_of(read_model(Path(model))[1])  # first: a run in place of a model is no run in the way
+    Run.require_free(path, hint=_ANOTHER)
     require_place(path, 2 * os.path.getsize(model))
     require_training_packages()
     if shape is not None and len(shape) == 4:
@@ -83,7 +83,10 @@ def adopt(
     require_test_samples(dataset)
     _require_classes(outputs, dataset)
     opened = open_keras(Path(model))
-    shape = tuple(opened.inputs[0].shape) if len(opened.inputs) == 1 else ()
+    if len(opened.inputs) != 1:
+        names = ", ".join(each.name for each in opened.inputs)
+        raise InputError("model: inputs", "must be one, a batch of RGB images", f"{len(opened.inputs)}: {names}")
+    shape = tuple(opened.inputs[0].shape)
     sized = _sized(settings, shape, pairs, repr(opened.inputs[0].name))
     if sized != settings:
         settings, dataset = sized, task.prepare(sized, source, progress=progress)

@@ -29,7 +29,9 @@ _PHASE = ("phase", "epoch", "seconds")  # of a history row; the rest are figures
 def require_test_samples(dataset: Dataset) -> None:
     """Raise InputError, before anything is trained, if there would be nothing to judge the model on."""
     if not len(dataset.test):
-        raise InputError(f"data {dataset.source}", "needs test samples", 0, "Set data.test above 0.")
+        count = len(dataset.train) + len(dataset.validation)
+        hint = f"Set data.test higher, or give more samples than {count}."
+        raise InputError(f"data {dataset.source}", "needs test samples", 0, hint)
 
 
 def finish_run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,13 @@ def read_model(path: Path) -> tuple[bytes, Any]:
         InputError: if it is no such file, damaged, or holds layers that are not Keras' own.
     """
     if path.is_dir():
-        hint = "Save the model with model.save('model.keras')."
+        received, hint = "a folder", "Save the model with model.save('model.keras')."
         if (path / "recipe.json").is_file():
-            hint = f"It is a run already: go on with `dltk compress {path}` or `dltk export {path}`."
-        raise InputError(path, "must be a .keras or .h5 file", "a folder (a SavedModel?)", hint)
+            typed = shlex.quote(str(path))
+            received, hint = "a run", f"Go on with `dltk compress {typed}` or `dltk export {typed}`."
+        elif (path / "saved_model.pb").is_file():
+            received = "a SavedModel"
+        raise InputError(path, "must be a .keras or .h5 file", received, hint)
     data = read_capped(path)  # a missing file is named as such
     if path.suffix not in (".keras", ".h5", ".hdf5"):
         raise InputError(path, "must be a .keras or .h5 file", path.suffix or path.name)

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import math
+import os
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -124,6 +125,8 @@ def read_table(path: str | Path, *, required: Sequence[str] = (), breaks: bool =
 
 def _checked(path: Path) -> bytes:
     """The bytes of a file that is UTF-8 without a byte order mark or a NUL."""
+    if os.path.isdir(path):  # which a name that cannot be is not
+        raise InputError(path, "must be a .csv", "a folder", "Give the file in it.")
     data = read_capped(real(path), _MAX_BYTES)
     if data.startswith(b"\xef\xbb\xbf"):
         raise InputError(f"{path}, line 1", "must not start with a byte order mark", hint="Save it as plain UTF-8.")

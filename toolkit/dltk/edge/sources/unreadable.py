@@ -27,13 +27,22 @@ def require_few_unreadable(
     """
     if not faults:
         return ""
-    listed = "; ".join(f"{name}: {reason}" for name, reason in faults[:_SHOWN])
-    listed += " ..." if len(faults) > _SHOWN else ""
+    listed = _listed(faults)
     if len(faults) > most * total or len(faults) == total:
         rule = f"at most {most:.0%} of the files may be unreadable"
         # The list is the help here: the message's own shortening would cut it.
-        raise InputError(where, rule, f"{len(faults)} of {total}", f"{listed.rstrip('.')}. {remedy}")
+        raise InputError(where, rule, f"{len(faults)} of {total}", f"{listed} {remedy}")
     return f"skipped {len(faults)} of {total} files that cannot be read: {listed}"
+
+
+def _listed(faults: Sequence[Skipped]) -> str:
+    """The first of `faults`, those of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in faults[:_SHOWN]:
+        reasons.setdefault(reason.rstrip("."), []).append(name)
+    text = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+    more = len(faults) - _SHOWN
+    return f"{text}; and {more} more." if more > 0 else f"{text}."
 
 
 def reason_of(fault: InputError) -> str:
