@@ -96,18 +96,25 @@ def _convert(graph: Graph, signature: Signature, hook: Callable[[str, Any], Any]
 
 def _without_erfc(graph: Graph) -> Graph:
     """TensorFlow writes gelu with erfc, which ONNX lacks; the same function with erf it has."""
-    layers = {
-        name: replace(layer, config={"activation": "gelu_of_erf"})
-        if layer.kind == "Activation" and layer.config.get("activation") == "gelu"
-        else layer
-        for name, layer in graph.layers.items()
-    }
+    layers = {name: replace(layer, config=_with_erf(dict(layer.config))) for name, layer in graph.layers.items()}
     return replace(graph, layers=layers)
+
+
+def _with_erf(config: Any) -> Any:
+    """A layer's config, with those of layers inside it, in which "gelu" is the form of it that ONNX has."""
+    if isinstance(config, list):
+        return [_with_erf(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: "gelu_of_erf" if key.endswith("activation") and part == "gelu" else _with_erf(part)
+        for key, part in config.items()
+    }
 
 
 def _without_functions(twin: Any) -> Any:
     """tf_keras compiles a convolution in groups as a function of its own, which tf2onnx does not look into."""
-    for layer in twin.submodules:  # those inside wrappers, too
+    for layer in twin._flatten_layers(include_self=False):  # those inside wrappers, too
         if hasattr(layer, "_jit_compiled_convolution_op") and layer.groups > 1:
             layer._jit_compiled_convolution_op = layer.convolution_op
     return twin

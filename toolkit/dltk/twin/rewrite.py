@@ -6,7 +6,7 @@ that export sees again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,7 @@ __all__ = [
 
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]  # scale, offset; one number a channel
 _FOLDS = {"Conv1D", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense"}
+_DROPOUT = ("dropout", "recurrent_dropout")
 _SPLITS = _FOLDS | {"DepthwiseConv1D", "Conv1DTranspose", "EinsumDense"}
 
 
@@ -48,7 +49,7 @@ def deployed(graph: Graph) -> Graph:
 
 
 def drop_identities(graph: Graph) -> Graph:
-    """Without dropout, noise and linear activations."""
+    """Without dropout, noise and linear activations; layers that hold dropout hold none."""
     calls, renamed = [], {}
     for call in graph.calls:
         layer = graph.layers[call.layer]
@@ -57,7 +58,15 @@ def drop_identities(graph: Graph) -> Graph:
             renamed[call.outputs[0]] = call.inputs[0]
         else:
             calls.append(call)
-    return graph.with_calls(calls, graph.layers, renamed)
+    layers = {name: replace(layer, config=_without_dropout(layer.config)) for name, layer in graph.layers.items()}
+    return graph.with_calls(calls, layers, renamed)
+
+
+def _without_dropout(config: Any) -> Any:
+    """A config, with those of layers inside, that drops nothing: the converter cannot write down what dropout keeps."""
+    if not isinstance(config, Mapping):
+        return config
+    return {key: 0.0 if key in _DROPOUT else _without_dropout(part) for key, part in config.items()}
 
 
 def split_separable(graph: Graph) -> Graph:
