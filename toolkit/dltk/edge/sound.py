@@ -82,9 +82,9 @@ def resample(samples: NDArray[Any], rate: int, wanted: int, most: int) -> NDArra
     A sinc under a Kaiser window (beta 9, about 90 dB), cut off below half of the lower rate: J. O. Smith, "Digital
     audio resampling" (ccrma.stanford.edu/~jos/resample).
     """
-    values = np.asarray(samples, np.float64)
+    values = np.asarray(samples)  # float32 ones are widened piece by piece, below
     if rate == wanted:
-        return values[:most]
+        return np.asarray(values[:most], np.float64)
     common = math.gcd(rate, wanted)
     up, down = wanted // common, rate // common
     count = min(most, -(-len(values) * up // down))
