@@ -7,11 +7,14 @@ import json
 import os
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import pngs
+import sounds
 import tiny
 from attacks.kit import Attack, Case, Place
 from attacks.parts import sound, with_model
@@ -19,10 +22,13 @@ from dltk.base.files import sha256
 from dltk.edge.archive import pack
 from dltk.edge.manifest import file_entry
 from dltk.edge.signature import Signature
-from edge.signatures import SIGNATURES, TEXT
+from edge.signatures import AUDIO, SIGNATURES, TEXT
 
 __all__ = ["KINDS", "seeded"]
 
+# The tiny bundle lowers the cap on pixels so far that nothing else would be looked at.
+_STEPS = tuple({key: value for key, value in op.items() if key != "max_pixels"} for op in tiny.SIGNATURE.preprocess)
+_UNCAPPED = Signature(**{**vars(tiny.SIGNATURE), "preprocess": _STEPS})
 Kind = Callable[[Place, np.random.Generator], Case]
 
 
@@ -62,7 +68,7 @@ def _zeros(place: Place, generator: np.random.Generator) -> Case:
 
 def _predicted(image: Callable[[np.random.Generator], bytes]) -> Kind:
     def kind(place: Place, generator: np.random.Generator) -> Case:
-        sound(place.inside / "bundle")
+        with_model(place.inside / "bundle", _UNCAPPED)
         (place.inside / "a.png").write_bytes(image(generator))
         return Case(("predict", "bundle", "a.png"), "a.png")
 
@@ -77,6 +83,23 @@ def _scans(generator: np.random.Generator) -> bytes:
     data = stream.getvalue()
     start = data.rindex(b"\xff\xda")
     return data[:-2] + data[start:-2] * int(generator.integers(1000, 5000)) + data[-2:]
+
+
+def _segments(generator: np.random.Generator) -> bytes:
+    """Millions of empty parts: segments of a JPEG, fill bytes between them, chunks of a PNG, comments of a GIF."""
+    from PIL import Image
+
+    kind, count = ["JPEG", "JPEG", "PNG", "GIF"][generator.integers(4)], int(generator.integers(10**6, 10**7))
+    stream = io.BytesIO()
+    Image.new("P" if kind == "GIF" else "RGB", (16, 16)).save(stream, kind)
+    data = stream.getvalue()
+    if kind == "PNG":
+        return data[:33] + pngs.chunk(b"abCd", b"") * count + data[33:]
+    if kind == "GIF":
+        start = 13 + (3 << (data[10] & 7) + 1)
+        return data[:start] + b"\x21\xfe\x01a\x00" * count + data[start:]
+    part = [b"\xff\xe1\0\x02", b"\xff\xdd\0\x04\0\0", b"\xff" * 6][generator.integers(3)]
+    return data[:2] + part * count + data[2:]
 
 
 def _rle(generator: np.random.Generator) -> bytes:
@@ -135,13 +158,15 @@ def _many_pixels(place: Place, generator: np.random.Generator) -> Case:
     return Case(("predict", "bundle", "a.png"), "a.png")
 
 
-def _asked(tokenizer: Callable[[np.random.Generator], dict[str, Any]], text: str) -> Kind:
+def _asked(tokenizer: Callable[[np.random.Generator], dict[str, Any]], text: str, says: str = "tokenizer.json") -> Kind:
     def kind(place: Place, generator: np.random.Generator) -> Case:
         data = json.dumps(json.loads(TEXT.assets["tokenizer.json"]) | tokenizer(generator)).encode()
-        steps = tuple({**op, "sha256": sha256(data)} if "file" in op else op for op in TEXT.preprocess)
+        own = {"tokenize": {"sha256": sha256(data)}, "text": {"max_bytes": 1_000_000}}
+        steps = tuple({**op, **own.get(op["op"], {})} for op in TEXT.preprocess)
         changed = Signature(**{**vars(TEXT), "preprocess": steps, "assets": {"tokenizer.json": data}})
         with_model(place.inside / "bundle", changed)
-        return Case(("predict", "bundle", text), "tokenizer.json")
+        (place.inside / "a.txt").write_text(text)
+        return Case(("predict", "bundle", "a.txt"), says)
 
     return kind
 
@@ -155,6 +180,43 @@ def _doublings(generator: np.random.Generator) -> dict[str, Any]:
 def _backtracking(generator: np.random.Generator) -> dict[str, Any]:
     pattern = ["(a+)+b", "(a|aa)*b", "(?:a*)*b", "(?:(?:a)+x?)+b"][generator.integers(4)]
     return {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Removed", "invert": False}}
+
+
+def _repetitions(generator: np.random.Generator) -> dict[str, Any]:
+    """Several repetitions in a row, before something that may not be there."""
+    pattern = ["a*" * int(generator.integers(2, 9)) + "[bc]", "a(?=a+a*a{2,}b)", "x|a{0,5000}a{0,9999}b", r"\w*?a*?b"]
+    found = pattern[generator.integers(4)]
+    return {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": found}, "behavior": "Removed", "invert": False}}
+
+
+def _long_words(generator: np.random.Generator) -> dict[str, Any]:
+    """A WordPiece of long words, or a Unigram of long tokens: the time grows with their square."""
+    longest, one = int(generator.integers(3_000, 10_000)), ["[PAD]", "[UNK]", "a", "##a"]
+    piece = {"type": "WordPiece", "vocab": {word: row for row, word in enumerate(one)}, "unk_token": "[UNK]"}
+    piece |= {"continuing_subword_prefix": "##", "max_input_chars_per_word": longest}
+    grams = [[word, 0.0] for word in one[:3]] + [["a" * size, -1.0] for size in range(2, longest, 97)]
+    model = [piece, {"type": "Unigram", "unk_id": 1, "vocab": grams}][generator.integers(2)]
+    return {"pre_tokenizer": None, "model": model}
+
+
+def _marks(generator: np.random.Generator) -> dict[str, Any]:
+    """Added tokens: many, or long ones."""
+    count, size = [(50_000, 40), (9_000, 2_000)][generator.integers(2)]
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return {"added_tokens": [{**plain, "id": 6 + row, "content": f"{row}" + "x" * size} for row in range(count)]}
+
+
+def _rates(place: Place, generator: np.random.Generator) -> Case:
+    """A recording at a rate that has no common divisor with the model's, far above it."""
+    rate, wanted = int(generator.choice([383_999, 383_987, 191_999])), int(generator.choice([1000, 1024]))
+    hop, samples = 4_000, 100_000
+    steps = ({"op": "sound", "rate": wanted, "samples": samples}, {"op": "log_mel", "rate": wanted, "frame": 4096,
+             "hop": hop, "fft": 4096, "bands": 8, "low": 20.0, "high": 400.0, "floor": 1e-6})  # fmt: skip
+    spec = replace(AUDIO.inputs[0], shape=(None, 1 + (samples - 4096) // hop, 8, 1))
+    with_model(place.inside / "bundle", replace(AUDIO, inputs=(spec,), preprocess=steps))
+    data = sounds.wav(np.zeros(rate * 60), rate=rate, bits=8)
+    (place.inside / "a.wav").write_bytes(data)
+    return Case(("predict", "bundle", "a.wav"), "must be resampled")
 
 
 def _table(rows: Callable[[np.random.Generator], str]) -> Kind:
@@ -180,12 +242,17 @@ _KINDS: Mapping[str, Kind] = {
     "folder-of-holes": _sparse,
     "archive-of-zeros": _zeros,
     "jpeg-scans": _predicted(_scans),
+    "picture-parts": _predicted(_segments),
     "bmp-runs": _predicted(_rle),
     "canvas": _predicted(_canvas),
     "lifted-cap": _many_pixels,
     "ops": _manifest,
     "tokenizer-doublings": _asked(_doublings, "a" * 1000),
     "tokenizer-backtracking": _asked(_backtracking, "a" * 5000),
+    "tokenizer-repetitions": _asked(_repetitions, "a" * 20_000 + "-b"),
+    "tokenizer-long-words": _asked(_long_words, "a" * 900_000, "letters for this tokenizer"),
+    "tokenizer-marks": _asked(_marks, "a"),
+    "recording-rates": _rates,
     "table-wide": _table(_wide),
     "table-long": _table(_long),
 }

@@ -110,8 +110,8 @@ def test_a_dozen_kinds_that_are_in_use_stay():
 def test_a_text_that_would_grow_too_long_is_refused():
     data = made(normalizer=sequence("normalizers", *[DOUBLE] * 6))
     assert padded_tokens(["a b"], data, length=4).shape == (1, 4)
-    with pytest.raises(InputError, match="text 1: may have at most 156250 letters"):
-        padded_tokens(["a", "b" * 156_251], data, length=4)
+    with pytest.raises(InputError, match="text 1: may have at most 18750 letters"):
+        padded_tokens(["a", "b" * 18_751], data, length=4)
 
 
 def test_a_tokenizer_without_a_token_for_unknown_words_is_one_error():
@@ -144,3 +144,19 @@ def test_a_panic_is_one_error_and_an_interrupt_none(monkeypatch):
 def test_json_of_many_empty_lists_is_refused_before_it_is_parsed():
     with pytest.raises(InputError, match="bytes of memory"):
         padded_tokens(["a"], b"[" + b"[]," * 5_000_000 + b"[]]", length=4)
+
+
+PUBLISHED = (
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",  # GPT-2
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+",  # cl100k
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lo}\p{M}]*[\p{Ll}\p{Lo}\p{M}]+(?i:'s|'t|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+",  # o200k
+    r"\w+|[^\w\s]+",
+)
+
+
+@pytest.mark.parametrize("pattern", PUBLISHED)
+def test_patterns_of_published_tokenizers_are_taken(pattern):
+    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Removed", "invert": True}
+    assert padded_tokens(["a cat"], made(pre_tokenizer=split), length=4).shape == (1, 4)

@@ -134,7 +134,7 @@ BEFORE: Mapping[str, Mapping[str, Parameter]] = {
                             ("numbers", "categories", "targets", "empty")},
         "missing": _one_of("error", "mean", needed=False),
     },
-    "text": {"max_bytes": _whole(1, 100_000_000), "column": _OPTIONAL_TEXT, "label": _OPTIONAL_TEXT},
+    "text": {"max_bytes": _whole(1, 1_000_000), "column": _OPTIONAL_TEXT, "label": _OPTIONAL_TEXT},
     "tokenize": _FILE,
     "vocabulary": _FILE,
     "catalogue": _FILE,

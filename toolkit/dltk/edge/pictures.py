@@ -32,6 +32,7 @@ from dltk.edge.formats import BEGINNING, HEIC, format_of
 from dltk.edge.given import AN_IMAGE, bytes_of, is_file, name_of
 from dltk.edge.heif import open_heic
 from dltk.edge.image_arrays import from_array
+from dltk.edge.picture_parts import count_scans, require_few_parts
 from dltk.edge.pixels import region, upright, whole
 from dltk.edge.resize import cut, framed, resize_image
 from dltk.edge.signature import Op
@@ -166,7 +167,7 @@ def _check_work(data: bytes, image: Any, where: str) -> None:
         rule = f"a WebP of over {_FEW_PIXELS} pixels may have at most {_MOST_A_BYTE} a byte"
         raise InputError(where, rule, f"{count} pixels in {len(data)} bytes")
     if kind in ("JPEG", "MPO"):
-        scans = data.count(b"\xff\xda")  # the marker stands nowhere else but in a thumbnail
+        scans = count_scans(data)
         if scans > _MOST_SCANS or scans * count > _MOST_SCANNED:
             rule = f"may have at most {_MOST_SCANS} scans, and {_MOST_SCANNED} pixels in all of them"
             raise InputError(where, rule, f"{scans} scans of {count} pixels", "Save it as a baseline JPEG.")
@@ -178,6 +179,7 @@ def _opened(data: bytes, where: str) -> Iterator[Any]:
     if _is_heic(data):
         yield open_heic(data, where)
         return
+    require_few_parts(data, where)
     with pillow().open(io.BytesIO(data), formats=FORMATS) as image:
         yield image
 

@@ -31,6 +31,7 @@ _PASS = 0.94  # where the filter starts to fall, as a share of the lower rate's 
 _CHUNK = 1 << 19  # weights of the filter that are held at a time
 _MAX_SAMPLES, _MAX_FFT, _MAX_BANDS = 4_000_000, 1 << 15, 512
 _MAX_SPECTRUM = 20_000_000  # numbers in the spectrogram of one recording
+_MAX_PRODUCTS, _COMPUTED = 10_000_000_000, 100  # of one resampling; a weight that is in no table takes as long as 100
 _BEYOND = 0.1  # seconds that are read behind what is kept: the filter is shorter at every rate
 _SILENCE = 1e-4  # below this peak, 80 dB under full scale, a recording is not made louder
 
@@ -81,18 +82,23 @@ def resample(samples: NDArray[Any], rate: int, wanted: int, most: int) -> NDArra
     A sinc under a Kaiser window (beta 9, about 90 dB), cut off below half of the lower rate: J. O. Smith, "Digital
     audio resampling" (ccrma.stanford.edu/~jos/resample).
     """
-    values = np.asarray(samples, np.float64)
+    values = np.asarray(samples)  # float32 ones are widened piece by piece, below
     if rate == wanted:
-        return values[:most]
+        return np.asarray(values[:most], np.float64)
     common = math.gcd(rate, wanted)
     up, down = wanted // common, rate // common
     count = min(most, -(-len(values) * up // down))
     cutoff = _PASS * min(1.0, up / down)
     half = math.ceil(_ZERO_CROSSINGS / cutoff)
+    has_table = up * 2 * half <= _CHUNK
+    products = count * 2 * half * (1 if has_table else _COMPUTED)
+    if products > _MAX_PRODUCTS:
+        rule = f"must be resampled to {wanted} samples a second in at most {_MAX_PRODUCTS} products"
+        raise InputError("recording", rule, f"{products}, from {rate}", "Save it at that rate.")
     last = (count - 1) * down // up + half + 1
     padded = np.pad(values[:last], (half - 1, max(0, last - len(values)) + 1))
     windows, found = sliding_window_view(padded, 2 * half), np.empty(count)
-    table = _filters(up, cutoff, half) if up * 2 * half <= _CHUNK else None
+    table = _filters(up, cutoff, half) if has_table else None
     step = max(1, _CHUNK // (2 * half))
     for start in range(0, count, step):
         times = np.arange(start, min(start + step, count), dtype=np.int64) * down
@@ -130,13 +136,16 @@ def log_mel(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
     triangles that are even on the mel scale 2595 log10(1 + f / 700) between `low` and `high` Hz.
     """
     frame, hop, fft = int(op["frame"]), int(op["hop"]), int(op["fft"])
-    frames_of(batch.shape[1], op)
-    windows = sliding_window_view(_floats(batch), frame, axis=1)[:, ::hop]
+    frames = frames_of(batch.shape[1], op)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame) / frame)
     bank = _mel(int(op["rate"]), fft, int(op["bands"]), float(op["low"]), float(op["high"]))
-    spectrum = np.fft.rfft(windows * hann, n=fft, axis=2)
-    energy = (spectrum.real**2 + spectrum.imag**2) @ bank / (hann**2).sum()
-    return np.log(energy + float(op["floor"])).astype(np.float32)[..., None]
+    found = np.empty((len(batch), frames, bank.shape[1], 1), np.float32)
+    for row, recording in enumerate(batch):  # one at a time: a spectrum takes many times the samples
+        windows = sliding_window_view(_floats(recording), frame)[::hop]
+        spectrum = np.fft.rfft(windows * hann, n=fft, axis=1)
+        energy = (spectrum.real**2 + spectrum.imag**2) @ bank / (hann**2).sum()
+        found[row, ..., 0] = np.log(energy + float(op["floor"]))
+    return found
 
 
 def frames_of(samples: int, op: Op) -> int:

@@ -19,12 +19,18 @@ __all__ = ["growth_of"]
 _MOST_GROWTH = 64  # times the text: known tokenizers stay below 20
 _MOST_PARTS, _MOST_ADDED = 64, 1_000  # parts in all; letters or tokens that a part puts before a text
 _MOST_PATTERN, _MOST_REPEATS, _LONGEST_WORD = 5_000, 40, 10_000
+_MOST_MARKS, _LETTERS_OF_MARKS = 10_000, 1_000_000  # tokens that are looked for in a whole text; known files have 6,400
+_SHORT = 100  # letters of a word or a token up to which time grows with the text alone
+_REPEAT = r"[*+]|\{\d*,(?:\d{3,})?\}"  # without end, or as good as
+_END = rf"(?:{_REPEAT})[?+]?(?:\([^()]*\)\?)?$"
 
 Part = Mapping[str, Any]
 
 
 def growth_of(found: Any, where: str) -> int:
-    """How many times longer a text may become under a parsed tokenizer.json, unknown letters and bytes aside.
+    """How many times longer a text may become under a parsed tokenizer.json, or as much longer to work on.
+
+    Unknown letters and bytes aside. A model that looks for long words goes over each letter of a text many times.
 
     Raises:
         InputError: if a part is not known, or it may grow to over 64 times its length.
@@ -41,8 +47,8 @@ def growth_of(found: Any, where: str) -> int:
             if growth > _MOST_GROWTH or count > _MOST_PARTS:
                 rule = f"may make a text at most {_MOST_GROWTH} times as long, in {_MOST_PARTS} parts"
                 raise InputError(f"{where}: {key}", rule)
-    _require_model(found["model"], f"{where}: model")
-    return growth
+    _require_few_marks(found.get("added_tokens"), f"{where}: added_tokens")
+    return growth * _work_of(found["model"], f"{where}: model")
 
 
 def _parts(found: Any, where: str, depth: int = 4) -> list[Part]:
@@ -123,7 +129,31 @@ def _pattern(part: Part, where: str) -> str | None:
     if len(pattern) > _MOST_PATTERN or repeats > _MOST_REPEATS or _repeats_repeats(bare):
         rule = f"its pattern may have {_MOST_REPEATS} repetitions, and none of a group that has one or a choice"
         raise InputError(where, rule, pattern)
+    if _open_repeats(bare) > 1:
+        rule = "each choice of its pattern may have one repetition that something follows, and one at its end"
+        raise InputError(where, rule, pattern)
     return None
+
+
+def _open_repeats(bare: str) -> int:
+    """The most repetitions in one choice of a pattern after which it may still fail.
+
+    With one a matcher goes back over a run of letters, with two over all ways to cut it in two parts. What ends a
+    choice cannot fail, nor can an optional group behind it.
+    """
+    return max(len(re.findall(_REPEAT, re.sub(_END, "", choice))) for choice in _choices(bare))
+
+
+def _choices(bare: str) -> list[str]:
+    """The alternatives of a pattern; those inside of a group stay together."""
+    found, depth = [""], 0
+    for letter in bare:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "|" and depth == 0:
+            found.append("")
+        else:
+            found[-1] += letter
+    return found
 
 
 def _repeats_repeats(bare: str) -> bool:
@@ -143,12 +173,30 @@ def _repeats_repeats(bare: str) -> bool:
     return False
 
 
-def _require_model(model: Part, where: str) -> None:
+def _require_few_marks(found: Any, where: str) -> None:
+    """Tokens such as [CLS], which are looked for in the text as it stands: each letter of them takes some 100 bytes."""
+    marks = found if isinstance(found, list) else []
+    letters = sum(len(str(mark.get("content"))) for mark in marks if isinstance(mark, dict))
+    if len(marks) > _MOST_MARKS or letters > _LETTERS_OF_MARKS:
+        rule = f"must be at most {_MOST_MARKS}, of {_LETTERS_OF_MARKS} letters together"
+        raise InputError(where, rule, f"{len(marks)} of {letters}")
+
+
+def _work_of(model: Part, where: str) -> int:
+    """How often a letter is looked at, in units of what short words take.
+
+    WordPiece tries every beginning of what is left of a word, a Unigram every token that could begin at a letter.
+    """
     if model.get("dropout") not in (None, 0):
         raise InputError(where, "must have no dropout: the same text gives the same tokens", model["dropout"])
     longest = model.get("max_input_chars_per_word", 0)
     if not isinstance(longest, int) or longest > _LONGEST_WORD:
         raise InputError(f"{where}: max_input_chars_per_word", f"must be at most {_LONGEST_WORD}", longest)
+    work = max(1, -(-longest // _SHORT)) ** 2
+    if isinstance(model.get("vocab"), list):
+        tokens = (pair[0] for pair in model["vocab"] if isinstance(pair, list) and pair and isinstance(pair[0], str))
+        work *= max(1, -(-max(map(len, tokens), default=0) // _SHORT))
+    return work
 
 
 _SAME = _times(1)

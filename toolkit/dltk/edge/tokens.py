@@ -24,7 +24,7 @@ __all__ = ["TOKENIZER", "padded_tokens", "token_positions", "tokenizer_of", "voc
 TOKENIZER = "tokenizer.json"  # as a bundle calls it
 _MAX_BYTES = 50_000_000
 _MOST = 2**31 - 1  # what int32 holds
-_MOST_LETTERS = 10_000_000  # of a text, once the tokenizer has made it longer
+_MOST_LETTERS = 1_200_000  # of a text, once the tokenizer has made it longer; each may become a token of 400 bytes
 _BUDGET = 500_000_000  # bytes of memory that its JSON may take: a vocabulary of a million
 _PADDING = ("[PAD]", "<pad>", "<PAD>")  # what token 0 may be called: 0 is what models mask
 
@@ -62,7 +62,7 @@ def padded_tokens(
     for row, text in enumerate(texts):
         if len(text) * growth > _MOST_LETTERS:
             rule = f"may have at most {_MOST_LETTERS // growth} letters for this tokenizer"
-            raise InputError(f"text {row}", rule, len(text))
+            raise InputError(f"text {row}", rule, len(text), "Shorten it; in training, lower data.max_bytes.")
         with _Panics("must give tokens of a text"):
             numbers = opened.encode(text).ids[:length]
         if max(numbers, default=0) > most:

@@ -24,6 +24,7 @@ __all__ = ["RATES", "Sound", "read_wav"]
 
 RATES = (1_000, 384_000)  # lowest and highest samples a second that are believed
 _MAX_BYTES = 200_000_000
+_MAX_STEPS, _PIECE = 50_000_000, 1 << 20  # 19 minutes at 44.1 kHz; what is decoded at a time
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")  # of every sub-format that is a plain format number
 _BITS = {_PCM: (8, 16, 24, 32), _FLOAT: (32,)}
@@ -60,7 +61,7 @@ def read_wav(source: str | Path | bytes | IO[bytes], *, where: str | None = None
 
     Raises:
         InputError: if it is not a WAV file, truncated, without samples, over 200 MB, of another codec or of a rate
-            outside `RATES`, or holds floats that are not finite.
+            outside `RATES`, holds floats that are not finite, or over 50 million time steps of it are wanted.
     """
     place = where or name_of(source, "recording")
     data = bytes_of(source, "recording", _MAX_BYTES)
@@ -116,11 +117,17 @@ def _samples(data: bytes, shape: _Format, place: str, seconds: float) -> NDArray
         raise InputError(place, "must hold at least one sample", 0)
     if len(data) % width:
         raise InputError(place, f"must hold whole time steps of {width} bytes", len(data), "Record or copy it again.")
-    kept = len(data) if math.isinf(seconds) else max(1, math.ceil(seconds * shape.rate)) * width
-    found = _decoded(data[:kept], shape).reshape(-1, shape.channels).mean(axis=1)
-    if not np.isfinite(found).all():
-        raise InputError(place, "must hold finite samples", "NaN or infinity")
-    return found.astype(np.float32)
+    there = len(data) // width
+    kept = there if math.isinf(seconds) else min(there, max(1, math.ceil(seconds * shape.rate)))
+    if kept > _MAX_STEPS:
+        raise InputError(place, f"at most {_MAX_STEPS} time steps of it can be taken", kept, "Save it at a lower rate.")
+    found = np.empty(kept, np.float32)
+    for start in range(0, kept, _PIECE):  # in float64 the whole would take eight times its bytes
+        piece = _decoded(data[start * width : min(start + _PIECE, kept) * width], shape)
+        if not np.isfinite(piece).all():
+            raise InputError(place, "must hold finite samples", "NaN or infinity")
+        found[start : start + _PIECE] = piece if shape.channels == 1 else (piece[::2] + piece[1::2]) / 2
+    return found
 
 
 def _decoded(data: bytes, shape: _Format) -> NDArray[np.float64]:
