@@ -19,8 +19,9 @@ import pytest
 import killed_publish
 import small
 import tiny
+from dltk.base.disk import allocate
 from dltk.base.errors import EnvironmentFault
-from dltk.base.files import allocate, write_atomic
+from dltk.base.files import write_atomic
 from dltk.bundle import publish
 from dltk.edge.integrity import read_bundle
 from kills import calls, stubs

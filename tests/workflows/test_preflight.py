@@ -171,7 +171,7 @@ Usage = namedtuple("Usage", "total used free")
 )
 def test_a_full_disk_is_told_before_the_work(place, words, monkeypatch):
     monkeypatch.chdir(place)
-    monkeypatch.setattr("dltk.base.files.shutil.disk_usage", lambda _: Usage(10**9, 10**9 - 10**6, 10**6))
+    monkeypatch.setattr("dltk.base.disk.shutil.disk_usage", lambda _: Usage(10**9, 10**9 - 10**6, 10**6))
     before = sorted(path.name for path in place.iterdir())
     done = CliRunner().invoke(cli, [*words, "--json"])
     found = json.loads(done.stdout)

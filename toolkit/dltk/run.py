@@ -28,8 +28,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dltk.base.disk import disk_fault
 from dltk.base.errors import InputError
-from dltk.base.files import canonical_json, disk_fault, parse_json, read_capped, require_utf8, sweep, write_atomic
+from dltk.base.files import canonical_json, parse_json, read_capped, require_utf8, sweep, write_atomic
 from dltk.base.siblings import held
 from dltk.edge.manifest import MANIFEST
 from dltk.edge.signature import Signature

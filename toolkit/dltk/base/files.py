@@ -7,7 +7,6 @@ leaves the old folder or the new one. Leftovers of killed processes are swept at
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -19,20 +18,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from dltk.base.errors import DltkError, EnvironmentFault, InputError
+from dltk.base.disk import FULL, disk_errors, disk_fault
+from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.siblings import sweep, temporary_file, temporary_folder
 from dltk.base.swap import recover, swap_in
 
 __all__ = [
-    "allocate",
     "building_folder",
     "canonical_json",
-    "disk_fault",
     "open_regular",
     "parse_json",
     "read_capped",
     "real",
-    "require_free_disk",
     "require_utf8",
     "scratch_folder",
     "sha256",
@@ -42,9 +39,6 @@ __all__ = [
     "write_atomic",
 ]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_CLOSED = (errno.EACCES, errno.EROFS, errno.EPERM)
-_NO_PATH = (errno.ENOTDIR, errno.EEXIST, errno.ELOOP)
 
 _LITTLE = 1_000_000  # bytes of JSON that take no memory to speak of
 _LARGEST = 4_000_000_000  # bytes: no model of Keras', no artifact and no array file of a run is larger
@@ -151,7 +145,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     """
     path = Path(path)
     _require_possible(path)
-    with _disk_errors(path):
+    with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
         with temporary_file(path.parent) as (handle, name):
@@ -178,7 +172,7 @@ def building_folder(target: Path, *, replace: bool) -> Iterator[Path]:
     if os.path.lexists(target) and not (is_folder and (replace or not any(target.iterdir()))):
         rule = "nothing may stand there yet" if not replace else "must be a folder, not a link or a file"
         raise InputError(target, rule, hint="Give another path.")
-    with _disk_errors(target):
+    with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target.parent)
         recover(target)
@@ -206,7 +200,7 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
     try:
         yield made
     except OSError as fault:
-        if fault.errno not in _FULL:
+        if fault.errno not in FULL:
             raise
         raise EnvironmentFault(made.parent, "the disk must have room", "a full disk", hint) from fault
     finally:
@@ -217,40 +211,6 @@ def sweep_tree(folder: Path) -> None:
     """`sweep` of `folder` and every folder below it."""
     for root, _, _ in os.walk(folder):
         sweep(Path(root))
-
-
-def allocate(path: Path) -> None:
-    """Give every byte of the file at `path` its place on the disk.
-
-    Without it, writing to a memory map of the file ends the process by SIGBUS where the disk becomes full.
-    """
-    if not hasattr(os, "posix_fallocate"):
-        return
-    handle = os.open(path, os.O_RDWR)
-    try:
-        size = os.fstat(handle).st_size
-        if size:
-            os.posix_fallocate(handle, 0, size)
-    finally:
-        os.close(handle)
-
-
-_MORE_ROOM = "Free some space (`dltk cache --clear` empties dltk's cache) or set DLTK_CACHE to another disk."
-
-
-def require_free_disk(folder: Path, needed: int, *, hint: str = _MORE_ROOM) -> None:
-    """Raise EnvironmentFault unless the disk of `folder` has `needed` bytes free, and a tenth more."""
-    there = Path(folder)
-    while not there.exists():
-        there = there.parent
-    free = shutil.disk_usage(there).free
-    if free < needed * 1.1:
-        raise EnvironmentFault(
-            folder,
-            f"needs {needed / 1e6:.0f} MB of free disk",
-            f"{free / 1e6:.0f} MB",
-            hint,
-        )
 
 
 def require_utf8(path: Path | str) -> None:
@@ -274,23 +234,6 @@ def sync_tree(folder: Path) -> None:
         _sync_folder(Path(root))
 
 
-def disk_fault(where: object, fault: OSError) -> DltkError | None:
-    """What `fault` says of the disk or the path `where`, as an error to raise; None where it says nothing of them."""
-    if fault.errno in _FULL:
-        return EnvironmentFault(where, "the disk must have room", "a full disk", "Free some space.")
-    if fault.errno in _CLOSED:
-        return EnvironmentFault(where, "must be writable", fault.strerror, "Give another path.")
-    if fault.errno == errno.EXDEV:
-        rule = "must be replaceable in one step; it belongs to a lower layer of an overlay file system"
-        return EnvironmentFault(where, rule, fault.strerror, "Give another path, or move away what stands there.")
-    if fault.errno == errno.ENAMETOOLONG:
-        rule = "must be a path that this system can hold"
-        return InputError(where, rule, fault.strerror, "Give a shorter name: most systems hold 255 bytes.")
-    if fault.errno in _NO_PATH:
-        return InputError(where, "must be a path whose parent is a folder", fault.strerror, "Give another path.")
-    return None
-
-
 def _require_possible(path: Path) -> None:
     try:
         os.lstat(path)
@@ -302,17 +245,6 @@ def _require_possible(path: Path) -> None:
         known = disk_fault(path, fault)
         if known is not None:
             raise known from fault
-
-
-@contextmanager
-def _disk_errors(where: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as fault:
-        known = disk_fault(where, fault)
-        if known is None:
-            raise
-        raise known from fault
 
 
 def _sync_folder(folder: Path) -> None:

@@ -17,8 +17,8 @@ from typing import Any
 
 import click
 
+from dltk.base.disk import disk_fault
 from dltk.base.errors import DltkError, LimitError
-from dltk.base.files import disk_fault
 from dltk.base.terminal import json_text, plain
 from dltk.cli.options import write
 from dltk.cli.usage import as_usage

@@ -15,17 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.cachedir import cache_folder
+from dltk.base.disk import allocate, require_free_disk
 from dltk.base.entries import making, opened
 from dltk.base.errors import InputError
-from dltk.base.files import (
-    allocate,
-    canonical_json,
-    parse_json,
-    read_capped,
-    require_free_disk,
-    sha256,
-    write_atomic,
-)
+from dltk.base.files import canonical_json, parse_json, read_capped, sha256, write_atomic
 from dltk.base.progress import Progress
 from dltk.data.pool import Pool
 from dltk.edge.arrays import kept_array

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.cachedir import cache_folder
+from dltk.base.disk import allocate, require_free_disk
 from dltk.base.entries import making, opened
-from dltk.base.files import allocate, canonical_json, require_free_disk, sha256
+from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Split
 from dltk.edge.arrays import kept_array

@@ -8,8 +8,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from dltk.base.disk import disk_fault, require_free_disk
 from dltk.base.errors import EnvironmentFault, InputError
-from dltk.base.files import disk_fault, require_free_disk
 from dltk.base.install import pip_extra
 from dltk.base.siblings import temporary_folder
 
