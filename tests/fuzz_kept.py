@@ -22,11 +22,9 @@ from dltk.base.files import write_atomic
 from dltk.base.progress import SILENT
 from dltk.base.sealed import recalled, write_sealed
 from dltk.cli.searched import _sensitive
-from dltk.compress.plan import Affine8, QuantizationPlan
 from dltk.data.decoded import Decoder, decode_pool
 from dltk.data.pool import Pool
 from dltk.data.stamps import stamped
-from dltk.edge.arrays import npz_bytes, parse_npz, read_npz
 from dltk.recipe.load import read, resolve
 from dltk.report import as_text, collect
 from dltk.report.schema import StepRow
@@ -36,9 +34,8 @@ from dltk.search.limits import Baseline, Limits
 from dltk.search.measures import source_row
 from dltk.search.sensitivity import layer_rows
 from dltk.search.trial import steps_key
-from dltk.training import checkpoint
 from dltk.workflows import chain
-from fuzz_values import Target, changed, changed_json, on_disk
+from fuzz_values import Target, changed, changed_json
 from report import kit
 from search import stub
 
@@ -251,50 +248,9 @@ def _json_of_run() -> st.SearchStrategy[tuple[str, bytes]]:
     return st.sampled_from(sorted(name for name in _run() if name.endswith(".json"))).flatmap(of)
 
 
-# --- arrays
-
-
-@cache
-def _plan() -> bytes:
-    kernel = np.ones(3, np.float32)
-    grids = {"a/Relu": Affine8(0.1, 3), "b": Affine8(0.5, 128)}
-    plan = QuantizationPlan("int8", "shared", grids, {"conv": kernel}, {"softmax": "stays float"}, {"samples": 3},
-                            {"conv": kernel}, {"conv": kernel}, {"image": np.zeros((2, 3))}, grids)  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="dltk-fuzz-") as folder:
-        plan.save(Path(folder) / "quantization.npz")
-        return (Path(folder) / "quantization.npz").read_bytes()
-
-
-def _plan_of(meta: Any) -> object:
-    arrays = parse_npz(_plan(), "plan")
-    arrays["meta"] = np.frombuffer(json.dumps(meta).encode(errors="surrogatepass"), np.uint8)
-    return on_disk(QuantizationPlan.load, "quantization.npz")(npz_bytes(arrays))
-
-
-@cache
-def _checkpoint() -> bytes:
-    history = [{"phase": "fit", "epoch": 0, "loss": 2.5, "seconds": 0.1}, {"phase": "fit", "epoch": 1, "loss": 1.0}]
-    with tempfile.TemporaryDirectory(prefix="dltk-fuzz-") as folder:
-        path = Path(folder) / "fit.npz"
-        checkpoint.write(path, checkpoint.Checkpoint(history, {"model/0000": np.ones((2, 2))}))
-        return path.read_bytes()
-
-
-def _history(content: Any) -> object:
-    """Of a checkpoint, which is told of and gone on with."""
-    from dltk.training.told import epoch_line, epochs_of
-
-    text = np.frombuffer(json.dumps(content).encode(errors="surrogatepass"), np.uint8)
-    data = npz_bytes({"history.json": text, "state/model/0000": np.ones(2)})
-    found = on_disk(checkpoint.read, "fit.npz")(data)
-    return epochs_of(found.history), epoch_line(found.history, 9) if found.history else ""
-
-
 def targets() -> dict[str, Target]:
     """Name -> what is made, and who reads it."""
-    history = [{"phase": "fit", "epoch": 1, "loss": 1.0, "validation_loss": 1.5, "seconds": 0.5}]
     stamps = {"PATH": [[1, 2, 3, 4, 5, 6], "0" * 64]}
-    evaluation = npz_bytes({"raws": np.zeros((3, 2)), "targets": np.zeros(3)})
     return {
         "cache entries": Target(_files(_listed()), _in_cache(_entry)),
         "decoded images": Target(_files(_decoded()), _in_cache(_images), 50),
@@ -314,11 +270,4 @@ def targets() -> dict[str, Target]:
         ),
         "files of runs": Target(_files(_run()), _of_run, 50),
         "values of runs": Target(_json_of_run(), _of_run),
-        "plans": Target(changed(_plan()), on_disk(QuantizationPlan.load, "quantization.npz")),
-        "values of plans": Target(changed_json(json.loads(parse_npz(_plan(), "plan")["meta"].tobytes())), _plan_of),
-        "checkpoints": Target(changed(_checkpoint()), on_disk(checkpoint.read, "fit.npz")),
-        "histories": Target(changed_json(history), _history),
-        "evaluations": Target(
-            changed(evaluation), on_disk(lambda path: read_npz(path, {"raws", "targets"}), "evaluation.npz")
-        ),
     }

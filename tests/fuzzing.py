@@ -21,6 +21,7 @@ import numpy as np
 from hypothesis import strategies as st
 from PIL import Image
 
+import fuzz_arrays
 import fuzz_kept
 import fuzz_sources
 import sounds
@@ -189,7 +190,7 @@ def targets() -> dict[str, Target]:
     }
 
 
-TARGETS = targets() | fuzz_kept.targets() | fuzz_sources.targets()
+TARGETS = targets() | fuzz_kept.targets() | fuzz_arrays.targets() | fuzz_sources.targets()
 
 
 if __name__ == "__main__":
