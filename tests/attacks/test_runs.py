@@ -143,7 +143,7 @@ def test_a_module_that_a_run_names_is_not_imported(taken, tmp_path, monkeypatch)
     recipe = tmp_path / "control.py"
     recipe.write_text(read("control").source.replace('default="CartPole-v1"', "default=None"))
     (run / "metrics.json").unlink()
-    change(run, settings=as_dict(read(recipe).recipe.settings))
+    change(run, settings=as_dict(read(recipe).recipe.settings), source_sha256=sha256(recipe.read_bytes()))
     done = invoke("finetune", recipe, "--run", run, "--resume")
     assert done.exit_code == 3, done.output
     assert "is not imported" in done.stderr

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,12 +45,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
-_JSON_LIMIT = 64_000_000
-_ASSET_LIMIT = 500_000_000
-_ZIP, _MODELS = b"PK\3\4", (".keras", ".h5", ".hdf5")
+_JSON_LIMIT, _ASSET_LIMIT = 64_000_000, 500_000_000
+_MODELS = (".keras", ".h5", ".hdf5")
 _OF_BUNDLE = "Give the run that it was exported from; `dltk validate`, `predict`, `bench` and `report` take bundles."
-_ANOTHER = "Give another --run."
-_GO_ON = "Give another --run, or --resume to go on with it."
+_ANOTHER, _GO_ON = "Give another --run.", "Give another --run, or --resume to go on with it."
 _NOTHING: Mapping[str, bytes] = {}
 
 
@@ -286,18 +285,14 @@ class Run:
 
 def _require_nothing_else(path: Path) -> None:
     """Raise InputError, saying what it is, where something that is no run stands at `path`."""
-    if (path / MANIFEST).is_file():
-        raise InputError(path, "must be a run, and is a bundle", hint=_OF_BUNDLE)
-    if not path.is_file():
+    if not (path.is_file() or (path / MANIFEST).is_file()):
         return
+    found, hint = "a file", "A run is a folder that `dltk finetune` makes."
     if path.suffix in _MODELS:
-        hint = f"Make a run of it: dltk adopt {shlex.quote(str(path))} --recipe RECIPE --data DATA."
-        raise InputError(path, "must be a run, and is a model file", hint=hint)
-    with path.open("rb") as stream:
-        is_archive = stream.read(len(_ZIP)) == _ZIP
-    if is_archive:
-        raise InputError(path, "must be a run, and is an archive, such as of a bundle", hint=_OF_BUNDLE)
-    raise InputError(path, "must be a run, and is a file", hint="A run is a folder that `dltk finetune` makes.")
+        found, hint = "a model file", f"Make a run of it: dltk adopt {shlex.quote(str(path))} --recipe RECIPE --data DATA."
+    elif path.is_dir() or zipfile.is_zipfile(path):
+        found, hint = "a bundle" if path.is_dir() else "an archive, such as of a bundle", _OF_BUNDLE
+    raise InputError(path, f"must be a run, and is {found}", hint=hint)
 
 
 def _is_one_of(files: Mapping[str, bytes], path: Path) -> bool:
