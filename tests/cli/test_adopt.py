@@ -346,6 +346,16 @@ def test_what_is_cut_short_leaves_nothing_in_the_way(models, tmp_path, monkeypat
     assert "--resume" not in done.stderr
 
 
+def test_a_model_of_any_size_that_does_badly_is_told_at_which_it_was_judged(tmp_path):
+    import keras
+
+    layers = [keras.Input((None, None, 3)), keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(10)]
+    keras.Sequential(layers).save(tmp_path / "any.keras")
+    done = adopt(tmp_path / "any.keras", tmp_path / "run", "data.size=16")
+    assert done.exit_code == 3, done.output
+    assert "and was given 16 x 16: --set data.size=SIDE for the one of its training. --set input.check" in done.stderr
+
+
 def test_near_chance():
     assert is_near_chance(0.1, 10, 256)
     assert is_near_chance(0.0, 2, 256)

@@ -67,11 +67,11 @@ def read_model(path: Path) -> tuple[bytes, Any]:
 
 def _keras_of(data: bytes) -> str:
     """The version of Keras that wrote the file `data`, as it says itself; "" where it does not."""
-    import h5py
-
     stream = io.BytesIO(data)
     try:
         if not zipfile.is_zipfile(stream):
+            import h5py
+
             with h5py.File(stream, "r") as opened:
                 version = opened.attrs.get("keras_version", "")
             return version.decode() if isinstance(version, bytes) else str(version)
