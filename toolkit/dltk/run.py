@@ -47,7 +47,7 @@ _JSON_LIMIT = 64_000_000
 _ASSET_LIMIT = 500_000_000
 _ZIP, _MODELS = b"PK\3\4", (".keras", ".h5", ".hdf5")
 _OF_BUNDLE = "Give the run that it was exported from; `dltk validate`, `predict`, `bench` and `report` take bundles."
-_ANOTHER = "Give another --run."
+_BEGUN = ("recipe.json", "recipe.py")  # one of them is in whatever --resume can go on with
 _GO_ON = "Give another --run, or --resume to go on with it."
 _NOTHING: Mapping[str, bytes] = {}
 
@@ -94,9 +94,8 @@ class Run:
         if is_folder:
             sweep(path)
         if os.path.lexists(path) and not (is_folder and all(_is_one_of(begun, item) for item in path.iterdir())):
-            is_run = (path / "recipe.json").is_file() or (path / "recipe.py").is_file()
-            rule = "a run is never overwritten, and something stands there"
-            raise InputError(path, rule, hint=hint if is_run else _ANOTHER)
+            hint = hint if is_folder and any((path / name).is_file() for name in _BEGUN) else "Give another --run."
+            raise InputError(path, "a run is never overwritten, and something stands there", hint=hint)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
