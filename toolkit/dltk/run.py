@@ -6,16 +6,13 @@ data.json        source, digest, what was skipped
 signature.json   the device's view of the model
 assets/          files that the signature's steps read: a tokenizer, a vocabulary
 model.keras      the model, Keras 3
-metrics.json     figures on the test split
-history.csv      one row an epoch
+metrics.json     figures on the test split; history.csv has one row an epoch
 evaluation.npz   test samples, kept for export and validation
 quantization.npz ranges of a quantized model
 baseline.npz     of a compressed run: what the model before compression answers to those samples
-steps/           of a compression: the model after each step, to resume from
 candidates/      of a compression within limits: what was measured of each candidate; study.db, sensitivity.json
-checkpoints/     one file a phase, to resume from
-samples/         what a model made as it was trained, to look at
-report.json      measurements of a compression
+checkpoints/     one file a phase, to resume from; steps/ has the model after each step of a compression
+samples/         what a model made as it was trained, to look at; report.json measures a compression
 """
 
 from __future__ import annotations
@@ -48,7 +45,8 @@ __all__ = ["Run"]
 _JSON_LIMIT, _ASSET_LIMIT = 64_000_000, 500_000_000
 _MODELS = (".keras", ".h5", ".hdf5")
 _OF_BUNDLE = "Give the run that it was exported from; `dltk validate`, `predict`, `bench` and `report` take bundles."
-_ANOTHER, _GO_ON = "Give another --run.", "Give another --run, or --resume to go on with it."
+_BEGUN = ("recipe.json", "recipe.py")  # one of them is in whatever --resume can go on with
+_GO_ON = "Give another --run, or --resume to go on with it."
 _NOTHING: Mapping[str, bytes] = {}
 
 
@@ -94,9 +92,8 @@ class Run:
         if is_folder:
             sweep(path)
         if os.path.lexists(path) and not (is_folder and all(_is_one_of(begun, item) for item in path.iterdir())):
-            is_run = (path / "recipe.json").is_file() or (path / "recipe.py").is_file()
-            rule = "a run is never overwritten, and something stands there"
-            raise InputError(path, rule, hint=hint if is_run else _ANOTHER)
+            hint = hint if is_folder and any((path / name).is_file() for name in _BEGUN) else "Give another --run."
+            raise InputError(path, "a run is never overwritten, and something stands there", hint=hint)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -289,7 +286,10 @@ def _require_nothing_else(path: Path) -> None:
         return
     found, hint = "a file", "A run is a folder that `dltk finetune` makes."
     if path.suffix in _MODELS:
-        found, hint = "a model file", f"Make a run of it: dltk adopt {shlex.quote(str(path))} --recipe RECIPE --data DATA."
+        found, hint = (
+            "a model file",
+            f"Make a run of it: dltk adopt {shlex.quote(str(path))} --recipe RECIPE --data DATA.",
+        )
     elif path.is_dir() or zipfile.is_zipfile(path):
         found, hint = "a bundle" if path.is_dir() else "an archive, such as of a bundle", _OF_BUNDLE
     raise InputError(path, f"must be a run, and is {found}", hint=hint)

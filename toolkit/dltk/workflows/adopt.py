@@ -236,9 +236,17 @@ def _require_usual_reading(
     if near_chance:
         hint = (
             f"No usual input range, channel order or label order gives more than {best.accuracy:.3f}: is it the model "
-            f"for this data? {anyway}"
+            f"for this data? {_any_size(model, signature)}{anyway}"
         )
         raise InputError(where, rule, received, hint)
+
+
+def _any_size(model: Any, signature: Signature) -> str:
+    """What to try where the model takes images of any size: a network does badly at another than it was trained on."""
+    if None not in model.inputs[0].shape[1:3]:
+        return ""
+    side = signature.inputs[0].shape[1]
+    return f"It takes any size, and was given {side} x {side}: --set data.size=SIDE for the one of its training. "
 
 
 def _some(dataset: Dataset, *, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:

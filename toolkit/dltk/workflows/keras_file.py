@@ -9,14 +9,18 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from dltk.base.archives import ARCHIVE_FAULTS
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, scratch_folder, write_atomic
 from dltk.models.extent import require_modest_activations
 from dltk.models.foreign import checked_config, load_checked, serialized
-from dltk.workflows.keras2 import drop_settings
+from dltk.models.hdf5 import HDF5_FAULTS
+from dltk.workflows.keras2 import drop_settings, require_same_activations
 from dltk.workflows.one_call import answer_one_call
 
 __all__ = ["open_keras", "read_model"]
+
+_METADATA = 100_000  # bytes; Keras writes about 80
 
 
 def open_keras(path: Path) -> Any:
@@ -55,7 +59,28 @@ def read_model(path: Path) -> tuple[bytes, Any]:
     data = read_capped(path)  # a missing file is named as such
     if path.suffix not in (".keras", ".h5", ".hdf5"):
         raise InputError(path, "must be a .keras or .h5 file", path.suffix or path.name)
-    return data, checked_config(data, path)
+    config = checked_config(data, path)
+    if _keras_of(data).startswith("2."):
+        require_same_activations(serialized(config), path)
+    return data, config
+
+
+def _keras_of(data: bytes) -> str:
+    """The version of Keras that wrote the file `data`, as it says itself; "" where it does not."""
+    stream = io.BytesIO(data)
+    try:
+        if not zipfile.is_zipfile(stream):
+            import h5py
+
+            with h5py.File(stream, "r") as opened:
+                version = opened.attrs.get("keras_version", "")
+            return version.decode() if isinstance(version, bytes) else str(version)
+        with zipfile.ZipFile(stream) as archive:
+            is_small = archive.getinfo("metadata.json").file_size <= _METADATA
+            found = json.loads(archive.read("metadata.json")) if is_small else None
+        return str(found.get("keras_version", "")) if isinstance(found, dict) else ""
+    except (*ARCHIVE_FAULTS, *HDF5_FAULTS):
+        return ""
 
 
 def _load(file: Path, path: Path) -> Any:
