@@ -23,8 +23,11 @@ def require_nothing_else(path: Path) -> None:
     if path.suffix in _MODELS:
         hint = f"Make a run of it: dltk adopt {shlex.quote(str(path))} --recipe RECIPE --data DATA."
         raise InputError(path, "must be a run, and is a model file", hint=hint)
-    with path.open("rb") as stream:
-        is_archive = stream.read(len(_ZIP)) == _ZIP
+    try:
+        with path.open("rb") as stream:
+            is_archive = stream.read(len(_ZIP)) == _ZIP
+    except OSError as fault:  # no permission, a damaged disk, /proc/self/mem
+        raise InputError(path, "must be a run, and is a file that cannot be read", fault.strerror) from fault
     if is_archive:
         raise InputError(path, "must be a run, and is an archive, such as of a bundle", hint=_OF_BUNDLE)
     raise InputError(path, "must be a run, and is a file", hint="A run is a folder that `dltk finetune` makes.")
