@@ -198,3 +198,44 @@ def test_settings_of_another_kind_are_refused(own, tmp_path, settings, rule):
     change(tmp_path / "run", settings=settings)
     with pytest.raises(InputError, match=rule):
         Run.open(tmp_path / "run").settings()
+
+
+SIGNATURES = {
+    "a negative temperature": lambda found: found.update(postprocess=[{"op": "softmax", "temperature": -1}]),
+    "three labels of ten": lambda found: found.update(labels=found["labels"][:3]),
+    "another size": lambda found: found["preprocess"].append({"op": "resize", "height": 9, "width": 9}),
+    "another family": lambda found: found.update(family="policy"),
+    "a name that steers": lambda found: found["inputs"][0].update(name="x\x1b[31m"),
+}
+
+
+@pytest.mark.parametrize("change_of", SIGNATURES.values(), ids=list(SIGNATURES))
+@pytest.mark.parametrize("command", ["compress", "export"])
+def test_a_signature_that_cannot_lead_to_answers_is_refused(taken, change_of, command):
+    run, _ = taken
+    found = json.loads((run / "signature.json").read_bytes())
+    change_of(found)
+    (run / "signature.json").write_text(json.dumps(found))
+    done = invoke(command, run, *(["--step", "quantize:precision=float16"] if command == "compress" else []))
+    assert done.exit_code == 3, done.output
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1
+    assert "signature.json" in errors[0]
+
+
+@pytest.mark.parametrize("found", ["[]", "1", "{}", '{"source": ["x"]}'])
+def test_a_data_json_of_another_form_is_one_error(taken, found):
+    run, _ = taken
+    (run / "data.json").write_text(found)
+    done = invoke("export", run)
+    assert done.exit_code == 3, done.output
+    assert "data.json: must hold the source of the data" in done.stderr
+
+
+def test_the_task_must_be_the_recipes(tmp_path):
+    loaded, folder = read("cnn"), tmp_path / "run"
+    run = Run.create(folder)
+    run.write_recipe(loaded, resolve(loaded.recipe), smoke=False)
+    change(folder, task="text-classification")
+    with pytest.raises(InputError, match="task: must be image-classification, as the recipe has it"):
+        run.settings()

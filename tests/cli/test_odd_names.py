@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +66,11 @@ def test_a_full_folder_for_temporary_files_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
     with pytest.raises(EnvironmentFault, match=rf"{tmp_path}/none.*must be writable.*set TMPDIR"), scratch_folder("a"):
         pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="of Linux: a regular file that no read gets through")
+@pytest.mark.parametrize("command", ["predict", "validate", "bench", "report", "export", "compress"])
+def test_a_file_that_cannot_be_read_is_one_error(command):
+    done = invoke(command, "/proc/self/mem", *(["x"] if command == "predict" else []))
+    assert done.exit_code == 3, done.output
+    assert "/proc/self/mem: must be a" in done.stderr

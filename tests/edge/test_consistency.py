@@ -111,7 +111,7 @@ def shaped(spec, *shape):
         (replace(IMAGE, inputs=IMAGE.inputs * 2), "names that differ"),
         (replace(IMAGE, outputs=()), "must be at least one"),
         (replace(IMAGE, family="classifcation"), "Did you mean"),
-        (replace(IMAGE, postprocess=({"op": "softmax"},) * 2), "one step at most"),
+        (replace(IMAGE, postprocess=({"op": "softmax"},) * 2), "once"),
         (with_op(SERIES, "preprocess", 0, length=10**9), "length"),
         (with_op(SERIES, "preprocess", 0, length=10**6), "must have the shape"),
         (with_op(SERIES, "preprocess", 0, columns=["a", "a"]), "texts that differ"),
@@ -195,3 +195,35 @@ def test_large_samples_are_computed_one_by_one():
 
     assert together(IMAGE) == 32
     assert together(replace(IMAGE, inputs=(shaped(IMAGE.inputs[0], 2048, 2048, 3),))) == 1
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("key", ["preprocess", "postprocess"])
+def test_a_step_that_stands_twice_is_refused_or_computes(name, key):
+    """Only the first of two steps "resize" or "softmax" would be looked at."""
+    signature = ALL[name]
+    for op in getattr(signature, key):
+        twice = replace(signature, **{key: (*getattr(signature, key), op)})
+        if op["op"] in ("scale", "standardize", "clip"):
+            require_consistent(twice)
+            answered(twice)
+        else:
+            with pytest.raises(InputError, match=f"{key}: may hold each step once"):
+                require_consistent(twice)
+
+
+def test_an_interval_has_its_lower_end_below():
+    interval = {"op": "interval", "level": 0.9, "low": [[1.0] * 2] * 2, "high": [[2.0] * 2] * 2}
+    series = SIGNATURES["series"]
+    require_consistent(replace(series, postprocess=(interval, *series.postprocess)))
+    with pytest.raises(InputError, match="low must be at most high"):
+        require_consistent(replace(series, postprocess=({**interval, "low": [[1.0, 3.0]] * 2}, *series.postprocess)))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_tensors_have_names_that_can_be_printed(name):
+    for key in ("inputs", "outputs"):
+        specs = getattr(ALL[name], key)
+        for strange in ("\x1b]0;x\x07", "\u202e", "\x9b1m"):
+            with pytest.raises(InputError, match=key):
+                require_consistent(replace(ALL[name], **{key: (replace(specs[0], name=strange), *specs[1:])}))

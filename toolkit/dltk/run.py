@@ -18,8 +18,6 @@ samples/         what a model made as it was trained, to look at; report.json me
 from __future__ import annotations
 
 import os
-import shlex
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,10 +28,11 @@ from dltk.base.disk import disk_fault
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, read_capped, require_utf8, sweep, write_atomic
 from dltk.base.siblings import held
-from dltk.edge.manifest import MANIFEST
+from dltk.edge.consistency import require_consistent
 from dltk.edge.signature import Signature
 from dltk.recipe.kept import TRUST
 from dltk.recipe.load import Loaded
+from dltk.recipe.mistaken import require_nothing_else
 from dltk.recipe.recipe import Recipe
 from dltk.recipe.record import Record
 
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 _JSON_LIMIT, _ASSET_LIMIT = 64_000_000, 500_000_000
-_MODELS = (".keras", ".h5", ".hdf5")
-_OF_BUNDLE = "Give the run that it was exported from; `dltk validate`, `predict`, `bench` and `report` take bundles."
 _BEGUN = ("recipe.json", "recipe.py")  # one of them is in whatever --resume can go on with
 _GO_ON = "Give another --run, or --resume to go on with it."
 _NOTHING: Mapping[str, bytes] = {}
@@ -119,7 +116,7 @@ class Run:
             InputError: if there is none, or it did not come to its end.
         """
         run = cls(Path(path), trust_recipe)
-        _require_nothing_else(run.path)
+        require_nothing_else(run.path)
         if not run.path.is_dir():
             raise InputError(path, "must be a run folder", hint="`dltk finetune` and `dltk adopt` make one.")
         if not run._file("recipe.json").is_file():
@@ -199,20 +196,29 @@ class Run:
         """The device's view of the model, with the files that its steps read.
 
         Raises:
-            InputError: if one is missing, or not what it was when the run was made.
+            InputError: if it cannot lead to answers, or a file is missing or not what it was when the run was made.
         """
         where = self._file("signature.json")
         found = Signature.from_dict(self.read_json("signature"), str(where))
+        require_consistent(found, str(where))
         return found.with_assets(lambda name: read_capped(self._file("assets") / name, _ASSET_LIMIT))
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """What is known of the data: "source", "digest" and more.
+
+        Raises:
+            InputError: if data.json is missing, or does not say that.
+        """
+        found = self.read_json("data")
+        if not isinstance(found, dict) or not isinstance(found.get("source"), str):
+            raise InputError(self._file("data.json"), "must hold the source of the data", found)
+        return found
 
     @property
     def data_source(self) -> str:
         """What `--data` was: a path or a name."""
-        found = self.read_json("data")
-        if not isinstance(found, dict) or not isinstance(found.get("source"), str):
-            raise InputError(self._file("data.json"), "must hold the source of the data", found)
-        source: str = found["source"]
-        return source
+        return str(self.data["source"])
 
     @property
     def openable_source(self) -> str:
@@ -278,21 +284,6 @@ class Run:
 
     def _file(self, name: str) -> Path:
         return self.path / name
-
-
-def _require_nothing_else(path: Path) -> None:
-    """Raise InputError, saying what it is, where something that is no run stands at `path`."""
-    if not (path.is_file() or (path / MANIFEST).is_file()):
-        return
-    found, hint = "a file", "A run is a folder that `dltk finetune` makes."
-    if path.suffix in _MODELS:
-        found, hint = (
-            "a model file",
-            f"Make a run of it: dltk adopt {shlex.quote(str(path))} --recipe RECIPE --data DATA.",
-        )
-    elif path.is_dir() or zipfile.is_zipfile(path):
-        found, hint = "a bundle" if path.is_dir() else "an archive, such as of a bundle", _OF_BUNDLE
-    raise InputError(path, f"must be a run, and is {found}", hint=hint)
 
 
 def _is_one_of(files: Mapping[str, bytes], path: Path) -> bool:

@@ -155,8 +155,11 @@ def _inflated(packed: bytes, whole: int, where: Path) -> bytes:
 
 def _read_index(stream: IO[bytes], path: Path) -> list[_Entry]:
     size = os.fstat(stream.fileno()).st_size
-    stream.seek(max(0, size - _END.size))
-    last = stream.read(_END.size)
+    try:
+        stream.seek(max(0, size - _END.size))
+        last = stream.read(_END.size)
+    except OSError as fault:  # a damaged disk, /proc/self/mem
+        raise InputError(path, "must be a readable regular file", fault.strerror) from fault
     if len(last) != _END.size or not last.startswith(_LAST):
         raise InputError(path, "must be a bundle: a folder, or an archive that ends as one", hint=_HINT)
     _, _, _, _, count, length, at, _ = _END.unpack(last)

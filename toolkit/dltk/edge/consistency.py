@@ -23,6 +23,7 @@ __all__ = ["require_consistent", "require_raws"]
 
 _IMAGE_OPS = ("decode", "resize", "reverse_channels", "scale", "standardize", "clip")
 _ROW_OPS = ("columns", "standardize", "clip")
+_MANY_TIMES = ("scale", "standardize", "clip")  # steps on tensors, each on what the one before gave
 _MOST_CLASSES = 256  # of a mask: its pixels are bytes
 
 
@@ -59,6 +60,9 @@ def require_consistent(signature: Signature, where: str = "signature") -> None:
             if op["op"] not in allowed:
                 known = ", ".join(allowed) or "none"
                 raise InputError(f"{where}: {key}", f"of the family {signature.family} may be {known}", op["op"])
+        names = [op["op"] for op in getattr(signature, key) if op["op"] not in _MANY_TIMES]
+        if len(set(names)) < len(names):  # only the first of two would be looked at
+            raise InputError(f"{where}: {key}", "may hold each step once", names)
     try:
         _require_specs(signature)
         _require_inputs(signature, rule)
@@ -80,6 +84,9 @@ def _require_specs(signature: Signature) -> None:
         names = [spec.name for spec in specs]
         if not names or len(set(names)) < len(names):
             raise InputError(key, "must be at least one, with names that differ", names)
+        strange = [name for name in names if not name.isprintable()]
+        if strange:  # runtimes and TensorFlow log them as they are
+            raise InputError(key, "must have printable names", strange)
         for spec in specs:
             if not 1 <= math.prod(spec.sample_shape) <= LARGEST_SAMPLE:
                 rule = f"may have at most {LARGEST_SAMPLE} numbers a sample"
@@ -205,6 +212,8 @@ def _forecast(signature: Signature) -> None:
         if op["op"] == "interval" and not np.shape(op["low"]) == np.shape(op["high"]) == (values // columns, columns):
             rule = f"low and high must have shape {(values // columns, columns)}"
             raise InputError("postprocess: interval", rule, f"{np.shape(op['low'])} and {np.shape(op['high'])}")
+        if op["op"] == "interval" and (np.asarray(op["low"]) > np.asarray(op["high"])).any():
+            raise InputError("postprocess: interval", "low must be at most high", dict(op))
 
 
 def _values(signature: Signature) -> None:

@@ -86,6 +86,8 @@ class Record:
         """
         values = self._found["settings"]
         if self.trusted if self._is_own else self._is_installed:
+            if self.recipe.task != self.task:
+                raise InputError(f"{self._where}: task", f"must be {self.recipe.task}, as the recipe has it", self.task)
             return from_dict(self.recipe.settings, values, str(self._where))
         return kept_settings(values, self.task, str(self._where))
 

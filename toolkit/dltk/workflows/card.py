@@ -32,7 +32,7 @@ def _escaped(text: str) -> str:
 
 def model_card(run: Run, report: Mapping[str, Any], state: Mapping[str, Any] = {}) -> str:
     """What the model is for, what it was measured at, and how to ask it (after arXiv:1810.03993)."""
-    signature, data = run.signature, run.read_json("data")
+    signature, data = run.signature, run.data
     inputs = ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.inputs)
     outputs = ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.outputs)
     shown = ", ".join(map(_escaped, signature.labels[:20]))
@@ -99,7 +99,7 @@ def _state(state: Mapping[str, Any]) -> str:
 
 def licenses(run: Run) -> str:
     """What the bundle's owner must look up: the terms of the data and of the weights it started from."""
-    data = run.read_json("data")
+    data = run.data
     lines = [
         "The software that made this bundle, dltk, is under the Apache License 2.0.",
         "",

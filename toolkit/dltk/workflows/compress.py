@@ -215,7 +215,7 @@ def _named(machine: Any) -> str:
 
 def _dataset(source: Run, task: tasks.Task, settings: Any, progress: Progress) -> Dataset:
     dataset = task.prepare(settings, source.openable_source, progress=progress)
-    if dataset.digest != source.read_json("data").get("digest"):
+    if dataset.digest != source.data.get("digest"):
         hint = "Put the old data back: the test samples would no longer be unseen ones."
         raise InputError(source.data_source, "must still be the data the run was made with", "changed samples", hint)
     return dataset

@@ -234,7 +234,7 @@ def _golden(model: Any, samples: Evaluation, signature: Signature, count: int, s
 
 
 def _lineage(run: Run, settings: Any, model: str, plan: QuantizationPlan | None) -> dict[str, Any]:
-    data = run.read_json("data")
+    data = run.data
     return {
         "recipe": run.recipe_name,
         "recipe_digest": digest(settings),

@@ -208,7 +208,7 @@ def _describe(run: Run, loaded: Loaded, settings: Any, dataset: Dataset, built: 
     Raises:
         InputError: if the data is no longer what the run was begun with.
     """
-    if (run.path / "data.json").is_file() and run.read_json("data").get("digest") != dataset.digest:
+    if (run.path / "data.json").is_file() and run.data.get("digest") != dataset.digest:
         hint = "Put the old data back, or give another --run."
         raise InputError(dataset.source, "must still be the data the run was begun with", "changed samples", hint)
     run.write_recipe(loaded, settings, smoke=smoke)  # first: with it the folder is a run, and can be resumed
