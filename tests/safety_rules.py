@@ -208,6 +208,7 @@ RULES: Mapping[str, Rule] = {
             "models/save.py": "what Keras has just saved",
             "models/weights.py": "dltk's cache, and weights that the user brings",
             "recipe/load.py": "the source of an installed recipe",
+            "recipe/mistaken.py": "the first bytes of what was given in the place of a run",
             "report/demo.py": "its own pages, and a pinned package",
             "remote/agent.py": _OWN,
             "remote/light.py": _OWN,

@@ -11,7 +11,7 @@ from typing import Any
 
 from dltk.base.archives import ARCHIVE_FAULTS
 from dltk.base.errors import InputError
-from dltk.base.files import read_capped, scratch_folder, write_atomic
+from dltk.base.files import parse_json, read_capped, scratch_folder, write_atomic
 from dltk.models.extent import require_modest_activations
 from dltk.models.foreign import checked_config, load_checked, serialized
 from dltk.models.hdf5 import HDF5_FAULTS
@@ -77,9 +77,9 @@ def _keras_of(data: bytes) -> str:
             return version.decode() if isinstance(version, bytes) else str(version)
         with zipfile.ZipFile(stream) as archive:
             is_small = archive.getinfo("metadata.json").file_size <= _METADATA
-            found = json.loads(archive.read("metadata.json")) if is_small else None
+            found = parse_json(archive.read("metadata.json"), "metadata.json") if is_small else None
         return str(found.get("keras_version", "")) if isinstance(found, dict) else ""
-    except (*ARCHIVE_FAULTS, *HDF5_FAULTS):
+    except (InputError, *ARCHIVE_FAULTS, *HDF5_FAULTS):
         return ""
 
 
