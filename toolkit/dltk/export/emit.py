@@ -22,7 +22,7 @@ from dltk.twin.graph import Graph
 
 __all__ = ["PAIRS", "Target", "emit", "graph_digest", "targets"]
 
-_VERSION = 5  # of what export writes for the same graph, beside the versions of its tools
+_VERSION = 6  # of what export writes for the same graph, beside the versions of its tools
 _TOOLS = ("tensorflow", "tf-keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
 
 PAIRS = {
