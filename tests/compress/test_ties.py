@@ -85,3 +85,13 @@ def test_a_loop_that_cannot_be_calibrated_says_why(name, crash):
 def test_only_fused_loops_calibrate_natively(name, native):
     """TensorFlow's calibrator ends the process on others: those that skip padding, or start from a state."""
     assert bool(native_loops(deployed(read(zoo.MODELS[name]())))) is native
+
+
+@pytest.mark.parametrize("setting", [{"activation": "silu"}, {"recurrent_activation": "relu"}, {"use_bias": False}])
+def test_the_calibrator_is_kept_from_lstms_that_are_loops(setting):
+    """It ends the process on them; they and the LSTMs beside them stay float."""
+    steps = keras.Input((6, 3))
+    made = L.Concatenate()([L.LSTM(2)(steps), L.LSTM(2, **setting)(steps)])
+    graph = deployed(read(keras.Model(steps, L.Dense(2)(made))))
+    assert native_loops(graph) == []
+    assert native_loops(deployed(read(zoo.lstm())))

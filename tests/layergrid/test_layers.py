@@ -146,7 +146,7 @@ def test_whole_models(name, photos, tmp_path):
     path = tmp_path / f"model{whole.ending}"
     whole.make().save(path)
     if not whole.says:
-        way.gone(path, photos, tmp_path, settings=whole.settings)
+        way.gone(path, photos, tmp_path, settings=whole.settings, int8=whole.int8)
         return
     with pytest.raises(DltkError) as caught:
         way.gone(path, photos, tmp_path, settings=whole.settings)

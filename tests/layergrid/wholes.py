@@ -26,12 +26,14 @@ class Whole:
     Attributes:
         says: a part of the refusal; "" where the model is adopted and exported.
         ending: of the file.
+        int8: whether it is compressed to int8 and exported again, too.
     """
 
     make: Callable[[], Any]
     says: str = ""
     ending: str = ".keras"
     settings: tuple[str, ...] = SETTINGS
+    int8: bool = False
 
 
 def _head(x: Any) -> Any:
@@ -134,6 +136,14 @@ def _kinds() -> Any:
     return zoo.shake(keras.Model(image, L.Dense(CLASSES)(L.Concatenate()([L.Flatten()(x) for x in made]))))
 
 
+def _lstms() -> Any:
+    """A loop beside LSTMs that TFLite has an operator for."""
+    image = keras.Input(_IMAGE)
+    steps = L.Reshape((8, 24))(image)
+    made = [L.LSTM(3)(steps), L.LSTM(3, activation="gelu")(steps), L.Bidirectional(L.LSTM(2, dropout=0.2))(steps)]
+    return zoo.shake(keras.Model(image, L.Dense(CLASSES)(L.Concatenate()(made))))
+
+
 class Own(keras.Model):
     """A model of the user's own."""
 
@@ -204,6 +214,10 @@ _REFUSED_ARITHMETIC: Mapping[str, Callable[[Any], Any]] = {
 
 WHOLES: Mapping[str, Whole] = {
     "kinds": Whole(_kinds),
+    "lstms": Whole(_lstms, int8=True),
+    "attention-dropout": Whole(
+        _of(lambda x: (lambda y: L.MultiHeadAttention(2, 3, dropout=0.5)(y, y))(L.Reshape((8, 24))(x)))
+    ),
     "uint8": Whole(_of(_scaled, dtype="uint8"), settings=PIXELS),
     "uint8-h5": Whole(_of(_scaled, dtype="uint8"), ending=".h5", settings=PIXELS),
     "int32": Whole(_of(_scaled, dtype="int32"), settings=PIXELS),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dltk.compress.scheme import KEPT
 from dltk.twin.graph import Call, Graph, Layer
-from dltk.twin.table import FUSED_ACTIVATIONS, row
+from dltk.twin.table import FUSED_ACTIVATIONS, is_fused, lstm, row
 
 __all__ = ["Ties", "native_loops", "ties"]
 
@@ -73,13 +73,15 @@ def _crash(graph: Graph) -> str:
 
     It calibrates whole models only, so that one such loop keeps all others from having ranges. Empty: on nothing.
     """
-    if any(layer.config.get("mask_zero") for layer in graph.layers.values()):
+    if any(layer.config.get("mask_zero") or layer.kind == "Masking" for layer in graph.layers.values()):
         return "loops that skip padding"
     for call in graph.calls:
         layer = graph.layers[call.layer]
         rules = row(layer.kind, layer.config)
         if rules.crashes:
             return f"the {layer.kind} in this model"
+        if rules.native and not is_fused(lstm(layer.kind, layer.config) or {}):
+            return "LSTMs of other settings than Keras' own"
         if rules.native and len(call.inputs) + len(call.outputs) > 2:
             return "loops that are given a state, or give theirs"
     return ""

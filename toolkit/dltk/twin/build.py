@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import DltkError, InputError
 from dltk.twin.graph import Call, Graph, Layer, map_refs
 from dltk.twin.layers import make, safe_name
+from dltk.twin.table import is_fused, lstm
 from dltk.twin.wrapped import OnKernel
 
 __all__ = ["Wrap", "build", "carry_back", "layer_names", "rebuilding", "twin_error"]
@@ -46,7 +47,7 @@ def build(
     tensors = {name: hook(name, tensor) if hook else tensor for name, tensor in inputs.items()}
     called = layer_names(graph)
     made: dict[str, Any] = {}
-    started = {call.layer for call in graph.calls if len(call.inputs) > 1}
+    started = {call.layer for call in graph.calls if len(call.inputs) > 1} | _beside_other_loops(graph)
     for call in graph.calls:
         with rebuilding(graph.layers[call.layer]):
             if call.layer not in made:
@@ -69,6 +70,13 @@ def layer_names(graph: Graph) -> dict[str, str]:
     for item in graph.inputs:
         names.of(item.name)
     return {layer: names.of(layer) for layer in dict.fromkeys(call.layer for call in graph.calls)}
+
+
+def _beside_other_loops(graph: Graph) -> set[str]:
+    """LSTMs that must not be fused: beside one that is a loop TFLite's converter mixes the two up."""
+    found = {name: lstm(layer.kind, layer.config) for name, layer in graph.layers.items()}
+    loops = {name: config for name, config in found.items() if config is not None}
+    return set() if all(is_fused(config) for config in loops.values()) else set(loops)
 
 
 class _Names:

@@ -9,7 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["DROPPED_IN_USE", "IDENTITY", "MIXES_CHANNELS", "ROWS", "Channels", "Row", "row", "supported"]
+__all__ = [
+    "DROPPED_IN_USE",
+    "IDENTITY",
+    "MIXES_CHANNELS",
+    "ROWS",
+    "Channels",
+    "Row",
+    "is_fused",
+    "lstm",
+    "row",
+    "supported",
+]
 
 Spread = Literal["own", "same", "unit", "tanh"]
 Channels = Literal["make", "read", "pass", "couple", "concat", "reshape", "fixed"]
@@ -193,6 +204,19 @@ FUSED_ACTIVATIONS = frozenset({"relu", "relu6"})
 def supported(kind: str) -> bool:
     """Whether there is a row for the layer class."""
     return kind in ROWS
+
+
+def lstm(kind: str, config: Mapping[str, object]) -> Mapping[str, object] | None:
+    """The config of an LSTM, also of one inside a Bidirectional; None for any other layer."""
+    if kind == "Bidirectional" and isinstance(inner := config.get("layer"), Mapping):
+        kind, config = str(inner.get("class_name")), inner["config"]
+    return config if kind == "LSTM" else None
+
+
+def is_fused(config: Mapping[str, object]) -> bool:
+    """Whether an LSTM becomes TFLite's own operator, as one of Keras' default settings does; any other is a loop."""
+    usual = {"activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True, "unroll": False}
+    return all(config.get(key, value) == value for key, value in usual.items())
 
 
 def row(kind: str, config: Mapping[str, object] | None = None) -> Row:
