@@ -85,6 +85,9 @@ class Watched(Silent):
 
     begun: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        super().__init__()
+
     def bar(self, label: str, total: int) -> Any:
         """As Silent has it."""
         self.begun.append(label)

@@ -138,9 +138,10 @@ def test_bench_measures(bundle):
 
 def test_doctor_knows_what_is_here(monkeypatch, tmp_path):
     monkeypatch.setenv("DLTK_CACHE", str(tmp_path))
-    (tmp_path / "file").write_bytes(b"x" * 1000)
+    (tmp_path / "dltk-cache").mkdir()
+    (tmp_path / "dltk-cache" / "file").write_bytes(b"x" * 1000)
     found = json.loads(run("doctor", "--json").stdout)
-    assert found["cache"] == {"path": str(tmp_path), "bytes": 1000}
+    assert found["cache"] == {"path": str(tmp_path / "dltk-cache"), "bytes": 1000}
     assert found["packages"]["numpy"]
     assert found["machine"]["cpu"] in run("doctor").stdout
 

@@ -61,7 +61,7 @@ def test_a_home_that_is_not_there_is_one_error(monkeypatch, tmp_path):
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (5, "", 1), done.stderr
     assert "this user has no home" in done.stderr
     monkeypatch.setenv("DLTK_CACHE", str(tmp_path))
-    assert cache_folder("x") == tmp_path / "x"
+    assert cache_folder("x") == tmp_path / "dltk-cache" / "x"
 
 
 def test_a_full_temporary_folder_is_named(monkeypatch):

