@@ -201,8 +201,8 @@ FOREIGN: Mapping[str, Callable[[Path], Attack]] = {
         ),
         "model.keras",
     ),
-    "keras-wide-layer": _keras(_wide(10**9), "model.keras"),
-    "keras-endless-layer": _keras(_wide(10**30), "model.keras"),
+    "keras-wide-layer": _keras(_wide(10**9), "must have the shape (batch, 10)"),
+    "keras-endless-layer": _keras(_wide(10**30), "must have the shape (batch, 10)"),
     "keras-deep": _raw(_deep_config, "must be a whole .keras file"),
     "keras-zip-slip": _raw(_add(lambda place: f"../../..{place.canary}", b"x"), "must not lead out of it"),
     "keras-bomb": _raw(_add(lambda place: "assets/zeros", bytes(10**9)), "model.keras"),
@@ -213,7 +213,7 @@ FOREIGN: Mapping[str, Callable[[Path], Attack]] = {
     "h5-virtual": _weights(_virtual, "must not"),
     "h5-loop": _weights(_loop, "must not link"),
     "h5-terabytes": _weights(_terabytes, "model.h5"),
-    "h5-wide-layer": _weights(_config_of(_wide(10**9)), "model.h5"),
+    "h5-wide-layer": _weights(_config_of(_wide(10**9)), "must have the shape (batch, 10)"),
 }
 
 
