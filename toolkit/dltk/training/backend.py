@@ -7,14 +7,15 @@ it costs no measurable time (a ResNet-8 at 32 px trained at 1,170 images/s with 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from dltk.base.errors import EnvironmentFault
 from dltk.base.install import pip_extra
 
-__all__ = ["keras", "layer_by_layer", "require_tensorflow", "tf"]
+__all__ = ["called_by", "keras", "layer_by_layer", "require_tensorflow", "tf"]
 
 
 def require_tensorflow() -> tuple[Any, Any]:
@@ -49,6 +50,23 @@ def layer_by_layer() -> Iterator[None]:
         yield
     finally:
         tf.config.run_functions_eagerly(before)
+
+
+@contextmanager
+def called_by(model: Any, chosen: Callable[[Any], bool], function: Callable[..., Any]) -> Iterator[None]:
+    """While the block runs, layers of `model` that are `chosen` are called by `function` (layer, its own call, *args).
+
+    Args:
+        model: Keras 3 model or tf_keras twin, nested models too.
+    """
+    layers = [layer for layer in model._flatten_layers(recursive=True, include_self=False) if chosen(layer)]
+    for layer in layers:
+        vars(layer)["call"] = partial(function, layer, layer.call)  # past Keras' tracking of attributes
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del vars(layer)["call"]
 
 
 def _require_backend(name: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
+
+from dltk.training.backend import called_by
 
 __all__ = ["odd_batches_crash", "sliced_points"]
 
@@ -23,8 +24,7 @@ def odd_batches_crash(model: Any) -> bool:
     return any(_is_such(getattr(layer, "layer", layer)) for layer in model.layers)
 
 
-@contextmanager
-def sliced_points(model: Any) -> Iterator[None]:
+def sliced_points(model: Any) -> AbstractContextManager[None]:
     """While the block is traced, those convolutions take every n-th pixel first, and then step by one.
 
     The same function to the bit, with another gradient kernel.
@@ -32,14 +32,7 @@ def sliced_points(model: Any) -> Iterator[None]:
     Args:
         model: Keras 3 model or tf_keras twin, nested models too.
     """
-    layers = [layer for layer in model._flatten_layers(recursive=True, include_self=False) if _is_such(layer)]
-    for layer in layers:
-        vars(layer)["call"] = partial(_sliced, layer, layer.call)  # past Keras' tracking of attributes
-    try:
-        yield
-    finally:
-        for layer in layers:
-            del vars(layer)["call"]
+    return called_by(model, _is_such, _sliced)
 
 
 def _sliced(layer: Any, plain: Callable[..., Any], x: Any, *given: Any, **named: Any) -> Any:

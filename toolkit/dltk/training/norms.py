@@ -6,18 +6,16 @@ Keras 3 computes moments, multiplies and adds on their own: of MobileNetV2's tra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
-from dltk.training.backend import tf
+from dltk.training.backend import called_by, tf
 
 __all__ = ["fused_norms"]
 
 
-@contextmanager
-def fused_norms(model: Any) -> Iterator[None]:
+def fused_norms(model: Any) -> AbstractContextManager[None]:
     """While the block is traced, batch norms over pictures (n, height, width, channels) run as one kernel.
 
     The same function to rounding, statistics included. What is deployed is held against the plain one.
@@ -25,14 +23,7 @@ def fused_norms(model: Any) -> Iterator[None]:
     Args:
         model: Keras 3 model or tf_keras twin, nested models too.
     """
-    norms = [layer for layer in model._flatten_layers(recursive=True, include_self=False) if _can(layer)]
-    for layer in norms:
-        vars(layer)["call"] = partial(_fused, layer, layer.call)  # past Keras' tracking of attributes
-    try:
-        yield
-    finally:
-        for layer in norms:
-            del vars(layer)["call"]
+    return called_by(model, _can, _fused)
 
 
 def _can(layer: Any) -> bool:

@@ -120,16 +120,8 @@ def export(
     model, graph = _read(opened)
     _require_fits(plan, graph, opened)
     samples = evaluation(opened, model, signature, progress=progress)
-    found: list[Measured] = []
-    with progress.bar("exporting", len(wanted)) as bar:
-        for item in wanted:
-            found.append(
-                measure(
-                    _form(graph, item, plan, stateless), signature, item, plan, samples, gate=gate, seed=settings.seed
-                )
-            )
-            bar.advance(1, item.file)
-            progress.say(line(found[-1].row()))
+    forms = {item: _form(graph, item, plan, stateless) for item in wanted}
+    found = _measured(forms, signature, plan, samples, gate, settings.seed, progress)
     whole = Path(os.path.abspath(target))  # `.` has a name, too
     name = whole.stem if archive else whole.name
     proof, sources = _golden(model, samples, signature, golden, synthetic), dict[str, bytes]()
@@ -144,6 +136,25 @@ def export(
     rehearse(sealing, target)
     bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target, archive=archive, key=key)
     return exported
+
+
+def _measured(
+    forms: Mapping[Target, Graph],
+    signature: Signature,
+    plan: QuantizationPlan | None,
+    samples: Evaluation,
+    gate: Gate,
+    seed: int,
+    progress: Progress,
+) -> list[Measured]:
+    """Each file made of its graph, and judged; a line a file."""
+    found: list[Measured] = []
+    with progress.bar("exporting", len(forms)) as bar:
+        for item, graph in forms.items():
+            found.append(measure(graph, signature, item, plan, samples, gate=gate, seed=seed))
+            bar.advance(1, item.file)
+            progress.say(line(found[-1].row()))
+    return found
 
 
 def _form(graph: Graph, target: Target, plan: QuantizationPlan | None, stateless: bool) -> Graph:
