@@ -1,4 +1,4 @@
-"""Write the pages of docs/reference that follow from the code; with --check, say whether they are up to date.
+"""Write the generated pages of docs/reference; with --check, report whether they are up to date.
 
 python docs/generate.py [--check]
 """
@@ -21,46 +21,48 @@ from dltk.models.table import BACKBONES
 from dltk.twin.table import ACTIVATION_INT8, DROPPED_IN_USE, ROWS, Row
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
-SPREADS = {
+OUTPUT_RANGES = {
     "own": "measured",
-    "same": "as its inputs",
+    "same": "same as input",
     "unit": "fixed, 0 to 1",
     "tanh": "fixed, -1 to 1",
 }
 
 _MODELS_TEXT = """
-Small models that hold what models of one's own may hold, and what came of each step. *done*: every layer that the step
-is for; *but*: these layers were left alone, or float in the int8 file; *nothing to do*: the model stays as it is;
-*refused*: before any work, with a message. The int8 files, from calibration and from training (`qat`), ran in both
-runtimes without TensorFlow and gave what their simulation gives; *own ranges*: each runtime calibrated for itself, and
-the files were held against float. A test keeps the tables true.
+Results of each step on small models that cover the supported layers. *done*: the step was applied to every layer that
+it supports; *but*: these layers were not changed, or stay float in the int8 file; *nothing to do*: the model is not
+changed; *refused*: before any work, with a message. The int8 files, from calibration and from quantization-aware
+training (`qat`), ran in both runtimes without TensorFlow, and their outputs match the simulation; *own ranges*: each
+runtime calibrated the file itself, and its outputs were compared with float. A test checks these tables.
 """
 _BACKBONES_TEXT = """
-The backbones that `dltk backbones` lists, each with a classifier on top: random weights, the smallest width and picture
-size that it allows. The columns are those above. In such deep models with random weights one step of rounding grows on
-its way: their int8 files are held to the simulation by the mean of all outputs. With such weights little of a picture
-reaches the answer of some (in MobileNet less than an int8 step). The table says what a step can do with each, and that
-the files load and run, not what accuracy is left.
+The backbones of `dltk backbones`, each with a classifier on top, random weights, and the smallest width and image
+size that it supports. The columns are the same as above. In such deep models with random weights, a rounding error of
+one step is amplified, so their int8 files are compared with the simulation by the mean over all outputs. For some of
+them the output depends very little on the image (for MobileNet less than one int8 step). The table shows which steps
+can be applied, and that the files load and run. It does not show accuracy.
 """
 
 
 def coverage() -> str:
-    """The layers that dltk can rebuild, and what becomes of each in an int8 file."""
+    """The layers that dltk supports, and how each is stored in an int8 file."""
     lines = [
         "# Layers",
         "",
         "<!-- Written by docs/generate.py from dltk.twin.table and coverage.json: do not edit. -->",
         "",
-        "A model is compressed and exported when every layer in it stands here. Any other is refused by name, before",
-        "work begins. `op.` marks arithmetic on tensors, such as `x + y` or `keras.ops.relu`.",
+        *_wrapped(
+            "A model can be compressed and exported if all its layers are listed here. Any other layer is refused by "
+            "name, before work begins. `op.` marks arithmetic on tensors, such as `x + y` or `keras.ops.relu`."
+        ),
         "",
-        "| layer | int8 | range of its output | weights quantized, pruned, clustered | remark |",
+        "| layer | int8 | range of the output | weights quantized, pruned, clustered | remark |",
         "|---|---|---|---|---|",
         *(_coverage_line(kind, row) for kind, row in sorted(ROWS.items(), key=lambda item: _order(item[0]))),
         "",
         *_wrapped(f"`Activation` is int8 for {_listed(ACTIVATION_INT8)}; any other function stays float."),
         "",
-        *_wrapped(f"Left out, because they change samples in training only: {_listed(DROPPED_IN_USE)}."),
+        *_wrapped(f"Dropped at export, because they change samples in training only: {_listed(DROPPED_IN_USE)}."),
         "",
         *_models(json.loads((REFERENCE / "coverage.json").read_text())),
     ]
@@ -96,13 +98,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _coverage_line(kind: str, row: Row) -> str:
-    int8 = "yes" if row.int8 else "each tool's own" if row.native else "float"
-    spread = SPREADS[row.spread] if row.int8 else ""
-    return f"| `{kind}` | {int8} | {spread} | {_weights(kind, row)} | {row.why_float} |"
+    int8 = "yes" if row.int8 else "by each runtime" if row.native else "float"
+    output_range = OUTPUT_RANGES[row.spread] if row.int8 else ""
+    return f"| `{kind}` | {int8} | {output_range} | {_weights(kind, row)} | {row.why_float} |"
 
 
 def _weights(kind: str, row: Row) -> str:
-    """What the steps do to the kernel."""
+    """Which steps change the kernel."""
     if row.kernel is None:
         return ""
     if row.native or row.depthwise:
@@ -113,7 +115,7 @@ def _weights(kind: str, row: Row) -> str:
 
 
 def _models(found: Mapping[str, Any]) -> list[str]:
-    """Models against every step, as tests/compress/test_coverage.py has seen them come out."""
+    """Results of every step on every model, as recorded by tests/compress/test_coverage.py."""
     small = [row for name, row in found.items() if name not in BACKBONES]
     large = [row for name, row in found.items() if name in BACKBONES]
     lines = ["# Models", "", *_wrapped(" ".join(_MODELS_TEXT.split())), "", *_table("model", small), ""]
@@ -140,15 +142,15 @@ def _cell(found: Mapping[str, Any]) -> str:
 
 
 def _reasons(found: Mapping[str, Any]) -> list[str]:
-    """One line a step and reason, with the layers or models that it concerns."""
-    told: dict[tuple[str, str], set[str]] = {}
+    """One line per step and reason, with the layers or models that it concerns."""
+    reasons: dict[tuple[str, str], set[str]] = {}
     for row in found.values():
         for step, outcome in row["steps"].items():
             if outcome["outcome"] == "refused":
-                told.setdefault((step, f"refused: {outcome['because']}"), set()).add(row["title"])
+                reasons.setdefault((step, f"refused: {outcome['because']}"), set()).add(row["title"])
             for reason, kinds in outcome.get("left", {}).items():
-                told.setdefault((step, reason), set()).update(f"`{kind}`" for kind in kinds)
-    lines = [f"- {step}, {reason}: {'; '.join(sorted(items))}" for (step, reason), items in sorted(told.items())]
+                reasons.setdefault((step, reason), set()).update(f"`{kind}`" for kind in kinds)
+    lines = [f"- {step}, {reason}: {'; '.join(sorted(items))}" for (step, reason), items in sorted(reasons.items())]
     return [line for text in lines for line in textwrap.wrap(text, 120, subsequent_indent="  ", break_on_hyphens=False)]
 
 

@@ -181,7 +181,7 @@ def targets() -> dict[str, Target]:
         "json": Target(st.text().map(str.encode) | st.binary(), lambda data: parse_json(data, "input")),
         "settings": Target(_setting(), lambda pair: resolve(_recipes()[pair[0]], [pair[1]])),
         "settings of runs": Target(runs, _of_a_run),
-        "pictures": Target(_pictures() | st.binary(max_size=200), lambda data: decode_image(data, max_pixels=100_000)),
+        "images": Target(_pictures() | st.binary(max_size=200), lambda data: decode_image(data, max_pixels=100_000)),
         "archives": Target(changed(archive) | st.binary(max_size=200), _archive),
         "golden samples": Target(changed(npz_bytes(rows)), lambda data: parse_npz(data, "golden.npz")),
         "arrays": Target(changed(npz_bytes(rows)), on_disk(read_arrays, "a.npz")),

@@ -17,7 +17,7 @@ import small
 from fuzz_values import tried
 
 SECONDS = 300.0
-GUIDED = ("signatures", "archives", "pictures", "tables", "values of plans", "histories", "words of a machine")
+GUIDED = ("signatures", "archives", "images", "tables", "values of plans", "histories", "words of a machine")
 
 
 @pytest.mark.parametrize("name", fuzzing.TARGETS)

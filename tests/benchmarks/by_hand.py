@@ -33,7 +33,7 @@ def by_hand(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
     theirs, their_seconds = _tfmot(subject, samples)
     mine, other = subject.scores(ours, "tflite"), subject.scores(theirs, "tflite")
     mean, low, high = (100 * value for value in paired_bootstrap(mine, other, seed=0))
-    how = f"{samples:,} images, {_EPOCHS} epochs a step, {_SPARSITY:.0%} zeros, {_CLUSTERS} clusters"
+    how = f"{samples:,} images, {_EPOCHS} epochs per step, {_SPARSITY:.0%} zeros, {_CLUSTERS} clusters"
     share, size = our_seconds / their_seconds, len(ours) / len(theirs)
     seconds, interval = (
         f"{our_seconds:.0f} and {their_seconds:.0f} s",
@@ -43,15 +43,15 @@ def by_hand(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
     points = f"points of accuracy above tfmot by hand ({other.mean():.4f})"
     rows = [
         (
-            f"seconds over those of tfmot by hand; {how}",
+            f"time relative to tfmot by hand; {how}",
             f"{share:.2f}",
             seconds,
             "at most 0.8",
             at_most(share, _SLOWEST),
         ),
         (points, f"{mean:+.2f}", interval, "above -0.3", low > _LOWEST),
-        ("bytes over those of tfmot by hand", f"{size:.3f}", sizes, "at most 1.02", at_most(size, 1.02)),
-        ("download over that of tfmot by hand", f"{_packed(ours) / _packed(theirs):.3f}", packed, "", None),
+        ("bytes relative to tfmot by hand", f"{size:.3f}", sizes, "at most 1.02", at_most(size, 1.02)),
+        ("download relative to tfmot by hand", f"{_packed(ours) / _packed(theirs):.3f}", packed, "", None),
     ]
     command = f"python tests/benchmarks/bench.py --only by-hand-{name}"
     return [Figure(f"by-hand-{name}", what, command, *rest, machine()) for what, *rest in rows]

@@ -141,14 +141,14 @@ def _exported(source: Path, precision: str, bundle: Path) -> tuple[Path, dict[st
 
 def _drop(name: str, command: str, row: Row, artifact: dict[str, Any]) -> Figure:
     lost, words = points_lost(artifact["metric"])
-    what = "points of accuracy lost, {value:.4f} where float32 has {reference:.4f}".format(**artifact["metric"])
+    what = "points of accuracy lost: {value:.4f}, float32 {reference:.4f}".format(**artifact["metric"])
     return _figure(name, command, what, f"{lost:+.2f}", words, f"at most {row.drop:g}", at_most(lost, row.drop))
 
 
 def _download(name: str, command: str, row: Row, packed: int, whole: int) -> Figure:
     target = "" if row.download is None else f"at least 1/{1 / row.download:.0f}"
     met = None if row.download is None else at_most(packed / whole, row.download)
-    what = "download (gzip -9) of the float32 file's bytes"
+    what = "download (gzip -9) relative to the bytes of the float32 file"
     return _figure(name, command, what, f"1/{whole / packed:.1f}", f"{packed:,} of {whole:,} bytes", target, met)
 
 
@@ -161,7 +161,7 @@ def _latency(name: str, command: str, row: Row, before: Path, after: Path) -> Fi
     middle, words = spread(ratios, "{:.3f}")
     target = "" if row.latency is None else f"at most {row.latency:g}"
     met = None if row.latency is None else at_most(middle, row.latency)
-    what = "LiteRT p50 over that of the source's float32 file"
+    what = "LiteRT p50 relative to the float32 file of the source"
     return _figure(name, command, what, f"{middle:.3f}", words, target, met)
 
 

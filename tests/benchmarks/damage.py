@@ -59,8 +59,8 @@ def _validate(seeds: int) -> list[Figure]:
         counts += _counts("validate", seeds, file)
     whole = seeds * len(_ARTIFACTS)
     fell = counts["crash"] + counts["hang"] + counts["unexpected"]
-    what = f"of {whole:,} damaged artifacts under a valid manifest, ends of dltk validate"
-    missed, words = 100 * counts["missed"] / whole, "percent of them that no golden sample shows, but other samples do"
+    what = f"of {whole:,} damaged artifacts with a valid manifest: crashes, hangs, unexpected errors of dltk validate"
+    missed, words = 100 * counts["missed"] / whole, "percent of them that change other samples, but no golden sample"
     return [
         _figure(what, str(fell), _told(counts), "0", at_most(fell, 0)),
         _figure(words, f"{missed:.1f}", f"{counts['missed']} files", f"at most {_MISSED:g}", at_most(missed, _MISSED)),
@@ -69,7 +69,7 @@ def _validate(seeds: int) -> list[Figure]:
 
 def _raw(seeds: int, words: str, file: str, how: str) -> Figure:
     counts = _counts("raw", seeds, file, how)
-    value = f"{counts['differs']:,} answer otherwise, {counts['crash']:,} crash"
+    value = f"{counts['differs']:,} change the outputs, {counts['crash']:,} crash"
     return _figure(f"of {seeds:,} damaged files, {words}", value, _told(counts), "", None)
 
 

@@ -64,9 +64,8 @@ def _held(case: Case, told: Mapping[str, Any]) -> Row:
     refusal = _refusal(case)
     if refusal is not None:
         fault = told.get("fault", "it ran")
-        return Row(
-            "browser", case.name, f"refused, as docs/how-to/runtimes.md says: {refusal}", fault, refusal in fault
-        )
+        promise = f"refused, as documented in docs/how-to/runtimes.md: {refusal}"
+        return Row("browser", case.name, promise, fault, refusal in fault)
     # One step: LiteRT.js is another version of the kernels, which may round a half the other way.
     return hold("browser", case, told, steps=1)
 
@@ -101,15 +100,13 @@ def _demo(path: Path, told: Mapping[str, Any]) -> list[Row]:
     start = f"{path.name}, demo page"
     quiet = not told["noise"] and told["status"].startswith("Ready")
     measured = told["status"] if quiet else f"{told['status']} {'; '.join(map(str, told['noise']))[:300]}"
-    found = [Row("browser", start, "golden samples match; no request, no error", measured, quiet)]
+    found = [Row("browser", start, "golden samples match; no network request, no error", measured, quiet)]
     return found + [_picture(path, Path(name), answer) for name, answer in told["answers"].items()]
 
 
 def _picture(path: Path, picture: Path, told: Mapping[str, Any]) -> Row:
     most = 0 if picture.suffix == ".png" else _JPEG
-    promise = (
-        f"the model's picture {f'within {most} of 255' if most else 'equal to the bit'}, the answers of dltk predict"
-    )
+    promise = f"input image {f'within {most} of 255' if most else 'bit-identical'}, predictions of dltk predict"
     what = f"{path.name}, demo page, {picture.name}"
     if "fault" in told:
         return Row("browser", what, promise, told["fault"], False)
@@ -124,5 +121,5 @@ def _picture(path: Path, picture: Path, told: Mapping[str, Any]) -> Row:
     answer = model.predict(picture)
     labels = [label for label, _ in answer] if isinstance(answer, list) else list(answer.shares())
     same = told["shown"] == labels
-    words = f"pixels {pixels} apart, outputs {apart:.2g}, labels shown {'equal' if same else 'differ'}"
+    words = f"pixels differ by {pixels}, outputs by {apart:.2g}, labels {'equal' if same else 'differ'}"
     return Row("browser", what, promise, words, pixels <= most and same and (pixels > 0 or apart <= _FLOAT))

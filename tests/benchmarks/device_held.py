@@ -111,22 +111,22 @@ def hold(precision: str, there: Answer, ours: Answer, *, most_steps: int, steps:
     whole = precision.startswith("int")
     promise = f"within {_FLOAT:g} x max(1, largest)"
     if whole:
-        promise = f"within {most_steps} steps" if most_steps else "equal to the bit"
+        promise = f"within {most_steps} steps" if most_steps else "bit-identical"
     elif precision == "dynamic":
         promise = f"cosine at least {_DYNAMIC:g}"
     if there.outputs is None or ours.outputs is None:
         return Held(promise, f"not run: {there.reason or ours.reason}", False)
     pairs = [(there.outputs[name], wanted, name) for name, wanted in ours.outputs.items()]
     if all(np.array_equal(found, wanted) for found, wanted, _ in pairs):
-        return Held(promise, "equal to the bit", True)
+        return Held(promise, "bit-identical", True)
     if whole:
         apart = max(float(np.abs(a - b).max()) / _step(b, ours.steps.get(n, steps.get(n))) for a, b, n in pairs)
-        return Held(promise, f"{apart:.2f} steps apart", apart <= most_steps + 0.01)  # rounding of the quotient
+        return Held(promise, f"differs by {apart:.2f} steps", apart <= most_steps + 0.01)  # rounding of the quotient
     if precision == "dynamic":
         cosine = min(float(mean_cosine(b, a)) for a, b, _ in pairs)
         return Held(promise, f"{cosine:.6f}", cosine >= _DYNAMIC)
     apart = max(float(np.abs(a - b).max() / max(1.0, np.abs(b).max())) for a, b, _ in pairs)
-    return Held(promise, f"{apart:.2g} apart", apart <= _FLOAT)
+    return Held(promise, f"differs by {apart:.2g}", apart <= _FLOAT)
 
 
 def _step(outputs: NDArray[np.float32], known: float | None) -> float:

@@ -1,4 +1,4 @@
-"""What every target of `make devices` gives and gets: rows of what was held to what, and bundles to hold to it."""
+"""What every target of `make devices` gives and gets: rows of expected and measured results."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass, replace
 
 __all__ = ["Missing", "Row", "as_table", "folded", "renewed"]
 
-_TABLE = "| target | file | held to | measured | |\n|---|---|---|---|---|\n"
+_TABLE = "| target | file | expected | measured | |\n|---|---|---|---|---|\n"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was held to one promise on one target.
+    """One expectation that was tested on one target.
 
     Attributes:
         target: name of the target, as `--only` takes it.
         what: the bundle and its file, in words.
-        held_to: the promise, with its tolerance.
-        measured: what came out; of a row that was not run, the reason.
+        expected: the expected result, with its tolerance.
+        measured: the result; of a row that was not run, the reason.
         met: None where it was not run.
     """
 
     target: str
     what: str
-    held_to: str
+    expected: str
     measured: str
     met: bool | None
 
@@ -38,16 +38,16 @@ def as_table(rows: Sequence[Row]) -> str:
     words = {True: "met", False: "**MISSED**", None: "skipped"}
     lines = []
     for row in rows:
-        cells = (row.target, row.what, row.held_to, row.measured, words[row.met])
+        cells = (row.target, row.what, row.expected, row.measured, words[row.met])
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return _TABLE + "".join(f"{line}\n" for line in lines)
 
 
 def folded(found: Iterable[tuple[str, Row]]) -> list[Row]:
-    """One row for what was held to one promise in several variants (name, row): what came out, and in which."""
+    """One row per expectation that was tested in several variants (name, row): each result, and its variants."""
     together: dict[tuple[str, str, str], list[tuple[str, Row]]] = {}
     for variant, row in found:
-        together.setdefault((row.target, row.what, row.held_to), []).append((variant, row))
+        together.setdefault((row.target, row.what, row.expected), []).append((variant, row))
     rows = []
     for each in together.values():
         words: dict[str, list[str]] = {}

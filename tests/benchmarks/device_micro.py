@@ -63,7 +63,7 @@ def _row(bundle: Path, artifact: Artifact, path: Path) -> Row:
     except InputError as fault:
         return Row("microcontroller", what, "runs", str(fault), False)
     promise = "within 4 steps" if told["measure"] == "steps" else "within 1e-05 x max(1, largest)"
-    apart = f"{told['error']} steps apart" if told["measure"] == "steps" else f"{told['error']:.2g} apart"
+    apart = f"differs by {told['error']} steps" if told["measure"] == "steps" else f"differs by {told['error']:.2g}"
     built, right = compiled(sources, sha256(data))
     measured = f"{apart}, {told['arena_bytes']:,} bytes of arena; sources {built}"
     return Row("microcontroller", what, promise, measured, bool(told["passed"]) and right)
@@ -74,7 +74,7 @@ def _refused(what: str, precision: str) -> Row:
         targets(("c",), (precision,), None, "run")
     except DltkError as refused:
         return Row("microcontroller", what, "refused at export, with the reason", refused.rule, True)
-    return Row("microcontroller", what, "refused at export, with the reason", "let through", False)
+    return Row("microcontroller", what, "refused at export, with the reason", "accepted", False)
 
 
 def compiled(sources: dict[str, bytes], digest: str) -> tuple[str, bool]:

@@ -15,7 +15,7 @@ from dltk.edge.recorded import GOLDEN_ERROR
 
 __all__ = ["parity_row", "refused_row", "rows_of", "tensors_row"]
 
-_MEASURES = {MAX_ABS: "within, x max(1, largest):", COSINE: "cosine at least"}
+_MEASURES = {MAX_ABS: "within {:g} x max(1, largest)", COSINE: "cosine at least {:g}"}
 _OLDEST_FIRST = ("tflite-runtime 2.14.0", "ai-edge-litert 1.0.0")  # what manifests may ask for; any other is newer
 
 
@@ -40,7 +40,7 @@ def parity_row(target: str, bundle: Path, artifact: Artifact, found: Mapping[str
     parity = found["parity"]
     if parity["measure"] == GOLDEN_ERROR:
         return _golden_row(target, bundle, artifact, found)
-    promise = f"{_MEASURES[parity['measure']]} {parity['tolerance']:g}"
+    promise = _MEASURES[parity["measure"]].format(parity["tolerance"])
     error = f"{1 - parity['error']:.6f}" if parity["measure"] == COSINE else f"{parity['error']:.2g}"
     measured = "; ".join(found["reasons"]) or error
     return Row(target, f"{bundle.name}/{artifact.file}", promise, measured, found["status"] == "passed")
@@ -49,7 +49,7 @@ def parity_row(target: str, bundle: Path, artifact: Artifact, found: Mapping[str
 def _golden_row(target: str, bundle: Path, artifact: Artifact, found: Mapping[str, Any]) -> Row:
     """How much farther from the reference the worst golden sample lies than it did at export."""
     parity = found["parity"]
-    promise = f"every golden sample at most {parity['tolerance']:g} units farther off than at export"
+    promise = f"error of every golden sample at most {parity['tolerance']:g} units above that at export"
     measured = "; ".join(found["reasons"]) or f"{parity['error'] - parity['recorded']:+.2g} units"
     return Row(target, f"{bundle.name}/{artifact.file}", promise, measured, found["status"] == "passed")
 
@@ -58,14 +58,14 @@ def refused_row(target: str, bundle: Path, artifact: Artifact, found: Mapping[st
     """A file that `runtime` refuses is right to be refused if its manifest asks for a newer one."""
     claimed, promise = artifact.minimum_runtime, "loads, or its `minimum_runtime` is newer"
     if _age(claimed) > _age(runtime):
-        return Row(target, f"{bundle.name}/{artifact.file}", promise, f"refused, asks for {claimed}", True)
-    measured = f"refused, asks for {claimed}: {'; '.join(found['reasons'])}"
+        return Row(target, f"{bundle.name}/{artifact.file}", promise, f"refused; requires {claimed}", True)
+    measured = f"refused; requires {claimed}: {'; '.join(found['reasons'])}"
     return Row(target, f"{bundle.name}/{artifact.file}", promise, measured, False)
 
 
 def tensors_row(target: str, bundle: Path, report: Mapping[str, Any]) -> Row:
     """Whether raw samples become the input tensors that they became on the workstation."""
-    equal, words = bool(report["tensors_equal"]), "equal to the bit"
+    equal, words = bool(report["tensors_equal"]), "bit-identical"
     return Row(target, f"{bundle.name}: input tensors", words, words if equal else "different", equal)
 
 

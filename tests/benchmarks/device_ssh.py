@@ -43,7 +43,7 @@ def _artifacts(bundle: Path) -> Iterator[Row]:
         validation: Any = fault.measured
         measured: dict[str, Any] = {}
     except DltkError as fault:
-        yield Row(_NAME, bundle.name, "validated and measured there", str(fault), False)
+        yield Row(_NAME, bundle.name, "validated and benchmarked there", str(fault), False)
         return
     else:
         validation, measured = report["validation"], {row["file"]: row["status"] for row in report["artifacts"]}
@@ -51,12 +51,12 @@ def _artifacts(bundle: Path) -> Iterator[Row]:
         parity, status = row["parity"], measured.get(row["file"], "not measured")
         words = "; ".join(row["reasons"]) or f"{parity['measure']} error {parity['error']:.3g}, {status}"
         met = None if row["status"] == "skipped" else row["status"] == "passed" and status == "measured"
-        yield Row(_NAME, f"{bundle.name} {row['file']}", "parity as in validate, and measured", words, met)
+        yield Row(_NAME, f"{bundle.name} {row['file']}", "passes validate, and is benchmarked", words, met)
 
 
 def _left(bundle: Path, there: Path) -> Row:
     left = sorted(path.name for path in there.glob("dltk-*"))
-    return Row(_NAME, bundle.name, "nothing left there", ", ".join(left) or "nothing", not left)
+    return Row(_NAME, bundle.name, "no files left there", ", ".join(left) or "none", not left)
 
 
 def _refused(bundle: Path) -> Row:
@@ -64,8 +64,8 @@ def _refused(bundle: Path) -> Row:
     try:
         bench_on("stranger", bundle)
     except EnvironmentFault as fault:
-        return Row(_NAME, "a key that is not known there", "exit code 5, in one line", str(fault), True)
-    return Row(_NAME, "a key that is not known there", "exit code 5, in one line", "let in", False)
+        return Row(_NAME, "an unknown ssh key", "exit code 5, in one line", str(fault), True)
+    return Row(_NAME, "an unknown ssh key", "exit code 5, in one line", "accepted", False)
 
 
 @contextmanager

@@ -15,10 +15,10 @@ __all__ = ["Figure", "at_least", "at_most", "merge", "points_lost", "render", "s
 
 _HEAD = """# Measurements
 
-Every figure stands with its command, its machine and its spread; `make bench` measures them again and writes this page
-out of [measurements.json](measurements.json). A latency or a duration holds for the machine that is named and nowhere
-else; sizes, accuracies and drops should come out the same on any. `make bench` runs for hours on 2 cores; one part
-alone is `python tests/benchmarks/bench.py --only NAME`.
+Each figure is listed with its command, its machine and its spread. `make bench` repeats all measurements and
+generates this page from [measurements.json](measurements.json). Latencies and durations were measured on the machine
+that is named; measure on yours. Sizes, accuracies and drops should be the same on any machine. `make bench` takes
+hours on 2 cores; `python tests/benchmarks/bench.py --only NAME` runs one benchmark.
 """
 _EMPTY = "\nNothing has been measured yet: run `make bench`.\n"
 
@@ -60,7 +60,7 @@ def at_least(value: float, limit: float) -> bool:
 def spread(values: Sequence[float], form: str = "{:.2f}") -> tuple[float, str]:
     """The median, and lowest to highest in words."""
     low, high = form.format(min(values)), form.format(max(values))
-    return median(values), f"{low} to {high}, {len(values)} times" if len(values) > 1 else "once"
+    return median(values), f"{low} to {high}, {len(values)} runs" if len(values) > 1 else "one run"
 
 
 def points_lost(metric: Mapping[str, Any], noun: str = "images") -> tuple[float, str]:
@@ -102,5 +102,5 @@ def _section(group: str, figures: Sequence[Figure]) -> str:
 
 
 def _machine(facts: Mapping[str, Any]) -> str:
-    instructions = " ".join(facts["instructions"]) or "no telling instruction set"
+    instructions = " ".join(facts["instructions"]) or "no known instruction set"
     return f"{facts['cpu']} ({facts['architecture']}, {instructions}), {facts['threads']} threads"

@@ -111,7 +111,7 @@ def others(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
         what = f"{kind}: points of accuracy above {title} ({theirs.mean():.4f})"
         found.append(_figure(name, what, command, f"{mean:+.2f}", words, "above -0.3", low > _LOWEST))
         share = len(subject.int8[kind]) / len(data)
-        what, words = f"{kind}: bytes over those of {title}", f"{len(subject.int8[kind]):,} and {len(data):,} bytes"
+        what, words = f"{kind}: bytes relative to {title}", f"{len(subject.int8[kind]):,} and {len(data):,} bytes"
         found.append(_figure(name, what, command, f"{share:.3f}", words, "at most 1.02", at_most(share, _BYTES)))
     both = [subject.outputs(subject.int8[kind], kind) for kind in ("tflite", "onnx")]
     agreed = top1_agreement(*both)

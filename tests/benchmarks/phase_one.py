@@ -62,9 +62,9 @@ def _figures(
     return [
         row(f"validation accuracy of 5 plain epochs ({about})", reached, "{:.4f}"),
         row("seconds of 5 plain epochs", plain, "{:.1f}"),
-        row("seconds of dltk to that accuracy, features made", ours, "{:.1f}"),
-        row("dltk over plain, to that accuracy", to_reach, "{:.3f}", "at most 0.2", 0.2),
-        row("a further epoch, dltk over plain", further, "{:.4f}", "at most 0.02", 0.02),
+        row("seconds of dltk to that accuracy, including features", ours, "{:.1f}"),
+        row("time to that accuracy, dltk relative to plain", to_reach, "{:.3f}", "at most 0.2", 0.2),
+        row("time of a further epoch, dltk relative to plain", further, "{:.4f}", "at most 0.02", 0.02),
     ]
 
 

@@ -45,13 +45,13 @@ def spoken_digits(*, runs: Path, limit: int) -> list[Figure]:
     means = [mean(scores) for scores in zip(*found.values(), strict=True)]
     middle, words = spread(means, "{:.3f}")
     worst = min(found, key=lambda speaker: mean(found[speaker]))
-    words += f", means of {len(speakers)} folds, a seed each; worst {worst}: {mean(found[worst]):.3f}"
+    words += f", means of {len(speakers)} folds, one seed each; worst {worst}: {mean(found[worst]):.3f}"
     share, heard_words = spread(heard, "{:.3f}")
     return [
-        _figure(command, "accuracy on a speaker left out, mean", f"{middle:.3f}", words,
+        _figure(command, "mean accuracy on a held-out speaker", f"{middle:.3f}", words,
                 f"at least {_UNHEARD:g}", at_least(min(means), _UNHEARD)),
-        _figure(heard_command, "accuracy on heard speakers, other recordings", f"{share:.3f}",
-                f"{heard_words}, a seed each", f"at least {_HEARD:g}", at_least(min(heard), _HEARD)),
+        _figure(heard_command, "accuracy on known speakers, held-out recordings", f"{share:.3f}",
+                f"{heard_words}, one seed each", f"at least {_HEARD:g}", at_least(min(heard), _HEARD)),
         _int8(runs / f"{_NAME}-heard-{_SEEDS[0]}", runs),
     ]  # fmt: skip
 

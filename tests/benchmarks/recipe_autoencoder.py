@@ -40,8 +40,8 @@ def fashion_anomalies(*, runs: Path, limit: int = 0) -> list[Figure]:
     classes = {name: mean(values) for name, values in found.items()}
     worst = min(classes, key=classes.__getitem__)
     middle, words = spread(means, "{:.4f}")
-    words += f", a seed each; classes {classes[worst]:.3f} ({worst}) to {max(classes.values()):.3f}"
-    what = "mean AUC of ten, a class of Fashion-MNIST against the others"
+    words += f", one seed each; classes from {classes[worst]:.3f} ({worst}) to {max(classes.values()):.3f}"
+    what = "mean AUC of ten classes of Fashion-MNIST, each against the others"
     return [_figure("anomalies-fashion", command, what, f"{middle:.4f}", words, _AUC, min(means))]
 
 
@@ -54,9 +54,10 @@ def fashion_noise(*, runs: Path, limit: int = 0) -> list[Figure]:
         command = _trained(run, "fashion-mnist", limit, *own, f"seed={seed}")
         gains.append(_metrics(run)["psnr_gain"])
     found = _metrics(run)
-    what = f"dB of PSNR gained, noise of deviation {_NOISE:g} of the range of pixels"
+    what = f"dB of PSNR gained, noise with a standard deviation of {_NOISE:g} of the pixel range"
     middle, words = spread(gains)
-    words += ", a seed each; the last {psnr_noisy:.2f} to {psnr_restored:.2f} dB, {samples:,} images".format(**found)
+    last = "last seed from {psnr_noisy:.2f} to {psnr_restored:.2f} dB, {samples:,} images".format(**found)
+    words += f", one seed each; {last}"
     return [_figure("denoise-fashion", command, what, f"{middle:.2f}", words, _GAIN, min(gains))]
 
 
@@ -71,9 +72,8 @@ def tumours(*, runs: Path, limit: int = 0) -> list[Figure]:
         areas.append(_metrics(run)["auc"])
     middle, words = spread(areas, "{:.4f}")
     found = _metrics(run)
-    words += ", a seed each; the last {detected:.3f} of {anomalies} detected, {false_alarms:.3f} false alarms".format(
-        **found
-    )
+    last = "last seed {detected:.3f} of {anomalies} detected, {false_alarms:.3f} false alarms".format(**found)
+    words += f", one seed each; {last}"
     what = "AUC, malignant tumours against benign ones (scikit-learn's breast cancer set)"
     return [_figure("anomalies-tumours", command, what, f"{middle:.4f}", words, None, min(areas))]
 

@@ -45,7 +45,8 @@ def lunar_lander(*, runs: Path, limit: int = 0) -> list[Figure]:
     folder = runs / "lunar-0"
     command = _trained("LunarLander-v3", folder, limit, *_LANDER)
     found, row = Run.open(folder).read_json("metrics"), "recipe-lander"
-    what, words = "mean return of 100 greedy episodes on LunarLander-v3", f"deviation {found['return_spread']:.1f}"
+    what = "mean return of 100 greedy episodes on LunarLander-v3"
+    words = f"standard deviation {found['return_spread']:.1f}"
     trained = Figure(row, what, shown(command), f"{found['return_mean']:.1f}", words, "", None, machine())
     return [trained, _played(row, "LunarLander-v3", folder, None)]
 
@@ -66,6 +67,6 @@ def _played(row: str, environment: str, source: Path, target: float | None) -> F
     command = [console_script(), "predict", bundle, "--env", environment, "--episodes", "100", "--json"]
     played, _ = run_json(command)
     mean, deviation = float(played["return_mean"]), float(played["return_spread"])
-    what = "the same of the first seed's float32 TFLite file, without TensorFlow, from other starts"
+    what = "the same for the float32 TFLite file of the first seed, without TensorFlow, from other starts"
     said, met = ("", None) if target is None else (f"at least {target:g}", at_least(mean, target))
-    return Figure(row, what, shown(command), f"{mean:.1f}", f"deviation {deviation:.1f}", said, met, machine())
+    return Figure(row, what, shown(command), f"{mean:.1f}", f"standard deviation {deviation:.1f}", said, met, machine())

@@ -55,12 +55,12 @@ def _measured(name: str, cell: str, runs: Path) -> list[Figure]:
     ratios = [each["mean_absolute_error"] / each["seasonal_naive_mean_absolute_error"] for each in metrics]
     held = [each["interval_coverage"] for each in metrics]
     season = metrics[0]["season"]
-    what = f"{name}, {cell}: mean absolute error over that of a naive forecast with season {season}"
+    what = f"{name}, {cell}: mean absolute error relative to a naive forecast with season {season}"
     low, high = _COVERAGE
     within = low <= min(held) and max(held) <= high
     return [
         _figure(what, command, ratios, "below 1", max(ratios) < 1),
-        _figure(f"{name}, {cell}: share of test values in intervals of 0.8", command, held, f"{low:g} to {high:g}",
+        _figure(f"{name}, {cell}: share of test values in the 80% intervals", command, held, f"{low:g} to {high:g}",
                 within),
     ]  # fmt: skip
 
@@ -77,4 +77,4 @@ def _trained(name: str, cell: str, seed: int, runs: Path) -> tuple[Path, str]:
 
 def _figure(what: str, command: str, values: list[float], target: str, met: bool) -> Figure:
     middle, words = spread(values, "{:.3f}")
-    return Figure("recipe-forecast", what, command, f"{middle:.3f}", f"{words}, a seed each", target, met, machine())
+    return Figure("recipe-forecast", what, command, f"{middle:.3f}", f"{words}, one seed each", target, met, machine())

@@ -39,15 +39,15 @@ def made_fashion(*, runs: Path, limit: int = 0) -> list[Figure]:
     def figure(what: str, values: list[float], form: str, words: str, target: float | None) -> Figure:
         middle, range_ = spread(values, form)
         said, met = ("", None) if target is None else (f"at least {target:g}", at_least(min(values), target))
-        words = f"{range_}, a seed each; {words}"
+        words = f"{range_}, one seed each; {words}"
         return Figure("made-fashion", what, command, form.format(middle), words, said, met, machine())
 
-    what = f"samples labelled with confidence over {_CONFIDENT:g}, over the real images' share"
-    least = "least share of samples that a class has"
-    apart = "Frechet distance of the classifier's features, samples from test images"
+    what = f"share of samples labelled with confidence over {_CONFIDENT:g}, relative to real images"
+    least = "share of samples in the rarest class"
+    apart = "Frechet distance of the classifier's features between samples and test images"
     count = f"{_SAMPLES:,} samples"
     return [
-        figure(what, shares, "{:.3f}", f"{count}, {sure_reals:.3f} of real ones", _SHARE),
+        figure(what, shares, "{:.3f}", f"{count}, {sure_reals:.3f} of real images", _SHARE),
         figure(least, rarest, "{:.3f}", f"{count}, 10 classes", _LEAST),
         figure(apart, distances, "{:.2f}", f"{baseline:.2f} between halves of the test images", None),
     ]

@@ -38,7 +38,7 @@ def images_with_texts(*, runs: Path, limit: int) -> list[Figure]:
     best = max(mean(found["image"]), mean(found["text"]))
     ahead = 100 * (mean(found["both"]) - best)
     words = ", ".join(f"{towers} {mean(values):.3f}" for towers, values in found.items())
-    what = "points of accuracy that both towers are ahead of the better one alone"
+    what = "points of accuracy that both towers gain over the better single tower"
     words += f"; means of {len(_SEEDS)} seeds"
     first = _figure(command, what, f"{ahead:+.1f}", words, f"at least {_AHEAD:g}", at_least(ahead, _AHEAD))
     return [first, _int8(runs / f"{_NAME}-both-{_SEEDS[0]}", runs)]

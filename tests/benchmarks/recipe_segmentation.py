@@ -32,10 +32,10 @@ def masks_of_shapes(*, runs: Path, limit: int = 0) -> list[Figure]:
         path, command = once(run, words) / "metrics.json", shown(words)
         found.append(float(parse_json(read_capped(path, 10_000_000), path)["mean_iou"]))
     middle, words_of_spread = spread(found, "{:.3f}")
-    what = f"mean IoU of circles, squares and triangles, {limit or _PICTURES} pictures"
+    what = f"mean IoU of circles, squares and triangles, {limit or _PICTURES} images"
     target, met = f"at least {_LEAST:g}", at_least(min(found), _LEAST)
     figures = [
-        Figure("recipe-segmentation", what, command, f"{middle:.3f}", f"{words_of_spread}, a seed each", target, met,
+        Figure("recipe-segmentation", what, command, f"{middle:.3f}", f"{words_of_spread}, one seed each", target, met,
                machine()),
     ]  # fmt: skip
     return [*figures, _int8(runs)]
@@ -50,7 +50,7 @@ def _int8(runs: Path) -> Figure:
     exported, _ = run_json([console_script(), "export", made, *wanted])
     (artifact,) = exported["artifacts"]
     lost, interval = points_lost(artifact["metric"])
-    what = "points of mean IoU a picture lost in int8, {value:.4f} where float32 has {reference:.4f}".format(
+    what = "points of mean IoU per image lost in int8: {value:.4f}, float32 {reference:.4f}".format(
         **artifact["metric"]
     )
     target, met = f"at most {_MOST_POINTS:g}", at_most(lost, _MOST_POINTS)

@@ -23,8 +23,8 @@ _SEEDS = (0, 1, 2)
 _ROWS: dict[str, tuple[str, tuple[str, ...], float | None]] = {  # name -> recipe, settings, target
     "from scratch": ("text-classification", (), 0.80),
     "transfer": ("text-transfer", ("tune.epochs=0",), 0.91),
-    "transfer, 10 texts a class": ("text-transfer", ("tune.epochs=0", "data.shots=10"), 0.80),
-    "transfer, no text at all": ("text-transfer", ("model.zero_shot=true",), None),
+    "transfer, 10 texts per class": ("text-transfer", ("tune.epochs=0", "data.shots=10"), 0.80),
+    "transfer, zero-shot": ("text-transfer", ("model.zero_shot=true",), None),
 }
 
 
@@ -32,7 +32,7 @@ def banking77(*, runs: Path, limit: int) -> list[Figure]:
     """Test accuracy of each way, over three seeds; of the last file of the first way also after int8."""
     found = []
     for what, (recipe, settings, target) in _ROWS.items():
-        seeds = _SEEDS[:1] if limit or what.endswith("at all") else _SEEDS
+        seeds = _SEEDS[:1] if limit or what.endswith("zero-shot") else _SEEDS
         made = [_trained(recipe, (*settings, f"seed={seed}"), runs, limit) for seed in seeds]
         scores = [float(Run.open(path).read_json("metrics")["accuracy"]) for path, _ in made]
         middle, words = spread(scores, "{:.4f}")

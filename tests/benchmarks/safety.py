@@ -44,40 +44,40 @@ class _Cases:
 
 _CASES = (
     _Cases(
-        "{count} hostile files that run code, are read past, take 500 MB, or are not refused with one line",
+        "{count} hostile files that execute code, read other files, use 500 MB, or give no one-line error",
         ("attacks/test_light.py", "attacks/test_heavy.py"),
         why="canaries, inotify on a secret, audit events, peak memory, the one line",
     ),
     _Cases(
-        "{count} malformed data sets without one clear error, or with a file of the user's changed",
+        "{count} malformed data sets without one clear error, or with a user's file changed",
         ("attacks/test_malformed_data.py",),
         why="file and line, or key; every byte of the data set before and after",
     ),
     _Cases(
-        "{count} odd pictures that training and device see otherwise, or refuse otherwise",
+        "{count} unusual images that training and device decode or refuse differently",
         ("data/test_odd_images.py",),
-        why="equal to the bit, or the same reason",
+        why="bit-identical, or refused for the same reason",
     ),
     _Cases(
-        "{count} series of SIGKILLs while a bundle or a Run is written: one is half, lost, or acknowledged and lost",
+        "{count} series of SIGKILLs while a bundle or a Run is written: partial, lost, or lost after reported success",
         ("kills/test_kills.py",),
-        why="200 random moments each and before every system call, with the system's exchange of folders and without",
+        why="200 random moments each and before every system call, with and without the system's exchange of folders",
     ),
     _Cases(
-        "{count} places in training at which a SIGKILL changes the weights that a resumed run ends with",
+        "{count} points in training at which a SIGKILL changes the final weights of the resumed run",
         ("training/test_resume.py",),
         "killed_run",
-        "by SHA-256; one place is inside a checkpoint; shuffle, augmentation, dropout, batch norm, Adam, cosine",
+        "by SHA-256; one point is inside a checkpoint; shuffle, augmentation, dropout, batch norm, Adam, cosine",
     ),
     _Cases(
-        "{count} series of full disks, SIGINTs, SIGTERMs and second processes that leave something partial",
+        "{count} series of full disks, SIGINTs, SIGTERMs and concurrent processes that leave partial files",
         ("kills/test_disks.py", "kills/test_signals.py", "kills/test_two.py", "kills/test_caches.py"),
-        why="20 moments a signal, every system call failing, a full and a read-only disk, two exports into one folder",
+        why="20 moments per signal, every system call failing, full and read-only disks, two exports into one folder",
     ),
     _Cases(
-        "{count} series of up to 10,000 predictions in eight threads: a wrong answer, or memory grows by 2 MB",
+        "{count} series of up to 10,000 predictions in eight threads: a wrong prediction, or memory growth of 2 MB",
         ("edge/test_load_threads.py",),
-        why="one model and six, TFLite and ONNX; models that come and go",
+        why="one and six models, TFLite and ONNX; models loaded and released",
     ),
 )
 
@@ -110,7 +110,7 @@ def _fuzzed(seconds: float) -> Figure:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     found: Mapping[str, int] = json.loads(done.stdout) if done.returncode == 0 else {}
     words = ", ".join(f"{name} {count:,}" for name, count in found.items()) or done.stderr.strip()[-300:]
-    what = f"unexpected exceptions of {sum(found.values()):,} examples in {seconds:g} s of hypothesis"
+    what = f"unexpected exceptions in {sum(found.values()):,} hypothesis examples, {seconds:g} s"
     return _figure(what, "0" if found else "at least 1", words, 0 if found else 1, 1)
 
 

@@ -50,13 +50,13 @@ def small_sets(*, runs: Path, limit: int) -> list[Figure]:
             )
         win = _points(scores["default"], scores["head"])
         wins.append(win.mean())
-        words = f"{win.min():+.2f} to {win.max():+.2f} over seeds; head alone {np.mean(scores['head']):.3f}"
+        words = f"{win.min():+.2f} to {win.max():+.2f} over seeds; head only {np.mean(scores['head']):.3f}"
         if "both" in scores:
-            words += f"; both phases always: {_points(scores['both'], scores['head']).mean():+.2f}"
+            words += f"; always both phases: {_points(scores['both'], scores['head']).mean():+.2f}"
         goal, met = ("above 0", bool(win.mean() > 0)) if count >= _SURE else ("", None)
-        what = f"points of accuracy won over the head alone, {title}"
+        what = f"points of accuracy gained over training the head only, {title}"
         found.append(Figure("small-sets", what, _COMMAND, f"{win.mean():+.2f}", words, goal, met, machine()))
-    mean, what = float(np.mean(wins)), "points of accuracy won over the head alone, mean of the sets"
+    mean, what = float(np.mean(wins)), "points of accuracy gained over training the head only, mean of the sets"
     return [*found, Figure("small-sets", what, _COMMAND, f"{mean:+.2f}", "", "at least 0", mean >= 0, machine())]
 
 

@@ -68,8 +68,8 @@ def test_a_missed_target_is_said(part):
 
 
 def test_spread_is_of_all_runs(part):
-    assert part("figures").spread([3.0, 1.0, 2.0]) == (2.0, "1.00 to 3.00, 3 times")
-    assert part("figures").spread([3.0])[1] == "once"
+    assert part("figures").spread([3.0, 1.0, 2.0]) == (2.0, "1.00 to 3.00, 3 runs")
+    assert part("figures").spread([3.0])[1] == "one run"
 
 
 def test_memory_is_that_of_the_child(part):

@@ -89,7 +89,7 @@ def test_answers_here_are_equal_and_a_file_that_ends_the_process_costs_only_itse
     assert "139" in found[places[1]].reason
     ours = held.answers(held.here, [places[0], DIGITS / "golden.npz"], tmp_path / "again")
     assert ours[DIGITS / "golden.npz"].report["passed"]
-    assert held.hold("int8", found[places[0]], ours[places[0]], most_steps=0, steps={}).measured == "equal to the bit"
+    assert held.hold("int8", found[places[0]], ours[places[0]], most_steps=0, steps={}).measured == "bit-identical"
 
 
 @pytest.mark.parametrize(

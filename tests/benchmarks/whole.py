@@ -66,7 +66,7 @@ def accuracy(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
             f"test accuracy on {metrics['samples']:,} images", f"{metrics['accuracy']:.4f}", once,
             f"at least {subject.accuracy:.2f}", at_least(metrics["accuracy"], subject.accuracy)
         ),
-        found("minutes of training, features and validation counted", f"{minutes:.1f}", once, within, in_time),
+        found("minutes of training, including features and validation", f"{minutes:.1f}", once, within, in_time),
     ]  # fmt: skip
 
 
@@ -91,7 +91,8 @@ def int8(name: str, *, runs: Path, limit: int = 0) -> list[Figure]:
         *(_faster(found, form, values) for form, values in ratios.items()),
         *(found(f"p50 in ms, {file}", f"{middle:.3f}", text, "", None) for file, (middle, text) in times.items()),
         found(
-            "LiteRT bytes, float32 over int8", f"{saved:.2f}", f"{before['bytes']:,} and {after['bytes']:,} bytes",
+            "LiteRT bytes, float32 divided by int8", f"{saved:.2f}",
+            f"{before['bytes']:,} and {after['bytes']:,} bytes",
             f"at least {subject.bytes_ratio}", at_least(saved, subject.bytes_ratio)
         ),
     ]  # fmt: skip
@@ -107,15 +108,15 @@ def memory(*, limit: int = 0, size: int = 96) -> list[Figure]:
     images = limit or 50_000
     return [
         _row("memory", shown(command))(
-            f"largest RssAnon of fine-tuning MobileNetV2 on {images:,} images at {size} px",
-            f"{peak / 1e9:.2f} GB", "one run, looked at every 0.2 s", "under 2 GB", at_most(peak, _MOST_ANONYMOUS)
+            f"peak RssAnon of fine-tuning MobileNetV2 on {images:,} images at {size} px",
+            f"{peak / 1e9:.2f} GB", "one run, sampled every 0.2 s", "under 2 GB", at_most(peak, _MOST_ANONYMOUS)
         )
     ]  # fmt: skip
 
 
 def _drop(found: Callable[..., Figure], artifact: dict[str, Any]) -> Figure:
     lost, words = points_lost(artifact["metric"])
-    accuracies = "{value:.4f} where float32 has {reference:.4f}".format(**artifact["metric"])
+    accuracies = "{value:.4f}, float32 {reference:.4f}".format(**artifact["metric"])
     what = f"points of accuracy lost by {artifact['file']}, {accuracies}"
     return found(what, f"{lost:+.2f}", words, "at most 0.5", at_most(lost, 0.5))
 
@@ -123,7 +124,7 @@ def _drop(found: Callable[..., Figure], artifact: dict[str, Any]) -> Figure:
 def _faster(found: Callable[..., Figure], form: str, ratios: list[float]) -> Figure:
     (runtime, most), (ratio, words) = _FASTER[form], spread(ratios, "{:.3f}")
     target = f"at most 1/{1 / most:g}"
-    return found(f"{runtime} p50, int8 over float32", f"{ratio:.3f}", words, target, at_most(ratio, most))
+    return found(f"{runtime} p50, int8 divided by float32", f"{ratio:.3f}", words, target, at_most(ratio, most))
 
 
 def _latencies(bundle: Path) -> tuple[dict[str, list[float]], dict[str, tuple[float, str]]]:
