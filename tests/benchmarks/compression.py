@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, at_most, points_lost, spread
+from figures import Figure, at_most, points_lost, spread, with_float32
 from shell import console_script, once, run_json, shown
 
 from dltk.edge.machine import machine
@@ -141,7 +141,7 @@ def _exported(source: Path, precision: str, bundle: Path) -> tuple[Path, dict[st
 
 def _drop(name: str, command: str, row: Row, artifact: dict[str, Any]) -> Figure:
     lost, words = points_lost(artifact["metric"])
-    what = "points of accuracy lost: {value:.4f}, float32 {reference:.4f}".format(**artifact["metric"])
+    what = f"points of accuracy lost: {with_float32(artifact['metric'])}"
     return _figure(name, command, what, f"{lost:+.2f}", words, f"at most {row.drop:g}", at_most(lost, row.drop))
 
 

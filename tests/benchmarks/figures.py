@@ -11,7 +11,7 @@ from typing import Any
 
 from dltk.base.files import write_atomic
 
-__all__ = ["Figure", "at_least", "at_most", "merge", "points_lost", "render", "spread"]
+__all__ = ["Figure", "at_least", "at_most", "merge", "points_lost", "render", "spread", "with_float32"]
 
 _HEAD = """# Measurements
 
@@ -68,6 +68,11 @@ def points_lost(metric: Mapping[str, Any], noun: str = "images") -> tuple[float,
     low, high = (100 * end for end in metric["interval"])
     words = f"{low:+.2f} to {high:+.2f}, 95% paired bootstrap, {metric['samples']:,} {noun}"
     return 100 * metric["drop"], words
+
+
+def with_float32(metric: Mapping[str, Any]) -> str:
+    """An artifact's metric next to that of the float32 file."""
+    return f"{metric['value']:.4f}, float32 {metric['reference']:.4f}"
 
 
 def merge(path: Path, found: Iterable[Figure]) -> list[Figure]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from runpy import run_path
 
-from figures import Figure, at_least, at_most, points_lost, spread
+from figures import Figure, at_least, at_most, points_lost, spread, with_float32
 from shell import ROOT, console_script, once, run_json, shown
 
 from dltk.base.files import parse_json, read_capped
@@ -50,8 +50,6 @@ def _int8(runs: Path) -> Figure:
     exported, _ = run_json([console_script(), "export", made, *wanted])
     (artifact,) = exported["artifacts"]
     lost, interval = points_lost(artifact["metric"])
-    what = "points of mean IoU per image lost in int8: {value:.4f}, float32 {reference:.4f}".format(
-        **artifact["metric"]
-    )
+    what = f"points of mean IoU per image lost in int8: {with_float32(artifact['metric'])}"
     target, met = f"at most {_MOST_POINTS:g}", at_most(lost, _MOST_POINTS)
     return Figure("recipe-segmentation", what, shown(words), f"{lost:+.2f}", interval, target, met, machine())

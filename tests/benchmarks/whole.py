@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, at_least, at_most, points_lost, spread
+from figures import Figure, at_least, at_most, points_lost, spread, with_float32
 from measured import measure
 from shell import console_script, once, run_json, shown
 
@@ -116,8 +116,7 @@ def memory(*, limit: int = 0, size: int = 96) -> list[Figure]:
 
 def _drop(found: Callable[..., Figure], artifact: dict[str, Any]) -> Figure:
     lost, words = points_lost(artifact["metric"])
-    accuracies = "{value:.4f}, float32 {reference:.4f}".format(**artifact["metric"])
-    what = f"points of accuracy lost by {artifact['file']}, {accuracies}"
+    what = f"points of accuracy lost by {artifact['file']}, {with_float32(artifact['metric'])}"
     return found(what, f"{lost:+.2f}", words, "at most 0.5", at_most(lost, 0.5))
 
 
