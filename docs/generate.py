@@ -17,7 +17,7 @@ import click
 from dltk.base.files import write_atomic
 from dltk.cli.main import cli
 from dltk.compress.prune import NOT_PLAIN
-from dltk.models.table import BACKBONES
+from dltk.models.backbones.table import BACKBONES
 from dltk.twin.table import ACTIVATION_INT8, DROPPED_IN_USE, ROWS, Row
 
 REFERENCE = Path(__file__).resolve().parent / "reference"

@@ -74,7 +74,7 @@ def build(settings: Settings, contract: Contract) -> Built:
     import keras
     from keras import layers
 
-    from dltk.models.build import build_backbone
+    from dltk.models.backbones.build import build_backbone
 
     keras.utils.set_random_seed(settings.seed)
     height, width, channels = contract.input_shape
@@ -117,7 +117,7 @@ def _last_of_side(model: Any, side: int) -> Any:
 
 
 def _check(settings: Settings) -> None:
-    from dltk.models.choice import check_backbone
+    from dltk.models.backbones.fit import check_backbone
 
     _check_steps(settings.data.size, len(settings.model.filters))
     check_backbone(settings)
@@ -133,13 +133,13 @@ def _check_steps(size: int, steps: int) -> None:
 
 
 def _smoke_alpha(settings: Settings) -> float:
-    from dltk.models.choice import smoke_alpha
+    from dltk.models.backbones.fit import smoke_alpha
 
     return smoke_alpha(settings)
 
 
 def _smoke_size(settings: Settings) -> int:
-    from dltk.models.choice import smoke_size
+    from dltk.models.backbones.fit import smoke_size
 
     return smoke_size(settings, multiple=32)
 

@@ -63,7 +63,7 @@ def build(settings: Settings, contract: Contract) -> Built:
     import numpy as np
     from keras import layers
 
-    from dltk.models.sentence import build_encoder, sentence_vectors
+    from dltk.models.backbones.sentence import build_encoder, sentence_vectors
 
     model = settings.model
     encoder = build_encoder(

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from dltk.compress.plan import Affine8, QuantizationPlan
-from dltk.edge.arrays import npz_bytes, parse_npz, read_npz
+from dltk.edge.bundle.arrays import npz_bytes, parse_npz, read_npz
+from dltk.quantization.plan import Affine8, QuantizationPlan
 from dltk.training import checkpoint
 from fuzz_values import Target, changed, changed_json, on_disk
 
@@ -46,7 +46,7 @@ def _checkpoint() -> bytes:
 
 def _history(content: Any) -> object:
     """Of a checkpoint, which is told of and gone on with."""
-    from dltk.training.told import epoch_line, epochs_of
+    from dltk.training.log import epoch_line, epochs_of
 
     text = np.frombuffer(json.dumps(content).encode(errors="surrogatepass"), np.uint8)
     data = npz_bytes({"history.json": text, "state/model/0000": np.ones(2)})

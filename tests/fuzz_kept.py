@@ -15,8 +15,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 import tiny
-from dltk.base.cachedir import cache_folder
-from dltk.base.entries import listed_files, making, opened
+from dltk.base.cache.entries import listed_files, making, opened
+from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import DltkError
 from dltk.base.files import write_atomic
 from dltk.base.progress import SILENT

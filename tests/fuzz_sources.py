@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import tiny
-from dltk.edge.arrays import npz_bytes
-from dltk.edge.catalogue import Catalogue, parse_catalogue
+from dltk.edge.bundle.arrays import npz_bytes
 from dltk.edge.families import family
-from dltk.edge.onnx_file import operators, refuse_external_data
+from dltk.edge.input.catalogue import Catalogue, parse_catalogue
+from dltk.edge.input.vocabulary import Vocabulary, parse_vocabulary
 from dltk.edge.replay import golden
+from dltk.edge.runtime.onnx_file import operators, refuse_external_data
 from dltk.edge.sources import read_array, read_image_arrays, step_of
 from dltk.edge.sources.kinds import PICTURES
 from dltk.edge.sources.listing import list_files
@@ -28,8 +29,7 @@ from dltk.edge.sources.pairs import list_pairs
 from dltk.edge.sources.ratings import columns_of_ratings, read_ratings
 from dltk.edge.sources.table import read_table
 from dltk.edge.sources.texts import list_texts
-from dltk.edge.vocabulary import Vocabulary, parse_vocabulary
-from dltk.models.foreign import checked_config
+from dltk.models.files.foreign import checked_config
 from dltk.remote.answers import BENCH, fits
 from dltk.remote.link import Link
 from dltk.remote.wire import pack, receive, unpack

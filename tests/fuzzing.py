@@ -28,17 +28,17 @@ import sounds
 import tiny
 from dltk.base.errors import DltkError
 from dltk.base.files import canonical_json, parse_json, sha256
-from dltk.edge.archive import pack
-from dltk.edge.arrays import npz_bytes, parse_npz
-from dltk.edge.consistency import require_consistent
-from dltk.edge.integrity import read_bundle
-from dltk.edge.manifest import parse
-from dltk.edge.pictures import decode_image
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.archive import pack
+from dltk.edge.bundle.arrays import npz_bytes, parse_npz
+from dltk.edge.bundle.consistency import require_consistent
+from dltk.edge.bundle.integrity import read_bundle
+from dltk.edge.bundle.manifest import parse
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.input.images.decode import decode_image
+from dltk.edge.input.tokens import padded_tokens
 from dltk.edge.sources import read_wav
 from dltk.edge.sources.arrays import read_arrays
 from dltk.edge.sources.table import read_table
-from dltk.edge.tokens import padded_tokens
 from dltk.recipe import Recipe
 from dltk.recipe.load import read, registered, resolve
 from dltk.recipe.settings import apply

@@ -19,9 +19,9 @@ import tiny
 from dltk import bundle
 from dltk.base.files import building_folder
 from dltk.bundle import Sealing, publish
-from dltk.edge.arrays import npz_bytes
+from dltk.edge.bundle.arrays import npz_bytes
+from dltk.edge.bundle.integrity import read_bundle
 from dltk.edge.families import family
-from dltk.edge.integrity import read_bundle
 from dltk.edge.replay import GOLDEN
 
 

@@ -22,17 +22,16 @@ from dltk.base.progress import Silent
 from dltk.compress.candidate import Candidate, Outcome, Workbench
 from dltk.compress.channels import Channels, channels
 from dltk.compress.cluster import Cluster, cluster
-from dltk.compress.fakequant import on_grids, rounded
-from dltk.compress.plan import QuantizationPlan
 from dltk.compress.prune import Prune, prune
 from dltk.compress.quantize import Quantize, quantize
-from dltk.compress.repair import repaired
 from dltk.data.dataset import Dataset, Split
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import FAMILIES
 from dltk.edge.families.classification import Classification
-from dltk.edge.signature import Signature
-from dltk.export.emit import Target, emit
-from dltk.export.kept import left_float
+from dltk.export.emit import Target, emit, left_float
+from dltk.quantization.bias_correction import repaired
+from dltk.quantization.fake_quant import on_grids, rounded
+from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.build import build, twin_error
 from dltk.twin.graph import Graph
 from dltk.twin.read import read

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dltk.edge.worker import BLOCKED
+from dltk.edge.runtime.worker import BLOCKED
 
 if __name__ == "__main__":
     for name in BLOCKED:
         sys.modules[name] = None  # type: ignore[assignment]  # an import of it fails
     import numpy as np
 
-    from dltk.edge.runtimes import open_session
+    from dltk.edge.runtime.port import open_session
 
     form, folder = sys.argv[1], Path(sys.argv[2])
     with np.load(folder / "tensors.npz") as arrays:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dltk.edge.manifest import MANIFEST
+from dltk.edge.bundle.manifest import MANIFEST
 
 __all__ = ["Damaged", "damage_bundle", "damage_bytes"]
 

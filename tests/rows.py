@@ -11,8 +11,8 @@ import keras
 from keras import layers as L
 
 import zoo
-from dltk.models.build import build_backbone
-from dltk.models.table import BACKBONES, backbone
+from dltk.models.backbones.build import build_backbone
+from dltk.models.backbones.table import BACKBONES, backbone
 
 
 def unknown() -> Any:

@@ -55,9 +55,9 @@ def files(folder: Path) -> dict[str, bytes]:
 def bench(run: Path, checkpoint: Path, **changes: Any) -> Workbench:
     """What `dltk compress` gives its steps to work with."""
     from dltk import tasks
-    from dltk.export.kept import left_float
+    from dltk.export.emit import left_float
+    from dltk.models.files.keras_file import open_keras
     from dltk.run import Run
-    from dltk.workflows.keras_file import open_keras
 
     opened = Run.open(run)
     settings, task = opened.settings(), tasks.task(opened.task)
@@ -76,7 +76,7 @@ def bench(run: Path, checkpoint: Path, **changes: Any) -> Workbench:
 
 def check_worth(outcome: Any, bench: Workbench) -> None:
     """What a step that trained says of its worth is so: of the model before and after, on the validation split."""
-    from dltk.training.evaluation import predict_outputs
+    from dltk.training.evaluation.report import predict_outputs
 
     split, found = bench.dataset.validation, outcome.figures["validation"]
     before = predict_outputs(bench.source, split, bench.signature).argmax(-1) == split.targets

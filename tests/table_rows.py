@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dltk.edge.catalogue import CATALOGUE, Catalogue
-from dltk.edge.signature import Signature, TensorSpec
-from dltk.edge.vocabulary import VOCABULARY, Vocabulary
+from dltk.edge.bundle.signature import Signature, TensorSpec
+from dltk.edge.input.catalogue import CATALOGUE, Catalogue
+from dltk.edge.input.vocabulary import VOCABULARY, Vocabulary
 
 __all__ = ["KNOWN", "LABELS", "RECOMMENDATION", "SHOP", "VALUES"]
 

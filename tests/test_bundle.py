@@ -17,7 +17,7 @@ import small
 import tiny
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.bundle import golden_bytes, labels_bytes, publish
-from dltk.edge.integrity import read_bundle
+from dltk.edge.bundle.integrity import read_bundle
 from dltk.edge.replay import golden, replay
 from edge import archives
 

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*(ROOT / "toolkit").rglob("*.py"), *(ROOT / "recipes").rglob("*.py")])
-LIGHT_PARTS = ("base", "edge", "recipe", "remote", "cli/main.py", "cli/predict.py", "run.py")
+LIGHT_PARTS = ("base", "edge", "recipe", "remote", "cli/main.py", "cli/commands/predict.py", "run.py")
 LIGHT = tuple(f"toolkit/dltk/{name}" for name in LIGHT_PARTS)
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dltk.base.errors import InputError
-from dltk.edge.archive import pack
-from dltk.edge.arrays import npz_bytes, save_npz
-from dltk.edge.integrity import read_manifest
+from dltk.edge.bundle.archive import pack
+from dltk.edge.bundle.arrays import npz_bytes, save_npz
+from dltk.edge.bundle.integrity import read_manifest
 from dltk.recipe.load import read, resolve
 from dltk.recipe.settings import as_dict
 from dltk.run import Run

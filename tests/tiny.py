@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from dltk.base.files import canonical_json, sha256
-from dltk.edge.arrays import npz_bytes
+from dltk.edge.bundle.arrays import npz_bytes
+from dltk.edge.bundle.manifest import MANIFEST, Artifact, FileEntry, Manifest
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.families import family
-from dltk.edge.manifest import MANIFEST, Artifact, FileEntry, Manifest
-from dltk.edge.signature import Signature, TensorSpec
 
 SIDE, LABELS = 4, ("cat", "dog", "owl")
 FEATURES, CLASSES = SIDE * SIDE * 3, len(LABELS)

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, LimitError
-from dltk.edge import worker
+from dltk.edge.bundle.integrity import Sealed, read_bundle
+from dltk.edge.bundle.manifest import MANIFEST, Artifact, file_entry
 from dltk.edge.families import family
-from dltk.edge.integrity import Sealed, read_bundle
 from dltk.edge.load import load, open_artifact
-from dltk.edge.manifest import MANIFEST, Artifact, file_entry
 from dltk.edge.parity import compare
 from dltk.edge.replay import GOLDEN, _limits, golden, replay
-from dltk.edge.worker import run_worker
+from dltk.edge.runtime import worker
+from dltk.edge.runtime.worker import run_worker
 from mutations import damage_bundle, damage_bytes
 
 __all__ = ["bundle", "pretend", "raw", "validate"]

@@ -14,7 +14,7 @@ from keras import layers as L
 from keras import ops
 from numpy.typing import NDArray
 
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.bundle.signature import Signature, TensorSpec
 
 CLASSES = 4
 

@@ -15,7 +15,7 @@ import tiny
 from attacks.kit import Attack, Case, Place
 from attacks.parts import npy, npz_of, picture, sealed, sound, with_model
 from dltk.base.files import canonical_json, sha256
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
 from edge.signatures import TEXT
 
 __all__ = ["BUNDLES"]

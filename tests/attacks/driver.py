@@ -24,9 +24,18 @@ SECONDS = 100  # for a case; the slowest sound one takes a tenth
 _ADDRESSES = {"light": 8_000_000_000, "heavy": 40_000_000_000}  # bytes: no attack may take the whole machine
 _LIGHT = (
     "numpy", "PIL.Image", "ai_edge_litert.interpreter", "onnxruntime", "tokenizers", "dltk.cli.main",
-    "dltk.cli.predict", "dltk.cli.validate", "dltk.cli.report", "dltk.edge.replay", "dltk.report",
+    "dltk.cli.commands.predict", "dltk.cli.commands.validate", "dltk.cli.commands.report",
+    "dltk.edge.replay", "dltk.report",
 )  # fmt: skip
-_HEAVY = ("tensorflow", "keras", "h5py", "sklearn.datasets", "dltk.workflows", "dltk.cli.adopt", "dltk.cli.main")
+_HEAVY = (
+    "tensorflow",
+    "keras",
+    "h5py",
+    "sklearn.datasets",
+    "dltk.workflows",
+    "dltk.cli.commands.adopt",
+    "dltk.cli.main",
+)
 _TOLD = ("os.system", "os.exec", "os.posix_spawn", "socket.connect", "urllib.Request", "pickle.find_class")
 _OPENED = 0x20  # IN_OPEN
 

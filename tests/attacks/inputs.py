@@ -15,7 +15,7 @@ import pngs
 import sounds
 from attacks.kit import Attack, Case, Place
 from attacks.parts import sound, with_model
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
 from edge.signatures import AUDIO, IMAGE_TEXT, TEXT
 
 __all__ = ["INPUTS"]

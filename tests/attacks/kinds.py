@@ -19,9 +19,9 @@ import tiny
 from attacks.kit import Attack, Case, Place
 from attacks.parts import sound, with_model
 from dltk.base.files import sha256
-from dltk.edge.archive import pack
-from dltk.edge.manifest import file_entry
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.archive import pack
+from dltk.edge.bundle.manifest import file_entry
+from dltk.edge.bundle.signature import Signature
 from edge.signatures import AUDIO, SIGNATURES, TEXT
 
 __all__ = ["KINDS", "seeded"]

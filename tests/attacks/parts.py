@@ -14,7 +14,7 @@ import numpy as np
 import tiny
 from attacks.kit import Case, Place
 from dltk.base.files import sha256
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
 
 __all__ = ["npy", "npz_of", "picture", "predicted", "sealed", "sound", "with_model"]
 

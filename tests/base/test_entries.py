@@ -8,9 +8,9 @@ import random
 import numpy as np
 import pytest
 
-from dltk.base import entries
-from dltk.base.cachedir import cache_folder
-from dltk.base.entries import keep, making, opened, using
+from dltk.base.cache import entries
+from dltk.base.cache.entries import keep, making, opened, using
+from dltk.base.cache.folder import cache_folder
 
 NAMES = ["large.npy", "small.json"]
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from others import Subject
 from shell import console_script, once
 
-from dltk.edge.machine import machine
 from dltk.edge.metrics import paired_bootstrap
+from dltk.edge.runtime.device import machine
 
 __all__ = ["by_hand"]
 

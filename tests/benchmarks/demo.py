@@ -92,7 +92,7 @@ def _write_pictures(folder: Path) -> list[Path]:
     import numpy as np
     from PIL import Image
 
-    from dltk.data.named import load_named
+    from dltk.data.named.load import load_named
 
     found = load_named("cifar10")
     first = []
@@ -142,7 +142,7 @@ def _compare(there: list[dict[str, Any]], here: list[dict[str, Any]]) -> None:
 
 
 def _conclude(exported: dict[str, Any], seconds: dict[str, float], total: float, options: argparse.Namespace) -> None:
-    from dltk.edge.machine import machine
+    from dltk.edge.runtime.device import machine
 
     here, metric = machine(), exported["artifacts"][0]["metric"]
     heading("float32 against each artifact")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from dltk.base.errors import DltkError, LimitError
-from dltk.edge.arrays import save_npz
-from dltk.edge.integrity import read_bundle
+from dltk.edge.bundle.arrays import save_npz
+from dltk.edge.bundle.integrity import read_bundle
 from dltk.edge.load import open_artifact
 from dltk.edge.replay import GOLDEN, golden, replay
 

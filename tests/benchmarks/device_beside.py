@@ -12,7 +12,7 @@ from device_held import Answer, Command, answers, files_of, here, hold
 from device_kit import Row, folded
 from device_report import parity_row, refused_row, tensors_row
 
-from dltk.edge.manifest import Artifact
+from dltk.edge.bundle.manifest import Artifact
 from dltk.edge.replay import GOLDEN
 
 __all__ = ["rows_beside"]

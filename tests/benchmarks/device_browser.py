@@ -17,8 +17,8 @@ from device_kit import Missing, Row
 from device_npm import Case, answers, cases, hold, packages
 
 from dltk.base.files import write_atomic
+from dltk.edge.bundle.integrity import read_manifest
 from dltk.edge.families import family
-from dltk.edge.integrity import read_manifest
 from dltk.edge.load import load
 from dltk.report.demo import FAMILIES, RUNTIME, write_demo
 

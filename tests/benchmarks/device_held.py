@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.edge.arrays import read_npz
-from dltk.edge.integrity import read_manifest
-from dltk.edge.manifest import Artifact
+from dltk.edge.bundle.arrays import read_npz
+from dltk.edge.bundle.integrity import read_manifest
+from dltk.edge.bundle.manifest import Artifact
 from dltk.edge.metrics import mean_cosine
 
 __all__ = ["Answer", "Held", "answers", "files_of", "here", "hold"]

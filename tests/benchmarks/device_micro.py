@@ -18,8 +18,8 @@ from device_kit import Missing, Row
 
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
 from dltk.base.files import sha256
-from dltk.edge.integrity import read_bundle
-from dltk.edge.manifest import Artifact
+from dltk.edge.bundle.integrity import read_bundle
+from dltk.edge.bundle.manifest import Artifact
 from dltk.edge.replay import golden
 from dltk.export.emit import PAIRS, Target, targets
 from dltk.export.micro import operators

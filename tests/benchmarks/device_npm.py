@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from dltk.base.files import write_atomic
 from dltk.base.install import pip_extra
-from dltk.edge.integrity import Sealed, read_bundle
+from dltk.edge.bundle.integrity import Sealed, read_bundle
+from dltk.edge.bundle.manifest import Artifact
 from dltk.edge.load import open_artifact
-from dltk.edge.manifest import Artifact
 from dltk.edge.parity import misfits
 from dltk.edge.replay import GOLDEN, Golden, golden
 

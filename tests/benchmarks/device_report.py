@@ -8,10 +8,10 @@ from typing import Any
 
 from device_kit import Row
 
-from dltk.edge.integrity import read_manifest
-from dltk.edge.manifest import Artifact
+from dltk.edge.bundle.integrity import read_manifest
+from dltk.edge.bundle.manifest import Artifact
 from dltk.edge.parity import COSINE, MAX_ABS
-from dltk.edge.recorded import GOLDEN_ERROR
+from dltk.edge.recorded_errors import GOLDEN_ERROR
 
 __all__ = ["parity_row", "refused_row", "rows_of", "tensors_row"]
 

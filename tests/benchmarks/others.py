@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from shell import ROOT, Failure
 
 from dltk.base.progress import SILENT
-from dltk.edge.machine import machine
 from dltk.edge.metrics import paired_bootstrap, top1_agreement
+from dltk.edge.runtime.device import machine
 
 __all__ = ["Subject", "others"]
 
@@ -31,13 +31,13 @@ class Subject:
 
     def __init__(self, source: Path, quantized: Path) -> None:
         from dltk import tasks
-        from dltk.compress.plan import QuantizationPlan
         from dltk.edge.families import family
         from dltk.export.emit import Target, emit
+        from dltk.models.files.keras_file import open_keras
+        from dltk.quantization.plan import QuantizationPlan
         from dltk.run import Run
         from dltk.twin.read import read
         from dltk.twin.rewrite import deployed
-        from dltk.workflows.keras_file import open_keras
 
         run, made = Run.open(source), Run.open(quantized)
         settings, task = run.settings(), tasks.task(run.recipe.task)
@@ -59,8 +59,8 @@ class Subject:
     def bench(self, run: Path) -> Any:
         """What the steps of a compression work with."""
         from dltk.compress.candidate import Workbench
-        from dltk.export.kept import left_float
-        from dltk.workflows.keras_file import open_keras
+        from dltk.export.emit import left_float
+        from dltk.models.files.keras_file import open_keras
 
         return Workbench(
             source=self._model,

@@ -9,7 +9,7 @@ from figures import Figure, spread
 from shell import console_script, once, shown
 
 from dltk.base.files import parse_json, read_capped
-from dltk.edge.machine import machine
+from dltk.edge.runtime.device import machine
 
 __all__ = ["ROWS", "Row", "forecasts"]
 

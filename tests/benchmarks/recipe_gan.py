@@ -10,7 +10,7 @@ from figures import Figure, at_least, spread
 from numpy.typing import NDArray
 from shell import console_script, once, run, shown
 
-from dltk.edge.machine import machine
+from dltk.edge.runtime.device import machine
 
 __all__ = ["frechet", "made_fashion"]
 
@@ -104,7 +104,7 @@ class _Judge:
 
     def labels(self, images: NDArray[np.uint8]) -> tuple[float, NDArray[np.int64]]:
         """The share of images that it is confident of, and the class of each (n,)."""
-        from dltk.edge.families.labels import probabilities
+        from dltk.edge.families.shared.labels import probabilities
 
         scores = probabilities(self._outputs(images, 0), self._signature)
         return float((scores.max(axis=-1) > _CONFIDENT).mean()), scores.argmax(axis=-1)

@@ -13,8 +13,8 @@ from shell import console_script, once, shown
 from dltk.base.progress import SILENT
 from dltk.data.dataset import Dataset
 from dltk.edge.families import family
-from dltk.edge.machine import machine
 from dltk.edge.metrics import paired_bootstrap
+from dltk.edge.runtime.device import machine
 from dltk.run import Run
 
 __all__ = ["recommender_beside_factorization"]
@@ -62,8 +62,8 @@ def _figure(number: int, name: str, found: dict[str, list[NDArray[Any]]], comman
 def _scores(run: Run) -> dict[str, NDArray[np.float64]]:
     """Way -> (metrics, users) on the test items, the same users in the same order."""
     from dltk import tasks
+    from dltk.models.files.keras_file import open_keras
     from dltk.training import predict_outputs
-    from dltk.workflows.keras_file import open_keras
 
     dataset = tasks.task("recommend").prepare(run.settings(), "movielens-small", progress=SILENT)
     items = int(dataset.report["items"])

@@ -12,8 +12,8 @@ import numpy as np
 from figures import Figure
 from numpy.typing import NDArray
 
-from dltk.data.named import load_named
-from dltk.edge.machine import machine
+from dltk.data.named.load import load_named
+from dltk.edge.runtime.device import machine
 
 __all__ = ["small_sets"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dltk.edge.integrity import read_manifest
+from dltk.edge.bundle.integrity import read_manifest
 
 HERE = Path(__file__).parent
 DIGITS = HERE.parents[1] / "exported" / "digits"

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from dltk.base.errors import InputError
 from dltk.cli.main import cli
+from dltk.models.conventions import CONVENTIONS, Input, best_guess, is_near_chance, worth
+from dltk.models.files.keras_file import open_keras
 from dltk.run import Run
-from dltk.workflows.conventions import CONVENTIONS, Input, best_guess, is_near_chance, worth
-from dltk.workflows.keras_file import open_keras
 
 # NumPy 2 deprecates how TensorFlow and Keras hand arrays over; it is theirs to mend.
 pytestmark = [
@@ -382,7 +382,7 @@ def test_the_convention_a_model_was_made_for_is_found(true):
 
 
 def test_conventions_are_what_their_names_say():
-    from dltk.edge.preprocess import apply_ops
+    from dltk.edge.input.preprocess import apply_ops
 
     ends = np.array([[[[0, 0, 0], [255, 255, 255]]]], np.uint8)
     for name, low, high in (("0..1", 0, 1), ("-1..1", -1, 1), ("0..255", 0, 255)):

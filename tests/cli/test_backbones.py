@@ -9,8 +9,8 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from dltk.cli.backbones import backbones
-from dltk.models.table import BACKBONES
+from dltk.cli.commands.backbones import backbones
+from dltk.models.backbones.table import BACKBONES
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def test_json_has_every_fact():
 
 def test_nothing_heavy_is_imported():
     code = (
-        "import sys; from dltk.cli.backbones import backbones; backbones(['--json'], standalone_mode=False); "
+        "import sys; from dltk.cli.commands.backbones import backbones; backbones(['--json'], standalone_mode=False); "
         "sys.exit(bool({'tensorflow', 'keras', 'onnx', 'sklearn', 'pandas', 'scipy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

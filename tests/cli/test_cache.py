@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from dltk.base.cachedir import cache_folder
-from dltk.base.entries import keep
+from dltk.base.cache.entries import keep
+from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import EnvironmentFault
-from dltk.cli import cache as command
+from dltk.cli.commands import cache as command
 from small import invoke
 
 

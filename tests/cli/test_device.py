@@ -15,9 +15,9 @@ from click.testing import CliRunner
 
 import tiny
 from dltk.base.install import pip_extra
-from dltk.cli.doctor import _PACKAGES
+from dltk.cli.commands.doctor import _PACKAGES
 from dltk.cli.main import cli
-from dltk.edge.worker import BLOCKED
+from dltk.edge.runtime.worker import BLOCKED
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_doctor_names_every_package_of_every_extra():
 
 
 def test_doctor_says_how_to_get_what_is_missing(monkeypatch):
-    monkeypatch.setattr("dltk.cli.doctor._version", lambda name: None if name == "onnxruntime" else "1")
+    monkeypatch.setattr("dltk.cli.commands.doctor._version", lambda name: None if name == "onnxruntime" else "1")
     done = run("doctor")
     assert pip_extra("onnx") in done.stdout
     assert pip_extra("tflite") not in done.stdout

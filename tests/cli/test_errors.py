@@ -143,7 +143,7 @@ def test_names_that_are_not_utf_8(tmp_path):
 
 WAITING = """
 import sys
-import dltk.cli.main as main, dltk.base.cache as cache
+import dltk.cli.main as main, dltk.base.cache.contents as cache
 def list_cache():
     print("ready", file=sys.stderr, flush=True)
     while True:

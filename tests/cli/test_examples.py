@@ -17,9 +17,9 @@ import small
 import stub_ssh
 import tiny
 from dltk.cli.main import COMMANDS, cli
-from dltk.edge.archive import pack
-from dltk.edge.seal import sign
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.bundle.archive import pack
+from dltk.edge.bundle.seal import sign
+from dltk.edge.bundle.signature import Signature, TensorSpec
 
 pytestmark = [
     *small.QUIET,

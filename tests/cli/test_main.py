@@ -84,7 +84,8 @@ def test_an_interrupt_is_130_and_a_fault_of_our_own_passes():
 SLEEPER = """
 import pathlib, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits SIGINT as ignored
-from dltk.cli import main, recipes
+from dltk.cli.commands import recipes
+from dltk.cli import main
 mark = pathlib.Path(sys.argv[1])
 def load(name):
     try:

@@ -12,7 +12,7 @@ import pytest
 import small
 from dltk.base.errors import InputError
 from dltk.edge import load
-from dltk.edge.integrity import read_bundle
+from dltk.edge.bundle.integrity import read_bundle
 from dltk.run import Run
 
 pytestmark = small.QUIET
@@ -110,7 +110,7 @@ def test_a_compression_that_fails_says_so_and_what_can_be_done(monkeypatch, rows
 
 def test_the_commands_that_are_offered_can_be_typed_where_names_have_spaces(monkeypatch):
     import dltk.workflows
-    from dltk.cli.summary import summary
+    from dltk.cli.commands.finetune import summary
     from dltk.export.emit import _require_ranges
 
     run = SimpleNamespace(path=Path("my run"), read_json=lambda name: {"recipe": "cnn"})

@@ -15,15 +15,15 @@ from dltk.base.errors import InputError, StepOrderError
 from dltk.base.progress import Silent
 from dltk.compress.candidate import Candidate
 from dltk.compress.channels import Channels, channels
-from dltk.compress.choice import Choice, rounded_count
-from dltk.compress.coupling import couple
-from dltk.compress.importance import by_batch_norm, by_magnitude, by_taylor, costs
-from dltk.compress.plan import QuantizationPlan
+from dltk.compress.norms import settle
+from dltk.compress.pruning.choice import Choice, rounded_count
+from dltk.compress.pruning.dependencies import couple
+from dltk.compress.pruning.importance import by_batch_norm, by_magnitude, by_taylor, costs
+from dltk.compress.pruning.surgery import cut, macs_left
 from dltk.compress.retrain import as_fit
-from dltk.compress.settle import settle
 from dltk.compress.steps import parse_steps
-from dltk.compress.surgery import cut, macs_left
 from dltk.models.profile import profile
+from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.keras3 import rebuild
 from dltk.twin.read import read
 

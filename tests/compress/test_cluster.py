@@ -12,10 +12,10 @@ from dltk.base.errors import InputError, StepOrderError
 from dltk.base.progress import Silent
 from dltk.compress.candidate import Candidate
 from dltk.compress.cluster import Cluster, cluster
-from dltk.compress.codebook import codebook, histogram
-from dltk.compress.codes import clustered, clusters, codes, sparsity
-from dltk.compress.plan import QuantizationPlan
+from dltk.compress.qat.codebook import codebook, histogram
 from dltk.compress.quantize import Quantize, quantize
+from dltk.quantization.codes import clustered, clusters, codes, sparsity
+from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Layer
 
 pytestmark = small.QUIET
@@ -59,7 +59,7 @@ def test_every_layer_is_changed_or_skipped_with_a_reason(outcome):
 
 
 def test_the_model_it_was_given_is_untouched(trained, bench, outcome):
-    from dltk.workflows.keras_file import open_keras
+    from dltk.models.files.keras_file import open_keras
 
     fresh = open_keras(trained.path / "model.keras").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(fresh, bench.source.get_weights(), strict=True))

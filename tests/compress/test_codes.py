@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dltk.compress.codes import clustered, clusters, codes, largest, shaped, sparsity
+from dltk.quantization.codes import clustered, clusters, codes, largest, shaped, sparsity
 from dltk.twin.graph import Layer
 
 RNG = np.random.default_rng(0)

@@ -12,8 +12,8 @@ from dltk.base.errors import InputError, StepOrderError
 from dltk.base.progress import Silent
 from dltk.compress.candidate import Candidate
 from dltk.compress.distil import Distil, distil
-from dltk.compress.plan import QuantizationPlan
 from dltk.compress.prune import Prune, prune
+from dltk.quantization.plan import QuantizationPlan
 from dltk.run import Run
 
 pytestmark = small.QUIET
@@ -50,7 +50,7 @@ def without_times(rows):
 
 
 def test_the_student_learns_what_the_teacher_answers(given, outcome):
-    from dltk.training.evaluation import predict_outputs
+    from dltk.training.evaluation.report import predict_outputs
 
     bench, model = given[0], outcome.candidate.model
     history = outcome.figures["epochs"]
@@ -182,8 +182,8 @@ def test_order_and_task_are_checked(given):
 @pytest.mark.slow
 def test_a_distilled_run_is_judged_against_its_source(trained, tmp_path):
     """The file is held to the student's own outputs; the drop is counted from the source run's."""
-    from dltk.edge.arrays import read_npz
-    from dltk.workflows.keras_file import open_keras
+    from dltk.edge.bundle.arrays import read_npz
+    from dltk.models.files.keras_file import open_keras
     from dltk.workflows.measure import reference_outputs
 
     made = small.make(

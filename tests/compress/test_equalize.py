@@ -8,8 +8,8 @@ import pytest
 from keras import layers as L
 
 import zoo
-from dltk.compress.equalize import channel_factors, equalized
-from dltk.compress.observe import observe
+from dltk.quantization.equalization import channel_factors, equalized
+from dltk.quantization.observers import observe
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 

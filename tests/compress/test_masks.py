@@ -7,7 +7,7 @@ import pytest
 
 import small
 from dltk.base.errors import InputError
-from dltk.compress.masks import Pattern, magnitude_masks
+from dltk.compress.pruning.masks import Pattern, magnitude_masks
 
 RNG = np.random.default_rng(0)
 KERNELS = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dltk.base.errors import InputError
-from dltk.compress.plan import Affine8, QuantizationPlan, affine8
+from dltk.quantization.plan import Affine8, QuantizationPlan, affine8
 
 
 def plan() -> QuantizationPlan:

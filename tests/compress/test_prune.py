@@ -13,9 +13,9 @@ from dltk.base.errors import InputError, StepOrderError
 from dltk.base.progress import Silent
 from dltk.compress import prune as module
 from dltk.compress.candidate import Candidate
-from dltk.compress.masks import Pattern
-from dltk.compress.plan import QuantizationPlan
 from dltk.compress.prune import Prune, prune
+from dltk.compress.pruning.masks import Pattern
+from dltk.quantization.plan import QuantizationPlan
 
 pytestmark = small.QUIET
 # Three epochs of 16 steps; 0.7 of 48 steps ends inside the third epoch.

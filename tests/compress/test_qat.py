@@ -12,8 +12,8 @@ from dltk.base.errors import InputError
 from dltk.base.progress import Silent
 from dltk.compress.candidate import Candidate
 from dltk.compress.cluster import Cluster, cluster
-from dltk.compress.codes import clusters, codes
 from dltk.compress.quantize import Quantize, quantize
+from dltk.quantization.codes import clusters, codes
 
 pytestmark = small.QUIET
 SETTINGS = Quantize(method="qat", epochs=2, batch_size=32, calibration=50, learning_rate=1e-3)
@@ -59,9 +59,9 @@ def test_ranges_were_learnt(bench, outcome):
 
 def test_the_files_compute_what_was_trained(bench, outcome):
     """Both files against the simulation on the same grids: rounding in another order moves an output by a few steps."""
-    from dltk.compress.fakequant import on_grids
     from dltk.edge.families import family
     from dltk.export.emit import Target, emit
+    from dltk.quantization.fake_quant import on_grids
     from dltk.twin.build import build
     from dltk.validate import run_worker
 

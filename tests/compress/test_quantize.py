@@ -10,12 +10,12 @@ import pytest
 import small
 from dltk.base.errors import InputError, StepOrderError
 from dltk.compress.candidate import Candidate
-from dltk.compress.plan import QuantizationPlan
 from dltk.compress.quantize import Quantize, quantize
-from dltk.compress.ranges import input_digest
-from dltk.compress.scheme import KEPT
 from dltk.edge.families import family
-from dltk.export.kept import LEFT
+from dltk.export.emit import LEFT
+from dltk.quantization.calibration import input_digest
+from dltk.quantization.plan import QuantizationPlan
+from dltk.quantization.scheme import KEPT
 
 pytestmark = small.QUIET
 
@@ -96,7 +96,7 @@ def test_twice_is_refused(bench, outcome):
 def test_loops_get_the_ranges_of_each_format_and_the_report_says_why(bench):
     import keras
 
-    from dltk.edge.signature import TensorSpec
+    from dltk.edge.bundle.signature import TensorSpec
 
     series = keras.Input((12, 1), name="series")
     model = keras.Model(series, keras.layers.Dense(3)(keras.layers.LSTM(4, name="lstm")(series)))

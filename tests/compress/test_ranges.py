@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
-from dltk.compress.ranges import calibrate, input_digest, weight_scales
+from dltk.quantization.calibration import calibrate, input_digest, weight_scales
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import zoo
-from dltk.compress.clipping import clipped
-from dltk.compress.codes import clustered
-from dltk.compress.equalize import channel_factors, equalized
-from dltk.compress.fakequant import rounded, simulated_error
-from dltk.compress.observe import observe
-from dltk.compress.ranges import calibrate, weight_scales
-from dltk.compress.repair import bias_shifts, find_repair, repaired, with_bias_shifts
+from dltk.quantization.bias_correction import bias_shifts, find_repair, repaired, with_bias_shifts
+from dltk.quantization.calibration import calibrate, weight_scales
+from dltk.quantization.codes import clustered
+from dltk.quantization.equalization import channel_factors, equalized
+from dltk.quantization.fake_quant import rounded, simulated_error
+from dltk.quantization.observers import observe
+from dltk.quantization.range_methods import clipped
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 

@@ -8,8 +8,8 @@ from keras import layers as L
 
 import zoo
 from dltk.base.errors import InputError
-from dltk.compress.scheme import KEPT, kept_layers
-from dltk.compress.ties import ties
+from dltk.quantization.scheme import KEPT, kept_layers
+from dltk.quantization.shared_ranges import ties
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 

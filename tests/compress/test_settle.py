@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import small
-from dltk.compress.settle import freeze_norms, own_statistics, settle
+from dltk.compress.norms import freeze_norms, own_statistics, settle
 
 pytestmark = small.QUIET
 

@@ -13,8 +13,8 @@ import zoo
 from dltk.base.errors import InputError
 from dltk.compress.candidate import Candidate
 from dltk.compress.distil import Distil, distil
-from dltk.compress.ends import between, ending, scaling_of
-from dltk.compress.students import make_student
+from dltk.compress.distillation.adapters import between, ending, scaling_of
+from dltk.compress.distillation.students import make_student
 from dltk.edge.families import family
 from dltk.twin.read import read
 
@@ -217,7 +217,7 @@ def test_what_takes_one_input_says_so(two, tmp_path, student, ops, message):
 
 def test_scales_are_composed_in_their_order():
     ops = ({"op": "decode"}, SCALE, {"op": "standardize", "mean": [1.0, 2.0, 3.0], "std": [2.0, 2.0, 4.0]}, REVERSE)
-    from dltk.edge.preprocess import apply_ops
+    from dltk.edge.input.preprocess import apply_ops
 
     raws = np.arange(24, dtype=np.uint8).reshape(1, 2, 4, 3)
     found = scaling_of(ops, 3)

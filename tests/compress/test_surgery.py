@@ -10,10 +10,10 @@ import pytest
 from keras import layers as L
 
 import zoo
-from dltk.compress.coupling import couple
-from dltk.compress.surgery import cut
-from dltk.models.build import build_backbone
-from dltk.models.table import BACKBONES
+from dltk.compress.pruning.dependencies import couple
+from dltk.compress.pruning.surgery import cut
+from dltk.models.backbones.build import build_backbone
+from dltk.models.backbones.table import BACKBONES
 from dltk.twin.keras3 import rebuild
 from dltk.twin.read import read
 from dltk.twin.table import ROWS

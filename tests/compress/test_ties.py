@@ -7,7 +7,7 @@ import pytest
 from keras import layers as L
 
 import zoo
-from dltk.compress.ties import native_loops, ties
+from dltk.quantization.shared_ranges import native_loops, ties
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 

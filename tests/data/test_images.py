@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dltk.base.cachedir import cache_folder
+from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.progress import Silent
 from dltk.data import decoded, prepare_images
-from dltk.edge.preprocess import image_ops, read_image
+from dltk.edge.input.preprocess import image_ops, read_image
 from dltk.recipe import ImageData
 
 
@@ -73,7 +73,7 @@ def test_a_folder_becomes_a_stratified_split(folder):
 
 
 def test_raw_samples_are_what_the_device_reads(folder):
-    from dltk.edge.preprocess import image_ops, read_image
+    from dltk.edge.input.preprocess import image_ops, read_image
 
     found = prepare(folder)
     raws = found.test.take(np.array([3, 0]))

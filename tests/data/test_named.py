@@ -11,8 +11,10 @@ import pytest
 from dltk.base.errors import EnvironmentFault
 from dltk.base.files import sha256
 from dltk.base.progress import SILENT
-from dltk.data import named, origins, prepare_images
-from dltk.data.named import NAMED, load_named
+from dltk.data import prepare_images
+from dltk.data.named import load as named
+from dltk.data.named import origins
+from dltk.data.named.load import NAMED, load_named
 from dltk.edge.sources import check_labels
 from dltk.recipe import ImageData
 

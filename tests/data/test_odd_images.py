@@ -16,7 +16,7 @@ import pngs
 from dltk.base.errors import InputError
 from dltk.base.progress import Silent
 from dltk.data import prepare_images
-from dltk.edge.preprocess import image_ops, read_image
+from dltk.edge.input.preprocess import image_ops, read_image
 from dltk.recipe import ImageData
 
 SIDE, OTHERS = 16, 30

@@ -11,11 +11,11 @@ import pytest
 import pairs
 from dltk.base.errors import InputError
 from dltk.data import decoded
-from dltk.data.pairs import pair_ops, prepare_pairs
-from dltk.edge.preprocess import read_image
-from dltk.edge.tokens import vocabulary
+from dltk.data.kinds.pairs import pair_ops, prepare_pairs
+from dltk.edge.input.preprocess import read_image
+from dltk.edge.input.tokens import vocabulary
 from dltk.recipe import Augment, PairData
-from dltk.training.views import PLAIN, views_of
+from dltk.training.views.image import PLAIN, views_of
 
 SMALL = PairData(size=16, length=8, vocabulary=300, max_bytes=100)
 

@@ -9,8 +9,8 @@ import pytest
 
 import sounds
 from dltk.base.errors import InputError
-from dltk.data import sounds as data
-from dltk.data.sounds import prepare_sounds
+from dltk.data.kinds import sounds as data
+from dltk.data.kinds.sounds import prepare_sounds
 from dltk.recipe import SoundData
 
 OP = {"op": "sound", "rate": 8000, "samples": 2400}

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dltk.base.cachedir import cache_folder
+from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import InputError
 from dltk.base.progress import Silent
 from dltk.data import decoded, stamps
-from dltk.data.images import prepare_images
-from dltk.data.masks import prepare_masks
-from dltk.data.pairs import prepare_pairs
-from dltk.data.sounds import prepare_sounds
+from dltk.data.kinds.images import prepare_images
+from dltk.data.kinds.masks import prepare_masks
+from dltk.data.kinds.pairs import prepare_pairs
+from dltk.data.kinds.sounds import prepare_sounds
 from dltk.recipe import ImageData, PairData, SoundData
 from dltk.recipe.load import load
 
@@ -202,7 +202,7 @@ def test_a_file_that_changes_while_it_is_decoded_is_named(tmp_path, monkeypatch)
 
 
 def test_off_uses_nothing_that_an_earlier_run_left(tmp_path, monkeypatch):
-    from dltk.base import entries
+    from dltk.base.cache import entries
 
     prepare = images(tmp_path / "data")
     first = prepare(cache="off")
@@ -251,7 +251,7 @@ def test_decoded_images_that_were_damaged_are_decoded_again(tmp_path, name, how)
 
 @pytest.mark.parametrize("name", ["images.npy", "targets.npy"])
 def test_a_pinned_data_set_that_was_damaged_is_made_again(name):
-    from dltk.data.named import load_named
+    from dltk.data.named.load import load_named
 
     found = load_named("digits")
     images, targets = np.array(found.images), np.array(found.targets)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dltk.base.fetch import Package
-from dltk.data import tables
-from dltk.data.tables import TABLES, table_path
+from dltk.data.named import load as tables
+from dltk.data.named.load import TABLES, table_path
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -12,9 +12,9 @@ import pytest
 import small
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.progress import SILENT
-from dltk.data.texts import prepare_texts
+from dltk.data.kinds.texts import prepare_texts
 from dltk.data.tokenizer import PUBLISHED, find_tokenizer, train_tokenizer
-from dltk.edge.tokens import TOKENIZER
+from dltk.edge.input.tokens import TOKENIZER
 from dltk.recipe import TextData
 
 LABELS = ("card", "pin", "top up")

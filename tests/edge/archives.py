@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 
-from dltk.edge.archive import pack
+from dltk.edge.bundle.archive import pack
 
 __all__ = ["HOSTILE", "members", "mutated", "zipped"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.bundle.signature import Signature, TensorSpec
 
 PIXELS = TensorSpec("image", "float32", (None, 4, 6, 1), ("batch", "height", "width", "channel"), (0.0, 1.0))
 READ_IMAGE = (

@@ -8,9 +8,9 @@ import numpy as np
 
 import tiny
 from dltk.base.files import sha256
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.families import family
-from dltk.edge.preprocess import image_ops
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.input.preprocess import image_ops
 from edge import samples
 from table_rows import LABELS, RECOMMENDATION, VALUES
 

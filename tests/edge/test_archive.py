@@ -11,8 +11,8 @@ import small
 import tiny
 from dltk.base.errors import InputError
 from dltk.edge import bench, load, replay
-from dltk.edge.archive import Archive, pack
-from dltk.edge.integrity import read_bundle
+from dltk.edge.bundle.archive import Archive, pack
+from dltk.edge.bundle.integrity import read_bundle
 from dltk.report import collect
 from edge import archives
 

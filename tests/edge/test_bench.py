@@ -11,8 +11,8 @@ import pytest
 
 from dltk.base.errors import EnvironmentFault, InputError, UsageError
 from dltk.edge import bench
-from dltk.edge.bench import download_bytes
-from dltk.edge.machine import machine
+from dltk.edge.runtime.bench import download_bytes
+from dltk.edge.runtime.device import machine
 
 
 def test_one_artifact(bundle):

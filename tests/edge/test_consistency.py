@@ -12,11 +12,11 @@ import pytest
 import tiny
 from dltk.base.errors import InputError, LimitError
 from dltk.edge import replay
-from dltk.edge.consistency import RULES, require_consistent, require_raws
+from dltk.edge.bundle.consistency import RULES, require_consistent, require_raws
+from dltk.edge.bundle.manifest import Manifest, file_entry, parse
+from dltk.edge.bundle.op_table import AFTER, BEFORE
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import FAMILIES, family
-from dltk.edge.manifest import Manifest, file_entry, parse
-from dltk.edge.op_table import AFTER, BEFORE
-from dltk.edge.signature import Signature
 from edge import samples
 from edge.signatures import SIGNATURES, answered
 
@@ -177,7 +177,7 @@ def test_golden_outputs_are_decoded(tmp_path):
     """A catalogue that names too few items lies in a file, not in the manifest: it shows in the answers."""
     from attacks.parts import with_model
     from dltk.base.files import sha256
-    from dltk.edge.catalogue import CATALOGUE, Catalogue
+    from dltk.edge.input.catalogue import CATALOGUE, Catalogue
 
     few = Catalogue.of(("ann", "bob"), ("ale", "bun", "cod"), None)
     signature = SIGNATURES["recommendation"]

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import mutants
-from dltk.edge.integrity import read_bundle
-from dltk.edge.recorded import KEY
+from dltk.edge.bundle.integrity import read_bundle
+from dltk.edge.recorded_errors import KEY
 from mutations import damage_bundle, damage_bytes
 
 DIGITS = Path(__file__).parents[2] / "exported" / "digits"

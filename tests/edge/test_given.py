@@ -14,9 +14,9 @@ import tiny
 from dltk.base.errors import DltkError, InputError, UsageError
 from dltk.edge import load
 from dltk.edge.families import FAMILIES, family
+from dltk.edge.input.preprocess import decode_image, read_image
+from dltk.edge.input.sound import read_sound
 from dltk.edge.load import Model
-from dltk.edge.preprocess import decode_image, read_image
-from dltk.edge.sound import read_sound
 from edge.signatures import AUDIO, SIGNATURES
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (9, 12, 3), np.uint8)

@@ -17,10 +17,10 @@ from dltk.base.errors import DltkError, EnvironmentFault, InputError
 from dltk.base.progress import Silent
 from dltk.cli.main import cli
 from dltk.data import prepare_images
-from dltk.edge import heif
 from dltk.edge.families import family
-from dltk.edge.pictures import decode_image, picture_size
-from dltk.edge.preprocess import image_ops, read_image
+from dltk.edge.input.images import heif
+from dltk.edge.input.images.decode import decode_image, picture_size
+from dltk.edge.input.preprocess import image_ops, read_image
 from dltk.edge.sources import list_files
 from dltk.edge.sources.masks import list_masked, read_mask
 from dltk.recipe import ImageData

@@ -12,8 +12,8 @@ import pairs
 from dltk.base.errors import InputError
 from dltk.base.files import sha256
 from dltk.data.tokenizer import train_tokenizer
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.families import family
-from dltk.edge.signature import Signature, TensorSpec
 from dltk.edge.sources.pairs import list_pairs, read_pairs
 
 KIND = family("image-text")

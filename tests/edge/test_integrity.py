@@ -9,7 +9,7 @@ import pytest
 
 from dltk.base.errors import InputError
 from dltk.edge import load
-from dltk.edge.integrity import read_bundle, read_file, read_manifest
+from dltk.edge.bundle.integrity import read_bundle, read_file, read_manifest
 
 FILES = ["model.float32.tflite", "model.int8.onnx", "golden.npz", "labels.txt", "manifest.json"]
 

@@ -14,7 +14,7 @@ import tiny
 from dltk.base.errors import EnvironmentFault, InputError, UsageError
 from dltk.edge import load
 from dltk.edge import load as package_load
-from dltk.edge.worker import BLOCKED
+from dltk.edge.runtime.worker import BLOCKED
 
 RUNTIMES = ("tflite", "onnx")
 

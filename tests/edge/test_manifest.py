@@ -9,7 +9,7 @@ import pytest
 import tiny
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, sha256
-from dltk.edge.manifest import LARGEST_MANIFEST, Manifest, file_entry, parse
+from dltk.edge.bundle.manifest import LARGEST_MANIFEST, Manifest, file_entry, parse
 
 
 @pytest.fixture(scope="module")

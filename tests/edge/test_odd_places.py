@@ -16,10 +16,10 @@ from dltk.base.errors import EnvironmentFault, InputError, UsageError
 from dltk.base.fetch import cache_folder
 from dltk.base.files import building_folder, write_atomic
 from dltk.edge import bench, load, replay
-from dltk.edge.pictures import decode_image
-from dltk.edge.seal import check_seal, private_key
+from dltk.edge.bundle.seal import check_seal, private_key
+from dltk.edge.input.images.decode import decode_image
+from dltk.edge.runtime.worker import run_worker
 from dltk.edge.sources import read_table, read_wav
-from dltk.edge.worker import run_worker
 from dltk.report import collect
 
 ODD = ["a\0b", "x" * 256, "x/" * 5000, "\udcff" * 200]

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from dltk.base.errors import InputError
-from dltk.edge.picture_parts import count_scans, require_few_parts
-from dltk.edge.pictures import decode_image
+from dltk.edge.input.images.decode import decode_image
+from dltk.edge.input.images.parts import count_scans, require_few_parts
 
 
 def saved(kind, **how):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from dltk.base.errors import InputError
-from dltk.edge import pixels
-from dltk.edge.pictures import decode_image
-from dltk.edge.preprocess import image_ops, read_image
-from dltk.edge.resize import resize_image
+from dltk.edge.input.images import pixels
+from dltk.edge.input.images.decode import decode_image
+from dltk.edge.input.images.resize import resize_image
+from dltk.edge.input.preprocess import image_ops, read_image
 
 Image = pytest.importorskip("PIL.Image")
 KINDS = [("PNG", mode) for mode in ("RGB", "RGBA", "L", "LA", "P", "1", "I;16")]

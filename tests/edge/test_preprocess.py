@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from dltk.base.errors import InputError
-from dltk.edge.pictures import decode_image
-from dltk.edge.preprocess import apply_ops, image_ops, read_image
-from dltk.edge.resize import resize_image
+from dltk.edge.input.images.decode import decode_image
+from dltk.edge.input.images.resize import resize_image
+from dltk.edge.input.preprocess import apply_ops, image_ops, read_image
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

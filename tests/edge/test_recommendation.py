@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dltk.base.errors import InputError
-from dltk.edge.catalogue import CATALOGUE, catalogue_of
 from dltk.edge.families import family
+from dltk.edge.input.catalogue import CATALOGUE, catalogue_of
 from dltk.edge.metrics import ranks
 from dltk.edge.sources import read_table
 from dltk.edge.sources.ratings import RatingColumns, read_ratings

@@ -11,7 +11,7 @@ import pytest
 import tiny
 from dltk.base.errors import InputError, LimitError
 from dltk.edge import replay
-from dltk.edge.recorded import KEY, Recorded, distances, held, recorded
+from dltk.edge.recorded_errors import KEY, Recorded, distances, held, recorded
 from javascript import run as javascript
 
 ONE = "model.int8.tflite"

@@ -10,8 +10,9 @@ import pytest
 
 import tiny
 from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageError
-from dltk.edge import replay, worker
+from dltk.edge import replay
 from dltk.edge.families import family
+from dltk.edge.runtime import worker
 
 
 def golden(samples: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,9 +10,9 @@ import pytest
 import tiny
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.install import pip_extra
-from dltk.edge import runtimes
 from dltk.edge.families import family
-from dltk.edge.runtimes import available, open_session
+from dltk.edge.runtime import port as runtimes
+from dltk.edge.runtime.port import available, open_session
 
 KINDS = [("tflite", "float32"), ("tflite", "int8"), ("tflite", "int8-io"), ("onnx", "float32"), ("onnx", "int8")]
 

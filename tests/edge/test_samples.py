@@ -10,7 +10,7 @@ import pytest
 
 from dltk.base.errors import InputError
 from dltk.edge.families import compared_inputs, family
-from dltk.edge.noise import add_noise, spread_of
+from dltk.edge.input.noise import add_noise, spread_of
 from edge.samples import (
     ANOMALY_IMAGE,
     ANOMALY_ROW,

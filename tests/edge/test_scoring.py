@@ -9,10 +9,10 @@ import pytest
 
 import tiny
 from dltk.base.errors import InputError
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.families import family
-from dltk.edge.runtimes import Port
+from dltk.edge.runtime.port import Port
 from dltk.edge.scoring import score
-from dltk.edge.signature import Signature, TensorSpec
 from dltk.edge.sources.unreadable import MAX_UNREADABLE
 from dltk.recipe import ImageData
 

@@ -11,10 +11,10 @@ import pytest
 import small
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.edge import bench, load, replay
-from dltk.edge.archive import pack
-from dltk.edge.integrity import read_bundle, read_manifest
-from dltk.edge.manifest import parse
-from dltk.edge.seal import private_key, sign
+from dltk.edge.bundle.archive import pack
+from dltk.edge.bundle.integrity import read_bundle, read_manifest
+from dltk.edge.bundle.manifest import parse
+from dltk.edge.bundle.seal import private_key, sign
 
 serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: E402 - only where it is installed
@@ -100,7 +100,7 @@ def test_an_attacker_who_makes_all_hashes_right_is_seen(signed):
     labels.write_bytes(labels.read_bytes().replace(b"cat", b"dog"))
     from dataclasses import replace
 
-    from dltk.edge.manifest import file_entry
+    from dltk.edge.bundle.manifest import file_entry
 
     found = parse(manifest.read_bytes())
     files = {**found.files, "labels.txt": file_entry(labels.read_bytes())}

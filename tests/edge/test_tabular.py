@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from dltk.base.errors import InputError
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.edge.signature import Signature
-from dltk.edge.vocabulary import VOCABULARY, Vocabulary, vocabulary_of
+from dltk.edge.input.vocabulary import VOCABULARY, Vocabulary, vocabulary_of
 from table_rows import KNOWN, LABELS, VALUES
 
 HEAD = "city,age,sex,rent,income\n"

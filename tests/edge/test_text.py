@@ -10,11 +10,11 @@ import pytest
 from dltk.base.errors import InputError
 from dltk.base.files import sha256
 from dltk.data.tokenizer import train_tokenizer
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.families import family
 from dltk.edge.families.text import as_raw
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.input.tokens import TOKENIZER, padded_tokens, token_positions, vocabulary
 from dltk.edge.sources.texts import list_texts, read_lines
-from dltk.edge.tokens import TOKENIZER, padded_tokens, token_positions, vocabulary
 
 TEXTS = ["where is my card", "my card is lost", "the pin is blocked", "Wo ist meine Straße?"] * 3
 TOKENS = train_tokenizer(TEXTS, 300)

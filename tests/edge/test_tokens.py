@@ -9,9 +9,9 @@ import time
 import pytest
 
 from dltk.base.errors import InputError
-from dltk.edge import tokens
-from dltk.edge.token_graph import growth_of
-from dltk.edge.tokens import padded_tokens
+from dltk.edge.input import tokens
+from dltk.edge.input.token_graph import growth_of
+from dltk.edge.input.tokens import padded_tokens
 from edge.signatures import TOKENIZER
 
 pytest.importorskip("tokenizers")

@@ -10,8 +10,8 @@ import pytest
 
 import tiny
 from dltk.base.errors import DltkError, EnvironmentFault, InputError, LimitError
-from dltk.edge import worker
-from dltk.edge.worker import BLOCKED, run_worker
+from dltk.edge.runtime import worker
+from dltk.edge.runtime.worker import BLOCKED, run_worker
 
 
 def child(monkeypatch, code: str) -> None:
@@ -91,7 +91,7 @@ def test_where_no_process_can_be_started_it_is_the_environments_fault(models, mo
 
 _BLOCKED = """
 import sys
-from dltk.edge.worker import _Blocker
+from dltk.edge.runtime.worker import _Blocker
 sys.meta_path.insert(0, _Blocker())
 import numpy
 try:

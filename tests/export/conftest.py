@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import zoo
-from dltk.compress.plan import QuantizationPlan
-from dltk.compress.ranges import calibrate
-from dltk.edge.runtimes import Session, open_session
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.runtime.port import Session, open_session
 from dltk.export import onnx, tflite
+from dltk.quantization.calibration import calibrate
+from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Graph
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed

@@ -9,11 +9,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import zoo
-from dltk.compress.ranges import calibrate
 from dltk.edge.metrics import mean_cosine
-from dltk.edge.runtimes import open_session
-from dltk.export.clips import clip_in_integers
+from dltk.edge.runtime.port import open_session
+from dltk.export.graph.clips import clip_in_integers
 from dltk.export.onnx import emit
+from dltk.quantization.calibration import calibrate
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 

@@ -8,11 +8,11 @@ from itertools import count
 import numpy as np
 import pytest
 
-from dltk.base.cachedir import cache_folder
+from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import InputError, UsageError
-from dltk.compress.plan import Affine8, QuantizationPlan
 from dltk.export import emit as module
 from dltk.export.emit import PAIRS, Target, emit, graph_digest, targets
+from dltk.quantization.plan import Affine8, QuantizationPlan
 from dltk.twin.graph import Call, Graph, GraphInput, Layer, Ref
 from tiny import SIGNATURE
 
@@ -169,7 +169,7 @@ def test_a_damaged_cache_is_made_anew(maker):
 
 
 def test_pairs_are_those_a_manifest_knows():
-    from dltk.edge.manifest import PRECISIONS
+    from dltk.edge.bundle.manifest import PRECISIONS
 
     assert {precision for found in PAIRS.values() for precision in found} <= set(PRECISIONS)
     assert {precision for found in PAIRS.values() for precision in found} == set(module._ORDER)

@@ -8,9 +8,9 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 import zoo
-from dltk.compress.ranges import calibrate
 from dltk.export import tflite
-from dltk.export.flat import packed
+from dltk.export.flatbuffer.pack import packed
+from dltk.quantization.calibration import calibrate
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 

@@ -10,11 +10,11 @@ import pytest
 from keras import layers as L
 
 import zoo
-from dltk.compress.ranges import calibrate
-from dltk.compress.scheme import Scheme
-from dltk.edge.runtimes import open_session
+from dltk.edge.runtime.port import open_session
 from dltk.export import onnx, tflite
 from dltk.export.guard import ONNX_GUARD, guard_names, is_guard, ready
+from dltk.quantization.calibration import calibrate
+from dltk.quantization.scheme import Scheme
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 

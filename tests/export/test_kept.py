@@ -8,8 +8,8 @@ import pytest
 from keras import layers as L
 
 import zoo
-from dltk.compress.plan import QuantizationPlan
-from dltk.export.kept import LEFT, left_float
+from dltk.export.emit import LEFT, left_float
+from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 

@@ -10,11 +10,11 @@ from keras import layers as L
 from onnx import TensorProto, helper, numpy_helper
 
 import zoo
-from dltk.compress.ranges import calibrate
 from dltk.edge.metrics import mean_cosine
-from dltk.edge.runtimes import open_session
-from dltk.export.loops import carry_captured
+from dltk.edge.runtime.port import open_session
+from dltk.export.graph.loops import carry_captured
 from dltk.export.onnx import emit
+from dltk.quantization.calibration import calibrate
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 

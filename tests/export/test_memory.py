@@ -12,10 +12,10 @@ from keras import layers as L
 
 import zoo
 from dltk.base.errors import InputError
-from dltk.compress.plan import QuantizationPlan
-from dltk.edge.runtimes import open_session
+from dltk.edge.runtime.port import open_session
 from dltk.export import tflite
-from dltk.export.stateless import STATE_OPERATOR, stateless
+from dltk.export.flatbuffer.stateless import STATE_OPERATOR, stateless
+from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 from dltk.workflows import card

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dltk.compress.plan import QuantizationPlan
 from dltk.export.emit import PAIRS
 from dltk.export.operators import allowed_float, minimum_runtime
+from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Call, Graph, Layer, Ref
 
 FOUND = {"Conv": 1, "Gemm": 1, "CONV_2D": 1, "Mul": 4, "ADD": 1, "Softmax": 1, "Reshape": 2}

@@ -12,14 +12,14 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 import zoo
-from dltk.compress.fakequant import on_grids, rounded
-from dltk.compress.observe import observe
-from dltk.compress.ranges import calibrate
-from dltk.compress.scheme import KEPT, Scheme
 from dltk.edge.metrics import mean_cosine, top1_agreement
-from dltk.edge.runtimes import open_session
+from dltk.edge.runtime.port import open_session
 from dltk.export import onnx, tflite
 from dltk.export.operators import allowed_float
+from dltk.quantization.calibration import calibrate
+from dltk.quantization.fake_quant import on_grids, rounded
+from dltk.quantization.observers import observe
+from dltk.quantization.scheme import KEPT, Scheme
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
 

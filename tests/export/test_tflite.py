@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
 
 pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning")
 

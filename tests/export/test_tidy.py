@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from dltk.export.tidy import drop_idle_reshapes, sink_squeezes
+from dltk.export.graph.tidy import drop_idle_reshapes, sink_squeezes
 
 
 def chain(target, *, last=False):

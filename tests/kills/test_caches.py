@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dltk.base.cachedir import cache_folder
+from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import EnvironmentFault
 from dltk.base.progress import SILENT
 from dltk.data.decoded import decode_pool, image_decoder

@@ -23,7 +23,7 @@ from dltk.base.disk import allocate
 from dltk.base.errors import EnvironmentFault
 from dltk.base.files import write_atomic
 from dltk.bundle import publish
-from dltk.edge.integrity import read_bundle
+from dltk.edge.bundle.integrity import read_bundle
 from kills import calls, stubs
 
 pytest.importorskip("ai_edge_litert")

@@ -15,7 +15,7 @@ import tiny
 from dltk.base import swap
 from dltk.base.files import building_folder
 from dltk.bundle import publish
-from dltk.edge.integrity import read_bundle
+from dltk.edge.bundle.integrity import read_bundle
 from kills import calls, stubs
 
 pytest.importorskip("ai_edge_litert")

@@ -12,7 +12,7 @@ import tiny
 from dltk.base.files import building_folder, write_atomic
 from dltk.bundle import publish
 from dltk.cli.main import cli
-from dltk.edge.integrity import read_bundle
+from dltk.edge.bundle.integrity import read_bundle
 from kills import calls, stubs
 
 pytest.importorskip("ai_edge_litert")

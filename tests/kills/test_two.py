@@ -14,7 +14,7 @@ from dltk.base import siblings, swap
 from dltk.base.errors import InputError
 from dltk.base.files import building_folder, sweep, write_atomic
 from dltk.bundle import publish
-from dltk.edge.integrity import read_bundle
+from dltk.edge.bundle.integrity import read_bundle
 from kills import calls, stubs
 
 pytest.importorskip("ai_edge_litert")

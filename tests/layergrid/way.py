@@ -14,12 +14,12 @@ from PIL import Image
 import zoo
 from dltk.base.errors import DltkError, LimitError
 from dltk.base.progress import SILENT
+from dltk.models.conventions import Input
+from dltk.models.files.keras_file import open_keras
 from dltk.workflows.adopt import adopt
 from dltk.workflows.brought import deployable
 from dltk.workflows.compress import compress
-from dltk.workflows.conventions import Input
 from dltk.workflows.export import export
-from dltk.workflows.keras_file import open_keras
 from layergrid.cases import Case
 
 __all__ = ["CLASSES", "SETTINGS", "gone", "joined", "opened", "photos", "pixels", "refused"]

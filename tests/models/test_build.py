@@ -7,11 +7,11 @@ import pytest
 
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.progress import Silent
-from dltk.models import origins, weights
-from dltk.models.build import build_backbone
-from dltk.models.pth import read_pth
-from dltk.models.table import backbone
-from dltk.models.weights import WeightSource, resolve
+from dltk.models.backbones import origins, weights
+from dltk.models.backbones.build import build_backbone
+from dltk.models.backbones.pth import read_pth
+from dltk.models.backbones.table import backbone
+from dltk.models.backbones.weights import WeightSource, resolve
 
 SHAPE = (64, 64, 3)
 
@@ -144,7 +144,7 @@ def test_mobilenet_of_the_package_equals_the_original():
     """The original is the .tflite itself: its classifier, put behind our features, must give its probabilities."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from dltk.models.convert import _tflite_convolutions
+    from dltk.models.backbones.convert import _tflite_convolutions
 
     source = from_package("mobilenet")
     (origin,) = [each for each in backbone("mobilenet").origins if each.package]

@@ -15,12 +15,12 @@ from keras import ops
 import zoo
 from dltk.export.emit import graph_digest
 from dltk.models.digest import model_digest
-from dltk.models.save import keras_bytes
+from dltk.models.files.keras_file import open_keras
+from dltk.models.files.save import keras_bytes
 from dltk.training.features import Frozen
 from dltk.twin.build import build
 from dltk.twin.keras3 import copied
 from dltk.twin.read import read
-from dltk.workflows.keras_file import open_keras
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning"),

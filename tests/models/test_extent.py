@@ -15,7 +15,7 @@ import pytest
 
 import small
 from dltk.base.errors import InputError
-from dltk.models.extent import batch_within, largest_activation, require_few_layers, require_modest_activations
+from dltk.models.files.extent import batch_within, largest_activation, require_few_layers, require_modest_activations
 
 pytestmark = small.QUIET
 MEMORY, SECONDS = 500_000_000, 10
@@ -24,7 +24,7 @@ import resource, sys, time
 from pathlib import Path
 import keras, tensorflow, h5py, dltk.workflows
 from dltk.base.errors import DltkError
-from dltk.workflows.keras_file import open_keras
+from dltk.models.files.keras_file import open_keras
 keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])(keras.ops.zeros((1, 4)))
 def peak():
     return next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM")) * 1024

@@ -90,7 +90,7 @@ def test_what_cannot_be_counted_is_named(layers):
 
 
 def test_mobilenet_v2_has_its_published_cost():
-    from dltk.models.build import build_backbone
+    from dltk.models.backbones.build import build_backbone
 
     found = profile(build_backbone("mobilenet-v2", input_shape=(224, 224, 3), weights="none").model)
     # Sandler et al. 2018 state 300 million with the classifier, which adds 1.28 million.

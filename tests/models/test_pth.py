@@ -15,7 +15,7 @@ import pytest
 
 from dltk.base.errors import InputError
 from dltk.base.files import sha256
-from dltk.models.pth import read_pth
+from dltk.models.backbones.pth import read_pth
 
 
 class Storage:

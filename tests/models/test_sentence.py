@@ -17,7 +17,7 @@ LENGTH, VOCABULARY = 7, 20
 
 @pytest.fixture(scope="module")
 def encoder():
-    from dltk.models.sentence import build_encoder
+    from dltk.models.backbones.sentence import build_encoder
 
     return build_encoder(length=LENGTH, vocabulary=VOCABULARY, blocks=2, weights="none", seed=3)
 
@@ -101,7 +101,7 @@ def test_its_twin_and_its_files_know_the_padding(encoder, tmp_path):
 
 
 def test_weights_and_vocabulary_must_belong_together():
-    from dltk.models.sentence import build_encoder
+    from dltk.models.backbones.sentence import build_encoder
 
     with pytest.raises(InputError, match=r"data\.tokenizer: must give 30522 tokens .* received 20"):
         build_encoder(length=8, vocabulary=20)

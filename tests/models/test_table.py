@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from dltk.base.errors import InputError
-from dltk.models.build import build_backbone
-from dltk.models.convert import CONVERTERS
-from dltk.models.origins import CAFFE, MEAN_STD, TF, Scale
-from dltk.models.table import BACKBONES, backbone
+from dltk.models.backbones.build import build_backbone
+from dltk.models.backbones.convert import CONVERTERS
+from dltk.models.backbones.origins import CAFFE, MEAN_STD, TF, Scale
+from dltk.models.backbones.table import BACKBONES, backbone
 
 QUICK = ("mobilenet-v2", "mobilenet-v3-small", "resnet50-v2")
 REST = tuple(name for name in BACKBONES if name not in QUICK)

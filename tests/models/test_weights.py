@@ -8,14 +8,14 @@ import struct
 import numpy as np
 import pytest
 
-from dltk.base.cachedir import cache_folder
-from dltk.base.entries import keep, making
+from dltk.base.cache.entries import keep, making
+from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.progress import Silent
-from dltk.models import convert, origins, weights
-from dltk.models.build import build_backbone
-from dltk.models.table import backbone
-from dltk.models.weights import resolve, scale_for
+from dltk.models.backbones import convert, origins, weights
+from dltk.models.backbones.build import build_backbone
+from dltk.models.backbones.table import backbone
+from dltk.models.backbones.weights import resolve, scale_for
 
 SHAPE = (64, 64, 3)
 NAME = "mobilenet-v2"

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.progress import Silent
 from dltk.cli.main import cli
-from dltk.data.images import prepare_images
-from dltk.data.series import prepare_series
+from dltk.data.kinds.images import prepare_images
+from dltk.data.kinds.series import prepare_series
 from dltk.data.split import SIDES, part_of_all
-from dltk.models import build
-from dltk.models.table import BACKBONES
+from dltk.models.backbones import build
+from dltk.models.backbones.table import BACKBONES
 from dltk.recipe.groups import ImageData
 from dltk.recipe.load import load, registered, resolve
 from dltk.recipe.settings import describe

@@ -8,7 +8,7 @@ import pytest
 import small
 from dltk.base.errors import InputError
 from dltk.data.tokenizer import train_tokenizer
-from dltk.edge.tokens import vocabulary
+from dltk.edge.input.tokens import vocabulary
 from dltk.recipe import Contract
 from dltk.recipe.load import load, resolve
 
@@ -48,7 +48,7 @@ def test_convolutions_of_every_width_are_read_side_by_side():
 
 
 def test_a_label_stands_for_what_it_says_before_any_training():
-    from dltk.models.sentence import build_encoder, sentence_vectors
+    from dltk.models.backbones.sentence import build_encoder, sentence_vectors
 
     zero = built("text-transfer", "model.zero_shot=true", "data.length=12")
     assert zero.phases == ()

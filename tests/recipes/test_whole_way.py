@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import small
-from dltk.edge.worker import BLOCKED
+from dltk.edge.runtime.worker import BLOCKED
 from recipe_rows import ROWS
 
 pytestmark = small.QUIET

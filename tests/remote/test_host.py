@@ -10,7 +10,7 @@ import pytest
 
 import tiny
 from dltk.base.errors import DltkError, EnvironmentFault, InputError, LimitError, as_error
-from dltk.edge.worker import run_worker
+from dltk.edge.runtime.worker import run_worker
 from dltk.remote.host import connect
 from dltk.remote.link import Link
 from dltk.remote.wire import pack, unpack

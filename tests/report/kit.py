@@ -12,8 +12,8 @@ import numpy as np
 
 import tiny
 from dltk.base.files import canonical_json
-from dltk.edge.manifest import MANIFEST, file_entry
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.bundle.manifest import MANIFEST, file_entry
+from dltk.edge.bundle.signature import Signature, TensorSpec
 
 SERIES = Signature(
     task="forecast",
@@ -105,7 +105,7 @@ def classification(labels: tuple[str, ...] = tiny.LABELS) -> dict:
 
 
 def findings(labels: tuple[str, ...] = tiny.LABELS) -> dict:
-    """The report of a compression in full, as `dltk.workflows.findings` writes it; `labels` turn up as names, too."""
+    """The full report of a compression, as `dltk.workflows.analysis.findings` writes it, with `labels` as names."""
     name = labels[0]
     files = (("source, float32", "float32", 4000), ("prune", "float32", 2000), ("quantize", "int8", 1000))
     steps = ["prune:sparsity=0.5", "quantize"]

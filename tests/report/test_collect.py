@@ -14,7 +14,7 @@ import small
 import tiny
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json
-from dltk.edge.worker import BLOCKED
+from dltk.edge.runtime.worker import BLOCKED
 from dltk.report import as_bytes, as_text, collect
 from dltk.report.values import number, printable, scalars
 

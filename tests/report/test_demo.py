@@ -16,7 +16,7 @@ import tiny
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.fetch import Package
 from dltk.cli.main import cli
-from dltk.edge.integrity import read_manifest
+from dltk.edge.bundle.integrity import read_manifest
 from dltk.report import demo
 from edge.signatures import SIGNATURES
 

@@ -13,9 +13,9 @@ import pngs
 import tiny
 from dltk.base.errors import InputError
 from dltk.edge.families import family
-from dltk.edge.pictures import decode_image, to_grey
-from dltk.edge.preprocess import apply_ops
-from dltk.edge.resize import resize_image
+from dltk.edge.input.images.decode import decode_image, to_grey
+from dltk.edge.input.images.resize import resize_image
+from dltk.edge.input.preprocess import apply_ops
 from edge.signatures import SEGMENTATION
 from javascript import packed, run, unpacked
 

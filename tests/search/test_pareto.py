@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dltk.search.pareto import pareto_front
+from dltk.search.find import pareto_front
 
 
 def test_a_point_is_on_the_front_unless_another_is_nowhere_worse_and_somewhere_better():

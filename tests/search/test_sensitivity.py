@@ -9,10 +9,10 @@ import pytest
 
 import small
 from dltk.compress.candidate import Candidate
-from dltk.compress.fakequant import on_grids, rounded
-from dltk.compress.observe import observe
 from dltk.compress.quantize import Quantize, quantize
-from dltk.compress.repair import repaired
+from dltk.quantization.bias_correction import repaired
+from dltk.quantization.fake_quant import on_grids, rounded
+from dltk.quantization.observers import observe
 from dltk.search.sensitivity import sensitivity
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed

@@ -10,9 +10,9 @@ import pytest
 from dltk import tasks
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.progress import SILENT
-from dltk.data import tables
 from dltk.data.dataset import Split
-from dltk.data.series import season_of, seasonal_naive
+from dltk.data.kinds.series import season_of, seasonal_naive
+from dltk.data.named import load as tables
 from dltk.edge.families import family
 from dltk.edge.families.series import interval_of
 from dltk.recipe import Built
@@ -221,7 +221,7 @@ def test_every_cell_learns_changes_and_becomes_a_file_of_plain_operators(cell):
     """Untrained: a window that is moved up moves the forecast up by as much. The file holds no Flex operator (the
     interpreter has none, and would not load it) and answers as Keras does.
     """
-    from dltk.edge.runtimes import open_session
+    from dltk.edge.runtime.port import open_session
     from dltk.export.emit import Target, emit
     from dltk.twin.read import read
 

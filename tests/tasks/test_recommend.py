@@ -8,8 +8,8 @@ import pytest
 from dltk import tasks
 from dltk.base.errors import InputError
 from dltk.base.progress import SILENT, Silent
-from dltk.edge.catalogue import catalogue_of
 from dltk.edge.families import family
+from dltk.edge.input.catalogue import catalogue_of
 from dltk.recipe import Built
 from dltk.recipe.groups import Fit
 from dltk.recipe.load import load, resolve

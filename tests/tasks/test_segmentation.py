@@ -13,8 +13,8 @@ from dltk import tasks
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json
 from dltk.base.progress import SILENT
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.edge.signature import Signature
 from dltk.recipe import Built
 from dltk.recipe.load import load, resolve
 

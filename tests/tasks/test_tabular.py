@@ -9,7 +9,7 @@ from dltk import tasks
 from dltk.base.errors import InputError
 from dltk.base.progress import SILENT
 from dltk.edge.families import family
-from dltk.edge.vocabulary import vocabulary_of
+from dltk.edge.input.vocabulary import vocabulary_of
 from dltk.recipe import Built
 from dltk.recipe.load import load, resolve
 

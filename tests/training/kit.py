@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dltk.data.dataset import Dataset, Split
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.recipe import Augment, Fit
 from dltk.training.backend import keras
 

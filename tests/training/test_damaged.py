@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dltk.base.cachedir import cache_folder
-from dltk.base.entries import making
+from dltk.base.cache.entries import making
+from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import DltkError, InputError
 from dltk.base.progress import Silent
-from dltk.edge.arrays import parse_npz
+from dltk.edge.bundle.arrays import parse_npz
 from dltk.training import FitTrainer, run
 from dltk.training.features import Frozen, cached_outputs
 from small import QUIET

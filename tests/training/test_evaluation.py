@@ -9,9 +9,9 @@ import pytest
 from sklearn import metrics
 
 from dltk.base.errors import InputError
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.training import as_text, predict_outputs, report
-from dltk.training.temperature import fit_temperature
+from dltk.training.evaluation.temperature import fit_temperature
 from training import kit
 
 EXACT = 1e-12  # relative: the same float64 sums

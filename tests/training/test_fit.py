@@ -11,11 +11,11 @@ import pytest
 
 from dltk.base.errors import InputError, LimitError
 from dltk.data.dataset import Dataset, Split
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.recipe import Augment, Built, Fit, Phase
 from dltk.training import FitTrainer, cached_teacher, run, trainers
 from dltk.training.backend import keras
-from dltk.training.cut import split_at
+from dltk.training.trainers.cut import split_at
 from training import kit
 
 QUICK = Fit(epochs=3, batch_size=16, learning_rate=0.02)

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from dltk.base.errors import InputError
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.recipe import Adversarial, Built, Fit, Phase
-from dltk.training import adversarial as losses
 from dltk.training import run, trainers
 from dltk.training.backend import keras, tf
+from dltk.training.trainers import adversarial as losses
 from dltk.training.weights import snapshot
 from training import kit
 

@@ -8,7 +8,7 @@ import pytest
 from dltk.base.errors import EnvironmentFault, InputError, LimitError
 from dltk.base.progress import Silent
 from dltk.training import backend, checkpoint, harness, run, trainers
-from dltk.training.told import end_line
+from dltk.training.log import end_line
 
 
 class Counter:
@@ -143,8 +143,8 @@ def test_an_interrupt_keeps_what_was_not_yet_written(tmp_path, monkeypatch):
 
 
 def test_trainers_are_found_by_name():
-    assert trainers("fit").__module__ == "dltk.training.fit"
-    assert trainers("gan").__module__ == "dltk.training.gan"
+    assert trainers("fit").__module__ == "dltk.training.trainers.fit"
+    assert trainers("gan").__module__ == "dltk.training.trainers.gan"
     with pytest.raises(InputError, match="Did you mean 'gan'"):
         trainers("gann")
 

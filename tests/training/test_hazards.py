@@ -16,10 +16,10 @@ SCRIPT = textwrap.dedent(
     """
     import keras, numpy as np
     from dltk.data.dataset import Dataset, Split
-    from dltk.edge.signature import Signature, TensorSpec
+    from dltk.edge.bundle.signature import Signature, TensorSpec
     from dltk.recipe.groups import Fit
     from dltk.training import FitTrainer, run
-    from dltk.training.hazards import odd_batches_crash
+    from dltk.training.backend import odd_batches_crash
     from pathlib import Path
     import sys
 
@@ -50,7 +50,7 @@ LARGE = textwrap.dedent(
     """
     import keras, numpy as np
     from dltk.training.backend import tf
-    from dltk.training.hazards import sliced_points
+    from dltk.training.backend import sliced_points
 
     for keras_ in (keras, __import__("tf_keras")):
         for size, padding, step in ((64, "same", 2), (57, "valid", 3)):

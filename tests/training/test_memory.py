@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dltk.base.errors import InputError
-from dltk.training.memory import Memory, Transitions, n_step
+from dltk.training.trainers.memory import Memory, Transitions, n_step
 
 
 def transitions(*numbers):

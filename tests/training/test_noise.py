@@ -10,12 +10,12 @@ import pytest
 
 from dltk.base.errors import InputError
 from dltk.data.dataset import NoisySplit, Split
-from dltk.edge.noise import PIXELS
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.input.noise import PIXELS
 from dltk.recipe import Augment, Built, Fit, Phase
 from dltk.training import FitTrainer, run, trainers
 from dltk.training.backend import keras
-from dltk.training.views import PLAIN, views_of
+from dltk.training.views.image import PLAIN, views_of
 from training import kit
 
 RESTORED = replace(kit.IMAGE, name="restored")

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from dltk.recipe import Fit
-from dltk.training.schedules import rate
+from dltk.training.optimizers import rate
 from dltk.training.selection import Selection
 
 EXACT = 1e-12  # relative: a handful of float64 operations

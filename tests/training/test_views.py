@@ -8,8 +8,8 @@ import pytest
 from dltk.base.errors import InputError
 from dltk.data.dataset import Split
 from dltk.recipe import Augment
-from dltk.training import counter
-from dltk.training.views import PLAIN, views_of
+from dltk.training.views import counter
+from dltk.training.views.image import PLAIN, views_of
 from training import kit
 
 ALL = Augment(views=0, flip=True, rotate=20.0, translate=0.2, zoom=0.2, contrast=0.3)

@@ -12,8 +12,8 @@ import pytest
 
 import zoo
 from dltk.base.errors import InputError
-from dltk.models.build import build_backbone
-from dltk.models.table import BACKBONES
+from dltk.models.backbones.build import build_backbone
+from dltk.models.backbones.table import BACKBONES
 from dltk.twin.build import build, carry_back, twin_error
 from dltk.twin.read import read, sources
 from dltk.twin.rewrite import deployed

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import tiny
+from dltk.edge.bundle.signature import TensorSpec
 from dltk.edge.families import family
-from dltk.edge.families.base import Metric
+from dltk.edge.families.shared.base import Metric
 from dltk.edge.gains import gain_with_interval
 from dltk.edge.metrics import mean_cosine
-from dltk.edge.signature import TensorSpec
 from dltk.validate import Gate, judge, run_worker
 
 SAMPLES = tiny.raws(200)

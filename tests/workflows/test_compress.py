@@ -12,7 +12,7 @@ import pytest
 import small
 from dltk.base.errors import InputError, StepOrderError, UsageError
 from dltk.base.progress import Silent
-from dltk.compress.plan import QuantizationPlan
+from dltk.quantization.plan import QuantizationPlan
 from dltk.run import Run
 from dltk.workflows import compress
 

@@ -16,11 +16,11 @@ import small
 from dltk.base.errors import InputError, LimitError, UsageError
 from dltk.base.install import pip_extra
 from dltk.base.progress import Silent
-from dltk.compress.plan import QuantizationPlan
 from dltk.edge import load, replay
-from dltk.edge.arrays import read_npz
-from dltk.edge.integrity import read_bundle
-from dltk.edge.manifest import MANIFEST
+from dltk.edge.bundle.arrays import read_npz
+from dltk.edge.bundle.integrity import read_bundle
+from dltk.edge.bundle.manifest import MANIFEST
+from dltk.quantization.plan import QuantizationPlan
 from dltk.run import Run
 from dltk.validate import Gate
 from dltk.workflows import compress, export
@@ -263,7 +263,7 @@ _LIGHT = """
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1].split(":")
-from dltk.edge.worker import _Blocker
+from dltk.edge.runtime.worker import _Blocker
 sys.meta_path.insert(0, _Blocker())
 from dltk.cli.main import cli
 cli(sys.argv[2:])

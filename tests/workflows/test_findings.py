@@ -14,19 +14,19 @@ import pytest
 import small
 from dltk.base.errors import InputError
 from dltk.compress.candidate import Candidate
-from dltk.compress.plan import Affine8, QuantizationPlan
 from dltk.compress.steps import parse_steps
 from dltk.edge.metrics import expected_calibration_error, reliability, softmax
+from dltk.models.files.keras_file import open_keras
+from dltk.quantization.plan import Affine8, QuantizationPlan
 from dltk.run import Run
-from dltk.training.evaluation import predict_outputs
+from dltk.training.evaluation.report import predict_outputs
 from dltk.validate import run_worker
-from dltk.workflows import divergence as layers_compared
-from dltk.workflows.bought import CONTROL, trained
-from dltk.workflows.commands import commands, step_text
-from dltk.workflows.divergence import divergence, probes
-from dltk.workflows.findings import carried, findings
-from dltk.workflows.keras_file import open_keras
-from dltk.workflows.per_layer import per_layer, signal_to_noise
+from dltk.workflows.analysis import divergence as layers_compared
+from dltk.workflows.analysis.commands import commands, step_text
+from dltk.workflows.analysis.divergence import divergence, probes
+from dltk.workflows.analysis.findings import carried, findings
+from dltk.workflows.analysis.layers import per_layer, signal_to_noise
+from dltk.workflows.analysis.steps import CONTROL, trained
 
 pytestmark = small.QUIET
 STEPS = ("prune:sparsity=0.4,epochs=2,batch_size=32", "quantize")  # as the fixture `compressed` takes them
@@ -82,7 +82,7 @@ def test_a_row_for_each_state_of_the_model(case, found):
 
 def test_the_control_is_trained_for_the_same_epochs_and_is_kept(case, found, tmp_path):
     from dltk.training.checkpoint import read
-    from dltk.workflows.bought import control_model
+    from dltk.workflows.analysis.steps import control_model
 
     (settings,) = trained(case.planned, case.report["steps"])
     assert (settings.epochs, settings.batch_size) == (2, 32)

@@ -11,7 +11,7 @@ import pytest
 import small
 from dltk.base.errors import LimitError
 from dltk.edge import replay
-from dltk.edge.integrity import read_bundle
+from dltk.edge.bundle.integrity import read_bundle
 from dltk.workflows import export
 
 pytestmark = small.QUIET

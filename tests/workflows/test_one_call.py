@@ -9,9 +9,9 @@ from keras import layers as L
 from keras import ops
 
 from dltk.base.errors import InputError
+from dltk.models.files.keras_file import open_keras
 from dltk.twin.build import build
 from dltk.twin.read import read
-from dltk.workflows.keras_file import open_keras
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning"),

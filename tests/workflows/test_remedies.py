@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import small
-from dltk.workflows import remedies
+from dltk.workflows.analysis import remedies
 
 pytestmark = small.QUIET  # workflows load TensorFlow
 

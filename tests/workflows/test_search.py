@@ -10,13 +10,13 @@ import pytest
 import small
 from dltk.base.errors import InputError, LimitError, UsageError
 from dltk.base.progress import Silent
-from dltk.edge.worker import run_worker
-from dltk.report.bought import bought_table
-from dltk.report.compressed import read_compression
+from dltk.edge.runtime.worker import run_worker
+from dltk.report.compression import bought_table
+from dltk.report.read_compression import read_compression
 from dltk.run import Run
 from dltk.search.limits import Amount, Limits
 from dltk.workflows import compress
-from dltk.workflows.findings import carried
+from dltk.workflows.analysis.findings import carried
 
 pytestmark = small.QUIET
 EASY = {"max_drop": "0.5", "max_size": "1MB"}

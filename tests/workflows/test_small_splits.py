@@ -15,8 +15,8 @@ from PIL import Image
 import small
 from dltk.base.errors import LimitError
 from dltk.edge import replay
-from dltk.edge.arrays import read_npz, save_npz
-from dltk.edge.integrity import read_bundle
+from dltk.edge.bundle.arrays import read_npz, save_npz
+from dltk.edge.bundle.integrity import read_bundle
 from dltk.run import Run
 from dltk.validate import Gate
 from dltk.workflows import adopt, compress, export, rehearse

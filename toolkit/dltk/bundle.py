@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.files import building_folder, sweep, write_atomic
-from dltk.edge.archive import Archive, pack
-from dltk.edge.arrays import npz_bytes
+from dltk.edge.bundle.archive import Archive, pack
+from dltk.edge.bundle.arrays import npz_bytes
+from dltk.edge.bundle.manifest import MANIFEST, SEAL, Artifact, Manifest, file_entry
+from dltk.edge.bundle.seal import sign
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.edge.manifest import MANIFEST, SEAL, Artifact, Manifest, file_entry
-from dltk.edge.seal import sign
-from dltk.edge.signature import Signature
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -28,13 +28,12 @@ from dltk.base.disk import disk_fault
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, read_capped, require_utf8, sweep, write_atomic
 from dltk.base.siblings import held
-from dltk.edge.consistency import require_consistent
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.consistency import require_consistent
+from dltk.edge.bundle.signature import Signature
 from dltk.recipe.kept import TRUST
 from dltk.recipe.load import Loaded
-from dltk.recipe.mistaken import require_nothing_else
 from dltk.recipe.recipe import Recipe
-from dltk.recipe.record import Record
+from dltk.recipe.record import Record, require_nothing_else
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -250,7 +249,7 @@ class Run:
         Raises:
             InputError: if the file is missing or damaged.
         """
-        from dltk.edge.arrays import read_npz
+        from dltk.edge.bundle.arrays import read_npz
 
         found = read_npz(self.evaluation_path, {"raws", "targets"})
         return found["raws"], found["targets"]

@@ -22,8 +22,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from dltk.base.cachedir import cache_folder, cache_root
-from dltk.base.entries import making
+from dltk.base.cache.entries import making
+from dltk.base.cache.folder import cache_folder, cache_root
 from dltk.base.errors import EnvironmentFault
 from dltk.base.files import scratch_folder, sha256, write_atomic
 from dltk.base.install import pip_extra

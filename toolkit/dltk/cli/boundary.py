@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import logging
 import math
 import os
 import signal
@@ -23,7 +25,7 @@ from dltk.base.terminal import json_text, plain
 from dltk.cli.options import write
 from dltk.cli.usage import as_usage
 
-__all__ = ["INTERRUPTED", "TERMINATED", "Kept", "Unmet", "end_cleanly_on_sigterm", "error_boundary"]
+__all__ = ["INTERRUPTED", "Kept", "TERMINATED", "Unmet", "end_cleanly_on_sigterm", "error_boundary", "hide_native_log"]
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -184,3 +186,26 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def hide_native_log() -> None:
+    """Give Python's stderr a descriptor of its own and point descriptor 2 at nothing.
+
+    TensorFlow and the runtimes write dozens of lines there that no environment variable stops. `DLTK_NATIVE_LOG=1`
+    shows them, for a report of a crash inside a runtime. TensorFlow's own logger in Python keeps to errors: its
+    warnings are advice about retracing, to those who write TensorFlow.
+    """
+    if not os.environ.get("DLTK_NATIVE_LOG"):
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if os.environ.get("DLTK_NATIVE_LOG") or not hasattr(sys.stderr, "fileno"):
+        return
+    try:
+        own = os.dup(2)
+    except OSError:  # started without a stderr: there is nothing to hide
+        return
+    sys.stderr = io.TextIOWrapper(
+        os.fdopen(own, "wb", buffering=0), encoding="utf-8", errors="backslashreplace", write_through=True
+    )
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)

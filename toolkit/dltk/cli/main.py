@@ -9,25 +9,27 @@ from typing import Any
 import click
 
 from dltk.base.errors import UsageError, did_you_mean
-from dltk.cli.boundary import end_cleanly_on_sigterm, error_boundary
+from dltk.cli.boundary import end_cleanly_on_sigterm, error_boundary, hide_native_log
 from dltk.cli.interrupted import remember, typed
-from dltk.cli.native_log import hide_native_log
 
 __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS: Mapping[str, tuple[str, str]] = {  # name -> "module:command" and the line in `dltk --help`
-    "recipes": ("dltk.cli.recipes:recipes", "List the recipes, or describe one."),
-    "backbones": ("dltk.cli.backbones:backbones", "List the backbones and where their weights can come from."),
-    "doctor": ("dltk.cli.doctor:doctor", "Show what is installed here and what is missing."),
-    "finetune": ("dltk.cli.finetune:finetune", "Train the model of a recipe on your data."),
-    "adopt": ("dltk.cli.adopt:adopt", "Make a run of a Keras model you already have."),
-    "compress": ("dltk.cli.compress:compress", "Make the model of a run smaller and faster."),
-    "export": ("dltk.cli.export:export", "Write the model of a run as a bundle for a device."),
-    "validate": ("dltk.cli.validate:validate", "Prove that a bundle still gives the answers it was sealed with."),
-    "predict": ("dltk.cli.predict:predict", "Run a bundle on samples."),
-    "bench": ("dltk.cli.bench:bench", "Measure latency, memory and size of a bundle here."),
-    "report": ("dltk.cli.report:report", "Write a page about a run or a bundle."),
-    "cache": ("dltk.cli.cache:cache", "List or clear dltk's cache."),
+    "recipes": ("dltk.cli.commands.recipes:recipes", "List the recipes, or describe one."),
+    "backbones": ("dltk.cli.commands.backbones:backbones", "List the backbones and where their weights can come from."),
+    "doctor": ("dltk.cli.commands.doctor:doctor", "Show what is installed here and what is missing."),
+    "finetune": ("dltk.cli.commands.finetune:finetune", "Train the model of a recipe on your data."),
+    "adopt": ("dltk.cli.commands.adopt:adopt", "Make a run of a Keras model you already have."),
+    "compress": ("dltk.cli.commands.compress:compress", "Make the model of a run smaller and faster."),
+    "export": ("dltk.cli.commands.export:export", "Write the model of a run as a bundle for a device."),
+    "validate": (
+        "dltk.cli.commands.validate:validate",
+        "Prove that a bundle still gives the answers it was sealed with.",
+    ),
+    "predict": ("dltk.cli.commands.predict:predict", "Run a bundle on samples."),
+    "bench": ("dltk.cli.commands.bench:bench", "Measure latency, memory and size of a bundle here."),
+    "report": ("dltk.cli.commands.report:report", "Write a page about a run or a bundle."),
+    "cache": ("dltk.cli.commands.cache:cache", "List or clear dltk's cache."),
 }
 
 # What other tools call a command of ours.

@@ -121,7 +121,7 @@ def max_memory(command: Command) -> Command:
 
 def _bytes(context: click.Context, parameter: click.Parameter, value: str | None) -> int:
     from dltk.base.sizes import parse_bytes
-    from dltk.edge.integrity import BUDGET
+    from dltk.edge.bundle.integrity import BUDGET
 
     return BUDGET if value is None else parse_bytes(value, "--max-memory")
 

@@ -10,10 +10,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dltk.base.progress import SILENT, Progress
-from dltk.compress.plan import QuantizationPlan
 from dltk.data.dataset import Dataset
-from dltk.edge.device import THIS_MACHINE, Device
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.runtime.device import THIS_MACHINE, Device
+from dltk.quantization.plan import QuantizationPlan
 from dltk.recipe.groups import Augmentation
 from dltk.twin.graph import Graph
 

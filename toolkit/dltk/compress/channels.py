@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
-from dltk.compress.choice import Choice, Scope
-from dltk.compress.coupling import Coupling, couple
-from dltk.compress.importance import Rank, by_batch_norm, by_magnitude, by_taylor, costs
+from dltk.compress.norms import settle
+from dltk.compress.pruning.choice import Choice, Scope
+from dltk.compress.pruning.dependencies import Coupling, couple
+from dltk.compress.pruning.importance import Rank, by_batch_norm, by_magnitude, by_taylor, costs
+from dltk.compress.pruning.surgery import cut, macs_left
 from dltk.compress.retrain import (
     Retrain,
     as_fit,
+    judged,
     require_float,
     require_layers,
     require_targets,
     samples_of,
     trainer_for,
 )
-from dltk.compress.settle import settle
-from dltk.compress.surgery import cut, macs_left
-from dltk.compress.worth import judged
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
 
@@ -56,7 +56,8 @@ def channels(candidate: Candidate, settings: Channels, bench: Workbench) -> Outc
     """Take the least important channels out of `candidate`, and train what is left.
 
     The model that comes out is a smaller plain model: faster and smaller everywhere, in float and in int8. Channels
-    that residual additions, gates and concatenations tie together go together (see `dltk.compress.coupling`).
+    that residual additions, gates and concatenations tie together go together: see
+    `dltk.compress.pruning.dependencies`.
 
     Raises:
         StepOrderError: if `candidate` is already quantized.

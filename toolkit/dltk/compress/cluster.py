@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
-from dltk.compress.codes import clusters as codes_in
-from dltk.compress.codes import sparsity
-from dltk.compress.forms import PRUNED, form_of
-from dltk.compress.inputs import graph_inputs
-from dltk.compress.recast import Recast, recast, take_trained
-from dltk.compress.retrain import Retrain, require_float, require_layers, require_targets, trainer_for, why_not
-from dltk.compress.worth import judged
+from dltk.compress.qat.codebook import PRUNED, form_of
+from dltk.compress.qat.recast import Recast, recast, take_trained
+from dltk.compress.retrain import Retrain, judged, require_float, require_layers, require_targets, trainer_for, why_not
+from dltk.quantization.calibration import graph_inputs
+from dltk.quantization.codes import clusters as codes_in
+from dltk.quantization.codes import sparsity
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Layer
 from dltk.twin.table import row
@@ -79,8 +78,8 @@ def _why_not(layer: Layer, settings: Cluster) -> str:
 
 
 def _twin(made: Recast, changed: tuple[str, ...], settings: Cluster, seed: int) -> tuple[Any, dict[str, Any]]:
-    from dltk.compress.codebook import codebook
-    from dltk.compress.shaped import wrapper
+    from dltk.compress.qat.codebook import codebook
+    from dltk.compress.qat.layers import wrapper
     from dltk.twin.build import build
 
     forms = {}

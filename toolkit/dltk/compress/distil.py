@@ -8,10 +8,9 @@ from typing import Any
 
 from dltk.base.errors import InputError, did_you_mean
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
-from dltk.compress.retrain import Retrain, require_float, require_targets, trainer_for
-from dltk.compress.settle import freeze_norms, holds_foreign
-from dltk.compress.students import FORMS, make_student
-from dltk.compress.worth import judged
+from dltk.compress.distillation.students import FORMS, make_student
+from dltk.compress.norms import freeze_norms, holds_foreign
+from dltk.compress.retrain import Retrain, judged, require_float, require_targets, trainer_for
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
 
@@ -76,7 +75,7 @@ def _hints(student: Any, source: Any, settings: Distil, bench: Workbench) -> Any
     """
     if not settings.features:
         return None
-    from dltk.training.hints import Hints
+    from dltk.training.trainers.hints import Hints
     from dltk.twin.keras3 import rebuild
     from dltk.twin.read import read
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
-from dltk.compress.masks import Pattern, magnitude_masks
+from dltk.compress.pruning.masks import Pattern, magnitude_masks
 from dltk.compress.retrain import (
     Retrain,
+    judged,
     require_float,
     require_layers,
     require_targets,
@@ -18,7 +19,6 @@ from dltk.compress.retrain import (
     trainer_for,
     why_not,
 )
-from dltk.compress.worth import judged
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
@@ -124,7 +124,7 @@ def _why_not(layer: Layer, settings: Prune, pattern: Pattern) -> str:
 def _wrapper(
     graph: Graph, changed: tuple[str, ...], freezes: bool, wrapped: dict[str, Any]
 ) -> Callable[[str, Any], Any]:
-    from dltk.compress.masked import Masked
+    from dltk.compress.pruning.masks import Masked
 
     def wrap(name: str, layer: Any) -> Any:
         if graph.layers[name].kind == "BatchNormalization" and freezes:
@@ -141,7 +141,7 @@ def _freezes(model: Any, settings: Prune, plan: _Schedule, bench: Workbench) -> 
         return settings.batch_norm == "freeze"
     if plan.steps < _FEW_STEPS:
         return True
-    from dltk.compress.settle import holds_foreign
+    from dltk.compress.norms import holds_foreign
 
     return holds_foreign(model, bench)
 
@@ -185,7 +185,7 @@ def _trainer(
 
 def _carried(model: Any, wrapped: Mapping[str, Any]) -> Any:
     """A copy of the Keras 3 model with the trained weights, zeros in place."""
-    from dltk.compress.masked import Masked
+    from dltk.compress.pruning.masks import Masked
     from dltk.twin.build import carry_back
     from dltk.twin.keras3 import copied
     from dltk.twin.read import sources

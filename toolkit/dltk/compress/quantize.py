@@ -7,14 +7,13 @@ from typing import Any, Literal
 
 from dltk.base.errors import InputError, StepOrderError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
-from dltk.compress.codes import LEVELS
-from dltk.compress.inputs import graph_inputs, input_limits
-from dltk.compress.plan import QuantizationPlan
-from dltk.compress.ranges import calibrate
-from dltk.compress.repair import find_repair
 from dltk.compress.retrain import Retrain
-from dltk.compress.scheme import NARROW, Scheme, kept_layers
-from dltk.compress.ties import native_loops
+from dltk.quantization.bias_correction import find_repair
+from dltk.quantization.calibration import calibrate, graph_inputs, input_limits
+from dltk.quantization.codes import LEVELS
+from dltk.quantization.plan import QuantizationPlan
+from dltk.quantization.scheme import NARROW, Scheme, kept_layers
+from dltk.quantization.shared_ranges import native_loops
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
 
@@ -124,7 +123,7 @@ def _scheme(settings: Quantize, model: Graph, graph: Graph) -> Scheme:
 
 
 def _trained(candidate: Candidate, settings: Quantize, bench: Workbench, scheme: Scheme) -> Outcome:
-    from dltk.compress.qat import train_quantized
+    from dltk.compress.qat.train import train_quantized
 
     made = train_quantized(
         candidate,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dltk.data.dataset import Dataset, Split
-from dltk.data.images import prepare_images
+from dltk.data.kinds.images import prepare_images
 from dltk.data.split import stratified
 
 __all__ = ["Dataset", "Split", "prepare_images", "stratified"]

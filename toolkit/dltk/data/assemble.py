@@ -15,7 +15,7 @@ from dltk.data.decoded import Decoded
 from dltk.data.duplicates import drop_duplicates
 from dltk.data.pool import Pool
 from dltk.data.split import SIDES, HeldBack, complete_sides, sides_digest, stratified
-from dltk.edge.signature import Op
+from dltk.edge.bundle.signature import Op
 from dltk.edge.sources.unreadable import ignored, is_ignored, require_few_unreadable
 
 __all__ = ["Shares", "assemble"]

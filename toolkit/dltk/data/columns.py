@@ -10,7 +10,7 @@ import numpy as np
 
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
-from dltk.edge.families.rows import Columns, as_number, is_empty
+from dltk.edge.families.shared.rows import Columns, as_number, is_empty
 from dltk.edge.sources import Table
 
 __all__ = ["TargetKind", "columns_of_table", "texts_of", "kind_of_target"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.edge.noise import add_noise
+from dltk.edge.input.noise import add_noise
 
 __all__ = ["Dataset", "NoisySplit", "Split"]
 
@@ -50,7 +50,7 @@ class NoisySplit(Split):
     """A side whose samples always carry the same noise, made as they are taken.
 
     Attributes:
-        deviation: see `dltk.edge.noise.add_noise`.
+        deviation: see `dltk.edge.input.noise.add_noise`.
         seed: of the noise; each sample's is a function of it and of the sample's id.
         scale: of the values, see `add_noise`.
     """

@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.cachedir import cache_folder
+from dltk.base.cache.entries import making, opened
+from dltk.base.cache.folder import cache_folder
 from dltk.base.disk import allocate, require_free_disk
-from dltk.base.entries import making, opened
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, read_capped, sha256, write_atomic
 from dltk.base.progress import Progress
 from dltk.data.pool import Pool
-from dltk.edge.arrays import kept_array
-from dltk.edge.heif import decoder_version
-from dltk.edge.pictures import to_grey
-from dltk.edge.preprocess import MAX_PIXELS, channels_of, decode_image, resize_image
-from dltk.edge.signature import Op
+from dltk.edge.bundle.arrays import kept_array
+from dltk.edge.bundle.signature import Op
+from dltk.edge.input.images.decode import to_grey
+from dltk.edge.input.images.heif import decoder_version
+from dltk.edge.input.preprocess import MAX_PIXELS, channels_of, decode_image, resize_image
 from dltk.edge.sources.unreadable import reason_of
 
 __all__ = ["Decoded", "Decoder", "decode_pool", "image_decoder"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError, did_you_mean
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
-from dltk.data.named import NAMED, load_named
+from dltk.data.named.load import NAMED, load_named
 from dltk.data.split import SIDES, part_of_all
 from dltk.data.stamps import stamped
 from dltk.edge.sources import PICTURES, FileKind, Listing, list_files, read_image_arrays

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dltk.base.cachedir import cache_folder
-from dltk.base.entries import USE, keep, opened
+from dltk.base.cache.entries import USE, keep, opened
+from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.files import canonical_json, open_regular, parse_json, read_capped, sha256
 from dltk.base.progress import Progress

@@ -11,7 +11,7 @@ from dltk.base.fetch import Package, from_package
 from dltk.base.files import read_capped
 from dltk.base.install import pip_extra
 from dltk.base.progress import Progress
-from dltk.edge.tokens import vocabulary
+from dltk.edge.input.tokens import vocabulary
 
 __all__ = ["MINILM", "MINILM_FOLDER", "PUBLISHED", "find_tokenizer", "train_tokenizer"]
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import DltkError, EnvironmentFault, InputError, UsageError, did_you_mean
+from dltk.edge.bundle.integrity import BUDGET, read_file, read_manifest
+from dltk.edge.bundle.manifest import Artifact, Manifest
+from dltk.edge.bundle.seal import Key
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import Family, family, finite
-from dltk.edge.given import A_RECORDING, AN_IMAGE, is_file, is_path
-from dltk.edge.integrity import BUDGET, read_file, read_manifest
-from dltk.edge.manifest import Artifact, Manifest
-from dltk.edge.runtimes import RUNTIMES, Session, available, open_session, remedy, require_threads
-from dltk.edge.seal import Key
-from dltk.edge.signature import Signature
+from dltk.edge.input.given import A_RECORDING, AN_IMAGE, is_file, is_path
+from dltk.edge.runtime.port import RUNTIMES, Session, available, open_session, remedy, require_threads
 
 __all__ = ["Model", "choose", "load", "open_artifact", "ready", "require_artifact", "require_ports"]
 

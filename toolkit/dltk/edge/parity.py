@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.edge.intervals import about, mean_decides, mean_interval, needed, share_interval
 from dltk.edge.metrics import cosines, max_abs_difference
-from dltk.edge.recorded import GOLDEN_ERROR
-from dltk.edge.signature import Signature
+from dltk.edge.recorded_errors import GOLDEN_ERROR
 
 __all__ = ["COSINE", "MAX_ABS", "MET", "MISSED", "UNDECIDED", "compare", "decision", "in_words", "misfits"]
 

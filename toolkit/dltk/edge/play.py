@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, UsageError
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.environments import Environment, open_environment
 from dltk.edge.families import Acting, Tensors, family, finite
-from dltk.edge.signature import Signature
 
 __all__ = ["Played", "greedy", "play", "play_bundle"]
 

@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from dltk.base.archives import SMALL
 from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageError
 from dltk.base.terminal import one_line
-from dltk.edge.arrays import parse_npz
-from dltk.edge.consistency import require_raws
+from dltk.edge.bundle.arrays import parse_npz
+from dltk.edge.bundle.consistency import require_raws
+from dltk.edge.bundle.integrity import BUDGET, Sealed, read_bundle
+from dltk.edge.bundle.manifest import Artifact
+from dltk.edge.bundle.seal import Key
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import Labelled, family, finite
-from dltk.edge.integrity import BUDGET, Sealed, read_bundle
 from dltk.edge.load import open_artifact
-from dltk.edge.manifest import Artifact
 from dltk.edge.parity import COSINE, compare, in_words, misfits
-from dltk.edge.recorded import KEY, Recorded, held
-from dltk.edge.runtimes import RUNTIMES, available, remedy
+from dltk.edge.recorded_errors import KEY, Recorded, held
+from dltk.edge.runtime.port import RUNTIMES, available, remedy
 from dltk.edge.scoring import score
-from dltk.edge.seal import Key
-from dltk.edge.signature import Signature
 
 __all__ = ["GOLDEN", "Golden", "as_text", "golden", "known", "replay", "replay_sealed"]
 
@@ -226,7 +226,7 @@ def _outputs_apart(
     artifact: Artifact, data: bytes, samples: Golden, signature: Signature
 ) -> Mapping[str, NDArray[Any]]:
     """Of the raw samples: `_tensors_equal` says whether they become the stored tensors."""
-    from dltk.edge.worker import run_worker
+    from dltk.edge.runtime.worker import run_worker
 
     try:
         return run_worker(data, artifact.format, signature, samples.raws).outputs

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import Labelled, family, finite
-from dltk.edge.runtimes import Session
-from dltk.edge.signature import Signature
+from dltk.edge.runtime.port import Session
 
 __all__ = ["score"]
 

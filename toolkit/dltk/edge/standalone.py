@@ -12,10 +12,10 @@ from typing import Any
 from dltk.base.errors import DltkError, InputError, LimitError, UsageError
 from dltk.base.sizes import parse_bytes
 from dltk.base.terminal import json_text, plain
-from dltk.edge.answer import answer
-from dltk.edge.arrays import save_npz
-from dltk.edge.integrity import BUDGET, read_bundle
+from dltk.edge.bundle.arrays import save_npz
+from dltk.edge.bundle.integrity import BUDGET, read_bundle
 from dltk.edge.load import Model, choose, ready
+from dltk.edge.predict import answer
 from dltk.edge.replay import as_text, replay
 from dltk.edge.sources.arrays import read_array
 

@@ -8,20 +8,24 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-from dltk.base.cachedir import cache_folder
-from dltk.base.entries import keep, opened
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.cache.entries import keep, opened
+from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import InputError, UsageError
 from dltk.base.files import canonical_json, read_capped, sha256
-from dltk.compress.plan import QuantizationPlan
-from dltk.compress.ranges import input_digest
-from dltk.compress.repair import repaired
-from dltk.edge.manifest import LARGEST_FILE
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.manifest import LARGEST_FILE
+from dltk.edge.bundle.signature import Signature
 from dltk.models.canonical import plain
 from dltk.models.digest import Use, wiring_digest
-from dltk.twin.graph import Graph
+from dltk.quantization.bias_correction import repaired
+from dltk.quantization.calibration import input_digest
+from dltk.quantization.plan import QuantizationPlan
+from dltk.twin.graph import Graph, Layer
+from dltk.twin.table import row
 
-__all__ = ["PAIRS", "Target", "emit", "graph_digest", "targets"]
+__all__ = ["LEFT", "PAIRS", "Target", "emit", "graph_digest", "left_float", "targets"]
 
 _VERSION = 6  # of what export writes for the same graph, beside the versions of its tools
 _FILE = "model"  # in a cache entry
@@ -181,3 +185,39 @@ def _key(graph: Graph, signature: Signature, target: Target, plan: QuantizationP
     tools = {name: version(name) for name in _TOOLS}
     parts = [_VERSION, graph_digest(graph), signature.as_dict(), asdict(target), ranges, tools]
     return sha256(canonical_json(parts))[:32]
+
+
+LEFT = "left float by TensorFlow's converter: a tensor of fewer than 1024 weights, or an operator that it leaves alone"
+
+
+def left_float(graph: Graph, signature: Signature, plan: QuantizationPlan) -> dict[str, str]:
+    """Layer -> why it is float, for each whose weights stand as float32 in the file of a plan without ranges.
+
+    The converter cuts weights into parts, turns them round and joins them, but changes no number: a layer is float
+    where the numbers of its kernel are in the file.
+    """
+    data = emit(graph, signature, Target("tflite", plan.precision), plan)
+    numbers = _float_constants(data)
+    return {name: LEFT for name, layer in graph.layers.items() if layer.weights and _is_among(layer, numbers)}
+
+
+def _float_constants(data: bytes) -> NDArray[np.float32]:
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(data))
+    found = [np.zeros(0, np.float32)]
+    for tensor in (tensor for subgraph in model.subgraphs for tensor in subgraph.tensors):
+        values = model.buffers[tensor.buffer].data
+        if tensor.type == schema.TensorType.FLOAT32 and values is not None:
+            found.append(np.frombuffer(np.asarray(values, np.uint8).tobytes(), np.float32))
+    return np.unique(np.concatenate(found))
+
+
+def _is_among(layer: Layer, numbers: NDArray[np.float32]) -> bool:
+    """Whether most of the kernel is there; of weights without a kernel, the largest. Zeros are in every file."""
+    index = row(layer.kind, layer.config).kernel
+    kernel = max(layer.weights, key=np.size) if index is None else layer.weights[index]
+    values = np.unique(np.asarray(kernel, np.float32))
+    values = values[values != 0]
+    return bool(np.isin(values, numbers).mean() > 0.5) if len(values) else True

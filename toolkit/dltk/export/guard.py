@@ -1,8 +1,8 @@
 """Float islands in an integer file: operators that keep quantizers away from a layer.
 
-TensorFlow's converter and `dltk.export.qdq` make an integer operator of whatever stands between two grids. A layer that
+TensorFlow's converter and `dltk.export.graph.qdq` make an integer operator of whatever stands between two grids. A layer that
 the plan leaves float gets a guard before each input that lies on a grid: an operator without an integer form. Once a
-TFLite file is quantized its guards are taken out (`dltk.export.flatedit`); in ONNX they become copies, since the
+TFLite file is quantized its guards are taken out (`dltk.export.flatbuffer.edits`); in ONNX they become copies, since the
 runtime quantizes once more. A guard is known by its name: a model may hold the same operator as a layer of its own.
 """
 
@@ -13,9 +13,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from dltk.compress.fakequant import rounded
-from dltk.compress.plan import QuantizationPlan
-from dltk.compress.scheme import NARROW
+from dltk.quantization.fake_quant import rounded
+from dltk.quantization.plan import QuantizationPlan
+from dltk.quantization.scheme import NARROW
 from dltk.twin.graph import Call, Graph, Layer, Ref, map_refs
 from dltk.twin.table import row
 

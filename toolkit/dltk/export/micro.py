@@ -9,8 +9,8 @@ from math import prod
 from typing import Any
 
 from dltk.base.errors import InputError
-from dltk.edge.runtimes import Port
-from dltk.export.stateless import STATE_OPERATOR
+from dltk.edge.runtime.port import Port
+from dltk.export.flatbuffer.stateless import STATE_OPERATOR
 
 __all__ = ["Micro", "c_sources", "identifier", "operators", "output_steps"]
 

@@ -10,15 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 from dltk.base.errors import InputError
-from dltk.compress.fakequant import fake_quant
-from dltk.compress.plan import QuantizationPlan
-from dltk.edge.signature import Signature
-from dltk.export.clips import clip_in_integers
+from dltk.edge.bundle.signature import Signature
+from dltk.export.graph.clips import clip_in_integers
+from dltk.export.graph.loops import carry_captured
+from dltk.export.graph.native_calibration import calibrate_natively
+from dltk.export.graph.qdq import fuse_dense, quantize_weights
+from dltk.export.graph.tidy import drop_idle_reshapes, fuse_pads, plain_names, sink_squeezes
 from dltk.export.guard import ONNX_GUARD, guard_names, ready, settle_guards
-from dltk.export.loops import carry_captured
-from dltk.export.native import calibrate_natively
-from dltk.export.qdq import fuse_dense, quantize_weights
-from dltk.export.tidy import drop_idle_reshapes, fuse_pads, plain_names, sink_squeezes
+from dltk.quantization.fake_quant import fake_quant
+from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Graph
 
 __all__ = ["IR_VERSION", "OPSET", "emit"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from importlib.metadata import version
 
-from dltk.compress.plan import QuantizationPlan
+from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
 

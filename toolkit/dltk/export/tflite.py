@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from dltk.base.errors import InputError
-from dltk.compress.codes import LEVELS
-from dltk.compress.fakequant import fake_quant
-from dltk.compress.plan import QuantizationPlan
-from dltk.edge.signature import Signature
-from dltk.export.flat import packed
-from dltk.export.flatedit import narrow_weights, remove_guards, unclip_cells, widen_biases
+from dltk.edge.bundle.signature import Signature
+from dltk.export.flatbuffer.edits import narrow_weights, remove_guards, unclip_cells, widen_biases
+from dltk.export.flatbuffer.pack import packed
 from dltk.export.guard import TFLITE_GUARD, guard_names, ready
+from dltk.quantization.codes import LEVELS
+from dltk.quantization.fake_quant import fake_quant
+from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Graph
 
 __all__ = ["emit"]

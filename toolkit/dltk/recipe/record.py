@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,12 +11,13 @@ from typing import Any
 
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, read_capped, sha256, write_atomic
+from dltk.edge.bundle.manifest import MANIFEST
 from dltk.recipe.kept import TRUST, kept_settings
 from dltk.recipe.load import Loaded, is_path, load, read, registered, resolve
 from dltk.recipe.recipe import Recipe
 from dltk.recipe.settings import as_dict, changes, from_dict
 
-__all__ = ["Record"]
+__all__ = ["Record", "require_nothing_else"]
 
 _JSON_LIMIT = 64_000_000
 _KEYS = {"recipe": str, "settings": dict, "smoke": bool, "source_sha256": str, "task": str}
@@ -127,3 +129,26 @@ class Record:
         if name != _OWN and is_path(name):
             raise InputError(f"{self._where}: recipe", f"must be {_OWN} in the run, or the name of a recipe", name)
         return found
+
+
+_ZIP, _MODELS = b"PK\3\4", (".keras", ".h5", ".hdf5")
+_OF_BUNDLE = "Give the run that it was exported from; `dltk validate`, `predict`, `bench` and `report` take bundles."
+
+
+def require_nothing_else(path: Path) -> None:
+    """Raise InputError, saying what it is, where something that is no run stands at `path`."""
+    if (path / MANIFEST).is_file():
+        raise InputError(path, "must be a run, and is a bundle", hint=_OF_BUNDLE)
+    if not path.is_file():
+        return
+    if path.suffix in _MODELS:
+        hint = f"Make a run of it: dltk adopt {shlex.quote(str(path))} --recipe RECIPE --data DATA."
+        raise InputError(path, "must be a run, and is a model file", hint=hint)
+    try:
+        with path.open("rb") as stream:
+            is_archive = stream.read(len(_ZIP)) == _ZIP
+    except OSError as fault:  # no permission, a damaged disk, /proc/self/mem
+        raise InputError(path, "must be a run, and is a file that cannot be read", fault.strerror) from fault
+    if is_archive:
+        raise InputError(path, "must be a run, and is an archive, such as of a bundle", hint=_OF_BUNDLE)
+    raise InputError(path, "must be a run, and is a file", hint="A run is a folder that `dltk finetune` makes.")

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
-from dltk.edge.machine import machine
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.runtime.device import machine
 from dltk.remote.wire import MARK, receive, send, unpack
 
 __all__ = ["ASSET", "main"]
@@ -79,7 +79,7 @@ def _read(stream: IO[bytes], requests: queue.SimpleQueue[Message]) -> None:
 def _greeting() -> dict[str, Any]:
     has_numpy, runtimes = find_spec("numpy") is not None, list[str]()
     if has_numpy:
-        from dltk.edge.runtimes import available
+        from dltk.edge.runtime.port import available
 
         runtimes = list(available())
     return {"python": platform.python_version(), "numpy": has_numpy, "machine": machine(), "runtimes": runtimes}
@@ -109,16 +109,16 @@ def _validate(head: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
 
 def _bench(head: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
     """Measure a bundle that was unpacked before."""
-    from dltk.edge.bench import bench
+    from dltk.edge.runtime.bench import bench
 
     return bench(_BUNDLE, threads=head["threads"], artifact=head["artifact"], max_memory=head["max_memory"])
 
 
 def _time(head: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
-    """Measure one model file; `milliseconds` of `dltk.edge.worker.WorkerResult`."""
+    """Measure one model file; `milliseconds` of `dltk.edge.runtime.worker.WorkerResult`."""
     import numpy as np
 
-    from dltk.edge.worker import run_worker
+    from dltk.edge.runtime.worker import run_worker
 
     with tempfile.TemporaryDirectory(prefix="model-") as name:
         folder = Path(name)

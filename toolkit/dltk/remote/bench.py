@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from dltk.base.progress import SILENT, Progress
-from dltk.edge.integrity import BUDGET, read_bundle
+from dltk.edge.bundle.integrity import BUDGET, read_bundle
+from dltk.edge.bundle.manifest import MANIFEST
+from dltk.edge.bundle.seal import Key
 from dltk.edge.load import require_artifact
-from dltk.edge.manifest import MANIFEST
-from dltk.edge.runtimes import require_threads
-from dltk.edge.seal import Key
+from dltk.edge.runtime.port import require_threads
 from dltk.remote.answers import BENCH, VALIDATION
 from dltk.remote.host import connect
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from dltk.base.errors import EnvironmentFault
 from dltk.base.files import sha256
 from dltk.base.progress import SILENT, Progress
-from dltk.edge.signature import Signature
-from dltk.edge.worker import WorkerResult, run_worker
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.runtime.worker import WorkerResult, run_worker
 from dltk.remote.agent import ASSET
 from dltk.remote.answers import TIMES, Form
 from dltk.remote.link import Link
@@ -27,10 +27,10 @@ _RUNTIMES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
 
 
 class Host:
-    """A machine behind ssh, ready to measure; a `dltk.edge.device.Device`.
+    """A machine behind ssh, ready to measure; a `dltk.edge.runtime.device.Device`.
 
     Attributes:
-        machine: as `dltk.edge.machine` tells it there, with "host".
+        machine: as `dltk.edge.runtime.device` tells it there, with "host".
         runtimes: the formats that it has a runtime for.
     """
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import shlex
 import signal
 import subprocess
+import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import dltk
 from dltk.base.errors import DltkError, EnvironmentFault, InputError, UsageError, as_error
 from dltk.base.progress import SILENT, Progress
+from dltk.remote import bootstrap
 from dltk.remote.answers import GREETING, Form, fits
-from dltk.remote.light import remote_command, starter
 from dltk.remote.watch import LastWords, Patience
 from dltk.remote.wire import MARK, read_answer, receive, send
 
-__all__ = ["Link", "require_host"]
+__all__ = ["Link", "remote_command", "require_host", "starter"]
 
 # No questions, no forwarding, and a dead network is noticed within a minute. All else is the user's configuration.
 _OPTIONS = ("BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=15", "ServerAliveCountMax=3",
@@ -204,3 +209,28 @@ class Link:
             return EnvironmentFault(self.host, f"needs Python 3.11 or newer as {self._python}", said, hint)
         ended = signal.Signals(code - 128).name if 128 < code < 128 + signal.NSIG else said
         return EnvironmentFault(self.host, "must not end before it has answered", ended)
+
+
+_PACKAGES = ("base", "edge", "remote")
+# Runs what comes on standard input, after its length: the command line stays short and the same in every shell.
+_RUN = "import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"
+
+
+def remote_command(python: str) -> str:
+    """The command line for the login shell of the other machine."""
+    return f"exec {shlex.quote(python)} -I -c {shlex.quote(_RUN)}"
+
+
+def starter() -> bytes:
+    """What `remote_command` reads: length and text of `bootstrap`, length and bytes of the sources."""
+    program, sources = Path(bootstrap.__file__).read_bytes(), _sources()
+    return b"%d\n%b%d\n%b" % (len(program), program, len(sources), sources)
+
+
+def _sources() -> bytes:
+    root, stream = Path(dltk.__file__).parent, io.BytesIO()
+    found = [root / "__init__.py", *(path for name in _PACKAGES for path in sorted((root / name).rglob("*.py")))]
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in found:
+            archive.writestr(f"dltk/{path.relative_to(root).as_posix()}", path.read_bytes())
+    return stream.getvalue()

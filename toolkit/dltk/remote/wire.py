@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json, write_atomic
-from dltk.edge.signature import require_plain_name
+from dltk.edge.bundle.signature import require_plain_name
 
 __all__ = ["MARK", "pack", "read_answer", "receive", "send", "unpack"]
 

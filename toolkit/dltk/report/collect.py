@@ -11,11 +11,11 @@ from typing import Any
 
 from dltk.base.errors import InputError, UsageError
 from dltk.base.files import canonical_json, parse_json, read_capped
-from dltk.edge.integrity import BUDGET, read_file, read_manifest
-from dltk.edge.manifest import MANIFEST, Manifest
-from dltk.edge.seal import Key
-from dltk.report.compressed import read_compression
+from dltk.edge.bundle.integrity import BUDGET, read_file, read_manifest
+from dltk.edge.bundle.manifest import MANIFEST, Manifest
+from dltk.edge.bundle.seal import Key
 from dltk.report.metrics import read_metrics
+from dltk.report.read_compression import read_compression
 from dltk.report.schema import read_metric
 from dltk.report.values import listed, mapping, number, records, scalars, texts
 from dltk.run import Run

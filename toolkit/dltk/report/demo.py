@@ -25,13 +25,13 @@ from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.fetch import Package, from_package
 from dltk.base.files import write_atomic
 from dltk.base.progress import SILENT, Progress
-from dltk.edge.integrity import BUDGET, read_file, read_manifest
-from dltk.edge.manifest import Artifact, Manifest
+from dltk.edge.bundle.integrity import BUDGET, read_file, read_manifest
+from dltk.edge.bundle.manifest import Artifact, Manifest
+from dltk.edge.bundle.seal import Key
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.parity import MAX_ABS
-from dltk.edge.recorded import GOLDEN_ERROR, Recorded
+from dltk.edge.recorded_errors import GOLDEN_ERROR, Recorded
 from dltk.edge.replay import GOLDEN, Golden, golden, known
-from dltk.edge.seal import Key
-from dltk.edge.signature import Signature
 from dltk.report.template import STYLE
 from dltk.report.write import require_writable
 

@@ -9,8 +9,8 @@ from typing import Any
 from dltk.base.errors import EnvironmentFault
 from dltk.base.install import pip_extra
 from dltk.edge.gains import gain
-from dltk.report.bought import bought_table
-from dltk.report.charts import charts
+from dltk.report.charts.training import charts
+from dltk.report.compression import bought_table
 from dltk.report.layout import Column, Table, drawn, figure, shares, size
 from dltk.report.tables import tables
 from dltk.report.template import PAGE, STYLE

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from dltk.edge.gains import changed, gain, interval
-from dltk.report.bought import bought_table, compression_tables
+from dltk.report.compression import bought_table, compression_tables
 from dltk.report.layout import Column, Table, drawn, figure, pairs
 from dltk.report.values import number, scalars
 

@@ -8,8 +8,8 @@ from typing import Any
 from dltk.report.layout import Table
 from dltk.report.tables import tables
 from dltk.report.values import printable
-from dltk.training.tables import as_text as metrics_text
-from dltk.training.told import kept_line
+from dltk.training.evaluation.text import as_text as metrics_text
+from dltk.training.log import kept_line
 
 __all__ = ["as_text", "headline"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dltk.base.errors import InputError, UsageError
 from dltk.base.files import canonical_json, write_atomic
-from dltk.edge.manifest import MANIFEST
+from dltk.edge.bundle.manifest import MANIFEST
 from dltk.report.text import as_text
 
 __all__ = ["FORMATS", "as_bytes", "require_writable", "write_report"]

@@ -11,13 +11,12 @@ from dltk.base.errors import DltkError, EnvironmentFault, InputError, UsageError
 from dltk.base.progress import SILENT, Progress
 from dltk.search.ledger import Ledger
 from dltk.search.limits import Bounds
-from dltk.search.pareto import pareto_front
 from dltk.search.plans import FLOAT16, REPAIRED, Proposal, cheap_plans, exists, misses_drop_only, with_kept
 from dltk.search.space import Space
 from dltk.search.study import open_study
 from dltk.search.trial import Trial
 
-__all__ = ["SEARCH", "Found", "Maker", "find", "judged"]
+__all__ = ["Found", "Maker", "SEARCH", "find", "judged", "pareto_front"]
 
 SEARCH = "search"  # the stage that --trials counts
 _LAST = "half precision"
@@ -211,3 +210,16 @@ def _line(trial: Trial, bounds: Bounds) -> str:
         return f"{head}: could not be made: {trial.error}"
     missed = ", ".join(miss.words() for miss in bounds.misses(trial.measures))
     return f"{head}: {trial.measures.words()}: {f'misses {missed}' if missed else 'meets every limit'}"
+
+
+def pareto_front(points: Sequence[Sequence[float]]) -> list[int]:
+    """Positions of the points (each of equal length, less is better) that no other dominates, in order.
+
+    A point dominates another if it is nowhere worse and somewhere better. Of equal points all are kept.
+    """
+    return [i for i, point in enumerate(points) if not any(_dominates(other, point) for other in points)]
+
+
+def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    pairs = list(zip(one, other, strict=True))
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)

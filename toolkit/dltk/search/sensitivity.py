@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.progress import SILENT, Progress
-from dltk.compress.fakequant import on_grids, rounded
-from dltk.compress.plan import Grid, QuantizationPlan
+from dltk.quantization.fake_quant import on_grids, rounded
+from dltk.quantization.plan import Grid, QuantizationPlan
 from dltk.twin.graph import Graph, Layer
 
 __all__ = ["Effect", "layer_rows", "sensitivity"]

@@ -10,10 +10,10 @@ import numpy as np
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
-from dltk.data.sounds import prepare_sounds
-from dltk.edge import preprocess
-from dltk.edge.signature import Op, Signature, TensorSpec
-from dltk.edge.sound import frames_of
+from dltk.data.kinds.sounds import prepare_sounds
+from dltk.edge.bundle.signature import Op, Signature, TensorSpec
+from dltk.edge.input import preprocess
+from dltk.edge.input.sound import frames_of
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask, spread
 

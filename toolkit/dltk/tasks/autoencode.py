@@ -14,15 +14,15 @@ from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, NoisySplit, Split
-from dltk.data.images import channels, prepare_images, reading_ops
-from dltk.data.normal import only_normal
-from dltk.data.rows import prepare_rows
+from dltk.data.kinds.images import channels, prepare_images, reading_ops
+from dltk.data.kinds.rows import prepare_rows
+from dltk.data.split import only_normal
+from dltk.edge.bundle.signature import Op, Signature, TensorSpec
 from dltk.edge.families import compared_inputs
 from dltk.edge.families.anomaly import VERDICTS, anomaly_scores
 from dltk.edge.families.restore import FAMILY as RESTORE
-from dltk.edge.families.samples import is_table
-from dltk.edge.noise import PIXELS, spread_of
-from dltk.edge.signature import Op, Signature, TensorSpec
+from dltk.edge.families.shared.samples import is_table
+from dltk.edge.input.noise import PIXELS, spread_of
 from dltk.edge.sources import read_table
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask

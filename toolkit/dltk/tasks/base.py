@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 
 __all__ = ["Answer", "Samples", "SplitTask", "Task", "check_tensors", "share", "spread", "take"]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.environments import open_environment
 from dltk.edge.play import Choose, Played, play
-from dltk.edge.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import Answer, SplitTask
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
-from dltk.data.series import prepare_series, seasonal_naive
+from dltk.data.kinds.series import prepare_series, seasonal_naive
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.families.series import interval_of
-from dltk.edge.preprocess import from_units, in_units
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.input.preprocess import from_units, in_units
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask, spread
 

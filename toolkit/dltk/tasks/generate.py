@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
-from dltk.data.images import channels, prepare_images
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.data.kinds.images import channels, prepare_images
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import Samples, SplitTask
 

@@ -11,8 +11,8 @@ from dltk.base.errors import InputError
 from dltk.base.files import sha256
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
-from dltk.data.images import prepare_images, reading_ops
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.data.kinds.images import prepare_images, reading_ops
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
-from dltk.data.ratings import prepare_ratings
-from dltk.edge.catalogue import CATALOGUE, FIRST_ITEM, parse_catalogue
+from dltk.data.kinds.ratings import prepare_ratings
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.families import family
+from dltk.edge.input.catalogue import CATALOGUE, FIRST_ITEM, parse_catalogue
 from dltk.edge.metrics import paired_bootstrap
-from dltk.edge.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
 

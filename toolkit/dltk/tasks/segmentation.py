@@ -7,9 +7,9 @@ from typing import Any
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
-from dltk.data.images import reading_ops
-from dltk.data.masks import prepare_masks
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.data.kinds.images import reading_ops
+from dltk.data.kinds.masks import prepare_masks
+from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
 from dltk.tasks.image_classification import value_range

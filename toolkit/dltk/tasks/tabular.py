@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
-from dltk.data.tabular import prepare_table
-from dltk.edge.signature import Op, Signature, TensorSpec
-from dltk.edge.vocabulary import VOCABULARY, parse_vocabulary
+from dltk.data.kinds.tabular import prepare_table
+from dltk.edge.bundle.signature import Op, Signature, TensorSpec
+from dltk.edge.input.vocabulary import VOCABULARY, parse_vocabulary
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
 

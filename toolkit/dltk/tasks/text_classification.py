@@ -8,9 +8,9 @@ from dltk.base.errors import InputError
 from dltk.base.files import sha256
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
-from dltk.data.texts import prepare_texts
-from dltk.edge.signature import Signature, TensorSpec
-from dltk.edge.tokens import TOKENIZER, vocabulary
+from dltk.data.kinds.texts import prepare_texts
+from dltk.edge.bundle.signature import Signature, TensorSpec
+from dltk.edge.input.tokens import TOKENIZER, vocabulary
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
 

@@ -13,36 +13,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dltk.training.backend import layer_by_layer, require_tensorflow
-    from dltk.training.dqn import DqnTrainer
-    from dltk.training.evaluation import inputs_of, predict_outputs, report
-    from dltk.training.fit import FitTrainer
-    from dltk.training.gan import GanTrainer
+    from dltk.training.evaluation.report import inputs_of, predict_outputs, report
+    from dltk.training.evaluation.text import as_text
     from dltk.training.harness import run
-    from dltk.training.tables import as_text
-    from dltk.training.teacher import Teacher, cached_teacher
-    from dltk.training.told import kept_line, kept_of
+    from dltk.training.log import kept_line, kept_of
+    from dltk.training.selection import validation_of
     from dltk.training.trainer import TRAINERS, Trainer, trainers
-    from dltk.training.validation import validation_of
+    from dltk.training.trainers.dqn import DqnTrainer
+    from dltk.training.trainers.fit import FitTrainer
+    from dltk.training.trainers.gan import GanTrainer
+    from dltk.training.trainers.teacher import Teacher, cached_teacher
 
 _HOMES = {  # name -> module; imported when first asked for, since most of them load TensorFlow
-    "DqnTrainer": "dqn",
-    "FitTrainer": "fit",
-    "GanTrainer": "gan",
+    "DqnTrainer": "trainers.dqn",
+    "FitTrainer": "trainers.fit",
+    "GanTrainer": "trainers.gan",
     "TRAINERS": "trainer",
-    "Teacher": "teacher",
+    "Teacher": "trainers.teacher",
     "Trainer": "trainer",
-    "as_text": "tables",
-    "cached_teacher": "teacher",
-    "inputs_of": "evaluation",
-    "kept_line": "told",
-    "kept_of": "told",
+    "as_text": "evaluation.text",
+    "cached_teacher": "trainers.teacher",
+    "inputs_of": "evaluation.report",
+    "kept_line": "log",
+    "kept_of": "log",
     "layer_by_layer": "backend",
-    "predict_outputs": "evaluation",
-    "report": "evaluation",
+    "predict_outputs": "evaluation.report",
+    "report": "evaluation.report",
     "require_tensorflow": "backend",
     "run": "harness",
     "trainers": "trainer",
-    "validation_of": "validation",
+    "validation_of": "selection",
 }
 
 __all__ = [

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json, read_capped, write_atomic
-from dltk.edge.arrays import parse_npz
+from dltk.edge.bundle.arrays import parse_npz
 
 __all__ = ["AGAIN", "Checkpoint", "damaged", "read", "write"]
 

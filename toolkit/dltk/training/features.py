@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.cachedir import cache_folder
+from dltk.base.cache.entries import making, opened
+from dltk.base.cache.folder import cache_folder
 from dltk.base.disk import allocate, require_free_disk
-from dltk.base.entries import making, opened
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Split
-from dltk.edge.arrays import kept_array
+from dltk.edge.bundle.arrays import kept_array
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.edge.signature import Signature
 from dltk.models.digest import model_digest
-from dltk.training.ahead import ahead
 from dltk.training.backend import tf
-from dltk.training.views import PLAIN, Views
+from dltk.training.prefetch import ahead
+from dltk.training.views.image import PLAIN, Views
 
 __all__ = ["Frozen", "cached_outputs", "model_inputs", "runner"]
 

@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.edge.signature import Signature
-from dltk.training.ahead import ahead
 from dltk.training.backend import tf
-from dltk.training.counter import permutation
 from dltk.training.features import Frozen, cached_outputs, model_inputs
-from dltk.training.hints import Hints
-from dltk.training.teacher import Teacher
-from dltk.training.views import PLAIN, Views
+from dltk.training.prefetch import ahead
+from dltk.training.trainers.hints import Hints
+from dltk.training.trainers.teacher import Teacher
+from dltk.training.views.counter import permutation
+from dltk.training.views.image import PLAIN, Views
 
 __all__ = ["Batch", "Feed"]
 

@@ -15,7 +15,7 @@ from dltk.base.files import write_atomic
 from dltk.base.progress import SILENT, Progress
 from dltk.training import checkpoint as checkpoints
 from dltk.training.checkpoint import Checkpoint
-from dltk.training.told import end_line, epoch_line, epochs_of
+from dltk.training.log import end_line, epoch_line, epochs_of
 from dltk.training.trainer import Chooses, Row, Shows, Trainer
 
 __all__ = ["run"]

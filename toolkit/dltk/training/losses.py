@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import Kind, family
-from dltk.edge.signature import Signature
 from dltk.recipe.groups import Fit
 from dltk.training.backend import tf
 

@@ -81,10 +81,10 @@ class Shows(Protocol):
 Factory = Callable[..., Iterator[Trainer]]  # (built, dataset, signature, settings, *, progress) -> phases in order
 
 TRAINERS = {  # name -> module with `phases`; imported when first asked for
-    "fit": "dltk.training.fit",
-    "gan": "dltk.training.gan",
-    "autoencoder": "dltk.training.autoencoder",
-    "dqn": "dltk.training.dqn",
+    "fit": "dltk.training.trainers.fit",
+    "gan": "dltk.training.trainers.gan",
+    "autoencoder": "dltk.training.trainers.autoencoder",
+    "dqn": "dltk.training.trainers.dqn",
 }
 
 

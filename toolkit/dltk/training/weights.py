@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.training.backend import tf
 from dltk.training.checkpoint import AGAIN
-from dltk.training.counter import derive
 from dltk.training.optimizers import is_keras3
+from dltk.training.views.counter import derive
 
 __all__ = ["AGAIN", "FORM", "Average", "is_kernel", "pack", "put", "seed_dropout", "snapshot", "unpack"]
 

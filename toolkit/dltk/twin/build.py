@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import DltkError, InputError
 from dltk.twin.graph import Call, Graph, Layer, map_refs
-from dltk.twin.layers import make, safe_name
+from dltk.twin.layers import OnKernel, make, safe_name
 from dltk.twin.table import is_fused, lstm
-from dltk.twin.wrapped import OnKernel
 
 __all__ = ["Wrap", "build", "carry_back", "layer_names", "rebuilding", "twin_error"]
 

@@ -16,7 +16,7 @@ from dltk.base.errors import InputError
 from dltk.twin.activations import function
 from dltk.twin.graph import Layer
 
-__all__ = ["Guard", "make", "safe_name"]
+__all__ = ["Guard", "OnKernel", "make", "safe_name"]
 
 _LONGEST = 100  # signs of a name: the converters write some of them many times over
 
@@ -103,7 +103,7 @@ def make(layer: Layer, *, given_state: bool = False, name: str | None = None) ->
         return _operation(layer)
     if layer.kind == "Guard":
         return Guard(layer.config["function"], name=name)
-    given_state = given_state or bool(layer.config.get("loop"))  # see `dltk.export.stateless`
+    given_state = given_state or bool(layer.config.get("loop"))  # see `dltk.export.flatbuffer.stateless`
     own: Any = {"Affine": Affine, "LayerScale": LayerScale}.get(layer.kind)
     if own is not None:
         return own(name=name)
@@ -228,3 +228,34 @@ def safe_name(name: str) -> str:
     """`name` as TensorFlow takes it in a scope: other names may become the same."""
     safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "_" for sign in name)[:_LONGEST]
     return safe if safe[:1].isalnum() else f"layer{safe}"
+
+
+class OnKernel(tf_keras.layers.Wrapper):
+    """Calls the layer inside with `made()` in place of its kernel; the kernel stays the layer's variable.
+
+    `dltk.twin.build` puts the graph's weights into the layer inside.
+    """
+
+    def __init__(self, layer: Any, kernel: str = "kernel", **settings: Any) -> None:
+        """`kernel`: the layer's attribute."""
+        super().__init__(layer, **settings)
+        self._kernel = kernel
+
+    @property
+    def variable(self) -> Any:
+        """The kernel's variable."""
+        return self.layer.__dict__[self._kernel]
+
+    def made(self) -> Any:
+        """What the layer computes with."""
+        raise NotImplementedError
+
+    def call(self, x: Any) -> Any:
+        """The layer on what is made of its kernel."""
+        inside: dict[str, Any] = self.layer.__dict__  # past Keras' tracking, which would take the tensor for a weight
+        kernel = inside[self._kernel]
+        inside[self._kernel] = self.made()
+        try:
+            return self.layer.call(x)
+        finally:
+            inside[self._kernel] = kernel

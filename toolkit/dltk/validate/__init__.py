@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dltk.edge.worker import WorkerResult, run_worker
+from dltk.edge.runtime.worker import WorkerResult, run_worker
 from dltk.validate.check import Gate, Verdict, judge
 from dltk.validate.micro import MicroResult, apart, micro_runtime, run_micro
 

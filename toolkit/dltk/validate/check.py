@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.edge.families.base import Metric
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Metric
 from dltk.edge.intervals import share_interval
 from dltk.edge.parity import COSINE, MAX_ABS, UNDECIDED, compare, misfits
-from dltk.edge.signature import Signature
 from dltk.recipe.settings import setting
 from dltk.validate.lost import lost
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.edge.families.base import Metric
+from dltk.edge.families.shared.base import Metric
 from dltk.edge.gains import amount
 from dltk.edge.intervals import about, mean_decides, needed, paired_interval
 from dltk.edge.metrics import paired_bootstrap
 from dltk.edge.parity import MET, UNDECIDED, decision
-from dltk.edge.signature import Signature
 
 __all__ = ["Lost", "lost"]
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dltk.base.errors import EnvironmentFault, InputError, LimitError
 from dltk.base.files import scratch_folder
 from dltk.base.install import pip_extra
-from dltk.edge.arrays import npz_bytes
-from dltk.edge.runtimes import Port, stack, to_port
+from dltk.edge.bundle.arrays import npz_bytes
+from dltk.edge.runtime.port import Port, stack, to_port
 from dltk.validate import micro_child
 
 __all__ = ["MicroResult", "apart", "micro_runtime", "run_micro"]

@@ -16,9 +16,11 @@ from dltk.base.errors import InputError
 from dltk.base.files import building_folder, read_capped, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.edge.signature import Signature
-from dltk.models.extent import batch_within
+from dltk.models.conventions import Input, best_guess, is_near_chance, worth
+from dltk.models.files.extent import batch_within
+from dltk.models.files.keras_file import open_keras, read_model
 from dltk.recipe import Built
 from dltk.recipe.groups import Augmentation
 from dltk.recipe.load import read, resolve
@@ -27,9 +29,7 @@ from dltk.recipe.settings import apply, as_dict, assign
 from dltk.run import Run
 from dltk.tasks.base import spread
 from dltk.workflows.brought import deployable, first_line, require_same
-from dltk.workflows.conventions import Input, best_guess, is_near_chance, worth
 from dltk.workflows.finish import finish_run, require_test_samples
-from dltk.workflows.keras_file import open_keras, read_model
 from dltk.workflows.preflight import ends_of, require_place, require_training_packages
 
 __all__ = ["adopt", "adopts"]

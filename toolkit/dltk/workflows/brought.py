@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
-from dltk.workflows.conventions import Input
+from dltk.models.conventions import Input
 
 __all__ = ["deployable", "first_line", "plain", "require_same", "unlike"]
 

@@ -13,7 +13,7 @@ from dltk.base.install import pip_extra
 from dltk.base.progress import Progress
 from dltk.base.terminal import plain
 from dltk.bundle import Sealing
-from dltk.edge.manifest import parse
+from dltk.edge.bundle.manifest import parse
 from dltk.report import as_bytes, of_bundle
 from dltk.run import Run
 from dltk.workflows.measure import table

@@ -11,12 +11,12 @@ from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, read_capped, sha256, write_atomic
 from dltk.base.sealed import forget, read_sealed, write_sealed
 from dltk.compress.candidate import Candidate, Outcome, Workbench
-from dltk.compress.plan import QuantizationPlan
 from dltk.compress.steps import Planned
-from dltk.models.save import keras_bytes
+from dltk.models.files.keras_file import open_keras
+from dltk.models.files.save import keras_bytes
+from dltk.quantization.plan import QuantizationPlan
 from dltk.report.schema import Skipped, StepRow
 from dltk.report.values import listed
-from dltk.workflows.keras_file import open_keras
 
 __all__ = ["Chain"]
 

@@ -10,25 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from dltk import tasks
-from dltk.base.entries import using
+from dltk.base.cache.entries import using
 from dltk.base.errors import InputError, UsageError
 from dltk.base.files import parse_json, read_capped, sha256, sweep_tree, write_atomic
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.steps import Planned, parse_steps
 from dltk.data.dataset import Dataset
-from dltk.edge.arrays import save_npz
-from dltk.edge.device import THIS_MACHINE, Device
-from dltk.export.emit import Target
-from dltk.export.kept import left_float
-from dltk.models.save import keras_bytes
+from dltk.edge.bundle.arrays import save_npz
+from dltk.edge.runtime.device import THIS_MACHINE, Device
+from dltk.export.emit import Target, left_float
+from dltk.models.files.keras_file import open_keras
+from dltk.models.files.save import keras_bytes
 from dltk.run import Run
 from dltk.search.limits import Limits
 from dltk.validate import Gate
+from dltk.workflows.analysis.findings import findings
 from dltk.workflows.chain import Chain
-from dltk.workflows.findings import findings
 from dltk.workflows.finish import finish_run, refreshed
-from dltk.workflows.keras_file import open_keras
 from dltk.workflows.measure import evaluation, line, measure, planned_files, reference_outputs
 from dltk.workflows.preflight import require_place, require_training_packages
 from dltk.workflows.search import Search, misses_on_test, require_decidable, require_met

@@ -14,25 +14,25 @@ from dltk.base.errors import InputError, LimitError
 from dltk.base.files import read_capped, require_utf8, sha256
 from dltk.base.install import DISTRIBUTION, own_version
 from dltk.base.progress import SILENT, Progress
-from dltk.compress.plan import QuantizationPlan
+from dltk.edge.bundle.manifest import file_entry
+from dltk.edge.bundle.seal import Key, private_key
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.edge.machine import machine
-from dltk.edge.manifest import file_entry
 from dltk.edge.replay import GOLDEN
-from dltk.edge.seal import Key, private_key
-from dltk.edge.signature import Signature
+from dltk.edge.runtime.device import machine
 from dltk.export.emit import Target, graph_digest, targets
+from dltk.export.flatbuffer.stateless import STATE_OPERATOR
+from dltk.export.flatbuffer.stateless import stateless as without_state
 from dltk.export.runner import RUNNER, runner
-from dltk.export.stateless import STATE_OPERATOR
-from dltk.export.stateless import stateless as without_state
+from dltk.models.files.keras_file import open_keras
+from dltk.quantization.plan import QuantizationPlan
 from dltk.recipe.settings import as_dict, digest
 from dltk.run import Run
 from dltk.twin.graph import Graph
 from dltk.validate import Gate, micro_runtime
-from dltk.workflows import remedies
+from dltk.workflows.analysis import remedies
+from dltk.workflows.analysis.findings import carried
 from dltk.workflows.card import RESET, licenses, model_card, report_page
-from dltk.workflows.findings import carried
-from dltk.workflows.keras_file import open_keras
 from dltk.workflows.measure import Evaluation, Measured, agreement, evaluation, line, measure, reference_outputs
 from dltk.workflows.micro import on_micro
 from dltk.workflows.preflight import require_place, require_training_packages

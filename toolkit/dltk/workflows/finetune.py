@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from dltk import tasks, training
-from dltk.base.entries import using
+from dltk.base.cache.entries import using
 from dltk.base.errors import EnvironmentFault, InputError, shorten
 from dltk.base.files import read_capped, sha256, sweep_tree
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
 from dltk.recipe import Built
 from dltk.recipe.load import Loaded, read, resolve
 from dltk.recipe.settings import apply, as_dict, describe, from_dict

@@ -14,10 +14,10 @@ from dltk.base.errors import InputError
 from dltk.base.files import write_atomic
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
-from dltk.edge.arrays import save_npz
+from dltk.edge.bundle.arrays import save_npz
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.edge.signature import Signature
-from dltk.models.save import keras_bytes
+from dltk.models.files.save import keras_bytes
 from dltk.run import Run
 from dltk.tasks import Task
 

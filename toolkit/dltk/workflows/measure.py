@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.progress import SILENT, Progress
-from dltk.compress.plan import QuantizationPlan
-from dltk.edge.bench import download_bytes
-from dltk.edge.device import THIS_MACHINE, Device
+from dltk.edge.bundle.manifest import PRECISIONS, Artifact
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import compared_inputs, family
 from dltk.edge.gains import changed, gain_with_interval
-from dltk.edge.manifest import PRECISIONS, Artifact
 from dltk.edge.metrics import top1_agreement
-from dltk.edge.signature import Signature
+from dltk.edge.runtime.bench import download_bytes
+from dltk.edge.runtime.device import THIS_MACHINE, Device
 from dltk.export.emit import Target, emit, targets
 from dltk.export.operators import allowed_float, minimum_runtime
-from dltk.models.extent import batch_within
+from dltk.models.files.extent import batch_within
+from dltk.quantization.plan import QuantizationPlan
 from dltk.run import Run
 from dltk.twin.graph import Graph
 from dltk.validate import Gate, Verdict, WorkerResult, judge
@@ -92,7 +92,7 @@ class Measured:
 
 def evaluation(run: Run, model: Any, signature: Signature, *, progress: Progress = SILENT) -> Evaluation:
     """The run's test samples with the answers of its model, and of the model it was compressed from."""
-    from dltk.edge.arrays import read_npz
+    from dltk.edge.bundle.arrays import read_npz
 
     raws, targets = run.evaluation()
     reference = reference_outputs(model, raws, signature, progress=progress)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.replay import Golden, golden
-from dltk.edge.signature import Signature
 from dltk.export.emit import PAIRS, Target
 from dltk.export.micro import Micro, c_sources, identifier, operators, output_steps
 from dltk.validate import Gate, WorkerResult, apart, micro_runtime, run_micro, run_worker

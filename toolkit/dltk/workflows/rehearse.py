@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dltk.base.errors import LimitError
 from dltk.bundle import Sealing
-from dltk.edge.integrity import Sealed
-from dltk.edge.manifest import parse
-from dltk.edge.recorded import KEY, distances, recorded
+from dltk.edge.bundle.integrity import Sealed
+from dltk.edge.bundle.manifest import parse
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.recorded_errors import KEY, distances, recorded
 from dltk.edge.replay import Golden, golden, replay_sealed
-from dltk.edge.signature import Signature
-from dltk.export.steps import steps_of
+from dltk.edge.runtime.port import Port
+from dltk.export import micro
 from dltk.validate import Gate, WorkerResult, run_worker
 from dltk.workflows.measure import Evaluation, Measured
 
-__all__ = ["rehearse", "with_golden"]
+__all__ = ["rehearse", "steps_of", "with_golden"]
 
 
 def with_golden(
@@ -67,3 +68,35 @@ def rehearse(sealing: Sealing, target: Path) -> None:
         rule = "must give in a replay what was measured for it"
         hint = "No bundle was written. Its answers differ from run to run: leave that file out with --precision."
         raise LimitError(target, rule, fault.received, hint, measured=fault.measured) from fault
+
+
+# What moves or selects numbers and changes none.
+_MOVES = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose")
+
+
+def steps_of(format: str, data: bytes, ports: Sequence[Port]) -> dict[str, float | None]:
+    """Output name -> its step in real numbers; None where the output is not on a grid, as that of a float softmax.
+
+    Args:
+        ports: the outputs, as they stand in the file.
+    """
+    if format == "tflite":
+        return {port.name: step for port, step in zip(ports, micro.output_steps(data), strict=True)}
+    import onnx
+
+    graph = onnx.load_model_from_string(data).graph
+    makers = {output: node for node in graph.node for output in node.output}
+    constants = {item.name: item for item in graph.initializer}
+    return {port.name: _step(port.name, makers, constants) for port in ports}
+
+
+def _step(name: str, makers: Mapping[str, Any], constants: Mapping[str, Any]) -> float | None:
+    from onnx import numpy_helper
+
+    node = makers.get(name)
+    while node is not None and node.op_type in _MOVES:
+        node = makers.get(node.input[0])
+    if node is None or node.op_type != "DequantizeLinear" or node.input[1] not in constants:
+        return None
+    scale = numpy_helper.to_array(constants[node.input[1]])
+    return float(scale.ravel()[0]) if scale.size == 1 else None

@@ -15,11 +15,11 @@ from dltk.base.errors import DltkError, InputError, LimitError
 from dltk.base.progress import Bar, Progress
 from dltk.base.sealed import read_sealed, recalled, write_sealed
 from dltk.compress.candidate import Candidate, Workbench
-from dltk.compress.inputs import graph_inputs
-from dltk.compress.repair import repaired
 from dltk.compress.steps import Planned, parse_steps
 from dltk.edge.families import compared_inputs, family
 from dltk.export.emit import Target
+from dltk.quantization.bias_correction import repaired
+from dltk.quantization.calibration import graph_inputs
 from dltk.run import Run
 from dltk.search.find import Found, Maker, find, judged
 from dltk.search.ledger import Ledger

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
-from dltk.edge.families.base import Acting, Family, Kind, Labelled, Metric, Tensors
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Acting, Family, Kind, Labelled, Metric, Tensors
 
 __all__ = [
     "FAMILIES",

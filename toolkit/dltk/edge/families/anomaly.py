@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.edge.families.base import Family, Kind, Labelled, Metric
-from dltk.edge.families.files import read_listing
-from dltk.edge.families.samples import Samples, columns_of, error, is_table, number, step
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
+from dltk.edge.families.shared.files import read_listing
+from dltk.edge.families.shared.samples import Samples, columns_of, error, is_table, number, step
 from dltk.edge.sources import PICTURES, list_files, read_table
 
 __all__ = ["FAMILY", "VERDICTS", "Answer", "Anomaly", "anomaly_scores"]

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.edge import preprocess
-from dltk.edge.families.base import Family, Tensors
-from dltk.edge.families.files import LabelledFiles
-from dltk.edge.given import A_RECORDING
-from dltk.edge.signature import Signature
-from dltk.edge.sound import read_sound, sound_op
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Family, Tensors
+from dltk.edge.families.shared.files import LabelledFiles
+from dltk.edge.input import preprocess
+from dltk.edge.input.given import A_RECORDING
+from dltk.edge.input.sound import read_sound, sound_op
 from dltk.edge.sources import SOUNDS
 
 __all__ = ["FAMILY", "Audio"]

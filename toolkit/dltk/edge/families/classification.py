@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.edge import preprocess
-from dltk.edge.families.base import Family, Tensors
-from dltk.edge.families.files import LabelledFiles
-from dltk.edge.given import AN_IMAGE
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Family, Tensors
+from dltk.edge.families.shared.files import LabelledFiles
+from dltk.edge.input import preprocess
+from dltk.edge.input.given import AN_IMAGE
 from dltk.edge.sources import PICTURES
 
 __all__ = ["FAMILY", "Classification", "patches"]

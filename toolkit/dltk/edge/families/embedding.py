@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.families.base import Family, Kind, Labelled, Metric
-from dltk.edge.families.samples import Samples
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
+from dltk.edge.families.shared.samples import Samples
 
 __all__ = ["FAMILY", "Embedding"]
 

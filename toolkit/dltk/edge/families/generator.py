@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
-from dltk.edge.pictures import as_png_grid
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.input.images.decode import as_png_grid
 
 __all__ = ["FAMILY", "Generator"]
 

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
-from dltk.edge import preprocess
-from dltk.edge.families.base import Family, Labelled, Tensors, each
+from dltk.edge.bundle.signature import Op, Signature
 from dltk.edge.families.classification import patches
-from dltk.edge.families.labels import Labels, hot, require_known
+from dltk.edge.families.shared.base import Family, Labelled, Tensors, each
+from dltk.edge.families.shared.labels import Labels, hot, require_known
 from dltk.edge.families.text import as_raw
-from dltk.edge.signature import Op, Signature
+from dltk.edge.input import preprocess
+from dltk.edge.input.tokens import padded_tokens, tokenizer_of, words
 from dltk.edge.sources.pairs import list_pairs, read_pairs
 from dltk.edge.sources.texts import check_text
 from dltk.edge.sources.unreadable import reason_of, require_few_unreadable
-from dltk.edge.tokens import padded_tokens, tokenizer_of, words
 
 __all__ = ["FAMILY", "ImageText", "pair_type"]
 

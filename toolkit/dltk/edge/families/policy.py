@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
-from dltk.edge import preprocess
-from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole, each
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Tensors, Whole, each
+from dltk.edge.input import preprocess
 from dltk.edge.sources.arrays import read_array
 from dltk.edge.sources.table import read_table
 

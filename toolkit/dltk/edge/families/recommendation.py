@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
 from dltk.base.terminal import one_line
-from dltk.edge.catalogue import FIRST_ITEM, STRANGE, Catalogue, catalogue_of
-from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.input.catalogue import FIRST_ITEM, STRANGE, Catalogue, catalogue_of
 from dltk.edge.metrics import ranks, softmax
-from dltk.edge.signature import Signature
 from dltk.edge.sources.ratings import RatingColumns, read_ratings
 from dltk.edge.sources.table import read_table
 

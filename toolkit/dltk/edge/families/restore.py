@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.terminal import one_line
-from dltk.edge.families.base import Family, Kind, Labelled, Metric
-from dltk.edge.families.files import read_listing
-from dltk.edge.families.samples import Samples, columns_of, error, is_table, moments, number, scale_of, step
-from dltk.edge.noise import add_noise
-from dltk.edge.pictures import as_png_grid
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
+from dltk.edge.families.shared.files import read_listing
+from dltk.edge.families.shared.samples import Samples, columns_of, error, is_table, moments, number, scale_of, step
+from dltk.edge.input.images.decode import as_png_grid
+from dltk.edge.input.noise import add_noise
 from dltk.edge.sources import PICTURES, list_files, read_table
 
 __all__ = ["FAMILY", "Restore"]

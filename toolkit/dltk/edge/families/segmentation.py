@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.terminal import one_line
-from dltk.edge import preprocess
-from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.classification import FAMILY as IMAGES
-from dltk.edge.given import AN_IMAGE
-from dltk.edge.signature import Signature
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.input import preprocess
+from dltk.edge.input.given import AN_IMAGE
 from dltk.edge.sources.masks import list_masked, read_mask
 
 __all__ = ["FAMILY", "Mask", "Segmentation"]

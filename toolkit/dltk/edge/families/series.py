@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.terminal import one_line
-from dltk.edge import preprocess
-from dltk.edge.families.base import Family, Kind, Labelled, Metric, Tensors, Whole
-from dltk.edge.signature import Op, Signature
+from dltk.edge.bundle.signature import Op, Signature
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.input import preprocess
 from dltk.edge.sources.table import Table, read_table
 from dltk.edge.sources.times import Step, require_regular
 

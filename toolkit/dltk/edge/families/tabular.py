@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from dltk.base.errors import InputError
-from dltk.edge.families.base import Family, Labelled
-from dltk.edge.families.labels import Labels, hot, is_multi_label, require_known
-from dltk.edge.families.rows import Rows, as_number, columns_of
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Family, Labelled
+from dltk.edge.families.shared.labels import Labels, hot, is_multi_label, require_known
+from dltk.edge.families.shared.rows import Rows, as_number, columns_of
 from dltk.edge.sources.table import Table, read_table
 
 __all__ = ["FAMILY", "Tabular", "labels_of_rows"]

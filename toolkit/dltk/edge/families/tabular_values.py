@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.terminal import one_line
-from dltk.edge.families.base import Family, Kind, Labelled, Metric
-from dltk.edge.families.rows import Rows, columns_of
-from dltk.edge.preprocess import from_units, in_units
-from dltk.edge.signature import Signature
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
+from dltk.edge.families.shared.rows import Rows, columns_of
+from dltk.edge.input.preprocess import from_units, in_units
 from dltk.edge.sources.table import read_table
 
 __all__ = ["FAMILY", "TabularValues"]

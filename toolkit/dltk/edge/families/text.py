@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.families.base import Family, Labelled, Tensors, each
-from dltk.edge.families.labels import Labels, hot, require_known
-from dltk.edge.given import bytes_of, is_file, is_path
-from dltk.edge.signature import Signature, TensorSpec
+from dltk.edge.bundle.signature import Signature, TensorSpec
+from dltk.edge.families.shared.base import Family, Labelled, Tensors, each
+from dltk.edge.families.shared.labels import Labels, hot, require_known
+from dltk.edge.input.given import bytes_of, is_file, is_path
+from dltk.edge.input.tokens import padded_tokens, token_positions, tokenizer_of, words
 from dltk.edge.sources.texts import check_text, list_texts, read_column, read_lines
-from dltk.edge.tokens import padded_tokens, token_positions, tokenizer_of, words
 
 __all__ = ["FAMILY", "Text", "as_raw"]
 

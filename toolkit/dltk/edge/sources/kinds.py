@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dltk.edge.formats import BEGINNING, format_of
+from dltk.edge.input.formats import BEGINNING, format_of
 
 __all__ = ["PICTURES", "SOUNDS", "FileKind"]
 

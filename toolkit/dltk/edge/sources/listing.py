@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dltk.base.errors import InputError
-from dltk.edge.heif import require_decoder
+from dltk.edge.input.images.heif import require_decoder
 from dltk.edge.sources.kinds import PICTURES, FileKind
 from dltk.edge.sources.labels import check_label, check_labels, split_name
 from dltk.edge.sources.table import Table, read_table

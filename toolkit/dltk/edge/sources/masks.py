@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
 from dltk.base.files import read_capped, real
 from dltk.base.install import pip_package
-from dltk.edge.pictures import MAX_PIXELS, picture_size
+from dltk.edge.input.images.decode import MAX_PIXELS, picture_size
 from dltk.edge.sources.labels import check_labels, split_name
 
 __all__ = ["Masked", "list_masked", "read_mask"]

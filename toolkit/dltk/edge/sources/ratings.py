@@ -9,7 +9,7 @@ from datetime import timezone
 from typing import Any
 
 from dltk.base.errors import InputError
-from dltk.edge.signature import Op
+from dltk.edge.bundle.signature import Op
 from dltk.edge.sources.table import Table
 from dltk.edge.sources.times import moment
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.formats import BEGINNING, format_of
-from dltk.edge.given import bytes_of, name_of
+from dltk.edge.input.formats import BEGINNING, format_of
+from dltk.edge.input.given import bytes_of, name_of
 
 __all__ = ["RATES", "Sound", "read_wav"]
 

@@ -1,6 +1,6 @@
 // The model's output to answers, and to a verdict about the golden samples.
 
-/** Scores as dltk.edge.families.labels has them, out of one sample's output. */
+/** Scores as dltk.edge.families.shared.labels has them, out of one sample's output. */
 function scoresOf(output, signature) {
   const last = signature.postprocess.at(-1) ?? { op: "identity" }, values = Array.from(output);
   if (last.op === "softmax") {
@@ -57,7 +57,7 @@ function requireAnswer(output, size) {
 /**
  * {passed, words}: outputs of the golden samples against the reference's, by what the bundle was sealed with.
  *
- * What was measured at export is dltk.edge.recorded's `held`, and decides as it does. Of bundles without it the limits
+ * What was measured at export is dltk.edge.recorded_errors's `held`, and decides as it does. Of bundles without it the limits
  * of the whole file are asked of these few samples.
  */
 function judge(found, wanted, parity) {

@@ -1,4 +1,4 @@
-// Pixels to the model's input, to the bit as dltk.edge.pictures and dltk.edge.preprocess have it.
+// Pixels to the model's input, to the bit as dltk.edge.input.images.decode and dltk.edge.input.preprocess have it.
 // A picture here is {height, width, channels, data}: unsigned bytes, row by row, channel last.
 
 const PRECISION = 22; // bits behind the point in Pillow's weights: 32 - 8 - 2

@@ -1,0 +1,168 @@
+"""Entries of dltk's cache: a folder each, with a list of its files and the SHA-256 of every block of them.
+
+A disk, another program or a hand may change what is kept. An entry is believed as far as its digests agree: of small
+ones all of them, of large ones those of blocks that are drawn anew each time. One that is damaged counts for nothing
+and is made again. The digests detect damage, not someone who writes to the cache on purpose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import random
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from dltk.base.cache.folder import is_folder, make_own
+from dltk.base.errors import InputError
+from dltk.base.files import building_folder, canonical_json, open_regular, parse_json, read_capped, sha256, write_atomic
+
+__all__ = ["MANIFEST", "USE", "keep", "listed_files", "making", "opened", "using"]
+
+MANIFEST = "entry.json"
+_SCHEMA = 1
+_BLOCK = 1 << 20
+_WHOLE = 32  # blocks of the smaller files of an entry, which are always read; that takes some 30 ms
+_DRAWN = 16  # blocks of the larger files
+_LARGEST_MANIFEST = 64_000_000
+
+_COMPUTED = ("features", "images", "pairs", "sounds", "stamps")  # kinds that come from the user's samples
+
+# How what is computed from samples is used again: trust, verify or off, as the setting `data.cache` has it.
+USE: ContextVar[str] = ContextVar("USE", default="trust")
+
+Note = Callable[[str], None]
+_made: set[Path] = set()  # by this process
+
+
+@contextmanager
+def using(settings: Any) -> Iterator[None]:
+    """Until the block ends, `USE` is what `settings.cache` says, where there is such a setting."""
+    token = USE.set(getattr(settings, "cache", USE.get()))
+    try:
+        yield
+    finally:
+        USE.reset(token)
+
+
+@contextmanager
+def making(folder: Path) -> Iterator[Path]:
+    """A new folder whose files become the entry `folder`, KIND/NAME in dltk's own folder, when the block ends.
+
+    Raises:
+        EnvironmentFault: if the disk is full or not writable.
+    """
+    make_own()
+    with building_folder(folder, replace=True) as building:
+        yield building
+        names = sorted(path.name for path in building.iterdir())
+        files = {name: _described(building / name) for name in names}
+        found = {"schema": _SCHEMA, "kind": folder.parent.name, "name": folder.name, "block": _BLOCK, "files": files}
+        write_atomic(building / MANIFEST, canonical_json(found | {"sha256": sha256(canonical_json(found))}))
+    _made.add(folder.absolute())
+
+
+def keep(folder: Path, name: str, data: bytes) -> Path:
+    """The entry `folder` of one file; returns that file's path."""
+    with making(folder) as building:
+        write_atomic(building / name, data)
+    return folder / name
+
+
+def opened(folder: Path, names: Sequence[str], *, whole: bool = False, note: Note | None = None) -> bool:
+    """Whether the entry `folder` is there, has the files `names`, and is not damaged.
+
+    Args:
+        whole: look at every block, also of large entries; so it is with `data.cache=verify`.
+        note: told in one line where an entry is there and damaged; a warning in the log when None.
+    """
+    computed = folder.parent.name in _COMPUTED
+    if not os.path.lexists(folder) or (computed and USE.get() == "off" and folder.absolute() not in _made):
+        return False
+    why = _damage(folder, names, whole or USE.get() == "verify")
+    if why:
+        (note or logging.getLogger("dltk").warning)(f"{folder}: {why}; it is made again")
+    else:
+        with suppress(OSError):  # a cache that may only be read still serves
+            os.utime(folder)  # `dltk cache` shows when an entry was last used
+    return not why
+
+
+def listed_files(folder: Path, kind: str) -> list[str] | None:
+    """The files of the entry `folder`; None unless it is one of dltk's, whose files all stand there, none a link."""
+    try:
+        names = list(_manifest(folder, kind)["files"])
+        there = all(stat.S_ISREG((folder / name).lstat().st_mode) for name in names)
+    except (InputError, OSError):
+        return None
+    return names if there else None
+
+
+def _damage(folder: Path, names: Sequence[str], whole: bool) -> str:
+    """What is wrong with an entry, in words; "" where nothing is."""
+    try:
+        files = _manifest(folder, folder.parent.name)["files"]
+        if not set(names) <= set(files):
+            return "lacks files"
+        for name, told in files.items():
+            if (folder / name).lstat().st_size != told["bytes"]:
+                return f"{name} has another size"
+        blocks = _chosen({name: len(told["blocks"]) for name, told in files.items()}, whole)
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as executor:  # SHA-256 lets go of Python's lock
+            sound = executor.map(lambda block: _digest_of(folder / block[0], block[1]), blocks)
+            for (name, number), found in zip(blocks, sound, strict=True):
+                if found != files[name]["blocks"][number]:
+                    return f"{name} is damaged"
+    except (InputError, OSError) as fault:
+        return str(fault.rule if isinstance(fault, InputError) else fault.strerror)
+    return ""
+
+
+def _chosen(counts: Mapping[str, int], whole: bool) -> list[tuple[str, int]]:
+    """(file, block) of what is to be read: all of them, or all of the smaller files and some blocks of the others."""
+    small: list[tuple[str, int]] = []
+    large: list[tuple[str, int]] = []
+    for name in sorted(counts, key=lambda name: counts[name]):
+        fits = whole or len(small) + counts[name] <= _WHOLE
+        (small if fits else large).extend((name, number) for number in range(counts[name]))
+    return small + sorted(random.sample(large, min(_DRAWN, len(large))))
+
+
+def _manifest(folder: Path, kind: str) -> dict[str, Any]:
+    """The list of the entry `folder`.
+
+    Raises:
+        InputError: if it has none, or that is damaged.
+    """
+    path = folder / MANIFEST
+    if not is_folder(folder):
+        raise InputError(folder, "must be a folder, not a link or a file")
+    found = parse_json(read_capped(path, _LARGEST_MANIFEST), path)
+    if not isinstance(found, dict) or not isinstance(found.get("files"), dict):
+        raise InputError(path, "is no list of an entry's files")
+    rest = {key: value for key, value in found.items() if key != "sha256"}
+    named = (found.get("schema"), found.get("kind"), found.get("name"), found.get("block"))
+    if found.get("sha256") != sha256(canonical_json(rest)) or named != (_SCHEMA, kind, folder.name, _BLOCK):
+        raise InputError(path, "is damaged, or of another entry")
+    for name, told in found["files"].items():
+        plain = name == os.path.basename(name) and name not in ("", ".", "..", MANIFEST) and "\0" not in name
+        if not plain or not isinstance(told, dict) or not isinstance(told.get("blocks"), list) or "bytes" not in told:
+            raise InputError(path, "is no list of an entry's files", name)
+    return found
+
+
+def _described(path: Path) -> dict[str, Any]:
+    size = path.stat().st_size
+    return {"bytes": size, "blocks": [_digest_of(path, number) for number in range(-(-size // _BLOCK))]}
+
+
+def _digest_of(path: Path, number: int) -> str:
+    with open_regular(path) as stream:
+        stream.seek(number * _BLOCK)
+        return hashlib.sha256(stream.read(_BLOCK)).hexdigest()

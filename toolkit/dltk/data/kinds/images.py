@@ -1,0 +1,59 @@
+"""From what the user has to a `Dataset` of images."""
+
+from __future__ import annotations
+
+from dltk.base.cache.entries import using
+from dltk.base.progress import SILENT, Progress
+from dltk.data.assemble import assemble
+from dltk.data.dataset import Dataset
+from dltk.data.decoded import decode_pool, image_decoder
+from dltk.data.pool import open_pool
+from dltk.data.split import require_training_share
+from dltk.edge.bundle.signature import Op
+from dltk.edge.input.preprocess import image_ops
+from dltk.recipe import ImageData, PlainImageData
+
+__all__ = ["channels", "prepare_images", "reading_ops"]
+
+
+def prepare_images(
+    source: str, settings: ImageData, *, seed: int, progress: Progress = SILENT, least_classes: int = 2
+) -> Dataset:
+    """The images of `source`, decoded, resized to `settings.size` squared, cached, and split.
+
+    A split that comes with the data is kept; a side it lacks is taken from train, in the settings' shares. Of pictures
+    that are on several sides (equal in every decoded pixel), the copies stay on one: test before validation before
+    train, so that a test set others use stays whole. `settings.limit` then takes a stratified part of train.
+
+    Args:
+        source: "digits", "cifar10", "fashion-mnist", a folder with a subfolder a class, a CSV `path,label`, an npz.
+        least_classes: 1 where classes need not be told apart: of a folder or a CSV.
+
+    Raises:
+        InputError: on another layout, labels that cannot be, more unreadable files than `settings.max_unreadable`
+            allows, or a class without training samples.
+        EnvironmentFault: on a full disk, missing Pillow, or a named data set that cannot be had.
+    """
+    require_training_share(settings)
+    ops = reading_ops(settings)
+    with using(settings):
+        pool = open_pool(
+            source,
+            group=settings.group,
+            multi_label=settings.multi_label,
+            progress=progress,
+            least_classes=least_classes,
+        ).part(settings.total, seed)
+        decoded = decode_pool(pool, image_decoder(ops), progress=progress)
+    return assemble(pool, decoded, settings, ops, noun="pictures", seed=seed, progress=progress)
+
+
+def reading_ops(settings: ImageData) -> tuple[Op, Op]:
+    """File -> cached uint8 (size, size, channels), as `settings` says."""
+    side, most = settings.size, settings.max_pixels
+    return image_ops(side, side, fit=settings.resize, max_pixels=most, channels=channels(settings))
+
+
+def channels(settings: ImageData) -> int:
+    """Of the images that `settings` describe: 3 where they do not say."""
+    return settings.channels if isinstance(settings, PlainImageData) else 3

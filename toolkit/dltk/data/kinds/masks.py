@@ -1,0 +1,157 @@
+"""From a folder of pictures and masks to a `Dataset` whose targets are a class a pixel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.cache.entries import using
+from dltk.base.errors import InputError
+from dltk.base.progress import SILENT, Progress
+from dltk.data.dataset import Dataset, Split
+from dltk.data.decoded import Decoded, decode_pool, image_decoder
+from dltk.data.duplicates import drop_duplicates
+from dltk.data.kinds.images import reading_ops
+from dltk.data.pool import Pool
+from dltk.data.split import SIDES, complete_sides, part_of_all, require_training_share, sides_digest, stratified
+from dltk.data.stamps import stamped
+from dltk.edge.bundle.signature import Op
+from dltk.edge.input.preprocess import resize_image
+from dltk.edge.sources.masks import Masked, list_masked, read_mask
+from dltk.edge.sources.unreadable import require_few_unreadable
+
+__all__ = ["prepare_masks"]
+
+_KEPT = 3  # pictures to train on that each class is on, where a part is taken
+
+
+def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress = SILENT) -> Dataset:
+    """The pictures of `source`, decoded, resized and cached, with masks uint8 (side, side) of class numbers.
+
+    Masks are resized to the nearest pixel. Copies of a picture stay on one side. Without labels.txt the classes are
+    the numbers up to the highest in any mask.
+
+    Args:
+        settings: size, resize, validation, test, limit, max_unreadable, max_pixels, and maybe total.
+
+    Raises:
+        InputError: on another layout, a mask that does not fit its picture or the labels, more unreadable pictures
+            than `settings.max_unreadable` allows, or a class without a training pixel.
+        EnvironmentFault: on a full disk, or missing Pillow.
+    """
+    require_training_share(settings)
+    found = _part(list_masked(source), getattr(settings, "total", 0), seed)
+    ops = reading_ops(settings)
+    with using(settings):
+        pool = _pool(source, found, progress)
+        decoded = decode_pool(pool, image_decoder(ops), progress=progress)
+    faults = _faults(pool, decoded, settings.max_unreadable, progress)
+    rows = np.setdiff1d(np.arange(len(pool)), np.array(sorted(decoded.unreadable), np.int64))
+    masks = _masks(found, rows, ops[1], settings.size, progress)
+    labels = found.labels or tuple(map(str, range(int(masks[rows].max()) + 1)))
+    sides, carved = complete_sides(
+        pool.sides[rows], pool.targets[rows], validation=settings.validation, test=settings.test, seed=seed
+    )
+    if getattr(settings, "total", 0):
+        sides = _with_every_class(masks[rows], sides, given=pool.sides[rows])
+    rows, sides, copies = drop_duplicates(pool, decoded.digests, rows, sides)
+    by_side = [rows[sides == side] for side in range(len(SIDES))]
+    if 0 < settings.limit < len(by_side[0]):
+        by_side[0] = by_side[0][stratified(pool.targets[by_side[0]], count=settings.limit, seed=seed)]
+    pixels = [np.bincount(masks[chosen].reshape(-1), minlength=len(labels)).tolist() for chosen in by_side]
+    _require_every_class(labels, pixels[0], pool.source)
+    report = {
+        "source": pool.source,
+        "samples": {side: len(chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
+        "pixels": dict(zip(SIDES, pixels, strict=True)),
+        "skipped": [{"name": name, "reason": reason} for name, reason in faults],
+        "unreadable": len(faults),
+        "carved_from_train": carved,
+        **copies,
+    }
+    train, validation, test = (Split(decoded.raws, chosen, masks[chosen]) for chosen in by_side)
+    facts = {"ops": [dict(op) for op in ops], "labels": list(labels)}
+    digest = sides_digest(facts, by_side, decoded.digests, masks)
+    return Dataset(train, validation, test, labels, digest, pool.source, report)
+
+
+def _part(found: Masked, total: int, seed: int) -> Masked:
+    """About `total` pictures with their masks: drawn, and then more until each class is on some to train on."""
+    count = len(found.names)
+    sides = np.array([-1 if split is None else SIDES.index(split) for split in found.splits], np.int8)
+    drawn = part_of_all(np.zeros(count, np.int64), sides, total=total, seed=seed)
+    if len(drawn) == count:
+        return found
+    others = np.setdiff1d(np.arange(count), drawn)
+    seen: Counter[int] = Counter()
+    kept: list[int] = []
+    for row in (*drawn, *np.random.default_rng([seed, 5]).permutation(others)):
+        classes = range(len(found.labels) if found.labels else max(seen, default=0) + 1)
+        if len(kept) >= len(drawn) and all(seen[each] >= _KEPT for each in classes):
+            break
+        kept.append(int(row))
+        if sides[row] <= 0:
+            seen.update(np.unique(read_mask(found.masks[row], like=found.images[row], labels=found.labels)).tolist())
+    kept.sort()
+    parts = {name: tuple(getattr(found, name)[row] for row in kept) for name in ("names", "images", "masks", "splits")}
+    return replace(found, **parts)
+
+
+def _with_every_class(masks: NDArray[np.uint8], sides: NDArray[np.int8], given: NDArray[np.int8]) -> NDArray[np.int8]:
+    """`sides` (n,) with a picture of each class in train, where one that was held back by chance can be moved there."""
+    sides = sides.copy()
+    for number in np.unique(masks):
+        has = (masks == number).any(axis=(1, 2))
+        movable = np.flatnonzero(has & (sides > 0) & (given < 0))
+        if len(movable) and not (has & (sides == 0)).any():
+            sides[movable[0]] = 0
+    return sides
+
+
+def _faults(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> list[tuple[str, str]]:
+    """(name, reason) of the pictures that are left out; too many stop the work."""
+    faults = [(pool.name(row), reason) for row, reason in sorted(decoded.unreadable.items())]
+    remedy = "Repair or remove them, or raise data.max_unreadable."
+    if words := require_few_unreadable(f"data {pool.source}", faults, len(pool), most=most, remedy=remedy):
+        progress.warn(words)
+    return faults
+
+
+def _pool(source: str, found: Masked, progress: Progress) -> Pool:
+    """The pictures alone, as what decodes and caches them takes them."""
+    sides = [-1 if split is None else SIDES.index(split) for split in found.splits]
+    files = stamped(source, found.images, progress)
+    return Pool(
+        source.encode(errors="backslashreplace").decode(),
+        files.key,
+        np.zeros(len(found.names), np.int64),
+        found.labels or (),
+        np.array(sides, np.int8),
+        found.names.__getitem__,
+        found.images.__getitem__,
+        require_unchanged=files.require_unchanged,
+    )
+
+
+def _masks(found: Masked, rows: NDArray[np.int64], resize: Op, side: int, progress: Progress) -> NDArray[np.uint8]:
+    """uint8 (all pictures, side, side); those that are not among `rows` stay 0."""
+    masks = np.zeros((len(found.names), side, side), np.uint8)
+    with progress.bar("masks", len(rows)) as bar:
+        for row in rows:
+            mask = read_mask(found.masks[row], like=found.images[row], labels=found.labels)
+            masks[row] = resize_image(mask, resize, nearest=True)
+            bar.advance(1)
+    return masks
+
+
+def _require_every_class(labels: tuple[str, ...], pixels: list[int], source: str) -> None:
+    if len(labels) < 2:
+        raise InputError(f"data {source}", "needs masks of at least two classes", f"only {labels[0]!r}")
+    missing = [label for label, count in zip(labels, pixels, strict=True) if not count]
+    if missing:
+        hint = "Add pictures of it, or take the class out."
+        raise InputError(f"data {source}", "every class needs a training pixel", f"none of {missing[0]!r}", hint)

@@ -1,0 +1,146 @@
+"""From what the user has to a `Dataset` of texts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.base.files import sha256
+from dltk.base.progress import SILENT, Progress
+from dltk.data.dataset import Dataset, Split
+from dltk.data.duplicates import drop_duplicates
+from dltk.data.split import SIDES, complete_sides, part_of_all, require_training_share, sides_digest, stratified
+from dltk.data.tokenizer import find_tokenizer
+from dltk.edge.families.text import as_raw
+from dltk.edge.input.tokens import TOKENIZER
+from dltk.edge.sources.texts import list_texts
+from dltk.recipe import TextData
+
+__all__ = ["prepare_texts"]
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Every text of the source: raws dtype "S" (n,), targets int64 (n,), sides index into `SIDES`, -1 unknown."""
+
+    source: str
+    raws: NDArray[np.bytes_]
+    targets: NDArray[np.int64]
+    labels: tuple[str, ...]
+    sides: NDArray[np.int8]
+    places: tuple[str, ...]
+    cut: int
+
+    def name(self, row: int) -> str:
+        """ "FILE, line N"."""
+        return self.places[row]
+
+    def part(self, total: int, seed: int) -> _Pool:
+        """About `total` of these texts, as `part_of_all` takes them."""
+        rows = part_of_all(self.targets, self.sides, total=total, seed=seed)
+        return replace(
+            self,
+            raws=self.raws[rows],
+            targets=self.targets[rows],
+            sides=self.sides[rows],
+            places=tuple(self.places[row] for row in rows),
+        )
+
+
+def prepare_texts(source: str, settings: TextData, *, seed: int, progress: Progress = SILENT) -> Dataset:
+    """The texts of `source`, split, with the tokenizer they are read by.
+
+    A split that comes with the data is kept; a side it lacks is taken from train, in the settings' shares. Of texts on
+    several sides the copies stay on one: test before validation before train. `settings.limit` or `settings.shots` then
+    takes a part of train; with `shots` no validation side is taken, since its labels would be more than were asked for.
+
+    Args:
+        source: a CSV, or a folder with train.csv and, if there are, validation.csv and test.csv.
+
+    Raises:
+        InputError: naming file, line or setting that cannot be used.
+        EnvironmentFault: if the tokenizer cannot be had, or the package `tokenizers` is missing.
+    """
+    require_training_share(settings)
+    if settings.limit and settings.shots:
+        raise InputError("setting data.shots", "must be 0 where data.limit is set", settings.shots)
+    pool = _pool(source, settings).part(settings.total, seed)
+    rows = np.arange(len(pool.targets))
+    decides = 0.0 if settings.shots else settings.validation
+    sides, carved = complete_sides(pool.sides, pool.targets, validation=decides, test=settings.test, seed=seed)
+    digests = np.array([list(hashlib.sha256(raw).digest()) for raw in pool.raws], np.uint8)
+    rows, sides, copies = drop_duplicates(pool, digests, rows, sides)
+    _tell(copies, progress)
+    by_side = [rows[sides == side] for side in range(len(SIDES))]
+    by_side[0] = _part(pool, by_side[0], settings, seed)
+    _require_every_class(pool, by_side[0])
+    seen = [bytes(raw).decode("utf-8") for raw in pool.raws[by_side[0]]]
+    tokenizer = find_tokenizer(settings.tokenizer, seen, vocabulary_size=settings.vocabulary, progress=progress)
+    train, validation, test = (Split(pool.raws, chosen, pool.targets[chosen]) for chosen in by_side)
+    report = {**_report(pool, by_side), "carved_from_train": carved, **copies}
+    facts = {"labels": list(pool.labels), "tokenizer": sha256(tokenizer), "length": settings.length}
+    digest = sides_digest(facts, by_side, digests, pool.targets)
+    return Dataset(train, validation, test, pool.labels, digest, source, report, {TOKENIZER: tokenizer})
+
+
+def _pool(source: str, settings: TextData) -> _Pool:
+    found = list_texts(source, text=settings.text, label=settings.label)
+    raws = [as_raw(text, settings.max_bytes) for text in found.texts]
+    number = {label: place for place, label in enumerate(found.labels)}
+    return _Pool(
+        source,
+        np.array(raws),
+        np.array([number[name] for name in found.classes], np.int64),
+        found.labels,
+        np.array([-1 if side is None else SIDES.index(side) for side in found.sides], np.int8),
+        found.places,
+        sum(len(raw) < len(text.encode("utf-8")) for raw, text in zip(raws, found.texts, strict=True)),
+    )
+
+
+def _tell(copies: dict[str, Any], progress: Progress) -> None:
+    if copies["duplicates"]:
+        progress.warn(f"{len(copies['duplicates'])} texts were on several sides; copies stay on one, see the report")
+    if copies["conflicts"]:
+        first = "; ".join(f"{each['name']}: {each['labels'][0]}" for each in copies["conflicts"][0])
+        progress.warn(f"{len(copies['conflicts'])} texts stand there with different labels ({first}), see the report")
+
+
+def _part(pool: _Pool, rows: NDArray[np.int64], settings: TextData, seed: int) -> NDArray[np.int64]:
+    """The training samples that `limit` or `shots` leave."""
+    if settings.shots:
+        drawn = np.random.default_rng([seed, 3]).permutation(len(rows))
+        of_class = [drawn[pool.targets[rows[drawn]] == number][: settings.shots] for number in range(len(pool.labels))]
+        return np.sort(rows[np.concatenate(of_class)])
+    if not settings.limit or settings.limit >= len(rows):
+        return rows
+    if settings.limit < len(pool.labels):
+        least = f"must be 0 or at least one sample a class: {len(pool.labels)}"
+        raise InputError("setting data.limit", least, settings.limit)
+    return rows[stratified(pool.targets[rows], count=settings.limit, seed=seed)]
+
+
+def _require_every_class(pool: _Pool, rows: NDArray[np.int64]) -> None:
+    missing = [label for label, count in _counts(pool, rows).items() if not count]
+    if missing:
+        hint = "Add texts of it, or take the class out."
+        raise InputError(f"data {pool.source}", "every class needs a training sample", f"none for {missing[0]!r}", hint)
+
+
+def _counts(pool: _Pool, rows: NDArray[np.int64]) -> dict[str, int]:
+    counts = np.bincount(pool.targets[rows], minlength=len(pool.labels))
+    return {label: int(count) for label, count in zip(pool.labels, counts, strict=True)}
+
+
+def _report(pool: _Pool, by_side: list[NDArray[np.int64]]) -> dict[str, Any]:
+    return {
+        "source": pool.source,
+        "samples": {side: len(chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
+        "classes": {side: _counts(pool, chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
+        "cut_off": pool.cut,
+    }

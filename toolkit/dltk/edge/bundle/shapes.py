@@ -1,0 +1,172 @@
+"""What a raw sample of each family is, and what ops make of its shape: the parts of `dltk.edge.bundle.consistency`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dltk.base.errors import InputError
+from dltk.edge.bundle.signature import Op, Signature
+from dltk.edge.input.sound import frames_of
+
+__all__ = [
+    "Raw",
+    "Shape",
+    "after",
+    "history",
+    "image",
+    "image_or_row",
+    "names",
+    "needed",
+    "observation",
+    "op_of",
+    "pair",
+    "record",
+    "require_broadcast",
+    "require_count",
+    "row",
+    "seed",
+    "sound",
+    "tensor_shape",
+    "text",
+    "window",
+]
+
+Shape = tuple[int, ...]
+Raw = tuple[np.dtype[Any], Shape]  # of one raw sample; of a text only the kind of the dtype is fixed
+
+
+# --- shapes through the ops
+
+
+def tensor_shape(shape: Shape, ops: tuple[Op, ...]) -> Shape:
+    """What ops on tensors make of a sample of `shape`; those that read samples are passed over."""
+    for op in ops:
+        name = op["op"]
+        if name == "log_mel":
+            try:
+                shape = (frames_of(shape[0], op), int(op["bands"]), 1)
+            except ValueError as fault:
+                raise InputError("preprocess: log_mel", f"must fit {shape[0]} samples", dict(op)) from fault
+        elif name == "clip" and not op["low"] < op["high"]:
+            raise InputError("preprocess: clip", "low must be below high", dict(op))
+        for key in ("multiply", "add", "mean", "std"):
+            if key in op:
+                require_broadcast(op, key, shape, "preprocess")
+    return shape
+
+
+def require_broadcast(op: Op, key: str, shape: Shape, before: str) -> None:
+    """Raise InputError unless NumPy spreads the numbers at `key` over a sample of `shape`, and no further."""
+    found = np.shape(op[key])
+    try:
+        same = np.broadcast_shapes(found, shape) == shape
+    except ValueError:
+        same = False
+    if not same:
+        raise InputError(f"{before}: {op['op']}: {key}", f"must fit samples of shape {shape}", f"numbers of {found}")
+
+
+# --- what a raw sample is
+
+
+def op_of(signature: Signature, name: str) -> Op | None:
+    return next((op for op in (*signature.preprocess, *signature.postprocess) if op["op"] == name), None)
+
+
+def needed(signature: Signature, name: str) -> Op:
+    found = op_of(signature, name)
+    if found is None:
+        raise InputError("preprocess", f"needs a step {name!r}", [op["op"] for op in signature.preprocess])
+    return found
+
+
+def image(signature: Signature) -> Raw:
+    resize, mode = op_of(signature, "resize"), (op_of(signature, "decode") or {}).get("mode", "RGB")
+    shape = next((spec.sample_shape for spec in signature.inputs if len(spec.sample_shape) == 3), None)
+    if shape is None:
+        raise InputError("inputs", "must be an image: height, width, channels", signature.inputs[0].sample_shape)
+    height, width = shape[:2] if resize is None else (resize["height"], resize["width"])
+    return np.dtype(np.uint8), (height, width, 3 if mode == "RGB" else 1)
+
+
+def row(signature: Signature) -> Raw:
+    for key in ("mean", "std"):
+        require_count(needed(signature, "standardize"), key, len(names(signature)))
+    return np.dtype(np.float32), (len(names(signature)),)
+
+
+def names(signature: Signature) -> list[str]:
+    found: list[str] = needed(signature, "columns").get("names", [])
+    if not found:
+        raise InputError("preprocess: columns", "needs 'names'", dict(needed(signature, "columns")))
+    return found
+
+
+def image_or_row(signature: Signature) -> Raw:
+    return row(signature) if op_of(signature, "columns") else image(signature)
+
+
+def record(signature: Signature) -> Raw:
+    op = needed(signature, "columns")
+    lists = [op.get(key) for key in ("numbers", "categories", "targets", "empty")]
+    if any(found is None for found in lists) or "missing" not in op or not (op["numbers"] or op["categories"]):
+        raise InputError("preprocess: columns", "must name numbers, categories, targets, empty and missing", dict(op))
+    parts: list[Any] = [("numbers", np.float32, (len(op["numbers"]),))] if op["numbers"] else []
+    parts += [("categories", np.int32, (len(op["categories"]),))] if op["categories"] else []
+    return np.dtype(parts), ()
+
+
+def window(signature: Signature) -> Raw:
+    op = needed(signature, "window")
+    return np.dtype(np.float32), (op["length"], len(op["columns"]))
+
+
+def sound(signature: Signature) -> Raw:
+    return np.dtype(np.int16), (needed(signature, "sound")["samples"],)
+
+
+def observation(signature: Signature) -> Raw:
+    if len(signature.inputs[0].sample_shape) != 1:
+        raise InputError("inputs", "must be a row of numbers", signature.inputs[0].sample_shape)
+    return np.dtype(np.float32), signature.inputs[0].sample_shape
+
+
+def seed(signature: Signature) -> Raw:
+    if [op["op"] for op in signature.preprocess] != ["normal"]:
+        raise InputError("preprocess", "must be the one step 'normal'", [op["op"] for op in signature.preprocess])
+    return np.dtype(np.int64), ()
+
+
+def text(signature: Signature) -> Raw:
+    needed(signature, "tokenize")
+    return np.dtype(f"S{needed(signature, 'text')['max_bytes']}"), ()
+
+
+def pair(signature: Signature) -> Raw:
+    _, shape = image(signature) if op_of(signature, "resize") else (None, None)
+    if shape is None:
+        raise InputError("preprocess", "needs a step 'resize'", [op["op"] for op in signature.preprocess])
+    return np.dtype([("image", np.uint8, shape), ("text", text(signature)[0])]), ()
+
+
+def history(signature: Signature) -> Raw:
+    for name in ("ratings", "catalogue"):
+        needed(signature, name)
+    op = needed(signature, "history")
+    if not op["length"] <= op["kept"]:
+        raise InputError("preprocess: history", "length must be at most what is kept", dict(op))
+    return np.dtype([("user", np.int32), ("history", np.int32, (op["kept"],))]), ()
+
+
+def after(signature: Signature, name: str) -> Op:
+    found = next((op for op in signature.postprocess if op["op"] == name), None)
+    if found is None:
+        raise InputError("postprocess", f"needs a step {name!r}", [op["op"] for op in signature.postprocess])
+    return found
+
+
+def require_count(op: Op, key: str, count: int) -> None:
+    if np.shape(op[key]) != (count,):
+        raise InputError(f"step {op['op']}: {key}", f"must be {count} numbers", f"numbers of {np.shape(op[key])}")

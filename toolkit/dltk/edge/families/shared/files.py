@@ -1,0 +1,57 @@
+"""Families of labels whose samples are files: how a user's own data is read to score a model on."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.families.shared.base import Labelled
+from dltk.edge.families.shared.labels import Labels, hot, is_multi_label, require_known
+from dltk.edge.sources import FileKind, Listing, list_files
+from dltk.edge.sources.unreadable import ignored, reason_of, require_few_unreadable
+
+__all__ = ["LabelledFiles", "read_listing"]
+
+
+class LabelledFiles(Labels):
+    """One label a file, or several."""
+
+    files: ClassVar[FileKind]
+
+    @abstractmethod
+    def read(self, source: Any, signature: Signature) -> NDArray[Any]:
+        """One raw sample out of a file; see `Family.read`."""
+
+    def labelled(self, data: str | Path, signature: Signature) -> Labelled:
+        """Of a folder a class or a CSV of path,label. A few files that cannot be read are left out."""
+        listing = list_files(data, self.files, multi_label=is_multi_label(signature), least_classes=1)
+        require_known(listing.labels, signature, data)
+        raws, rows, skipped, notes = read_listing(listing, signature, self.read, data)
+        return Labelled(raws, hot([listing.classes[row] for row in rows], signature), skipped, notes)
+
+
+def read_listing(
+    listing: Listing, signature: Signature, read: Callable[[Any, Signature], NDArray[Any]], data: str | Path
+) -> tuple[NDArray[Any], list[int], tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Raw samples (n, ...) of the files that can be read, their rows, what was left out and why, notes about it.
+
+    Raises:
+        InputError: if more than a few cannot be read.
+    """
+    raws, rows, faults = [], [], []
+    for row, path in enumerate(listing.paths):
+        try:
+            raws.append(read(path, signature))
+            rows.append(row)
+        except InputError as fault:
+            faults.append((listing.names[row], reason_of(fault)))
+    few = require_few_unreadable(str(data), faults, len(listing.names), remedy="Repair or remove them.")
+    notes = tuple(filter(None, (ignored(listing.skipped), few)))
+    return np.stack(raws), rows, (*faults, *listing.skipped), notes

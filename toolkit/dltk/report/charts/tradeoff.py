@@ -1,0 +1,126 @@
+"""The charts of what was gained for what: steps of a compression, candidates of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dltk.report.charts.drawing import BLUE, INK, ORANGE, SOFT, Chart, short, svg
+from dltk.report.values import number as number_of
+
+__all__ = ["tradeoffs"]
+
+_AXES = {  # what a file costs -> words, divided by, the limit on it
+    "download_bytes": ("download, KB", 1000.0, "download"),
+    "bytes": ("file, KB", 1000.0, "size"),
+    "p50_ms": ("p50, ms", 1.0, "latency"),
+}
+_WIDE = 8.0  # largest over smallest from which on an axis of costs is logarithmic
+
+
+def tradeoffs(compression: Mapping[str, Any]) -> list[Chart]:
+    """Metric over download of each step; metric over what is limited of each candidate."""
+    found = []
+    bought = [row for row in compression.get("bought", ()) if _scored(row) and row["download_bytes"] > 0]
+    if len(bought) > 1:
+        note = "Up and to the left is better. The line is the interval of the change, at 95%."
+        found.append(Chart("What each step bought", note, svg("bought", _states(bought))))
+    search = compression.get("search")
+    if search:
+        limited = [key for key, (_, _, limit) in _AXES.items() if limit in search["bounds"]] or ["download_bytes"]
+        found += [chart for key in limited if (chart := _pareto(search, key)) is not None]
+    return found
+
+
+def _states(rows: Sequence[Mapping[str, Any]]) -> Callable[[Any], None]:
+    def paint(axes: Any) -> None:
+        places = [(row["download_bytes"] / 1000, row["metric"]["value"]) for row in rows]
+        for number, (row, (x, y)) in enumerate(zip(rows, places, strict=True), start=1):
+            metric, ends = row["metric"], row["metric"]["interval"]
+            beside = row["after"].startswith("float32,")
+            colour = SOFT if beside or number == 1 else BLUE
+            if ends and number_of(metric.get("drop")) is not None:
+                sign = 1.0 if metric.get("higher_is_better", True) else -1.0
+                axes.plot([x, x], [y + sign * (metric["drop"] - end) for end in ends], color=colour, linewidth=1.5)
+            name = row["after"] if row["precision"] == "float32" else f"{row['after']}, {row['precision']}"
+            axes.scatter([x], [y], color=colour, s=24, marker="s" if beside else "o", zorder=3,
+                         label=f"{number} {short(name, 26)}")  # fmt: skip
+            axes.annotate(str(number), (x, y), xytext=(5, 3), textcoords="offset points", fontsize=8)
+        _cost_axis(axes, [x for x, _ in places], "download, KB")
+        axes.set_ylabel(_name(rows[0]["metric"]))
+        axes.margins(x=0.12, y=0.12)
+        axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=2, fontsize=7)
+
+    return paint
+
+
+def _pareto(search: Mapping[str, Any], key: str) -> Chart | None:
+    words, unit, limit = _AXES[key]
+    made = [trial for trial in search["trials"] if _scored(trial) and (trial[key] or 0) > 0]
+    if not made:
+        return None
+
+    def paint(axes: Any) -> None:
+        front = [trial for trial in made if trial["number"] in search["front"]]
+        axes.scatter(*_points(made, key, unit), s=16, facecolors="none", edgecolors=SOFT, label="candidate")
+        axes.scatter(*_points(front, key, unit), s=18, color=BLUE, label="front")
+        axes.plot(*_points(_edge(front, key), key, unit), color=BLUE, linewidth=1)
+        chosen = [trial for trial in made if trial["number"] == search["chosen"]]
+        axes.scatter(*_points(chosen, key, unit), s=80, facecolors="none", edgecolors=ORANGE, linewidths=2,
+                     label="chosen")  # fmt: skip
+        if limit in search["bounds"]:
+            axes.axvline(search["bounds"][limit] / unit, color=INK, linewidth=0.8, linestyle=":")
+        floor = _floor(search, made)
+        if floor is not None:
+            axes.axhline(floor, color=INK, linewidth=0.8, linestyle=":")
+        _cost_axis(axes, _points(made, key, unit)[0], words)
+        axes.set_ylabel(_name(made[0]["metric"]))
+        axes.legend(loc="lower right", fontsize=7)
+
+    note = "On the validation split. Dotted lines are the limits. The front is what no other candidate beats in drop, "
+    note += "download, latency and size at once; the line joins what none beats in these two."
+    return Chart(f"Candidates: metric over {words.partition(',')[0]}", note, svg(f"pareto-{key}", paint))
+
+
+def _scored(row: Mapping[str, Any]) -> bool:
+    return number_of((row["metric"] or {}).get("value")) is not None
+
+
+def _points(trials: Sequence[Mapping[str, Any]], key: str, unit: float) -> tuple[list[float], list[float]]:
+    return [trial[key] / unit for trial in trials], [trial["metric"]["value"] for trial in trials]
+
+
+def _edge(trials: Sequence[Mapping[str, Any]], key: str) -> list[Mapping[str, Any]]:
+    """From the cheapest on, each that is better than all cheaper ones."""
+    found: list[Mapping[str, Any]] = []
+    sign = 1.0 if trials and trials[0]["metric"].get("higher_is_better", True) else -1.0
+    for trial in sorted(trials, key=lambda trial: (trial[key], -sign * trial["metric"]["value"])):
+        if not found or sign * (trial["metric"]["value"] - found[-1]["metric"]["value"]) > 0:
+            found.append(trial)
+    return found
+
+
+def _floor(search: Mapping[str, Any], made: Sequence[Mapping[str, Any]]) -> float | None:
+    """The metric that the largest drop leaves; None where no drop is limited."""
+    metric = made[0]["metric"]
+    if "drop" not in search["bounds"] or number_of(metric.get("reference")) is None:
+        return None
+    sign = 1.0 if metric.get("higher_is_better", True) else -1.0
+    return float(metric["reference"] - sign * search["bounds"]["drop"])
+
+
+def _cost_axis(axes: Any, costs: Sequence[float], words: str) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xlabel(words)
+    if max(costs) > _WIDE * min(costs):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.locator_params(axis="x", nbins=5)
+
+
+def _name(metric: Mapping[str, Any]) -> str:
+    return str(metric.get("name", "metric")).replace("_", " ")

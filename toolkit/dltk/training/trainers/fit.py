@@ -1,0 +1,224 @@
+"""The trainer of everything that has targets: gradient descent toward labels, values, or a teacher's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dltk.base.errors import InputError
+from dltk.base.files import canonical_json, sha256
+from dltk.base.progress import SILENT, Progress
+from dltk.data.dataset import Dataset
+from dltk.edge.bundle.signature import Signature
+from dltk.recipe.groups import Augmentation, Fit
+from dltk.recipe.recipe import Built
+from dltk.training.backend import odd_batches_crash, tf
+from dltk.training.features import Frozen, runner
+from dltk.training.feed import Batch, Feed
+from dltk.training.losses import objective
+from dltk.training.optimizers import is_keras3, optimizer, rate
+from dltk.training.selection import Selection, figures
+from dltk.training.trainer import AT_START, Row
+from dltk.training.trainers.cut import batch_norm_frozen, precision, split_at
+from dltk.training.trainers.hints import Hints
+from dltk.training.trainers.step import Step
+from dltk.training.trainers.teacher import Teacher
+from dltk.training.views.counter import derive
+from dltk.training.views.image import views_of
+from dltk.training.weights import AGAIN, FORM, Average, pack, put, seed_dropout, snapshot, unpack
+
+__all__ = ["FitTrainer", "phases"]
+
+
+def phases(
+    built: Built, dataset: Dataset, signature: Signature, settings: Any, *, progress: Progress = SILENT
+) -> Iterator[FitTrainer]:
+    """One trainer a phase of `built`. `settings.seed` is used, and `settings.augment` where there is one."""
+    for phase in built.phases:
+        yield FitTrainer(
+            built.model, dataset, signature, phase.fit, seed=settings.seed, name=phase.name,
+            augment=getattr(settings, "augment", None), frozen_through=phase.frozen_through, progress=progress
+        )  # fmt: skip
+
+
+class FitTrainer:
+    """Trains a model with one input batch and one target a sample; see `dltk.training.trainer.Trainer`.
+
+    Args:
+        model: functional Keras 3 model, or a tf_keras one (a twin, also wrapped by tfmot); trained in place.
+        dataset: `train` is learnt from, `validation` chooses the weights.
+        signature: its family turns raw samples into tensors.
+        fit: settings of the phase.
+        seed: order, views and dropout are functions of it.
+        name: of the phase.
+        augment: views of the training samples.
+        frozen_through: layer up to which nothing is trained; batch norms behind it run in inference mode.
+        teacher: answers to learn from besides the targets; made with the same `seed` and `augment`.
+        before_step: called with the number of each step before it is taken; steps then run one by one.
+        first_kept: epoch, from 0, from which on weights may be the best ones.
+        start_counts: whether the weights at the start may be the best ones, too.
+        hints: the teacher's features to follow; all of `model` must learn then.
+
+    Raises:
+        InputError: if model, data and settings do not fit together.
+    """
+
+    def __init__(
+        self, model: Any, dataset: Dataset, signature: Signature, fit: Fit, *, seed: int, name: str = "fit",
+        augment: Augmentation | None = None, frozen_through: str | None = None, teacher: Teacher | None = None,
+        before_step: Callable[[int], None] | None = None, first_kept: int = 0, start_counts: bool = True,
+        hints: Hints | None = None, progress: Progress = SILENT
+    ) -> None:  # fmt: skip
+        if not len(dataset.train):
+            raise InputError("training split", "must hold samples", 0)
+        if hints is not None and frozen_through is not None:
+            raise InputError(f"frozen_through {frozen_through!r}", "must be None where hints are followed")
+        self.name, self.epochs = name, fit.epochs
+        self._fit, self._seed, self._dataset, self._before_step = fit, seed, dataset, before_step
+        self._teacher, self._cut, self._augment, self._hints = teacher, frozen_through, augment, hints
+        self._objective = objective(signature, dataset.train.targets, fit)
+        prefix, self._learner = (None, model) if frozen_through is None else split_at(model, frozen_through)
+        views = views_of(dataset.train, augment, seed=seed, classes=signature.outputs[0].sample_shape[-1])
+        even = odd_batches_crash(self._learner)
+        if even and fit.batch_size % 2:
+            raise InputError("setting batch_size", "must be even: TensorFlow crashes on this model", fit.batch_size)
+        self._feed = Feed(
+            dataset, signature, views, None if prefix is None else Frozen(prefix), self._learner, teacher,
+            fit.batch_size, seed, name, before_step is None, progress, even, hints
+        )  # fmt: skip
+        with batch_norm_frozen(self._learner if frozen_through else None), precision(model, fit.precision):
+            self._trained = [*self._learner.trainable_variables, *(hints.variables if hints else ())]
+        self._optimizer = optimizer(fit, model)
+        self._optimizer.build(self._trained)
+        self._average = Average(self._trained, fit.average) if fit.average else None
+        self._selection = Selection(fit, first_kept=first_kept, start_counts=start_counts)
+        self._step = Step(
+            self._learner, self._trained, self._objective, self._optimizer, self._average, teacher, fit,
+            frozen_norms=frozen_through is not None, hints=hints
+        )  # fmt: skip
+        seed_dropout(self._learner, seed, name, "dropout")
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch; one or two where features are in memory."""
+        return self._feed.batches_an_epoch
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The batches of `epoch`."""
+        return self._feed.batches(epoch)
+
+    def step(self, batch: Batch) -> Mapping[str, Any]:
+        """One optimizer step, or all those of a batch with an order."""
+        if batch.first:
+            self._restart_random_layers(batch.epoch)
+        factor = self._selection.factor
+        planned = [rate(self._fit, step, self._feed.steps) for step in batch.steps.tolist()]
+        rates = np.asarray(np.multiply(planned, factor), np.float32)
+        if batch.order is not None:
+            return self._step.many(batch.inputs[0], batch.targets, batch.teacher, batch.order, rates)
+        if self._before_step is not None:
+            self._before_step(int(batch.steps[0]))
+        return self._step.one(batch.inputs, batch.targets, batch.teacher, rates[0], batch.hints)
+
+    def evaluate(self, epoch: int) -> Mapping[str, float]:
+        """Loss, and accuracy where there are single labels, on the validation split; best weights are kept.
+
+        The weights are judged as they would be saved: averaged ones where there are some, norms as in use.
+        """
+        if not len(self._dataset.validation):
+            return {}
+        trained = snapshot(self._trained) if self._average else []
+        if self._average:
+            put(self._trained, snapshot(self._average.values))
+        found = self._validate()
+        accuracy, loss = found.get("validation_accuracy"), found["validation_loss"]
+        score = (-loss, 0.0) if accuracy is None else (accuracy, -loss)
+        self._selection.take(epoch, score, snapshot(self._learner.variables))
+        if self._average:
+            put(self._trained, trained)
+        return found
+
+    def done(self, history: Sequence[Row]) -> bool:
+        """Early stopping."""
+        return self._selection.exhausted(int(history[-1]["epoch"]) if history else 0)
+
+    @property
+    def kept(self) -> int | None:
+        """The epoch, from 1, with the best validation score; 0: the start; None without a validation split."""
+        return self._selection.kept
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Model, optimizer, dropout, average, best weights; the frozen part only as a digest."""
+        state = pack("model", self._learner.variables) | pack("optimizer", self._optimizer.variables)
+        state |= pack("best", self._selection.values) | pack("hints", self._hints.variables if self._hints else ())
+        if self._average:
+            state |= pack("average", self._average.variables)
+        facts = np.frombuffer(self._facts.encode(), np.uint8)
+        return state | {"selection": self._selection.numbers(), "facts": facts}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what `state` gave.
+
+        Raises:
+            InputError: if data, settings or frozen weights are not those of the interrupted run.
+        """
+        if state["facts"].tobytes().decode() != self._facts:
+            rule = "must come from the same data, settings and starting weights"
+            raise InputError(f"checkpoint of phase {self.name}", rule, hint=AGAIN)
+        variables = self._learner.variables
+        best = unpack("best", state, variables) if any(name.startswith("best/") for name in state) else []
+        put(variables, unpack("model", state, variables))
+        put(self._optimizer.variables, unpack("optimizer", state, self._optimizer.variables))
+        if self._hints:
+            put(self._hints.variables, unpack("hints", state, self._hints.variables))
+        if self._average:
+            put(self._average.variables, unpack("average", state, self._average.variables))
+        self._selection.restore(state, best)
+
+    def finish(self) -> None:
+        """Best weights by the validation score; without a validation split averaged ones, or else the last."""
+        if self._selection.values:
+            put(self._learner.variables, self._selection.values)
+        elif self._average and self._average.count.numpy():
+            put(self._trained, snapshot(self._average.values))
+
+    def explain(self, epoch: int, step: int) -> str:
+        """A fault of the samples, else of the learning rate."""
+        if fault := self._feed.fault(epoch, step) if step >= 0 else self._feed.validation_fault():
+            return fault
+        if epoch < 0:
+            return AT_START
+        steps = self._feed.steps
+        here = rate(self._fit, epoch * steps + step % steps, steps) * self._selection.factor
+        text = f"Likely cause: a learning rate of {here:.3g} is too high; try learning_rate={here / 10:.2g}"
+        text += "" if self._fit.clip_norm else " or clip_norm=1"
+        return text + ("." if self._fit.precision == "float32" else " or precision=float32.")
+
+    @cached_property
+    def _facts(self) -> str:
+        """A digest of all that a resumed run must have in common with the interrupted one."""
+        teacher = None if self._teacher is None else [self._teacher.temperature, self._teacher.weight]
+        augment = None if self._augment is None else asdict(self._augment)
+        parts: list[Any] = [FORM, asdict(self._fit), augment, teacher, self._seed, self.name, self._cut]
+        parts += [dict(self._hints.facts)] if self._hints else []
+        return sha256(canonical_json([*parts, self._dataset.digest, self._feed.prefix_digest]))
+
+    @cached_property
+    def _forward(self) -> Callable[..., Any]:
+        forward: Callable[..., Any] = runner(self._learner)
+        return forward
+
+    def _validate(self) -> dict[str, float]:
+        return figures(self._forward, self._objective, self._feed.validation())
+
+    def _restart_random_layers(self, epoch: int) -> None:
+        """tf_keras dropout draws from hidden state in the compiled function: trace it anew from a seed an epoch."""
+        if is_keras3(self._learner) or not any("Dropout" in type(layer).__name__ for layer in self._learner.layers):
+            return
+        tf.random.set_seed(derive(self._seed, self.name, "dropout", epoch) % 2**31)
+        self._step.forget_trace()

@@ -1,0 +1,55 @@
+"""A teacher: another model's answers, cached by (sample, view, model), so that it is asked once a view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from dltk.base.progress import SILENT, Progress
+from dltk.data.dataset import Dataset
+from dltk.edge.bundle.signature import Signature
+from dltk.recipe.groups import Augmentation
+from dltk.training.features import Frozen, cached_outputs
+from dltk.training.views.image import views_of
+
+__all__ = ["Teacher", "cached_teacher"]
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """What a student learns from besides the labels (Hinton et al. 2015, arXiv:1503.02531).
+
+    Attributes:
+        logits: view -> float32 (n, ...), what the teacher gives, in the order of the training split: logits, or what
+            the signature says instead (probabilities of a model with its softmax inside, values of a forecast).
+        temperature: softens both answers.
+        weight: share of the loss that the teacher has; the labels have the rest.
+    """
+
+    logits: Callable[[int], NDArray[Any]]
+    temperature: float = 2.0
+    weight: float = 0.5
+
+
+def cached_teacher(
+    model: Any, dataset: Dataset, signature: Signature, *, seed: int, augment: Augmentation | None = None,
+    temperature: float = 2.0, weight: float = 0.5, progress: Progress = SILENT
+) -> Teacher:  # fmt: skip
+    """A teacher out of `model` (Keras 3 or tf_keras), whose outputs are of the same kind as the student's.
+
+    `seed` and `augment` must be those of the student's trainer: it learns from the answer to the very picture it sees.
+    `views=0` (a new view every epoch) means a pass of the teacher every epoch.
+    """
+    classes = signature.outputs[0].sample_shape[-1]
+    views, frozen = views_of(dataset.train, augment, seed=seed, classes=classes), Frozen(model)
+
+    def logits(view: int) -> NDArray[Any]:
+        return cached_outputs(
+            frozen, dataset.train, signature, views=views, view=view, source=dataset.digest,
+            label="teacher", progress=progress
+        )  # fmt: skip
+
+    return Teacher(logits, temperature, weight)

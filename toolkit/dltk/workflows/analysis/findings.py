@@ -1,0 +1,111 @@
+"""Everything that the report of a compression shows beside sizes and steps, found while TensorFlow is there.
+
+It is kept in the run's report.json, so that `dltk report` only reads. A bundle carries it on, without times and without
+the folders of the machine that made it.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dltk.compress.candidate import Candidate, Workbench
+from dltk.compress.steps import Planned
+from dltk.edge.bundle.arrays import read_npz
+from dltk.edge.families import family
+from dltk.export.emit import Target
+from dltk.run import Run
+from dltk.workflows.analysis.commands import commands
+from dltk.workflows.analysis.divergence import divergence
+from dltk.workflows.analysis.layers import per_layer
+from dltk.workflows.analysis.outcomes import fitted_temperature, outcomes, temperature_of
+from dltk.workflows.analysis.steps import bought
+from dltk.workflows.measure import Evaluation
+
+__all__ = ["carried", "findings"]
+
+_CARRIED = ("source", "steps", "bought", "layers", "divergence", "outcomes", "search", "commands")
+_TIMES = ("p50_ms", "seconds", "found")  # the last: by how much a limit was missed, also one of time
+
+
+def findings(
+    made: Run,
+    source: Run,
+    candidate: Candidate,
+    bench: Workbench,
+    planned: Sequence[Planned],
+    report: Mapping[str, Any],
+    *,
+    control: bool,
+) -> dict[str, Any]:
+    """What goes into report.json: "bought", "layers", "divergence", "outcomes", "commands".
+
+    Args:
+        made: holds test samples, baseline and the models between steps already.
+        planned: the steps that were taken.
+        report: with "steps" and "artifacts", as `compress` has them.
+        control: also train the source for the epochs that the steps took, and measure that.
+    """
+    from dltk.twin.read import read
+    from dltk.twin.rewrite import deployed
+
+    samples, model, plan = _samples(made, bench), candidate.model, candidate.plan
+    steps, rows, signature = report["steps"], report["artifacts"], bench.signature
+    precision = next((row["precision"] for row in rows if row["precision"] != "float32"), "float32")
+    changed = model is not bench.source
+    return {
+        "bought": bought(made, source, bench, planned, steps, rows, samples, control=control),
+        "layers": per_layer(bench.source, model, plan, signature, samples.raws, steps),
+        "divergence": divergence(model, signature, plan, samples.raws, progress=bench.progress),
+        "outcomes": outcomes(
+            deployed(read(model)),
+            signature,
+            Target("tflite", precision),
+            plan,
+            samples,
+            after_temperature=fitted_temperature(model, bench.dataset, signature, progress=bench.progress)
+            if changed
+            else temperature_of(signature),
+        ),
+        "commands": commands(source, made, planned),
+    }
+
+
+def carried(report: Any) -> dict[str, Any]:
+    """What a bundle tells of the compression in `report`, a run's report.json: nothing that differs where it was made.
+
+    Folders are reduced to their names.
+    """
+    if not isinstance(report, Mapping):
+        return {}
+    found: dict[str, Any] = {key: _timeless(report[key]) for key in _CARRIED if key in report}
+    if "source" in found:
+        found["source"] = _name(str(found["source"]))
+    if "commands" in found:
+        found["commands"] = [shlex.join(_shorter(word) for word in shlex.split(line)) for line in found["commands"]]
+    return found
+
+
+def _samples(made: Run, bench: Workbench) -> Evaluation:
+    """The test samples; what is measured here is held against the first float32 model of the line."""
+    raws, targets = made.evaluation()
+    names = [spec.name for spec in bench.signature.outputs]
+    answers = read_npz(made.baseline_path, set(names))
+    baseline = {name: answers[name] for name in names}
+    return Evaluation(raws, targets if family(bench.signature.family).metrics else None, baseline, baseline)
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _timeless(child) for key, child in value.items() if key not in _TIMES}
+    return [_timeless(child) for child in value] if isinstance(value, list) else value
+
+
+def _shorter(word: str) -> str:
+    return _name(word) if os.path.isabs(word) else word
+
+
+def _name(path: str) -> str:
+    return os.path.basename(os.path.normpath(path))
