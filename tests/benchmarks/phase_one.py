@@ -126,7 +126,7 @@ def _ours(recipe: Any, settings: Any, task: Any, dataset: Any) -> tuple[list[flo
     signature = task.signature(settings, dataset, built)
     with _empty_cache() as folder:
         started = time.perf_counter()
-        (trainer,) = training.trainers(task.trainer)(built, dataset, signature, settings)
+        (trainer,) = training.trainer_class(task.trainer).phases(built, dataset, signature, settings)
         clock = _Clock(trainer, started)
         history = training.run(clock, checkpoint=folder / "head.npz")
         marks = [*clock.marks, time.perf_counter() - started]

@@ -11,7 +11,7 @@ import pytest
 
 from dltk.base.errors import EnvironmentFault, InputError, UsageError
 from dltk.edge import bench
-from dltk.edge.runtime.bench import download_bytes
+from dltk.edge.bench import download_bytes
 from dltk.edge.runtime.device import machine
 
 

@@ -20,7 +20,7 @@ from dltk.recipe import Built
 from dltk.recipe.load import load, resolve
 from dltk.recipe.settings import assign
 from dltk.tasks.base import spread
-from dltk.training.trainer import TRAINERS
+from dltk.training.trainers.table import TRAINERS
 
 SCALE = {"op": "scale", "multiply": [1 / 127.5] * 3, "add": [-1.0] * 3}
 

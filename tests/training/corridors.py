@@ -16,9 +16,9 @@ import numpy as np
 
 from dltk import tasks
 from dltk.base.progress import SILENT
+from dltk.models.backend import keras
 from dltk.recipe import Built, Dqn, Fit, Phase
-from dltk.training import harness, run, trainers
-from dltk.training.backend import keras
+from dltk.training import harness, run, trainer_class
 
 NAME = "corridor:Corridor-v0"
 FIT = Fit(epochs=4, batch_size=32, learning_rate=5e-3, clip_norm=10.0)
@@ -43,7 +43,7 @@ def trainer(fit: Fit = FIT, dqn: Dqn = DQN, *, seed: int = 1) -> Any:
     model = keras.Model(seen, keras.layers.Dense(2, name="values")(x))
     model.get_layer("values").set_weights([np.zeros((16, 2)), np.array([0.1, 0.0])])  # at first it goes left, always
     built = Built(model, (Phase("fit", fit),))
-    (made,) = trainers("dqn")(built, dataset, task.signature(asked, dataset, built), asked)
+    (made,) = trainer_class("dqn").phases(built, dataset, task.signature(asked, dataset, built), asked)
     return made
 
 

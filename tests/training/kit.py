@@ -9,8 +9,8 @@ import numpy as np
 
 from dltk.data.dataset import Dataset, Split
 from dltk.edge.bundle.signature import Signature, TensorSpec
+from dltk.models.backend import keras
 from dltk.recipe import Augment, Fit
-from dltk.training.backend import keras
 
 SIDE, LABELS = 12, ("cat", "dog", "owl")
 IMAGE = TensorSpec("image", "float32", (None, SIDE, SIDE, 3), ("batch", "height", "width", "channel"))

@@ -12,9 +12,9 @@ import pytest
 from dltk.base.errors import InputError, LimitError
 from dltk.data.dataset import Dataset, Split
 from dltk.edge.bundle.signature import Signature, TensorSpec
+from dltk.models.backend import keras
 from dltk.recipe import Augment, Built, Fit, Phase
-from dltk.training import FitTrainer, cached_teacher, run, trainers
-from dltk.training.backend import keras
+from dltk.training import FitTrainer, cached_teacher, run, trainer_class
 from dltk.training.trainers.cut import split_at
 from training import kit
 
@@ -65,7 +65,7 @@ def test_phases_leave_the_frozen_part_alone(tmp_path):
     phases = (Phase("head", QUICK, "top"), Phase("tune", QUICK, "cut"), Phase("all", QUICK))
     built = Built(made, phases, kit.SIGNATURE.preprocess)
     seen = [_by_layer(made)]
-    for trainer in trainers("fit")(built, data, kit.SIGNATURE, SimpleNamespace(seed=1)):
+    for trainer in trainer_class("fit").phases(built, data, kit.SIGNATURE, SimpleNamespace(seed=1)):
         run(trainer, checkpoint=tmp_path / f"{trainer.name}.npz")
         seen.append(_by_layer(made))
     changed = [

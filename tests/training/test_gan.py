@@ -10,9 +10,9 @@ from PIL import Image
 
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature, TensorSpec
+from dltk.models.backend import keras, tf
 from dltk.recipe import Adversarial, Built, Fit, Phase
-from dltk.training import run, trainers
-from dltk.training.backend import keras, tf
+from dltk.training import run, trainer_class
 from dltk.training.trainers import adversarial as losses
 from dltk.training.weights import snapshot
 from training import kit
@@ -44,7 +44,7 @@ def _built(fit=FIT, spectral=False):
 
 def _trainer(fit=FIT, adversarial=None):
     built, settings = _built(fit, adversarial == SPECTRAL), SimpleNamespace(seed=2, adversarial=adversarial)
-    (made,) = trainers("gan")(built, kit.dataset(), SIGNATURE, settings)
+    (made,) = trainer_class("gan").phases(built, kit.dataset(), SIGNATURE, settings)
     return made
 
 
@@ -153,10 +153,10 @@ def test_what_does_not_fit_is_refused(tmp_path):
     built = _built()
     settings = SimpleNamespace(seed=2)
     with pytest.raises(InputError, match="must give a part 'discriminator'"):
-        next(trainers("gan")(Built(built.model, built.phases), kit.dataset(), SIGNATURE, settings))
+        next(trainer_class("gan").phases(Built(built.model, built.phases), kit.dataset(), SIGNATURE, settings))
     other = Signature.from_dict({**_plain(SIGNATURE), "outputs": [_image(8)]}, "test")
     with pytest.raises(InputError, match=r"images: must have the generator's shape \(8, 8, 3\)"):
-        next(trainers("gan")(built, kit.dataset(), other, settings))
+        next(trainer_class("gan").phases(built, kit.dataset(), other, settings))
 
 
 def _plain(signature):

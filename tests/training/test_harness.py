@@ -7,7 +7,8 @@ import pytest
 
 from dltk.base.errors import EnvironmentFault, InputError, LimitError
 from dltk.base.progress import Silent
-from dltk.training import backend, checkpoint, harness, run, trainers
+from dltk.models import backend
+from dltk.training import checkpoint, harness, run, trainer_class
 from dltk.training.log import end_line
 
 
@@ -143,10 +144,10 @@ def test_an_interrupt_keeps_what_was_not_yet_written(tmp_path, monkeypatch):
 
 
 def test_trainers_are_found_by_name():
-    assert trainers("fit").__module__ == "dltk.training.trainers.fit"
-    assert trainers("gan").__module__ == "dltk.training.trainers.gan"
+    assert trainer_class("fit").__module__ == "dltk.training.trainers.fit"
+    assert trainer_class("gan").__module__ == "dltk.training.trainers.gan"
     with pytest.raises(InputError, match="Did you mean 'gan'"):
-        trainers("gann")
+        trainer_class("gann")
 
 
 def test_another_keras_backend_is_refused(monkeypatch):

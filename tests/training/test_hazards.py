@@ -19,7 +19,7 @@ SCRIPT = textwrap.dedent(
     from dltk.edge.bundle.signature import Signature, TensorSpec
     from dltk.recipe.groups import Fit
     from dltk.training import FitTrainer, run
-    from dltk.training.backend import odd_batches_crash
+    from dltk.models.backend import odd_batches_crash
     from pathlib import Path
     import sys
 
@@ -49,8 +49,8 @@ SCRIPT = textwrap.dedent(
 LARGE = textwrap.dedent(
     """
     import keras, numpy as np
-    from dltk.training.backend import tf
-    from dltk.training.backend import sliced_points
+    from dltk.models.backend import tf
+    from dltk.models.backend import sliced_points
 
     for keras_ in (keras, __import__("tf_keras")):
         for size, padding, step in ((64, "same", 2), (57, "valid", 3)):

@@ -9,9 +9,9 @@ import pytest
 
 from dltk.base.errors import InputError
 from dltk.base.progress import Silent
+from dltk.models.backend import keras, tf
 from dltk.recipe import Augment, Fit
 from dltk.training import FitTrainer, run
-from dltk.training.backend import keras, tf
 from dltk.training.trainers import hints as module
 from dltk.training.trainers.hints import Hints
 from training import kit

@@ -12,9 +12,9 @@ from dltk.base.errors import InputError
 from dltk.data.dataset import NoisySplit, Split
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.input.noise import PIXELS
+from dltk.models.backend import keras
 from dltk.recipe import Augment, Built, Fit, Phase
-from dltk.training import FitTrainer, run, trainers
-from dltk.training.backend import keras
+from dltk.training import FitTrainer, run, trainer_class
 from dltk.training.views.image import PLAIN, views_of
 from training import kit
 
@@ -90,9 +90,9 @@ def test_an_encoder_learns_as_part_of_the_whole(tmp_path):
     signature = replace(SIGNATURE, family="embedding", outputs=(code,), postprocess=())
     before, settings = kit.weights(encoder), SimpleNamespace(seed=3, augment=NOISE)
     built = Built(encoder, (Phase("fit", FIT),), parts={"autoencoder": model})
-    (made,) = trainers("autoencoder")(built, kit.dataset(), signature, settings)
+    (made,) = trainer_class("autoencoder").phases(built, kit.dataset(), signature, settings)
     history = run(made, checkpoint=tmp_path / "fit.npz")
     assert history[-1]["loss"] < history[1]["loss"]
     assert not kit.same(before, kit.weights(encoder))
     with pytest.raises(InputError, match="part 'autoencoder'"):
-        next(trainers("autoencoder")(replace(built, parts={}), kit.dataset(), signature, settings))
+        next(trainer_class("autoencoder").phases(replace(built, parts={}), kit.dataset(), signature, settings))

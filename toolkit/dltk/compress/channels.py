@@ -67,8 +67,8 @@ def channels(candidate: Candidate, settings: Channels, bench: Workbench) -> Outc
     """
     require_float(candidate, "channels", "it cuts what ranges were measured on")
     require_targets(bench, "channels")
+    from dltk.models.backend import require_tensorflow
     from dltk.models.profile import profile
-    from dltk.training import require_tensorflow
     from dltk.twin.keras3 import rebuild
     from dltk.twin.read import read
 

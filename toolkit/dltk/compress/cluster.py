@@ -47,7 +47,8 @@ def cluster(candidate: Candidate, settings: Cluster, bench: Workbench) -> Outcom
     """
     require_float(candidate, "cluster", "it changes weights")
     require_targets(bench, "cluster")
-    from dltk.training import require_tensorflow, run
+    from dltk.models.backend import require_tensorflow
+    from dltk.training import run
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
 

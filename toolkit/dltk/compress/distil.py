@@ -48,7 +48,8 @@ def distil(candidate: Candidate, settings: Distil, bench: Workbench) -> Outcome:
     require_targets(bench, "distil")
     if not settings.student:
         raise InputError("--step distil", "needs a student", hint=f"Give student=TEXT: {FORMS}.")
-    from dltk.training import require_tensorflow, run
+    from dltk.models.backend import require_tensorflow
+    from dltk.training import run
     from dltk.twin.read import read
 
     require_tensorflow()

@@ -58,7 +58,8 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
     """
     require_float(candidate, "prune", "it changes weights")
     require_targets(bench, "prune")
-    from dltk.training import require_tensorflow, run
+    from dltk.models.backend import require_tensorflow
+    from dltk.training import run
     from dltk.twin.build import build
     from dltk.twin.read import read
 

@@ -60,7 +60,7 @@ def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outc
     """
     if candidate.plan is not None:
         raise StepOrderError("--step quantize", "may stand once")
-    from dltk.training import require_tensorflow
+    from dltk.models.backend import require_tensorflow
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
 

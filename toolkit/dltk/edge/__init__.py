@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from dltk.base.lazy import expose
 
 if TYPE_CHECKING:
+    from dltk.edge.bench import bench
     from dltk.edge.load import load
     from dltk.edge.replay import replay
-    from dltk.edge.runtime.bench import bench
 
 __all__ = ["bench", "load", "replay"]
 

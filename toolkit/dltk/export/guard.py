@@ -1,9 +1,10 @@
 """Float islands in an integer file: operators that keep quantizers away from a layer.
 
-TensorFlow's converter and `dltk.export.graph.qdq` make an integer operator of whatever stands between two grids. A layer that
-the plan leaves float gets a guard before each input that lies on a grid: an operator without an integer form. Once a
-TFLite file is quantized its guards are taken out (`dltk.export.flatbuffer.edits`); in ONNX they become copies, since the
-runtime quantizes once more. A guard is known by its name: a model may hold the same operator as a layer of its own.
+TensorFlow's converter and `dltk.export.graph.qdq` make an integer operator of whatever stands between two grids. A
+layer that the plan leaves float gets a guard before each input that lies on a grid: an operator without an integer
+form. Once a TFLite file is quantized its guards are taken out (`dltk.export.flatbuffer.edits`); in ONNX they become
+copies, since the runtime quantizes once more. A guard is known by its name: a model may hold the same operator as a
+layer of its own.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def _validate(head: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
 
 def _bench(head: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
     """Measure a bundle that was unpacked before."""
-    from dltk.edge.runtime.bench import bench
+    from dltk.edge.bench import bench
 
     return bench(_BUNDLE, threads=head["threads"], artifact=head["artifact"], max_memory=head["max_memory"])
 

@@ -1,8 +1,8 @@
 """How models learn (floor 4): trainers, one harness for all of them, caches, evaluation.
 
-from dltk.training import run, trainers
+from dltk.training import run, trainer_class
 
-for trainer in trainers("fit")(built, dataset, signature, settings):
+for trainer in trainer_class("fit").phases(built, dataset, signature, settings):
     history = run(trainer, checkpoint=folder / f"{trainer.name}.npz", resume=False)
 """
 
@@ -12,23 +12,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dltk.training.backend import layer_by_layer, require_tensorflow
     from dltk.training.evaluation.report import inputs_of, predict_outputs, report
     from dltk.training.evaluation.text import as_text
     from dltk.training.harness import run
     from dltk.training.log import kept_line, kept_of
     from dltk.training.selection import validation_of
-    from dltk.training.trainer import TRAINERS, Trainer, trainers
+    from dltk.training.trainer import Trainer
     from dltk.training.trainers.dqn import DqnTrainer
     from dltk.training.trainers.fit import FitTrainer
     from dltk.training.trainers.gan import GanTrainer
+    from dltk.training.trainers.table import TRAINERS, trainer_class
     from dltk.training.trainers.teacher import Teacher, cached_teacher
 
 _HOMES = {  # name -> module; imported when first asked for, since most of them load TensorFlow
     "DqnTrainer": "trainers.dqn",
     "FitTrainer": "trainers.fit",
     "GanTrainer": "trainers.gan",
-    "TRAINERS": "trainer",
+    "TRAINERS": "trainers.table",
     "Teacher": "trainers.teacher",
     "Trainer": "trainer",
     "as_text": "evaluation.text",
@@ -36,12 +36,10 @@ _HOMES = {  # name -> module; imported when first asked for, since most of them 
     "inputs_of": "evaluation.report",
     "kept_line": "log",
     "kept_of": "log",
-    "layer_by_layer": "backend",
     "predict_outputs": "evaluation.report",
     "report": "evaluation.report",
-    "require_tensorflow": "backend",
     "run": "harness",
-    "trainers": "trainer",
+    "trainer_class": "trainers.table",
     "validation_of": "selection",
 }
 
@@ -57,12 +55,10 @@ __all__ = [
     "inputs_of",
     "kept_line",
     "kept_of",
-    "layer_by_layer",
     "predict_outputs",
     "report",
-    "require_tensorflow",
     "run",
-    "trainers",
+    "trainer_class",
     "validation_of",
 ]
 

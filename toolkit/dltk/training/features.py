@@ -25,8 +25,8 @@ from dltk.data.dataset import Split
 from dltk.edge.bundle.arrays import kept_array
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
+from dltk.models.backend import tf
 from dltk.models.digest import model_digest
-from dltk.training.backend import tf
 from dltk.training.prefetch import ahead
 from dltk.training.views.image import PLAIN, Views
 

@@ -19,7 +19,7 @@ from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.training.backend import tf
+from dltk.models.backend import tf
 from dltk.training.features import Frozen, cached_outputs, model_inputs
 from dltk.training.prefetch import ahead
 from dltk.training.trainers.hints import Hints

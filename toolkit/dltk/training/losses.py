@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import Kind, family
+from dltk.models.backend import tf
 from dltk.recipe.groups import Fit
-from dltk.training.backend import tf
 
 __all__ = ["Objective", "objective"]
 

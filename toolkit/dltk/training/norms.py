@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from dltk.training.backend import called_by, tf
+from dltk.models.backend import called_by, tf
 
 __all__ = ["fused_norms"]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.bundle.signature import Signature
+from dltk.models.backend import tf
 from dltk.recipe.groups import Fit
-from dltk.training.backend import tf
 from dltk.training.features import runner
 from dltk.training.feed import Feed
 from dltk.training.losses import Objective, objective

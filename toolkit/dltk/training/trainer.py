@@ -1,16 +1,13 @@
-"""What every trainer answers, and the trainers by name."""
+"""What every trainer answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError, did_you_mean
-
-__all__ = ["AT_START", "TRAINERS", "Chooses", "Factory", "Row", "Shows", "Trainer", "trainers"]
+__all__ = ["AT_START", "Chooses", "Row", "Shows", "Trainer"]
 
 AT_START = "Likely cause: the starting weights, or values of the validation split that are not finite."
 Row = dict[str, Any]  # one epoch of the history: "phase", "epoch" (0: before the first), "seconds" and the figures
@@ -22,12 +19,14 @@ class Trainer(Protocol):
     Attributes:
         name: of the phase: "head", "tune", "fit".
         epochs: how many there are at most.
-        steps: batches of an epoch, for the progress bar.
     """
 
     name: str
     epochs: int
-    steps: int
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch, for the progress bar."""
 
     def batches(self, epoch: int) -> Iterable[Any]:
         """The batches of `epoch`, the same ones at every call; only `step` looks inside."""
@@ -76,27 +75,3 @@ class Shows(Protocol):
 
     def shown(self, epoch: int) -> Mapping[str, bytes]:
         """Files to look at after `epoch` (from 0), name -> bytes; none after most epochs. Changes nothing."""
-
-
-Factory = Callable[..., Iterator[Trainer]]  # (built, dataset, signature, settings, *, progress) -> phases in order
-
-TRAINERS = {  # name -> module with `phases`; imported when first asked for
-    "fit": "dltk.training.trainers.fit",
-    "gan": "dltk.training.trainers.gan",
-    "autoencoder": "dltk.training.trainers.autoencoder",
-    "dqn": "dltk.training.trainers.dqn",
-}
-
-
-def trainers(name: str) -> Factory:
-    """The function (built, dataset, signature, settings, *, progress) -> one trainer a phase, in order.
-
-    Each phase must be run to its end before the next is asked for: it starts from the weights the last one left.
-
-    Raises:
-        InputError: if there is no such trainer.
-    """
-    if name not in TRAINERS:
-        raise InputError(f"trainer {name!r}", "is not known", hint=did_you_mean(name, TRAINERS))
-    found: Factory = import_module(TRAINERS[name]).phases
-    return found

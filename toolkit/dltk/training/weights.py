@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.training.backend import tf
+from dltk.models.backend import tf
 from dltk.training.checkpoint import AGAIN
 from dltk.training.optimizers import is_keras3
 from dltk.training.views.counter import derive

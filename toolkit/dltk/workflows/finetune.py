@@ -73,6 +73,8 @@ def finetune(
         progress.say(f"{path}: is finished already")
         return started
     require_training_packages()
+    from dltk.models.backend import layer_by_layer  # loads TensorFlow: not before the packages are known to be there
+
     settings, dataset, built, signature = _prepared(
         loaded, task, settings, source or _started_source(started), smoke=smoke, progress=progress
     )
@@ -80,7 +82,7 @@ def finetune(
         progress.say(f"{name}: {text}")
     require_place(path, _bytes_of(built.model, dataset, settings))
     target = started or Run.create(path, begun=begun)
-    quick = training.layer_by_layer() if smoke and len(built.model.layers) > _MOST_COMPILED else nullcontext()
+    quick = layer_by_layer() if smoke and len(built.model.layers) > _MOST_COMPILED else nullcontext()
     with target.alone(), using(settings.data), quick:
         if started is None:
             Run.require_free(path, begun=begun)  # still: another may have begun it before this one had it alone
@@ -190,7 +192,7 @@ def _prepared(
 
 
 def _build(loaded: Loaded, settings: Any, task: Task, dataset: Dataset) -> tuple[Built, Signature]:
-    from dltk.training import require_tensorflow
+    from dltk.models.backend import require_tensorflow
 
     _, keras = require_tensorflow()
     keras.utils.clear_session()  # layers that the recipe leaves unnamed are then numbered from 1 in every run
@@ -230,7 +232,7 @@ def _train(
     """Phase after phase: each starts from the best weights so far; the history, and which epoch won."""
     history: list[dict[str, Any]] = []
     kept: dict[str, Any] | None = None
-    for trainer in training.trainers(task.trainer)(built, dataset, signature, settings, progress=progress):
+    for trainer in training.trainer_class(task.trainer).phases(built, dataset, signature, settings, progress=progress):
         checkpoint = run.checkpoints / f"{trainer.name}.npz"
         rows = training.run(trainer, checkpoint=checkpoint, resume=resume, samples=run.samples, progress=progress)
         history, kept = history + rows, training.kept_of(trainer, rows, kept)

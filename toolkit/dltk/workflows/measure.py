@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.progress import SILENT, Progress
+from dltk.edge.bench import download_bytes
 from dltk.edge.bundle.manifest import PRECISIONS, Artifact
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import compared_inputs, family
 from dltk.edge.gains import changed, gain_with_interval
 from dltk.edge.metrics import top1_agreement
-from dltk.edge.runtime.bench import download_bytes
 from dltk.edge.runtime.device import THIS_MACHINE, Device
 from dltk.export.emit import Target, emit, targets
 from dltk.export.operators import allowed_float, minimum_runtime

@@ -46,7 +46,7 @@ def bench(
     """
     python = options.python_of(host, remote_python)
     if host is None:
-        from dltk.edge.runtime.bench import bench as measure
+        from dltk.edge.bench import bench as measure
 
         report = measure(bundle, threads=threads, artifact=artifact, verify=verify, max_memory=max_memory)
     else:

@@ -1,1 +1,1 @@
-"""."""
+"""Distillation: students, and the adapters between their features and the teacher's."""

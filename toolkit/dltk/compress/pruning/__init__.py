@@ -1,1 +1,1 @@
-"""."""
+"""Pruning: masks, the dependency graph of channels, importance, choice, surgery."""

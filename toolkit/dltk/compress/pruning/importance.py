@@ -76,7 +76,7 @@ def by_taylor(
     """
     import tensorflow as tf
 
-    from dltk.training.backend import sliced_points
+    from dltk.models.backend import sliced_points
     from dltk.training.features import model_inputs
     from dltk.training.losses import objective
     from dltk.twin.build import build

@@ -1,1 +1,1 @@
-"""."""
+"""One reader a kind of sample."""

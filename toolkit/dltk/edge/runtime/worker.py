@@ -150,7 +150,7 @@ class _Blocker(MetaPathFinder):
 
 def _main(folder: Path) -> None:
     sys.meta_path.insert(0, _Blocker())
-    here = str(Path(__file__).resolve().parents[2])  # where dltk stands: -I ignores PYTHONPATH
+    here = str(Path(__file__).resolve().parents[3])  # where dltk stands: -I ignores PYTHONPATH
     if here not in sys.path:  # before another dltk that may be installed; site-packages itself stays where it is
         sys.path.insert(0, here)
     from dltk.base.errors import DltkError

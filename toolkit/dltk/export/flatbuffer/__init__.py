@@ -1,1 +1,1 @@
-"""."""
+"""Changes to a TFLite file after the converter wrote it."""

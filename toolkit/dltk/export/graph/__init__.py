@@ -1,1 +1,1 @@
-"""."""
+"""Changes to an ONNX graph before it is quantized and saved."""

@@ -1,1 +1,1 @@
-"""."""
+"""Pretrained backbones: the table, how one is built, and where its weights come from."""

@@ -1,1 +1,1 @@
-"""."""
+"""Keras model files: checked, opened, saved."""

@@ -85,7 +85,7 @@ def _keras_of(data: bytes) -> str:
 
 def _load(file: Path, path: Path) -> Any:
     """The model in `file`; messages name `path`, which the user gave."""
-    from dltk.training import require_tensorflow
+    from dltk.models.backend import require_tensorflow
 
     _, keras = require_tensorflow()
     try:

@@ -60,8 +60,8 @@ def report(
     curves, calibration before and after a temperature fitted on `validation` (outputs, targets), or `temperature`
     without those, and the reliability behind it: (confidence, accuracy, samples) a bin. Several labels: the same a
     label at the signature's threshold. Values: errors overall and a step of the horizon, in the data's unit. Pixels and
-    rankings: see `dltk.training.evaluation.pixels` and `dltk.training.evaluation.pixels`. Reconstructions: the family's own metrics; the
-    input tensors must stand in `inputs` where these compare outputs with them.
+    rankings: see `dltk.training.evaluation.pixels`. Reconstructions: the family's own metrics; the input tensors must
+    stand in `inputs` where these compare outputs with them.
 
     Raises:
         InputError: if there are no samples.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dltk.training.backend import keras, tf
+from dltk.models.backend import keras, tf
 
 __all__ = ["hinge", "misnamed", "naming", "steepness", "vague", "wasserstein"]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dltk.base.errors import InputError, did_you_mean
-from dltk.training.backend import keras
+from dltk.models.backend import keras
 from dltk.training.optimizers import is_keras3
 
 __all__ = ["batch_norm_frozen", "precision", "split_at"]

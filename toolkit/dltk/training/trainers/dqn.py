@@ -25,9 +25,9 @@ from dltk.data.dataset import Dataset
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.edge.play import play
+from dltk.models.backend import keras, tf
 from dltk.recipe.groups import Dqn, Fit
 from dltk.recipe.recipe import Built
-from dltk.training.backend import keras, tf
 from dltk.training.features import runner
 from dltk.training.optimizers import optimizer, rate
 from dltk.training.selection import Selection
@@ -37,22 +37,9 @@ from dltk.training.trainers.players import Players
 from dltk.training.views.counter import derive, generator
 from dltk.training.weights import AGAIN, FORM, pack, put, seed_dropout, snapshot, unpack
 
-__all__ = ["DqnTrainer", "phases"]
+__all__ = ["DqnTrainer"]
 
 _UNUSED = ("l2", "label_smoothing", "class_weights", "average", "precision")  # settings of Fit without a meaning here
-
-
-def phases(
-    built: Built, dataset: Dataset, signature: Signature, settings: Any, *, progress: Progress = SILENT
-) -> Iterator[DqnTrainer]:
-    """One trainer a phase of `built`; `settings.dqn` says how it plays."""
-    for phase in built.phases:
-        if phase.frozen_through is not None:
-            raise InputError(f"phase {phase.name}", "of dqn trains the whole network", phase.frozen_through)
-        yield DqnTrainer(
-            built.model, dataset, signature, phase.fit, settings.dqn, seed=settings.seed, name=phase.name,
-            state=built.parts.get("state")
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,6 +61,19 @@ class DqnTrainer:
     Raises:
         InputError: if a setting of `fit` is set that has no meaning here.
     """
+
+    @classmethod
+    def phases(
+        cls, built: Built, dataset: Dataset, signature: Signature, settings: Any, *, progress: Progress = SILENT
+    ) -> Iterator[DqnTrainer]:
+        """One trainer a phase of `built`; `settings.dqn` says how it plays."""
+        for phase in built.phases:
+            if phase.frozen_through is not None:
+                raise InputError(f"phase {phase.name}", "of dqn trains the whole network", phase.frozen_through)
+            yield cls(
+                built.model, dataset, signature, phase.fit, settings.dqn, seed=settings.seed, name=phase.name,
+                state=built.parts.get("state")
+            )  # fmt: skip
 
     def __init__(
         self, model: Any, dataset: Dataset, signature: Signature, fit: Fit, dqn: Dqn, *, seed: int, name: str = "fit",

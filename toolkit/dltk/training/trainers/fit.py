@@ -15,9 +15,9 @@ from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.bundle.signature import Signature
+from dltk.models.backend import odd_batches_crash, tf
 from dltk.recipe.groups import Augmentation, Fit
 from dltk.recipe.recipe import Built
-from dltk.training.backend import odd_batches_crash, tf
 from dltk.training.features import Frozen, runner
 from dltk.training.feed import Batch, Feed
 from dltk.training.losses import objective
@@ -32,18 +32,7 @@ from dltk.training.views.counter import derive
 from dltk.training.views.image import views_of
 from dltk.training.weights import AGAIN, FORM, Average, pack, put, seed_dropout, snapshot, unpack
 
-__all__ = ["FitTrainer", "phases"]
-
-
-def phases(
-    built: Built, dataset: Dataset, signature: Signature, settings: Any, *, progress: Progress = SILENT
-) -> Iterator[FitTrainer]:
-    """One trainer a phase of `built`. `settings.seed` is used, and `settings.augment` where there is one."""
-    for phase in built.phases:
-        yield FitTrainer(
-            built.model, dataset, signature, phase.fit, seed=settings.seed, name=phase.name,
-            augment=getattr(settings, "augment", None), frozen_through=phase.frozen_through, progress=progress
-        )  # fmt: skip
+__all__ = ["FitTrainer"]
 
 
 class FitTrainer:
@@ -67,6 +56,17 @@ class FitTrainer:
     Raises:
         InputError: if model, data and settings do not fit together.
     """
+
+    @classmethod
+    def phases(
+        cls, built: Built, dataset: Dataset, signature: Signature, settings: Any, *, progress: Progress = SILENT
+    ) -> Iterator[FitTrainer]:
+        """One trainer a phase of `built`. `settings.seed` is used, and `settings.augment` where there is one."""
+        for phase in built.phases:
+            yield cls(
+                built.model, dataset, signature, phase.fit, seed=settings.seed, name=phase.name,
+                augment=getattr(settings, "augment", None), frozen_through=phase.frozen_through, progress=progress
+            )  # fmt: skip
 
     def __init__(
         self, model: Any, dataset: Dataset, signature: Signature, fit: Fit, *, seed: int, name: str = "fit",

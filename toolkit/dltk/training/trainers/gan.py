@@ -22,9 +22,9 @@ from dltk.data.dataset import Dataset
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.edge.input.images.decode import as_png_grid
+from dltk.models.backend import tf
 from dltk.recipe.groups import Adversarial, Fit
 from dltk.recipe.recipe import Built
-from dltk.training.backend import tf
 from dltk.training.optimizers import optimizer, rate
 from dltk.training.prefetch import ahead
 from dltk.training.trainer import AT_START, Row
@@ -32,31 +32,12 @@ from dltk.training.trainers.adversarial import hinge, misnamed, naming, steepnes
 from dltk.training.views.counter import generator, permutation
 from dltk.training.weights import AGAIN, FORM, Average, pack, put, seed_dropout, snapshot, unpack
 
-__all__ = ["GanTrainer", "phases"]
+__all__ = ["GanTrainer"]
 
 _VALIDATION = 512  # images that are compared: the figure only shows that neither side has won
 _SHOWN = 64  # images of a grid of samples
 _SETTLING = 32  # batches whose mean the statistics of batch norms become under averaged weights
 _BETA_1 = 0.5  # Adam's, after Radford et al. 2015 (arXiv:1511.06434): 0.9 makes the pair oscillate
-
-
-def phases(
-    built: Built, dataset: Dataset, signature: Signature, settings: Any, *, progress: Progress = SILENT
-) -> Iterator[GanTrainer]:
-    """One trainer a phase of `built`, whose `parts` hold the discriminator."""
-    if "discriminator" not in built.parts:
-        raise InputError("recipe", "must give a part 'discriminator' to train a generator", sorted(built.parts))
-    for phase in built.phases:
-        yield GanTrainer(
-            built.model,
-            built.parts["discriminator"],
-            dataset,
-            signature,
-            phase.fit,
-            seed=settings.seed,
-            name=phase.name,
-            adversarial=getattr(settings, "adversarial", None),
-        )
 
 
 @dataclass(frozen=True)
@@ -79,6 +60,25 @@ class GanTrainer:
         fit: settings of the phase; `average` averages the generator's weights.
         adversarial: the loss, and how the sides take turns; the hinge loss, step by step, when None.
     """
+
+    @classmethod
+    def phases(
+        cls, built: Built, dataset: Dataset, signature: Signature, settings: Any, *, progress: Progress = SILENT
+    ) -> Iterator[GanTrainer]:
+        """One trainer a phase of `built`, whose `parts` hold the discriminator."""
+        if "discriminator" not in built.parts:
+            raise InputError("recipe", "must give a part 'discriminator' to train a generator", sorted(built.parts))
+        for phase in built.phases:
+            yield cls(
+                built.model,
+                built.parts["discriminator"],
+                dataset,
+                signature,
+                phase.fit,
+                seed=settings.seed,
+                name=phase.name,
+                adversarial=getattr(settings, "adversarial", None),
+            )
 
     def __init__(
         self, model: Any, discriminator: Any, dataset: Dataset, signature: Signature, fit: Fit, *, seed: int,

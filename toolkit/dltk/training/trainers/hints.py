@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from dltk.base.errors import InputError
-from dltk.training.backend import keras, tf
+from dltk.models.backend import keras, tf
 from dltk.training.features import Frozen
 
 __all__ = ["Hints"]

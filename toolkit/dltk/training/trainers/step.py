@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.models.backend import sliced_points, tf
 from dltk.recipe.groups import Fit
-from dltk.training.backend import sliced_points, tf
 from dltk.training.losses import Objective
 from dltk.training.norms import fused_norms
 from dltk.training.trainers.cut import batch_norm_frozen, precision

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.data.dataset import Split
+from dltk.models.backend import tf
 from dltk.recipe.groups import Augment, Augmentation, SoundAugment
-from dltk.training.backend import tf
 from dltk.training.views.counter import uniform
 
 __all__ = ["PARTNER", "PLAIN", "SHARE", "ImageViews", "Views", "views_of"]

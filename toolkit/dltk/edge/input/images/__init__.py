@@ -1,1 +1,1 @@
-"""."""
+"""Images from files: decoded, checked, resized."""

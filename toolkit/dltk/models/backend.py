@@ -1,6 +1,6 @@
 """TensorFlow and Keras 3, imported in the one order that works, on the one backend that dltk supports.
 
-Modules that train say `from dltk.training.backend import keras, tf`. Ops are made deterministic here, once: on a CPU
+Modules that train say `from dltk.models.backend import keras, tf`. Ops are made deterministic here, once: on a CPU
 it costs no measurable time (a ResNet-8 at 32 px trained at 1,170 images/s with and without it).
 """
 
