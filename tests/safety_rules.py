@@ -195,7 +195,7 @@ RULES: Mapping[str, Rule] = {
             "data/named/origins.py": _PINNED,
             "data/tokenizer.py": _PINNED,
             "edge/bundle/arrays.py": "memory maps of what dltk keeps",
-            "edge/runtime/device.py": "/proc",
+            "edge/runtime/machine.py": "/proc",
             "edge/runtime/onnx.py": "the profile that ONNX Runtime has just written",
             "edge/sources/arrays.py": "a stream of open_regular, its headers held against its size",
             "edge/sources/kinds.py": "the first bytes of a regular file",

@@ -16,7 +16,7 @@ from others import Subject
 from shell import console_script, once
 
 from dltk.edge.metrics import paired_bootstrap
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["by_hand"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from figures import Figure, at_most, points_lost, spread, with_float32
 from shell import console_script, once, run_json, shown
 
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["ROWS", "SOURCES", "Row", "compression", "source"]
 

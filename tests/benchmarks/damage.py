@@ -15,7 +15,7 @@ from pathlib import Path
 from figures import Figure, at_most
 from shell import ROOT, heading
 
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["damage"]
 

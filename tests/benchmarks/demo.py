@@ -142,7 +142,7 @@ def _compare(there: list[dict[str, Any]], here: list[dict[str, Any]]) -> None:
 
 
 def _conclude(exported: dict[str, Any], seconds: dict[str, float], total: float, options: argparse.Namespace) -> None:
-    from dltk.edge.runtime.device import machine
+    from dltk.edge.runtime.machine import machine
 
     here, metric = machine(), exported["artifacts"][0]["metric"]
     heading("float32 against each artifact")

@@ -34,7 +34,7 @@ class Figure:
         value, spread: with their units; the spread says of what it is.
         target: with its direction; empty where there is none.
         met: None where there is no target.
-        machine: as `dltk.edge.runtime.device` describes it.
+        machine: as `dltk.edge.runtime.machine` gives it.
     """
 
     group: str

@@ -9,7 +9,7 @@ from figures import Figure, at_most, spread
 from measured import Measured, measure
 from shell import ROOT, Failure, console_script, shown
 
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["light_start"]
 

@@ -17,7 +17,7 @@ from shell import ROOT, Failure
 
 from dltk.base.progress import SILENT
 from dltk.edge.metrics import paired_bootstrap, top1_agreement
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["Subject", "others"]
 

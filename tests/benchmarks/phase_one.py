@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from figures import Figure, at_most, spread
 
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["phase_one"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from figures import Figure, at_least, spread
 from shell import console_script, once, shown
 
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["fashion_anomalies", "fashion_noise", "tumours"]
 

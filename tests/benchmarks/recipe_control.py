@@ -11,7 +11,7 @@ from pathlib import Path
 from figures import Figure, at_least, spread
 from shell import console_script, heading, once, run_json, shown
 
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 from dltk.run import Run
 
 __all__ = ["cart_pole", "lunar_lander"]

@@ -9,7 +9,7 @@ from figures import Figure, spread
 from shell import console_script, once, shown
 
 from dltk.base.files import parse_json, read_capped
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["ROWS", "Row", "forecasts"]
 

@@ -10,7 +10,7 @@ from figures import Figure, at_least, spread
 from numpy.typing import NDArray
 from shell import console_script, once, run, shown
 
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["frechet", "made_fashion"]
 

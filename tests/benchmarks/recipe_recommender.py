@@ -14,7 +14,7 @@ from dltk.base.progress import SILENT
 from dltk.data.dataset import Dataset
 from dltk.edge.families import family
 from dltk.edge.metrics import paired_bootstrap
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 from dltk.run import Run
 
 __all__ = ["recommender_beside_factorization"]

@@ -9,7 +9,7 @@ from figures import Figure, at_least, at_most, points_lost, spread, with_float32
 from shell import ROOT, console_script, once, run_json, shown
 
 from dltk.base.files import parse_json, read_capped
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["masks_of_shapes"]
 

@@ -12,7 +12,7 @@ from shell import console_script, once, shown
 
 from dltk.base.progress import SILENT
 from dltk.data.dataset import Dataset
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 from dltk.run import Run
 
 __all__ = ["tabular_beside_gradient_boosting"]

@@ -14,7 +14,7 @@ import numpy as np
 from figures import Figure, at_least, spread
 from shell import Failure, console_script, once, run_json, shown
 
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 from dltk.run import Run
 
 __all__ = ["banking77"]

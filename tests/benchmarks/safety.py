@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from figures import Figure, at_most
 from shell import ROOT, Failure, heading
 
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["safety"]
 

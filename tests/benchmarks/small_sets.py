@@ -13,7 +13,7 @@ from figures import Figure
 from numpy.typing import NDArray
 
 from dltk.data.named.load import load_named
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["small_sets"]
 

@@ -14,7 +14,7 @@ from figures import Figure, at_least, at_most, points_lost, spread, with_float32
 from measured import measure
 from shell import console_script, once, run_json, shown
 
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 __all__ = ["accuracy", "int8", "memory"]
 

@@ -12,7 +12,7 @@ import pytest
 from dltk.base.errors import EnvironmentFault, InputError, UsageError
 from dltk.edge import bench
 from dltk.edge.bench import download_bytes
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 
 def test_one_artifact(bundle):

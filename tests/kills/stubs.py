@@ -83,8 +83,8 @@ def put_in_place(patch: Any) -> None:
         return Built(np.zeros(1000).view(Model), (), ()), tiny.SIGNATURE
 
     patch.setattr(tasks, "task", lambda name: task)
-    phases = lambda built, *given, **named: iter([Counting(built.model)])  # noqa: E731
-    patch.setattr(training, "trainers", lambda name: phases, raising=False)
+    trainers = SimpleNamespace(phases=lambda built, *given, **named: iter([Counting(built.model)]))
+    patch.setattr(training, "trainer_class", lambda name: trainers, raising=False)
     patch.setattr(harness, "_WRITE_SHARE", 1e9)  # a checkpoint every epoch
     patch.setattr(module, "_build", built)
     patch.setattr(finish, "refreshed", lambda task, model, dataset, *given: dataset)

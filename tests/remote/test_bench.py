@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 import stub_ssh
 from dltk.cli.main import cli
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 
 ONE = ("--artifact", "model.int8.tflite")
 HERE = ("--remote-python", sys.executable)  # the login shell's own python3 may be any

@@ -125,7 +125,7 @@ def _why_not(layer: Layer, settings: Prune, pattern: Pattern) -> str:
 def _wrapper(
     graph: Graph, changed: tuple[str, ...], freezes: bool, wrapped: dict[str, Any]
 ) -> Callable[[str, Any], Any]:
-    from dltk.compress.pruning.masks import Masked
+    from dltk.compress.pruning.masked_layer import Masked
 
     def wrap(name: str, layer: Any) -> Any:
         if graph.layers[name].kind == "BatchNormalization" and freezes:
@@ -186,7 +186,7 @@ def _trainer(
 
 def _carried(model: Any, wrapped: Mapping[str, Any]) -> Any:
     """A copy of the Keras 3 model with the trained weights, zeros in place."""
-    from dltk.compress.pruning.masks import Masked
+    from dltk.compress.pruning.masked_layer import Masked
     from dltk.twin.build import carry_back
     from dltk.twin.keras3 import copied
     from dltk.twin.read import sources

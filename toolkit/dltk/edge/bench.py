@@ -12,7 +12,7 @@ from dltk.edge.bundle.manifest import Artifact, Manifest
 from dltk.edge.bundle.seal import Key
 from dltk.edge.families import family
 from dltk.edge.load import choose
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 from dltk.edge.runtime.port import available, remedy, require_threads
 from dltk.edge.runtime.worker import run_worker
 

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 from dltk.remote.wire import MARK, receive, send, unpack
 
 __all__ = ["ASSET", "main"]

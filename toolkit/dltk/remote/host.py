@@ -30,7 +30,7 @@ class Host:
     """A machine behind ssh, ready to measure; a `dltk.edge.runtime.device.Device`.
 
     Attributes:
-        machine: as `dltk.edge.runtime.device` tells it there, with "host".
+        machine: as `dltk.edge.runtime.machine` gives it there, with "host".
         runtimes: the formats that it has a runtime for.
     """
 

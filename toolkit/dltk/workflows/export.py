@@ -19,7 +19,7 @@ from dltk.edge.bundle.seal import Key, private_key
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.edge.replay import GOLDEN
-from dltk.edge.runtime.device import machine
+from dltk.edge.runtime.machine import machine
 from dltk.export.emit import Target, graph_digest, targets
 from dltk.export.flatbuffer.stateless import STATE_OPERATOR
 from dltk.export.flatbuffer.stateless import stateless as without_state

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,6 @@ def finetune(
         progress.say(f"{path}: is finished already")
         return started
     require_training_packages()
-    from dltk.models.backend import layer_by_layer  # loads TensorFlow: not before the packages are known to be there
-
     settings, dataset, built, signature = _prepared(
         loaded, task, settings, source or _started_source(started), smoke=smoke, progress=progress
     )
@@ -82,8 +80,7 @@ def finetune(
         progress.say(f"{name}: {text}")
     require_place(path, _bytes_of(built.model, dataset, settings))
     target = started or Run.create(path, begun=begun)
-    quick = layer_by_layer() if smoke and len(built.model.layers) > _MOST_COMPILED else nullcontext()
-    with target.alone(), using(settings.data), quick:
+    with target.alone(), using(settings.data), _quick(built.model) if smoke else nullcontext():
         if started is None:
             Run.require_free(path, begun=begun)  # still: another may have begun it before this one had it alone
         _describe(target, loaded, settings, dataset, built, smoke=smoke)
@@ -189,6 +186,13 @@ def _prepared(
             raise
         progress.warn(f"{fault.where}: {fault.rule}: random weights take their place, since it is a smoke run")
         return _prepared(loaded, task, random, source, smoke=False, progress=progress)
+
+
+def _quick(model: Any) -> AbstractContextManager[None]:
+    """Compiles nothing while the block runs, where compiling a model takes longer than a smoke run on it."""
+    from dltk.models.backend import layer_by_layer
+
+    return layer_by_layer() if len(model.layers) > _MOST_COMPILED else nullcontext()
 
 
 def _build(loaded: Loaded, settings: Any, task: Task, dataset: Dataset) -> tuple[Built, Signature]:

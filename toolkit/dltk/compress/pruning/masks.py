@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.twin.layers import OnKernel
 
-__all__ = ["Masked", "Pattern", "Scope", "magnitude_masks"]
+__all__ = ["Pattern", "Scope", "magnitude_masks"]
 
 Floats = NDArray[np.floating]
 Scope = Literal["layer", "global"]
@@ -115,27 +114,3 @@ def _of_each(kernel: Floats, kept: int, of: int) -> NDArray[np.float32]:
     groups = np.abs(kernel).reshape(*outer, inputs // of, of, outputs)
     ranks = np.argsort(np.argsort(-groups, axis=-2, kind="stable"), axis=-2)
     return (ranks < kept).reshape(kernel.shape).astype(np.float32)
-
-
-class Masked(OnKernel):
-    """A layer whose kernel is multiplied by a mask; what is masked keeps its value and may come back."""
-
-    def __init__(self, layer: Any) -> None:
-        super().__init__(layer, name=f"masked_{layer.name}")
-
-    def build(self, shape: Any) -> None:
-        """Make the layer's own weights, and the mask: ones."""
-        super().build(shape)
-        self.mask = self.add_weight(name="mask", shape=self.variable.shape, initializer="ones", trainable=False)
-
-    def made(self) -> Any:
-        """The kernel with zeros where the mask has them."""
-        return self.variable * self.mask
-
-    def values(self) -> NDArray[np.float32]:
-        """The kernel, unmasked."""
-        return np.asarray(self.variable.numpy())
-
-    def apply(self) -> None:
-        """Put the mask's zeros into the kernel."""
-        self.variable.assign(self.made())
