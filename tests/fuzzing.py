@@ -36,7 +36,7 @@ from dltk.edge.bundle.manifest import parse
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.input.images.decode import decode_image
 from dltk.edge.input.tokens import padded_tokens
-from dltk.edge.sources import read_wav
+from dltk.edge.input.wav import read_wav
 from dltk.edge.sources.arrays import read_arrays
 from dltk.edge.sources.table import read_table
 from dltk.recipe import Recipe

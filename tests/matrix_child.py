@@ -12,7 +12,7 @@ if __name__ == "__main__":
         sys.modules[name] = None  # type: ignore[assignment]  # an import of it fails
     import numpy as np
 
-    from dltk.edge.runtime.port import open_session
+    from dltk.edge.runtime.sessions import open_session
 
     form, folder = sys.argv[1], Path(sys.argv[2])
     with np.load(folder / "tensors.npz") as arrays:

@@ -19,6 +19,7 @@ from dltk.compress.steps import parse_steps
 from dltk.recipe.load import load, registered, resolve
 
 ROOT = Path(__file__).parent.parent
+DLTK = ROOT / "toolkit" / "dltk"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -160,3 +161,42 @@ def test_the_extras_of_the_readme_are_declared():
     config.read(ROOT / "setup.cfg")
     table = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert set(table) == set(config["options.extras_require"])
+
+
+def where_things_are():
+    """The section of that name, and the names in its code spans that are paths."""
+    page = (ROOT / "docs" / "explanation.md").read_text()
+    section = page.partition("\n## Where things are\n")[2].partition("\n## ")[0]
+    spans = re.findall(r"`([^`]+)`", section)
+    return section, [span for span in spans if "/" in span or span.endswith(".py")]
+
+
+def test_paths_of_where_things_are_exist():
+    _, paths = where_things_are()
+    assert len(paths) > 40
+    for path in paths:
+        assert any((root / path).exists() for root in (DLTK, ROOT)), path
+
+
+def test_files_named_in_the_table_of_folders_are_in_their_folder():
+    section, _ = where_things_are()
+    rows = re.findall(r"^\| `([a-z_/]+)/` \| (.*) \|$", section, re.MULTILINE)
+    assert len(rows) > 25
+    for folder, text in rows:
+        for found in re.findall(r"`([a-z_0-9]+)`", text):
+            assert any((DLTK / folder / name).exists() for name in (found, f"{found}.py")), f"{folder}: {found}"
+
+
+def test_the_table_of_folders_has_every_floor_in_order_and_every_room():
+    _, paths = where_things_are()
+    floors = re.findall(r"\w+", contract("floors", "layers"))
+    first = [span.partition("/")[0].removesuffix(".py") for span in paths[paths.index("cli/") :]]
+    assert list(dict.fromkeys(first))[: len(floors)] == floors
+    rooms = {f"{path.parent.relative_to(DLTK).as_posix()}/" for path in DLTK.glob("*/*/__init__.py")}
+    assert rooms <= set(paths)
+
+
+def contract(name, key):
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    return config[f"importlinter:contract:{name}"][key]

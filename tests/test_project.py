@@ -8,14 +8,16 @@ import importlib
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*(ROOT / "toolkit").rglob("*.py"), *(ROOT / "recipes").rglob("*.py")])
-LIGHT_PARTS = ("base", "edge", "recipe", "remote", "cli/main.py", "cli/commands/predict.py", "run.py")
-LIGHT = tuple(f"toolkit/dltk/{name}" for name in LIGHT_PARTS)
+HEAVY = {"tensorflow", "keras", "onnx", "sklearn", "pandas", "scipy", "rich"}
+MOST_FILES, MOST_CRUMBS, CRUMB = 15, 24, 50  # files in a folder; small files in all; lines that a small one stays under
+NAMED_FILE = re.compile(r"(?:[a-z_0-9]+/)+[a-z_0-9]+\.(?:py|mjs|js)")
 
 
 def config():
@@ -28,18 +30,38 @@ def short(path):
     return path.relative_to(ROOT).as_posix()
 
 
-LIGHT_SOURCES = [path for path in SOURCES if short(path).startswith(LIGHT)]
-
-
 def module_name(path):
     parts = list(path.relative_to(ROOT).with_suffix("").parts)
     parts = parts[1:] if parts[0] == "toolkit" else ["dltk", *parts]
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def named_files(path):
+    """Texts in the source at `path` that are paths of modules, with a folder."""
+    texts = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+    return [text for text in texts if isinstance(text, str) and NAMED_FILE.fullmatch(text)]
+
+
+LIGHT = config()["importlinter:contract:light"]["source_modules"].split()
+LIGHT_SOURCES = [path for path in SOURCES if f"{module_name(path)}.".startswith(tuple(f"{name}." for name in LIGHT))]
+COMMANDS = {path.stem for path in (ROOT / "toolkit/dltk/cli/commands").glob("*.py")} - {"__init__"}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=short)
 def test_no_file_is_over_300_lines(path):
     assert len(path.read_text().splitlines()) <= 300
+
+
+def test_no_folder_is_crowded():
+    counts = Counter(short(path.parent) for path in SOURCES)
+    assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
+
+
+def test_few_files_are_crumbs():
+    """A file of a few lines makes a reader jump; some stand alone because they are looked for by their names."""
+    sizes = {short(path): len(path.read_text().splitlines()) for path in SOURCES if path.name != "__init__.py"}
+    crumbs = sorted(name for name, lines in sizes.items() if lines < CRUMB)
+    assert len(crumbs) <= MOST_CRUMBS, crumbs
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=short)
@@ -112,12 +134,48 @@ def test_imports_go_down_the_floors():
 
 
 def test_a_light_import_stays_light():
+    """Of every module that the contract `light` names; also of the runtimes, which load with the first model."""
+    names = sorted(map(module_name, LIGHT_SOURCES))
     code = (
-        "import sys; import dltk.edge, dltk.edge.load, dltk.recipe.load, dltk.cli.main, dltk.run;"
-        "print(sorted({'tensorflow', 'keras', 'onnx', 'sklearn', 'pandas', 'scipy', 'rich'} & set(sys.modules)))"
+        f"import sys; from importlib import import_module; [import_module(name) for name in {names!r}];"
+        f"print(sorted({HEAVY | {'ai_edge_litert', 'tflite_runtime', 'onnxruntime'}!r} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_command_is_light_or_trains():
+    """A new command is placed in the contract `light`, or here."""
+    light = {name.rpartition(".")[2] for name in LIGHT if name.startswith("dltk.cli.commands.")}
+    assert COMMANDS - light == {"adopt", "compress", "export", "finetune"}
+    assert light <= COMMANDS
+
+
+def test_what_the_contracts_name_is_there():
+    """A rule for a module that has moved would hold nothing."""
+    names = {module_name(path) for path in SOURCES}
+    assert set(LIGHT) <= names
+    assert len(LIGHT_SOURCES) > len(LIGHT)
+    contracts = {name: config()[name] for name in config().sections() if name.startswith("importlinter:contract:")}
+    floors = {part["containers"] for part in contracts.values() if "containers" in part}
+    with_rooms = {".".join(name.split(".")[:2]) for name in names if name.count(".") > 2} - {"dltk.recipes"}
+    assert floors == with_rooms | {"dltk"}
+    assert all(part["exhaustive"] == "True" for part in contracts.values() if "containers" in part)
+
+
+def test_files_that_tests_and_rules_name_are_there():
+    """A constant with the old path of a file that has moved would switch off what it is for."""
+    roots = [ROOT, ROOT / "toolkit" / "dltk", ROOT / "tests"]
+    missing = {
+        (short(path), name)
+        for path in [*(ROOT / "tests").rglob("*.py"), *SOURCES]
+        for name in named_files(path)
+        if not any((root / name.removeprefix("dltk/")).is_file() for root in roots)
+    }
+    assert missing == set()
+    globs = re.findall(r'^"(\S+)/\*\*" =', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert globs
+    assert all((ROOT / folder).is_dir() for folder in globs)
 
 
 def test_functions_are_not_hidden_by_their_modules():

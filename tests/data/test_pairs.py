@@ -15,7 +15,8 @@ from dltk.data.kinds.pairs import pair_ops, prepare_pairs
 from dltk.edge.input.preprocess import read_image
 from dltk.edge.input.tokens import vocabulary
 from dltk.recipe import Augment, PairData
-from dltk.training.views.image import PLAIN, views_of
+from dltk.training.views.base import PLAIN
+from dltk.training.views.factory import views_of
 
 SMALL = PairData(size=16, length=8, vocabulary=300, max_bytes=100)
 

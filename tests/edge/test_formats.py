@@ -17,7 +17,8 @@ from dltk.base.progress import Silent
 from dltk.data import prepare_images
 from dltk.edge.input.formats import format_of
 from dltk.edge.input.images.decode import decode_image
-from dltk.edge.sources import list_files, read_wav
+from dltk.edge.input.wav import read_wav
+from dltk.edge.sources import list_files
 from dltk.edge.sources.unreadable import counted, ignored
 from dltk.recipe import ImageData
 

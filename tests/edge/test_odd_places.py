@@ -18,8 +18,9 @@ from dltk.base.files import building_folder, write_atomic
 from dltk.edge import bench, load, replay
 from dltk.edge.bundle.seal import check_seal, private_key
 from dltk.edge.input.images.decode import decode_image
+from dltk.edge.input.wav import read_wav
 from dltk.edge.runtime.worker import run_worker
-from dltk.edge.sources import read_table, read_wav
+from dltk.edge.sources import read_table
 from dltk.report import collect
 
 ODD = ["a\0b", "x" * 256, "x/" * 5000, "\udcff" * 200]

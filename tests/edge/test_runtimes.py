@@ -11,8 +11,8 @@ import tiny
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.install import pip_extra
 from dltk.edge.families import family
-from dltk.edge.runtime import port as runtimes
-from dltk.edge.runtime.port import available, open_session
+from dltk.edge.runtime import sessions as runtimes
+from dltk.edge.runtime.sessions import available, open_session
 
 KINDS = [("tflite", "float32"), ("tflite", "int8"), ("tflite", "int8-io"), ("onnx", "float32"), ("onnx", "int8")]
 

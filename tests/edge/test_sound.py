@@ -7,8 +7,9 @@ import pytest
 
 import sounds
 from dltk.base.errors import InputError
+from dltk.edge.bundle.shapes import frames_of
 from dltk.edge.input import preprocess
-from dltk.edge.input.sound import frames_of, log_mel, peak, read_sound, resample
+from dltk.edge.input.sound import log_mel, peak, read_sound, resample
 
 OPS = ({"op": "sound", "rate": 8000, "samples": 4000},)
 MEL = {

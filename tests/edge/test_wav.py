@@ -9,7 +9,7 @@ import pytest
 
 import sounds
 from dltk.base.errors import InputError
-from dltk.edge.sources import read_wav
+from dltk.edge.input.wav import read_wav
 
 TONE = sounds.tone(440)
 

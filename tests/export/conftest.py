@@ -11,7 +11,8 @@ import pytest
 
 import zoo
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.runtime.port import Session, open_session
+from dltk.edge.runtime.port import Session
+from dltk.edge.runtime.sessions import open_session
 from dltk.export import onnx, tflite
 from dltk.quantization.calibration import calibrate
 from dltk.quantization.plan import QuantizationPlan

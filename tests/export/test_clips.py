@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import zoo
 from dltk.edge.metrics import mean_cosine
-from dltk.edge.runtime.port import open_session
+from dltk.edge.runtime.sessions import open_session
 from dltk.export.graph.clips import clip_in_integers
 from dltk.export.onnx import emit
 from dltk.quantization.calibration import calibrate

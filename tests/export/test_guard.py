@@ -10,7 +10,7 @@ import pytest
 from keras import layers as L
 
 import zoo
-from dltk.edge.runtime.port import open_session
+from dltk.edge.runtime.sessions import open_session
 from dltk.export import onnx, tflite
 from dltk.export.guard import ONNX_GUARD, guard_names, is_guard, ready
 from dltk.quantization.calibration import calibrate

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import zoo
 from dltk.edge.metrics import mean_cosine
-from dltk.edge.runtime.port import open_session
+from dltk.edge.runtime.sessions import open_session
 from dltk.export.graph.loops import carry_captured
 from dltk.export.onnx import emit
 from dltk.quantization.calibration import calibrate

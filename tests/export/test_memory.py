@@ -12,7 +12,7 @@ from keras import layers as L
 
 import zoo
 from dltk.base.errors import InputError
-from dltk.edge.runtime.port import open_session
+from dltk.edge.runtime.sessions import open_session
 from dltk.export import tflite
 from dltk.export.flatbuffer.stateless import STATE_OPERATOR, stateless
 from dltk.quantization.plan import QuantizationPlan

@@ -9,7 +9,7 @@ import pytest
 
 import tiny
 from dltk.base.errors import InputError, UsageError
-from dltk.edge.runtime.port import open_session
+from dltk.edge.runtime.sessions import open_session
 from dltk.export.emit import Target, targets
 from dltk.export.micro import Micro, c_sources, identifier, operators, output_steps
 

@@ -13,7 +13,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 import zoo
 from dltk.edge.metrics import mean_cosine, top1_agreement
-from dltk.edge.runtime.port import open_session
+from dltk.edge.runtime.sessions import open_session
 from dltk.export import onnx, tflite
 from dltk.export.operators import allowed_float
 from dltk.quantization.calibration import calibrate

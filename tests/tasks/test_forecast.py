@@ -221,7 +221,7 @@ def test_every_cell_learns_changes_and_becomes_a_file_of_plain_operators(cell):
     """Untrained: a window that is moved up moves the forecast up by as much. The file holds no Flex operator (the
     interpreter has none, and would not load it) and answers as Keras does.
     """
-    from dltk.edge.runtime.port import open_session
+    from dltk.edge.runtime.sessions import open_session
     from dltk.export.emit import Target, emit
     from dltk.twin.read import read
 

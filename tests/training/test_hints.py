@@ -12,8 +12,8 @@ from dltk.base.progress import Silent
 from dltk.models.backend import keras, tf
 from dltk.recipe import Augment, Fit
 from dltk.training import FitTrainer, run
-from dltk.training.trainers import hints as module
-from dltk.training.trainers.hints import Hints
+from dltk.training import hints as module
+from dltk.training.hints import Hints
 from training import kit
 
 FIT = Fit(epochs=3, batch_size=32, learning_rate=0.01)

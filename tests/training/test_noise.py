@@ -15,7 +15,8 @@ from dltk.edge.input.noise import PIXELS
 from dltk.models.backend import keras
 from dltk.recipe import Augment, Built, Fit, Phase
 from dltk.training import FitTrainer, run, trainer_class
-from dltk.training.views.image import PLAIN, views_of
+from dltk.training.views.base import PLAIN
+from dltk.training.views.factory import views_of
 from training import kit
 
 RESTORED = replace(kit.IMAGE, name="restored")

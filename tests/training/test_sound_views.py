@@ -8,7 +8,8 @@ import pytest
 import sounds
 from dltk.data.dataset import Split
 from dltk.recipe import SoundAugment
-from dltk.training.views.image import PLAIN, views_of
+from dltk.training.views.base import PLAIN
+from dltk.training.views.factory import views_of
 
 ALL = SoundAugment(
     views=0, shift=0.2, speed=0.2, noise=0.1, tilt=12.0, time_mask=0.2, band_mask=0.2, mixup=0.3

@@ -9,7 +9,8 @@ from dltk.base.errors import InputError
 from dltk.data.dataset import Split
 from dltk.recipe import Augment
 from dltk.training.views import counter
-from dltk.training.views.image import PLAIN, views_of
+from dltk.training.views.base import PLAIN
+from dltk.training.views.factory import views_of
 from training import kit
 
 ALL = Augment(views=0, flip=True, rotate=20.0, translate=0.2, zoom=0.2, contrast=0.3)

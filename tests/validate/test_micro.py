@@ -11,7 +11,7 @@ import tiny
 from dltk.base.errors import EnvironmentFault, InputError, LimitError
 from dltk.base.install import pip_extra
 from dltk.edge.families import family
-from dltk.edge.runtime.port import open_session
+from dltk.edge.runtime.sessions import open_session
 from dltk.validate import apart, micro_runtime, run_micro
 
 pytest.importorskip("ai_edge_litert")

@@ -76,7 +76,7 @@ def _hints(student: Any, source: Any, settings: Distil, bench: Workbench) -> Any
     """
     if not settings.features:
         return None
-    from dltk.training.trainers.hints import Hints
+    from dltk.training.hints import Hints
     from dltk.twin.keras3 import rebuild
     from dltk.twin.read import read
 

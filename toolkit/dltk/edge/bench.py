@@ -13,7 +13,8 @@ from dltk.edge.bundle.seal import Key
 from dltk.edge.families import family
 from dltk.edge.load import choose
 from dltk.edge.runtime.machine import machine
-from dltk.edge.runtime.port import available, remedy, require_threads
+from dltk.edge.runtime.port import require_threads
+from dltk.edge.runtime.sessions import available, remedy
 from dltk.edge.runtime.worker import run_worker
 
 __all__ = ["bench", "download_bytes"]

@@ -17,9 +17,10 @@ from dltk.edge.bundle.seal import Key
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import Family, family, finite
 from dltk.edge.input.given import A_RECORDING, AN_IMAGE, is_file, is_path
-from dltk.edge.runtime.port import RUNTIMES, Session, available, open_session, remedy, require_threads
+from dltk.edge.runtime.port import RUNTIMES, Session, require_ports, require_threads
+from dltk.edge.runtime.sessions import available, open_session, remedy
 
-__all__ = ["Model", "choose", "load", "open_artifact", "ready", "require_artifact", "require_ports"]
+__all__ = ["Model", "choose", "load", "open_artifact", "ready", "require_artifact"]
 
 _CHUNK = 32  # samples whose tensors are held at a time
 _HELD = 1 << 24  # numbers of their largest tensor, or one sample
@@ -210,21 +211,3 @@ def open_artifact(artifact: Artifact, data: bytes, signature: Signature, *, thre
         raise InputError(artifact.file, fault.rule, fault.received, hint) from fault
     require_ports(session, signature, artifact.file)
     return session
-
-
-def require_ports(session: Session, signature: Signature, where: str) -> None:
-    """Raise InputError unless the file's inputs and outputs are the signature's."""
-    for kind, ports, specs in (
-        ("inputs", session.inputs, signature.inputs),
-        ("outputs", session.outputs, signature.outputs),
-    ):
-        found = {port.name: port.shape[1:] for port in ports}
-        wanted = {spec.name: spec.shape[1:] for spec in specs}
-        if set(found) != set(wanted):
-            raise InputError(f"{where}: {kind}", f"must be {', '.join(sorted(wanted))}", ", ".join(sorted(found)))
-        for name, shape in wanted.items():
-            same = len(shape) == len(found[name]) and all(
-                there in (None, size) for size, there in zip(shape, found[name], strict=True)
-            )
-            if not same:
-                raise InputError(f"{where}: {kind}: {name}", f"must have shape {shape} a sample", found[name])

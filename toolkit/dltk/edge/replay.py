@@ -23,7 +23,8 @@ from dltk.edge.families import Labelled, family, finite
 from dltk.edge.load import open_artifact
 from dltk.edge.parity import COSINE, compare, in_words, misfits
 from dltk.edge.recorded_errors import KEY, Recorded, held
-from dltk.edge.runtime.port import RUNTIMES, available, remedy
+from dltk.edge.runtime.port import RUNTIMES
+from dltk.edge.runtime.sessions import available, remedy
 from dltk.edge.scoring import score
 
 __all__ = ["GOLDEN", "Golden", "as_text", "golden", "known", "replay", "replay_sealed"]

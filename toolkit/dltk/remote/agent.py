@@ -79,7 +79,7 @@ def _read(stream: IO[bytes], requests: queue.SimpleQueue[Message]) -> None:
 def _greeting() -> dict[str, Any]:
     has_numpy, runtimes = find_spec("numpy") is not None, list[str]()
     if has_numpy:
-        from dltk.edge.runtime.port import available
+        from dltk.edge.runtime.sessions import available
 
         runtimes = list(available())
     return {"python": platform.python_version(), "numpy": has_numpy, "machine": machine(), "runtimes": runtimes}

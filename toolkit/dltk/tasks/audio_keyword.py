@@ -11,9 +11,9 @@ from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
 from dltk.data.kinds.sounds import prepare_sounds
+from dltk.edge.bundle.shapes import frames_of
 from dltk.edge.bundle.signature import Op, Signature, TensorSpec
 from dltk.edge.input import preprocess
-from dltk.edge.input.sound import frames_of
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask, spread
 

@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from dltk.training.harness import run
     from dltk.training.log import kept_line, kept_of
     from dltk.training.selection import validation_of
+    from dltk.training.teacher import Teacher, cached_teacher
     from dltk.training.trainer import Trainer
     from dltk.training.trainers.dqn import DqnTrainer
     from dltk.training.trainers.fit import FitTrainer
     from dltk.training.trainers.gan import GanTrainer
     from dltk.training.trainers.table import TRAINERS, trainer_class
-    from dltk.training.trainers.teacher import Teacher, cached_teacher
 
 _HOMES = {  # name -> module; imported when first asked for, since most of them load TensorFlow
     "DqnTrainer": "trainers.dqn",
     "FitTrainer": "trainers.fit",
     "GanTrainer": "trainers.gan",
     "TRAINERS": "trainers.table",
-    "Teacher": "trainers.teacher",
+    "Teacher": "teacher",
     "Trainer": "trainer",
     "as_text": "evaluation.text",
-    "cached_teacher": "trainers.teacher",
+    "cached_teacher": "teacher",
     "inputs_of": "evaluation.report",
     "kept_line": "log",
     "kept_of": "log",

@@ -28,7 +28,7 @@ from dltk.edge.families import family
 from dltk.models.backend import tf
 from dltk.models.digest import model_digest
 from dltk.training.prefetch import ahead
-from dltk.training.views.image import PLAIN, Views
+from dltk.training.views.base import PLAIN, Views
 
 __all__ = ["Frozen", "cached_outputs", "model_inputs", "runner"]
 

@@ -21,11 +21,11 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.models.backend import tf
 from dltk.training.features import Frozen, cached_outputs, model_inputs
+from dltk.training.hints import Hints
 from dltk.training.prefetch import ahead
-from dltk.training.trainers.hints import Hints
-from dltk.training.trainers.teacher import Teacher
+from dltk.training.teacher import Teacher
+from dltk.training.views.base import PLAIN, Views
 from dltk.training.views.counter import permutation
-from dltk.training.views.image import PLAIN, Views
 
 __all__ = ["Batch", "Feed"]
 

@@ -17,7 +17,7 @@ from dltk.recipe.groups import Fit
 from dltk.training.features import runner
 from dltk.training.feed import Feed
 from dltk.training.losses import Objective, objective
-from dltk.training.views.image import views_of
+from dltk.training.views.factory import views_of
 
 __all__ = ["Selection", "figures", "validation_of"]
 

@@ -70,7 +70,7 @@ def doctor(as_json: bool) -> None:
 def _examine() -> dict[str, Any]:
     from dltk.base.install import DISTRIBUTION, own_version, pip_extra
     from dltk.edge.runtime.machine import machine
-    from dltk.edge.runtime.port import available
+    from dltk.edge.runtime.sessions import available
 
     packages = {extra: {name: _version(name) for name in names} for extra, names in _PACKAGES.items()}
     missing = {

@@ -8,12 +8,12 @@ import numpy as np
 
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Op, Signature
-from dltk.edge.input.sound import frames_of
 
 __all__ = [
     "Raw",
     "Shape",
     "after",
+    "frames_of",
     "history",
     "image",
     "image_or_row",
@@ -36,6 +36,9 @@ __all__ = [
 Shape = tuple[int, ...]
 Raw = tuple[np.dtype[Any], Shape]  # of one raw sample; of a text only the kind of the dtype is fixed
 
+_MAX_FFT, _MAX_BANDS = 1 << 15, 512
+_MAX_SPECTRUM = 20_000_000  # numbers in the spectrogram of one recording
+
 
 # --- shapes through the ops
 
@@ -55,6 +58,23 @@ def tensor_shape(shape: Shape, ops: tuple[Op, ...]) -> Shape:
             if key in op:
                 require_broadcast(op, key, shape, "preprocess")
     return shape
+
+
+def frames_of(samples: int, op: Op) -> int:
+    """How many frames "log_mel" makes of `samples`.
+
+    Raises:
+        ValueError: if its numbers cannot be.
+    """
+    frame, hop, fft, bands = (op[name] for name in ("frame", "hop", "fft", "bands"))
+    fits = _whole(fft, 2, _MAX_FFT) and _whole(frame, 1, min(fft, samples)) and _whole(hop, 1, samples)
+    fits = fits and _whole(bands, 1, _MAX_BANDS) and 0 <= op["low"] < op["high"] <= op["rate"] / 2 and op["floor"] > 0
+    if not fits:
+        raise ValueError(f"log_mel cannot be {dict(op)}")
+    frames = 1 + (samples - int(frame)) // int(hop)
+    if frames * int(fft) > _MAX_SPECTRUM:
+        raise ValueError(f"log_mel cannot have {frames} frames of {fft}")
+    return frames
 
 
 def require_broadcast(op: Op, key: str, shape: Shape, before: str) -> None:
@@ -170,3 +190,7 @@ def after(signature: Signature, name: str) -> Op:
 def require_count(op: Op, key: str, count: int) -> None:
     if np.shape(op[key]) != (count,):
         raise InputError(f"step {op['op']}: {key}", f"must be {count} numbers", f"numbers of {np.shape(op[key])}")
+
+
+def _whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high

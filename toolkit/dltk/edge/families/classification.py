@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Tensors
 from dltk.edge.families.shared.files import LabelledFiles
+from dltk.edge.families.shared.synthetic import synthetic_images
 from dltk.edge.input import preprocess
 from dltk.edge.input.given import AN_IMAGE
 from dltk.edge.sources import PICTURES
 
-__all__ = ["FAMILY", "Classification", "patches"]
+__all__ = ["FAMILY", "Classification"]
 
 
 class Classification(LabelledFiles):
@@ -34,17 +35,7 @@ class Classification(LabelledFiles):
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.uint8]:
         """Coloured patches with noise (count, height, width, 3): flat noise alone makes every answer the same."""
-        height, width, channels = signature.inputs[0].sample_shape
-        return patches(np.random.Generator(np.random.PCG64(seed)), count, (height, width, channels))
-
-
-def patches(generator: np.random.Generator, count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """uint8 (count, height, width, channels): sixteen flat patches a picture, with noise."""
-    height, width, channels = shape
-    colours = generator.integers(0, 256, (count, 4, 4, channels))
-    rows, columns = np.arange(height) * 4 // height, np.arange(width) * 4 // width
-    noise = generator.integers(-32, 33, (count, height, width, channels))
-    return np.asarray(np.clip(colours[:, rows][:, :, columns] + noise, 0, 255), np.uint8)
+        return synthetic_images(signature, count=count, seed=seed)
 
 
 FAMILY: Family = Classification()

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
 from dltk.edge.bundle.signature import Op, Signature
-from dltk.edge.families.classification import patches
 from dltk.edge.families.shared.base import Family, Labelled, Tensors, each
 from dltk.edge.families.shared.labels import Labels, hot, require_known
+from dltk.edge.families.shared.synthetic import patches
 from dltk.edge.families.text import as_raw
 from dltk.edge.input import preprocess
 from dltk.edge.input.tokens import padded_tokens, tokenizer_of, words

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families.classification import FAMILY as IMAGES
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.families.shared.synthetic import synthetic_images
 from dltk.edge.input import preprocess
 from dltk.edge.input.given import AN_IMAGE
 from dltk.edge.sources.masks import list_masked, read_mask
@@ -140,7 +140,7 @@ class Segmentation(Whole):
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.uint8]:
         """Coloured patches with noise, as for classifiers."""
-        return IMAGES.synthetic(signature, count=count, seed=seed)
+        return synthetic_images(signature, count=count, seed=seed)
 
 
 def _palette() -> NDArray[np.uint8]:

@@ -17,11 +17,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.edge.bundle.shapes import frames_of
 from dltk.edge.bundle.signature import Op
 from dltk.edge.input.given import A_RECORDING, is_file
-from dltk.edge.sources.wav import RATES, read_wav
+from dltk.edge.input.wav import RATES, read_wav
 
-__all__ = ["SoundSource", "frames_of", "log_mel", "peak", "read_sound", "resample", "sound_op"]
+__all__ = ["SoundSource", "log_mel", "peak", "read_sound", "resample", "sound_op"]
 
 SoundSource = Union[str, Path, bytes, IO[bytes], NDArray[Any]]
 
@@ -29,8 +30,7 @@ _FULL_SCALE = 2.0**15
 _ZERO_CROSSINGS = 16  # of the resampling filter, each side, at the lower of the two rates
 _PASS = 0.94  # where the filter starts to fall, as a share of the lower rate's half
 _CHUNK = 1 << 19  # weights of the filter that are held at a time
-_MAX_SAMPLES, _MAX_FFT, _MAX_BANDS = 4_000_000, 1 << 15, 512
-_MAX_SPECTRUM = 20_000_000  # numbers in the spectrogram of one recording
+_MAX_SAMPLES = 4_000_000
 _MAX_PRODUCTS, _COMPUTED = 10_000_000_000, 100  # of one resampling; a weight that is in no table takes as long as 100
 _BEYOND = 0.1  # seconds that are read behind what is kept: the filter is shorter at every rate
 _SILENCE = 1e-4  # below this peak, 80 dB under full scale, a recording is not made louder
@@ -60,7 +60,7 @@ def read_sound(source: SoundSource, ops: tuple[Op, ...], *, where: str | None = 
         where: how messages call `source`.
 
     Raises:
-        InputError: if it cannot be read; see `dltk.edge.sources.wav`.
+        InputError: if it cannot be read; see `dltk.edge.input.wav`.
     """
     rate, count = sound_op(ops)
     if isinstance(source, np.ndarray):
@@ -146,23 +146,6 @@ def log_mel(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
         energy = (spectrum.real**2 + spectrum.imag**2) @ bank / (hann**2).sum()
         found[row, ..., 0] = np.log(energy + float(op["floor"]))
     return found
-
-
-def frames_of(samples: int, op: Op) -> int:
-    """How many frames "log_mel" makes of `samples`.
-
-    Raises:
-        ValueError: if its numbers cannot be.
-    """
-    frame, hop, fft, bands = (op[name] for name in ("frame", "hop", "fft", "bands"))
-    fits = _whole(fft, 2, _MAX_FFT) and _whole(frame, 1, min(fft, samples)) and _whole(hop, 1, samples)
-    fits = fits and _whole(bands, 1, _MAX_BANDS) and 0 <= op["low"] < op["high"] <= op["rate"] / 2 and op["floor"] > 0
-    if not fits:
-        raise ValueError(f"log_mel cannot be {dict(op)}")
-    frames = 1 + (samples - int(frame)) // int(hop)
-    if frames * int(fft) > _MAX_SPECTRUM:
-        raise ValueError(f"log_mel cannot have {frames} frames of {fft}")
-    return frames
 
 
 @lru_cache(maxsize=8)

@@ -1,1 +1,1 @@
-"""Running a model: one port for both runtimes, the worker process that holds it, the device, and its latency."""
+"""Running a model: the port that both runtimes implement, their sessions, the worker process, the device."""

@@ -1,18 +1,19 @@
-"""One face for the runtimes: a model's bytes in, float32 tensors in and out, whatever the file holds inside."""
+"""What a runtime must answer, and what its sessions share: float32 tensors in and out, whatever the file holds inside.
+
+`dltk.edge.runtime.tflite` and `dltk.edge.runtime.onnx` implement `Session`; `dltk.edge.runtime.sessions` picks one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
-from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import EnvironmentFault, InputError, UsageError
-from dltk.base.install import pip_extra, pip_install
+from dltk.base.errors import InputError, UsageError
+from dltk.edge.bundle.signature import Signature
 
 __all__ = [
     "MOST_THREADS",
@@ -20,9 +21,7 @@ __all__ = [
     "Port",
     "Refused",
     "Session",
-    "available",
-    "open_session",
-    "remedy",
+    "require_ports",
     "require_threads",
     "stack",
     "to_port",
@@ -34,11 +33,6 @@ RUNTIMES = {  # format -> modules that run it, in order of preference
     "tflite": ("ai_edge_litert", "tflite_runtime"),
     "onnx": ("onnxruntime",),
 }
-
-# First version built for NumPy 2; None: there is none. On NumPy 2 an older one fails, up to a segmentation fault.
-_FOR_NUMPY_2 = {"ai_edge_litert": (1, 1), "onnxruntime": (1, 19), "tflite_runtime": None}
-# Its interpreter raises AttributeError as soon as a number of threads is given, whatever the model and NumPy.
-_BROKEN = {"ai_edge_litert": "1.1.0"}
 
 
 @dataclass(frozen=True)
@@ -88,6 +82,24 @@ def require_threads(threads: int) -> None:
         raise UsageError("threads", f"must be a whole number from 1 to {MOST_THREADS}", threads)
 
 
+def require_ports(session: Session, signature: Signature, where: str) -> None:
+    """Raise InputError unless the file's inputs and outputs are the signature's."""
+    for kind, ports, specs in (
+        ("inputs", session.inputs, signature.inputs),
+        ("outputs", session.outputs, signature.outputs),
+    ):
+        found = {port.name: port.shape[1:] for port in ports}
+        wanted = {spec.name: spec.shape[1:] for spec in specs}
+        if set(found) != set(wanted):
+            raise InputError(f"{where}: {kind}", f"must be {', '.join(sorted(wanted))}", ", ".join(sorted(found)))
+        for name, shape in wanted.items():
+            same = len(shape) == len(found[name]) and all(
+                there in (None, size) for size, there in zip(shape, found[name], strict=True)
+            )
+            if not same:
+                raise InputError(f"{where}: {kind}: {name}", f"must have shape {shape} a sample", found[name])
+
+
 class Refused:
     """Turns whatever a runtime throws over a damaged file (of no common class) into InputError."""
 
@@ -100,60 +112,6 @@ class Refused:
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
         if isinstance(fault, Exception) and not isinstance(fault, InputError):
             raise InputError("model", self._rule, str(fault)) from fault
-
-
-def available() -> tuple[str, ...]:
-    """The formats that a runtime is installed for. Nothing is imported."""
-    return tuple(form for form, modules in RUNTIMES.items() if any(find_spec(module) for module in modules))
-
-
-def remedy(formats: Collection[str] = RUNTIMES) -> str:
-    """What to do where none of `formats` has a runtime; it helps with dltk and without."""
-    commands = [f"`{pip_extra(form)}`" for form in RUNTIMES if form in formats]
-    return f"Run {' or '.join(commands)}."
-
-
-def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
-    """A session over the bytes of a "tflite" or "onnx" model, on the CPU with `threads` threads.
-
-    Raises:
-        EnvironmentFault: if the runtime is not installed, is broken, or was built for NumPy 1 and NumPy 2 is here.
-        InputError: if the bytes are no model that it can load.
-    """
-    if format not in RUNTIMES:
-        raise InputError(f"format {format!r}", f"must be one of {', '.join(RUNTIMES)}")
-    if format not in available():
-        raise EnvironmentFault(
-            f"{format} models",
-            f"need {' or '.join(RUNTIMES[format])}",
-            hint=remedy([format]),
-        )
-    _require_usable(next(module for module in RUNTIMES[format] if find_spec(module)))
-    if format == "tflite":
-        from dltk.edge.runtime.tflite import TfliteSession
-
-        return TfliteSession(data, threads=threads)
-    from dltk.edge.runtime.onnx import OnnxSession
-
-    return OnnxSession(data, threads=threads)
-
-
-def _require_usable(module: str) -> None:
-    name = module.replace("_", "-")
-    try:
-        found = metadata.version(name)
-    except metadata.PackageNotFoundError:  # built from source, under another name: nothing is known about it
-        return
-    if found == _BROKEN.get(module):
-        hint = f"Run `{pip_install(name, upgrade=True)}`."
-        raise EnvironmentFault(f"{name} {found}", "fails when it is told how many threads to use", hint=hint)
-    if int(np.__version__.partition(".")[0]) < 2:
-        return
-    first = _FOR_NUMPY_2[module]
-    if first is None or tuple(int(part) for part in found.split(".")[:3] if part.isdigit()) < first:
-        newer = f" or `{pip_install(name, upgrade=True)}`" if first else ""
-        hint = f"Run `{pip_install('numpy<2')}`{newer}."
-        raise EnvironmentFault(f"{name} {found}", "needs NumPy 1", f"NumPy {np.__version__}", hint)
 
 
 def to_port(tensors: Mapping[str, NDArray[Any]], port: Port) -> NDArray[Any]:

@@ -168,8 +168,8 @@ def _work(folder: Path) -> dict[str, Any]:
     from dltk.edge.bundle.arrays import save_npz
     from dltk.edge.bundle.signature import Signature
     from dltk.edge.families import family
-    from dltk.edge.load import require_ports
-    from dltk.edge.runtime.port import open_session
+    from dltk.edge.runtime.port import require_ports
+    from dltk.edge.runtime.sessions import open_session
 
     job = json.loads((folder / "job.json").read_bytes())
     bare = Signature.from_dict(job["signature"], "signature")

@@ -1,4 +1,4 @@
-"""Readers of what people keep data in: folders of files, CSV tables, WAV, npz archives. They know nothing of models."""
+"""Readers of what people keep data in: folders of files, CSV tables, npz archives. They know nothing of models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dltk.edge.sources.labels import check_labels
 from dltk.edge.sources.listing import Listing, list_files
 from dltk.edge.sources.table import Table, read_table
 from dltk.edge.sources.times import Step, require_regular, step_of
-from dltk.edge.sources.wav import Sound, read_wav
 
 __all__ = [
     "PICTURES",
@@ -17,7 +16,6 @@ __all__ = [
     "ImageArrays",
     "Listing",
     "Step",
-    "Sound",
     "Table",
     "check_labels",
     "list_files",
@@ -27,5 +25,4 @@ __all__ = [
     "read_table",
     "require_regular",
     "step_of",
-    "read_wav",
 ]

@@ -20,16 +20,16 @@ from dltk.recipe.groups import Augmentation, Fit
 from dltk.recipe.recipe import Built
 from dltk.training.features import Frozen, runner
 from dltk.training.feed import Batch, Feed
+from dltk.training.hints import Hints
 from dltk.training.losses import objective
 from dltk.training.optimizers import is_keras3, optimizer, rate
 from dltk.training.selection import Selection, figures
+from dltk.training.teacher import Teacher
 from dltk.training.trainer import AT_START, Row
 from dltk.training.trainers.cut import batch_norm_frozen, precision, split_at
-from dltk.training.trainers.hints import Hints
 from dltk.training.trainers.step import Step
-from dltk.training.trainers.teacher import Teacher
 from dltk.training.views.counter import derive
-from dltk.training.views.image import views_of
+from dltk.training.views.factory import views_of
 from dltk.training.weights import AGAIN, FORM, Average, pack, put, seed_dropout, snapshot, unpack
 
 __all__ = ["FitTrainer"]

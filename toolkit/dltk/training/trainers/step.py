@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from dltk.models.backend import sliced_points, tf
 from dltk.recipe.groups import Fit
+from dltk.training.hints import Hints
 from dltk.training.losses import Objective
 from dltk.training.norms import fused_norms
+from dltk.training.teacher import Teacher
 from dltk.training.trainers.cut import batch_norm_frozen, precision
-from dltk.training.trainers.hints import Hints
-from dltk.training.trainers.teacher import Teacher
 from dltk.training.weights import Average, is_kernel
 
 __all__ = ["Step"]

@@ -1,109 +1,21 @@
-"""Augmentation: each view of a sample is a pure function of (sample, view, seed).
-
-Views are made from the cached raw samples and are raw samples again, before the family turns them into tensors: what a
-device will see is what the model was shown. Because a view can be named, whatever a frozen model says about it
-(features, a teacher's logits) can be cached. Those of images stand here, others in
-`dltk.training.views.sound` and `dltk.training.views.pair`.
-"""
+"""Views of images: mirrored, turned, shifted, zoomed, in another contrast, blended with others."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError
 from dltk.data.dataset import Split
 from dltk.models.backend import tf
-from dltk.recipe.groups import Augment, Augmentation, SoundAugment
-from dltk.training.views.counter import uniform
+from dltk.recipe.groups import Augment
+from dltk.training.views.base import PARTNER, PLAIN, SHARE, Views, beta
 
-__all__ = ["PARTNER", "PLAIN", "SHARE", "ImageViews", "Views", "views_of"]
+__all__ = ["ImageViews"]
 
-_FLIP, _ROTATE, _RIGHT, _DOWN, _ZOOM, _CONTRAST, _MIX, PARTNER, SHARE, _BOX_X, _BOX_Y = range(11)  # slots
-PLAIN = -1  # the view that is the sample itself
-
-
-class Views:
-    """The views of one split; this class shows every sample as it is.
-
-    Args:
-        split: whose samples are shown; its `ids` name them.
-        augment: what may be changed; None: nothing.
-        seed: of the run.
-        classes: width of one-hot targets, needed where samples are blended and their labels with them.
-    """
-
-    def __init__(self, split: Split, augment: Augmentation | None = None, *, seed: int, classes: int = 0) -> None:
-        self._split, self._settings, self._seed, self._classes = split, augment, seed, classes
-
-    @property
-    def changes(self) -> bool:
-        """Whether any view is another than the sample itself."""
-        return False
-
-    @property
-    def mixes(self) -> bool:
-        """Whether views blend two samples, and their targets."""
-        return self.changes and self._settings is not None and self._settings.mixup > 0
-
-    def of_epoch(self, epoch: int) -> int:
-        """The view that `epoch` shows: `epoch` itself, or in turn the few that there are."""
-        if not self.changes or self._settings is None:
-            return PLAIN
-        return epoch % self._settings.views if self._settings.views else epoch
-
-    @property
-    def count(self) -> int:
-        """How many views there are; 0: a new one every epoch."""
-        return self._settings.views if self.changes and self._settings is not None else 1
-
-    @property
-    def countable(self) -> bool:
-        """Whether views come again, so that it pays to cache what is computed from them."""
-        return self.count > 0
-
-    def key(self, view: int) -> dict[str, Any]:
-        """What the view depends on, besides the samples."""
-        if view == PLAIN or self._settings is None:
-            return {"view": PLAIN}
-        return {"view": view, "seed": self._seed, "augment": asdict(self._settings)}
-
-    def take(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
-        """Raw samples (n, ...) at `positions` of the split, as `view` shows them."""
-        return self._split.take(positions)
-
-    def clean(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
-        """Raw samples as `view` shows them, but for noise."""
-        return self.take(positions, view)
-
-    def targets(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
-        """Targets at `positions`: as they are, or float32 (n, classes) where views are blended."""
-        targets = self._split.targets[positions]
-        if view == PLAIN or not self.mixes:
-            return np.asarray(targets)
-        partners, shares, _ = self._mixing(positions, view)
-        ours, theirs = self._soft(targets), self._soft(self._split.targets[partners])
-        weights = shares.reshape(-1, 1).astype(np.float32)
-        return np.asarray(ours * weights + theirs * (1 - weights))
-
-    def _soft(self, targets: NDArray[Any]) -> NDArray[np.float32]:
-        if targets.ndim > 1:
-            return targets.astype(np.float32)
-        return np.asarray(np.eye(self._classes, dtype=np.float32)[targets])
-
-    def _draw(self, ids: NDArray[np.int64], view: int, slot: int) -> NDArray[np.float64]:
-        return uniform(self._seed, ids, view, slot)
-
-    def _mixing(
-        self, positions: NDArray[np.int64], view: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_] | None]:
-        """Partners' positions, the share that stays of each sample, and the boxes of cutmix (None: mixup)."""
-        ids, alpha = self._split.ids[positions], 0.0 if self._settings is None else self._settings.mixup
-        partners = (self._draw(ids, view, PARTNER) * len(self._split)).astype(np.int64)
-        return partners, _beta(self._draw(ids, view, SHARE), alpha), None
+_FLIP, _ROTATE, _RIGHT, _DOWN, _ZOOM, _CONTRAST = range(6)  # slots; 7 and 8 are those of the base
+_BOX_X, _BOX_Y = 9, 10
 
 
 class ImageViews(Views):
@@ -185,37 +97,13 @@ class ImageViews(Views):
         partners = (self._draw(ids, view, PARTNER) * len(self._split)).astype(np.int64)
         # With both on, a view of the whole split is one or the other, so that a batch takes one path.
         cuts = bool(augment.cutmix) and (not augment.mixup or view % 2 == 1)
-        shares = _beta(self._draw(ids, view, SHARE), augment.cutmix if cuts else augment.mixup)
+        shares = beta(self._draw(ids, view, SHARE), augment.cutmix if cuts else augment.mixup)
         if not cuts:
             return partners, shares, None
         height, width = self._split.store.shape[1:3]
         middles = self._draw(ids, view, _BOX_X), self._draw(ids, view, _BOX_Y)
         boxes = _boxes(shares, *middles, height, width)
         return partners, 1 - boxes.mean((1, 2, 3)), boxes
-
-
-def views_of(split: Split, augment: Augmentation | None, *, seed: int, classes: int = 0) -> Views:
-    """The views that `augment` asks for; see `Views` for the arguments.
-
-    Raises:
-        InputError: if samples of this kind cannot be changed so.
-    """
-    from dltk.training.views.noise import NoisyViews
-    from dltk.training.views.pair import PairViews
-    from dltk.training.views.pixel import PixelViews, has_pixels
-    from dltk.training.views.sound import SoundViews
-
-    if augment is None:
-        return Views(split, seed=seed, classes=classes)
-    if isinstance(augment, Augment) and split.store.dtype.names:
-        return PairViews(split, augment, seed=seed, classes=classes)
-    if isinstance(augment, Augment):
-        kind = PixelViews if has_pixels(split) else ImageViews
-        shown = kind(split, augment, seed=seed, classes=classes)
-        return NoisyViews(shown, split, augment, seed=seed) if augment.noise else shown
-    if isinstance(augment, SoundAugment):
-        return SoundViews(split, augment, seed=seed, classes=classes)
-    raise InputError("settings augment", "must be a group that dltk knows", type(augment).__name__)
 
 
 def _changes(augment: Augment) -> bool:
@@ -253,12 +141,6 @@ def _boxes(
     inside_rows = np.abs(rows - y[:, None] * height) < side * height / 2
     inside_columns = np.abs(columns - x[:, None] * width) < side * width / 2
     return np.asarray((inside_rows[:, :, None] & inside_columns[:, None, :])[..., None])
-
-
-def _beta(uniforms: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    from scipy.special import betaincinv  # the inverse distribution: one uniform number is enough
-
-    return np.asarray(betaincinv(alpha, alpha, uniforms))
 
 
 def _to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from dltk.data.dataset import Split
 from dltk.edge.input.noise import PIXELS, add_noise, spread_of
 from dltk.recipe.groups import Augment
+from dltk.training.views.base import PLAIN, Views
 from dltk.training.views.counter import derive
-from dltk.training.views.image import PLAIN, Views
 
 __all__ = ["NoisyViews"]
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.data.dataset import Split
 from dltk.recipe.groups import Augment
-from dltk.training.views.image import PLAIN, ImageViews, Views
+from dltk.training.views.base import PLAIN, Views
+from dltk.training.views.image import ImageViews
 
 __all__ = ["PairViews"]
 

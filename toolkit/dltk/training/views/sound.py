@@ -1,7 +1,7 @@
 """Views of recordings: shifted, faster or slower, through another microphone, in noise, with parts missing.
 
 Everything is drawn by `dltk.training.views.counter`, so that a view is a function of (sample, view, seed) alone; see
-`dltk.training.views.image`.
+`dltk.training.views.base`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from dltk.data.dataset import Split
 from dltk.recipe.groups import SoundAugment
+from dltk.training.views.base import PLAIN, Views
 from dltk.training.views.counter import generator
-from dltk.training.views.image import PLAIN, Views
 
 __all__ = ["SoundViews"]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Op, Signature
-from dltk.edge.families.classification import FAMILY as IMAGES
 from dltk.edge.families.shared.base import Tensors, Whole, each
+from dltk.edge.families.shared.synthetic import synthetic_images
 from dltk.edge.input import preprocess
 from dltk.edge.input.noise import PIXELS
 from dltk.edge.sources import read_table
@@ -102,9 +102,9 @@ class Samples(Whole):
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
         """The image at a path, in bytes or in an array; or a row: an array, numbers split by commas, a CSV of one."""
-        return (
-            _row(self.expand(source, signature), signature) if is_table(signature) else IMAGES.read(source, signature)
-        )
+        if is_table(signature):
+            return _row(self.expand(source, signature), signature)
+        return preprocess.read_image(source, signature.preprocess)
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
         """float32 (n, ...): scaled or standardized as the signature says."""
@@ -114,7 +114,7 @@ class Samples(Whole):
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[Any]:
         """Coloured patches with noise, or rows around the mean that the signature standardizes by."""
         if not is_table(signature):
-            return IMAGES.synthetic(signature, count=count, seed=seed)
+            return synthetic_images(signature, count=count, seed=seed)
         columns = len(columns_of(signature))
         mean, deviation = moments(step(signature.preprocess, "standardize"), columns)
         drawn = np.random.Generator(np.random.PCG64(seed)).standard_normal((count, columns))

@@ -13,7 +13,7 @@ from dltk.data.dataset import Dataset
 from dltk.edge.bundle.signature import Signature
 from dltk.recipe.groups import Augmentation
 from dltk.training.features import Frozen, cached_outputs
-from dltk.training.views.image import views_of
+from dltk.training.views.factory import views_of
 
 __all__ = ["Teacher", "cached_teacher"]
 
