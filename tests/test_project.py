@@ -8,6 +8,7 @@ import importlib
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,12 @@ def module_name(path):
 @pytest.mark.parametrize("path", SOURCES, ids=short)
 def test_no_file_is_over_300_lines(path):
     assert len(path.read_text().splitlines()) <= 300
+
+
+def test_no_folder_holds_over_15_files():
+    paths = [path for top in ("toolkit", "recipes", "tests") for path in (ROOT / top).rglob("*.py")]
+    counts = Counter(short(path.parent) for path in paths if path.name != "__init__.py")
+    assert {folder: count for folder, count in counts.items() if count > 15} == {}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=short)
