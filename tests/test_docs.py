@@ -150,7 +150,7 @@ def test_lines_are_short_enough_to_read_in_a_terminal(page):
 
 def test_the_measurements_page_is_made_of_its_json(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmarks"))
-    figures = importlib.import_module("figures")
+    figures = importlib.import_module("support.figures")
     kept = json.loads((ROOT / "docs" / "measurements.json").read_text())["figures"]
     page = figures.render([figures.Figure(**each) for each in kept])
     assert page == (ROOT / "docs" / "measurements.md").read_text()

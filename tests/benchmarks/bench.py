@@ -17,26 +17,25 @@ from pathlib import Path
 from by_hand import by_hand
 from compression import ROWS, compression
 from damage import damage
-from figures import Figure, merge, render
+from dltk.base.files import write_atomic
 from light_start import light_start
 from others import others
 from phase_one import phase_one
-from recipe_audio_keyword import spoken_digits
-from recipe_autoencoder import fashion_anomalies, fashion_noise, tumours
-from recipe_control import cart_pole, lunar_lander
-from recipe_forecast import forecasts
-from recipe_gan import made_fashion
-from recipe_multimodal import images_with_texts
-from recipe_recommender import recommender_beside_factorization
-from recipe_segmentation import masks_of_shapes
-from recipe_tabular import tabular_beside_gradient_boosting
-from recipe_text import banking77
+from recipe.audio_keyword import spoken_digits
+from recipe.autoencoder import fashion_anomalies, fashion_noise, tumours
+from recipe.control import cart_pole, lunar_lander
+from recipe.forecast import forecasts
+from recipe.gan import made_fashion
+from recipe.multimodal import images_with_texts
+from recipe.recommender import recommender_beside_factorization
+from recipe.segmentation import masks_of_shapes
+from recipe.tabular import tabular_beside_gradient_boosting
+from recipe.text import banking77
 from safety import safety
-from shell import ROOT, heading
 from small_sets import small_sets
+from support.figures import Figure, merge, render
+from support.shell import ROOT, heading
 from whole import accuracy, int8, memory
-
-from dltk.base.files import write_atomic
 
 __all__ = ["benchmarks", "main"]
 

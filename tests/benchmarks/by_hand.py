@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from compression import source
-from figures import Figure, at_most
 from numpy.typing import NDArray
-from others import Subject
-from shell import console_script, once
 
+from compression import source
 from dltk.edge.metrics import paired_bootstrap
 from dltk.edge.runtime.machine import machine
+from others import Subject
+from support.figures import Figure, at_most
+from support.shell import console_script, once
 
 __all__ = ["by_hand"]
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, at_most, points_lost, spread, with_float32
-from shell import console_script, once, run_json, shown
-
 from dltk.edge.runtime.machine import machine
+from support.figures import Figure, at_most, points_lost, spread, with_float32
+from support.shell import console_script, once, run_json, shown
 
 __all__ = ["ROWS", "SOURCES", "Row", "compression", "source"]
 

@@ -1,21 +1,19 @@
 """What seeded damage does to a bundle and its model files, and what bare runtimes make of the same files.
 
-The mutations are those of the tests (`tests/mutations.py`): bits flipped, bytes set, blocks swapped, zeroed or
+The mutations are those of the tests (`tests/fuzz/mutations.py`): bits flipped, bytes set, blocks swapped, zeroed or
 repeated, files cut and lengthened; every seed in a process of its own.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
-from figures import Figure, at_most
-from shell import ROOT, heading
-
 from dltk.edge.runtime.machine import machine
+from support.figures import Figure, at_most
+from support.shell import ROOT, heading, reach_tests
 
 __all__ = ["damage"]
 
@@ -35,7 +33,7 @@ _MISSED = 2.0  # percent
 
 def damage(*, limit: int = 0) -> list[Figure]:
     """dltk's `load` and `validate`, then the bare runtimes; `limit` seeds of each where it is not 0."""
-    sys.path.append(str(ROOT / "tests"))  # the tests damage the same way, and find their helpers there
+    reach_tests()
     os.environ["TF_CPP_MIN_LOG_LEVEL"], os.environ["CUDA_VISIBLE_DEVICES"] = "2", "-1"
     seeds, few = limit or _SEEDS, limit or _ARTIFACT_SEEDS
     return [_bundle(seeds), *_validate(few), *(_raw(seeds, *row) for row in _RAW)]

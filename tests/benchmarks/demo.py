@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import light_env
-from shell import ROOT, Failure, console_script, heading, run, run_json
-from tables import artifact_rows, as_text
+from support import light_env
+from support.shell import ROOT, Failure, console_script, heading, run, run_json
+from support.tables import artifact_rows, as_text
 
 _A_CLASS = 20  # test pictures written as files, for the light environment
 _SCORES = 1e-4  # two versions of one runtime may add in another order; equal versions give equal bits

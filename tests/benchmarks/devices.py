@@ -13,22 +13,21 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from device_kit import Missing, Row, as_table, renewed
-from shell import ROOT, heading
-
+from device.kit import Missing, Row, as_table, renewed
 from dltk.base.files import write_atomic
+from support.shell import ROOT, heading
 
 __all__ = ["TARGETS", "main"]
 
-# Name -> module beside this file; its function `rows(work)` runs the target in the folder `work`, which it owns.
+# Name -> module; its function `rows(work)` runs the target in the folder `work`, which it owns.
 TARGETS: dict[str, str] = {
-    "ssh": "device_ssh",
-    "x86-light": "device_light",
-    "aarch64": "device_arm64",
-    "armv7": "device_armv7",
-    "microcontroller": "device_micro",
-    "browser": "device_browser",
-    "node": "device_node",
+    "ssh": "device.targets.ssh",
+    "x86-light": "device.targets.light",
+    "aarch64": "device.targets.arm64",
+    "armv7": "device.targets.armv7",
+    "microcontroller": "device.targets.micro",
+    "browser": "device.targets.browser",
+    "node": "device.targets.node",
 }
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from figures import Figure, at_most, spread
-from measured import Measured, measure
-from shell import ROOT, Failure, console_script, shown
-
 from dltk.edge.runtime.machine import machine
+from support.figures import Figure, at_most, spread
+from support.measured import Measured, measure
+from support.shell import ROOT, Failure, console_script, shown
 
 __all__ = ["light_start"]
 

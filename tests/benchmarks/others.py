@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import Figure, at_least, at_most
 from numpy.typing import NDArray
-from shell import ROOT, Failure
 
 from dltk.base.progress import SILENT
 from dltk.edge.metrics import paired_bootstrap, top1_agreement
 from dltk.edge.runtime.machine import machine
+from support.figures import Figure, at_least, at_most
+from support.shell import ROOT, Failure
 
 __all__ = ["Subject", "others"]
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import Figure, at_most, spread
 
 from dltk.edge.runtime.machine import machine
+from support.figures import Figure, at_most, spread
 
 __all__ = ["phase_one"]
 

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from figures import Figure, at_most
-from shell import ROOT, Failure, heading
-
 from dltk.edge.runtime.machine import machine
+from support.figures import Figure, at_most
+from support.shell import ROOT, Failure, heading
 
 __all__ = ["safety"]
 
@@ -55,7 +54,7 @@ _CASES = (
     ),
     _Cases(
         "{count} unusual images that training and device decode or refuse differently",
-        ("data/test_odd_images.py",),
+        ("data/kinds/test_odd_images.py",),
         why="bit-identical, or refused for the same reason",
     ),
     _Cases(
@@ -106,7 +105,7 @@ def _measured(cases: _Cases, *, quick: bool) -> Figure:
 
 def _fuzzed(seconds: float) -> Figure:
     heading("fuzzing")
-    command = [sys.executable, str(_TESTS / "fuzzing.py"), str(seconds)]
+    command = [sys.executable, str(_TESTS / "fuzz/fuzzing.py"), str(seconds)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     found: Mapping[str, int] = json.loads(done.stdout) if done.returncode == 0 else {}
     words = ", ".join(f"{name} {count:,}" for name, count in found.items()) or done.stderr.strip()[-300:]

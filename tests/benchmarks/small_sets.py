@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from figures import Figure
 from numpy.typing import NDArray
 
 from dltk.data.named.load import load_named
 from dltk.edge.runtime.machine import machine
+from support.figures import Figure
 
 __all__ = ["small_sets"]
 

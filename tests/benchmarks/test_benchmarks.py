@@ -22,7 +22,7 @@ def part(monkeypatch):
 
 
 def test_a_table_has_a_row_an_artifact(part):
-    tables = part("tables")
+    tables = part("support.tables")
     metric = {"name": "accuracy", "value": 0.9, "reference": 0.905, "drop": 0.005, "interval": [-0.001, 0.01]}
     artifacts = [
         {"file": "model.int8.tflite", "bytes": 2_500_000, "download_bytes": 9, "p50_ms": 1.5, "metric": metric},
@@ -37,7 +37,7 @@ def test_a_table_has_a_row_an_artifact(part):
 
 def test_a_frechet_distance_is_that_of_two_normal_distributions(part):
     """Means 3 apart in one direction; deviations 1 and 2 in the other: 9 + (1 - 2)^2."""
-    frechet = part("recipe_gan").frechet
+    frechet = part("recipe.gan").frechet
     draw = np.random.default_rng(0).standard_normal((2, 200_000, 2))
     other = draw[1] * (1.0, 2.0) + (3.0, 0.0)
     assert frechet(draw[0], draw[0]) == pytest.approx(0, abs=1e-6)
@@ -45,7 +45,7 @@ def test_a_frechet_distance_is_that_of_two_normal_distributions(part):
 
 
 def test_figures_of_a_group_replace_the_old_ones_and_others_stay(part, tmp_path):
-    figures = part("figures")
+    figures = part("support.figures")
 
     def figure(group, value):
         return figures.Figure(group, "what", "command", value, "once", "at most 2", True, MACHINE)
@@ -62,20 +62,20 @@ def test_figures_of_a_group_replace_the_old_ones_and_others_stay(part, tmp_path)
 
 
 def test_a_missed_target_is_said(part):
-    figures = part("figures")
+    figures = part("support.figures")
     missed = figures.Figure("a", "w", "c", "3", "once", "at most 2", figures.at_most(3, 2), MACHINE)
     assert "**missed**" in figures.render([missed])
 
 
 def test_spread_is_of_all_runs(part):
-    assert part("figures").spread([3.0, 1.0, 2.0]) == (2.0, "1.00 to 3.00, 3 runs")
-    assert part("figures").spread([3.0])[1] == "one run"
+    assert part("support.figures").spread([3.0, 1.0, 2.0]) == (2.0, "1.00 to 3.00, 3 runs")
+    assert part("support.figures").spread([3.0])[1] == "one run"
 
 
 def test_memory_is_that_of_the_child(part):
     """64 MB are held for half a second; Python itself takes about 10."""
     code = "import time; held = bytearray(b'x') * 64_000_000; time.sleep(0.6)"
-    found = part("measured").measure([sys.executable, "-c", code], watch=True, quiet=True)
+    found = part("support.measured").measure([sys.executable, "-c", code], watch=True, quiet=True)
     assert 64e6 < found.peak_anonymous < 110e6
     assert 64e6 < found.peak_resident < 200e6
     assert found.seconds > 0.6
@@ -83,7 +83,7 @@ def test_memory_is_that_of_the_child(part):
 
 def test_a_command_that_fails_ends_the_script(part, capfd):
     command = [sys.executable, "-c", "print('half'); raise SystemExit(3)"]
-    for run in (part("measured").measure, part("shell").run, part("shell").run_json):
+    for run in (part("support.measured").measure, part("support.shell").run, part("support.shell").run_json):
         with pytest.raises(SystemExit) as ended:
             run(command)
         assert ended.value.code == 1
@@ -91,7 +91,7 @@ def test_a_command_that_fails_ends_the_script(part, capfd):
 
 
 def test_commands_are_shown_as_they_run(part):
-    shell = part("shell")
+    shell = part("support.shell")
     command = [shell.ROOT / ".venv" / "bin" / "dltk", "export", shell.ROOT / "runs" / "a b"]
     assert shell.shown(command) == "dltk export 'runs/a b'"
     assert shell.typed(command)[2] == "runs/a b"

@@ -24,7 +24,7 @@ def part(monkeypatch):
 
 
 def test_rows_of_several_variants_become_one_that_is_met_only_if_all_are(part):
-    kit = part("device_kit")
+    kit = part("device.kit")
 
     def row(what, measured, met):
         return kit.Row("arm", what, "to the bit", measured, met)
@@ -38,7 +38,7 @@ def test_rows_of_several_variants_become_one_that_is_met_only_if_all_are(part):
 
 
 def test_a_page_keeps_its_text_and_the_rows_of_other_targets(part):
-    kit = part("device_kit")
+    kit = part("device.kit")
     old = [kit.Row(name, "file", "held", "old", True) for name in ("one", "two")]
     page = kit.renewed(f"# Page\n\n{kit.as_table(old)}\nEnd\n", [kit.Row("one", "a | b", "held", "new", False)])
     assert page.startswith("# Page\n\n| target |")
@@ -60,14 +60,14 @@ def test_a_page_keeps_its_text_and_the_rows_of_other_targets(part):
     ],
 )
 def test_float_files_have_a_tolerance_and_integer_ones_steps(part, precision, apart, most_steps, met):
-    held = part("device_held")
+    held = part("device.held")
     ours = held.Answer(outputs={"y": np.asarray([[0.0, 0.25, 1.0]], np.float32)})  # steps of a quarter
     theirs = held.Answer(outputs={"y": ours.outputs["y"] + np.float32(apart)})
     assert held.hold(precision, theirs, ours, most_steps=most_steps, steps={}).met is met
 
 
 def test_answers_here_are_equal_and_a_file_that_ends_the_process_costs_only_itself(part, tmp_path):
-    held = part("device_held")
+    held = part("device.held")
     places = [place for _, place in held.files_of(DIGITS, "tflite")]
     crash = tmp_path / "crash.py"  # ends as a runtime would, without a word, when it comes to the second file
     crash.write_text(
@@ -98,6 +98,6 @@ def test_answers_here_are_equal_and_a_file_that_ends_the_process_costs_only_itse
 )
 def test_only_a_runtime_older_than_the_manifest_asks_for_may_refuse_a_file(part, runtime, met):
     artifact = replace(read_manifest(DIGITS).artifacts[0], minimum_runtime="ai-edge-litert 1.0.0")
-    row = part("device_report").refused_row("arm", DIGITS, artifact, {"reasons": ["no such operator"]}, runtime)
+    row = part("device.report").refused_row("arm", DIGITS, artifact, {"reasons": ["no such operator"]}, runtime)
     assert row.met is met
     assert ("no such operator" in row.measured) is not met

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, at_least, at_most, points_lost, spread, with_float32
-from measured import measure
-from shell import console_script, once, run_json, shown
-
 from dltk.edge.runtime.machine import machine
+from support.figures import Figure, at_least, at_most, points_lost, spread, with_float32
+from support.measured import measure
+from support.shell import console_script, once, run_json, shown
 
 __all__ = ["accuracy", "int8", "memory"]
 

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent.parent))
+    sys.path.append(str(Path(__file__).parents[1] / "support"))
+    import importing
+
+    importing.reach()
 
 import matrix
 import small

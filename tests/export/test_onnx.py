@@ -115,7 +115,7 @@ def test_another_process_gives_the_same_bytes(made):
         "import sys; sys.path[:0] = sys.argv[1:]; import conftest as made; from dltk.base.files import sha256;"
         "print([sha256(made.artifact('resnet', form, 'int8')) for form in ('tflite', 'onnx')])"
     )
-    paths = [os.path.join(os.path.dirname(zoo.__file__), "export"), os.path.dirname(zoo.__file__)]
+    paths = [os.path.dirname(__file__), os.path.dirname(zoo.__file__)]
     environment = os.environ | {"PYTHONHASHSEED": "77", "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(
         [sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True, env=environment

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+import importing
 from dltk.base.errors import InputError
 from dltk.base.files import sha256
 from dltk.base.progress import Silent
 from dltk.training import FitTrainer, checkpoint, run
 from training import killed, kit
-
-TESTS = Path(__file__).parents[1]
 
 
 def _sha256(weights):
@@ -33,7 +30,7 @@ def _figures(history):
 def children(tmp_path_factory):
     """Checkpoints that killed processes left, by the place where they died; they run side by side."""
     folder = tmp_path_factory.mktemp("killed")
-    environment = {**os.environ, "DLTK_CACHE": str(folder), "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    environment = importing.environment(DLTK_CACHE=str(folder))
     paths = {place: kit.checkpoint(folder / place) for place in killed.PLACES}
     running = [
         subprocess.Popen([sys.executable, "-m", "training.killed", place, str(path)], env=environment, stderr=-3)
