@@ -108,4 +108,4 @@ def test_the_table_of_candidates():
     ]
     assert lines[4].endswith("quantize: could not be made: layer 'x': no")
     assert "  conv: signal to noise 31.2 dB" in lines
-    assert any(line.startswith("On the test split, which decides nothing, it misses: drop.") for line in lines)
+    assert any(line.startswith("On the test split, which is not used to choose, it misses: drop.") for line in lines)

@@ -222,7 +222,7 @@ def test_a_misspelt_command_names_the_one_that_was_meant(typed, meant):
 
 
 def test_an_option_before_its_command_is_told_where_it_goes():
-    assert "Give it behind the command: dltk finetune ... --json." in invoke("--json", "finetune", "cnn").stderr
+    assert "Give it after the command: dltk finetune ... --json." in invoke("--json", "finetune", "cnn").stderr
     assert "dltk predict ... --top." in invoke("--top", "3", "predict", "b", "x.jpg").stderr
     assert "behind the command" not in invoke("--top", "3", "finetune", "cnn").stderr  # which has no --top
 

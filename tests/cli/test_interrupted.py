@@ -70,7 +70,7 @@ def test_nothing_is_promised_where_nothing_was_begun(tmp_path, monkeypatch):
     stubs.put_in_place(monkeypatch)
     monkeypatch.setattr(workflows, "finetune", lambda *given, **named: (_ for _ in ()).throw(KeyboardInterrupt))
     done = invoke("finetune", "cnn", "--data", "digits", "--run", tmp_path / "run")
-    assert (done.exit_code, done.stderr) == (130, "Interrupted; nothing half-written is left.\n")
+    assert (done.exit_code, done.stderr) == (130, "Interrupted; no half-written files are left.\n")
 
 
 @pytest.mark.parametrize(("stop", "code"), STOPS)

@@ -69,7 +69,7 @@ def test_notes_are_printed_kept_and_with_strict_refused(compressed, tmp_path):
     words = ("export", run, "--format", "tflite", "--out", tmp_path / "bundle")
     done = small.invoke(*words)
     assert done.exit_code == 0, done.output
-    assert "Passed, but the test samples are too few to decide:" in done.stdout
+    assert "Passed, but there are too few test samples to decide:" in done.stdout
     assert "12 samples cannot decide 2 points; about " in done.stdout
     assert "gain [95% interval]" in done.stdout
     assert re.search(r"points \[.*\] +\d of 12$", done.stdout, re.MULTILINE)
