@@ -20,9 +20,9 @@ pytestmark = small.QUIET
         (("--max-size", "300 kilo"), "For example --max-size 300KB"),
         (("--max-download", "3/2"), "For example --max-download 300KB"),
         (("--max-latency", "5"), "For example --max-latency 5ms"),
-        (("--max-drop", "0.1", "--host", "pi@raspberrypi"), "--host: measures for --max-latency"),
+        (("--max-drop", "0.1", "--host", "pi@raspberrypi"), "--host: needs --max-latency"),
         (("--max-latency", "5ms", "--host", "-pi"), "--host: must be USER@HOST"),
-        (("--max-latency", "5ms", "--remote-python", "python3"), "--remote-python: is one of --host"),
+        (("--max-latency", "5ms", "--remote-python", "python3"), "--remote-python: needs --host"),
         (("--confident",), "For example --max-drop 0.01 --confident"),
         (("--trials", "3"), "--trials: bounds a search"),
         (("--max-drop", "0.1", "--trials", "-3"), "must be 0 or more"),
@@ -71,7 +71,7 @@ def test_times_of_another_machine(trained, tmp_path, monkeypatch):
     words = ("--max-latency", "10s", "--run", tmp_path / "run")
     done = small.invoke("compress", trained.path, *words, "--host", "pi@raspberrypi")
     assert done.exit_code == 0, done.output
-    assert "Measured on the files, one thread, on pi@raspberrypi:" in done.stdout
+    assert "Measured on the emitted files with one thread, on pi@raspberrypi:" in done.stdout
     assert len((tmp_path / "ssh" / "calls").read_text().splitlines()) == 1
     assert not list((tmp_path / "ssh" / "tmp").glob("dltk-*"))
     report = json.loads((tmp_path / "run" / "report.json").read_text())

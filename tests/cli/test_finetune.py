@@ -125,7 +125,7 @@ def test_resume_goes_on_from_the_checkpoint(made, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         finetune("cnn", data="digits", smoke=True, run=folder, set=["seed=1"], progress=Stop())
-    with pytest.raises(InputError, match="did not come to its end"):
+    with pytest.raises(InputError, match="was not finished"):
         Run.open(folder)
     progress = Silent()
     finetune("cnn", data="digits", smoke=True, run=folder, set=["seed=1"], resume=True, progress=progress)

@@ -24,7 +24,7 @@ def invoke(*words):
 def told(done):
     """The folder and the words of the command in the last line of stderr."""
     line = done.stderr.splitlines()[-1]
-    kept, _, command = line.partition("; go on with: ")
+    kept, _, command = line.partition("; resume with: ")
     assert kept.startswith("Kept in "), done.stderr
     assert "half-written" not in done.stderr
     return kept.removeprefix("Kept in "), shlex.split(command)

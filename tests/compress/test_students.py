@@ -204,7 +204,7 @@ def test_a_recipe_may_build_for_several_inputs(two, tmp_path):
     [
         ("recipe:{}", (SCALE,), "student: must take several inputs as the run's preprocessing gives them"),
         ("recipe:{};size=4", (), "size=4: needs a run of one input; received the inputs right, left"),
-        ("recipe:cnn", (), "builds a model of one input; received the inputs right, left"),
+        ("recipe:cnn", (), "builds a model with one input; received the inputs right, left"),
         ("backbone:mobilenet_v2", (), "sees one input; received the inputs right, left. Give recipe:NAME"),
     ],
 )

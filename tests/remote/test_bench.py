@@ -107,7 +107,7 @@ GREETING = f'{{"machine": {MACHINE}, "numpy": true, "python": "3.11.2", "runtime
         ("echo 'dltk-light {\"bytes\": 0}'; sleep 1; exit 0", "must answer as dltk does"),
         ('echo \'dltk-light {"error": {"kind": "SystemExit"}, "bytes": 0}\'', "must answer as dltk does"),
         ("echo 'dltk-light junk'; sleep 1", "must answer as dltk does"),
-        ("ulimit -f 100", "the disk must have room; received a full disk"),
+        ("ulimit -f 100", "the disk must have free space; received a full disk"),
     ],
 )
 def test_what_goes_wrong_there_is_one_line_here(tmp_path, monkeypatch, digits, before, said):

@@ -129,7 +129,7 @@ def test_a_damaged_source_is_measured_again(tmp_path, caplog):
         search = _search(tmp_path)
         assert search._source == ROW
         assert search._judge.asked == (damaged != data)
-    assert "it is made again" in caplog.text
+    assert "it is created again" in caplog.text
     for key in ("bytes", "download_bytes", "metric"):
         for value in VALUES:
             fits = key != "metric" and type(value) in (int, float) and abs(value) <= 1e308

@@ -178,5 +178,5 @@ def test_damaged_features_are_made_again(tmp_path, monkeypatch, how):
     FEATURES[how](_entry())
     progress = Silent()
     assert np.array_equal(_features(progress), before)
-    assert ("another" in how and "entry" not in how) or any("it is made again" in text for text in progress.warned)
+    assert ("another" in how and "entry" not in how) or any("it is created again" in text for text in progress.warned)
     assert np.array_equal(np.load(_entry() / "features.npy"), before)
