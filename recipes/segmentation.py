@@ -1,4 +1,4 @@
-"""A U-Net on a pretrained backbone: a class for every pixel.
+"""A U-Net on a pretrained backbone: one class per pixel.
 
     dltk finetune segmentation --data parts/
 
@@ -150,7 +150,7 @@ def _smoke_size(settings: Settings) -> int:
 
 recipe = Recipe(
     name="segmentation",
-    summary="A U-Net on a pretrained backbone: a class for every pixel.",
+    summary="A U-Net on a pretrained backbone: one class per pixel.",
     task="segmentation",
     settings=Settings(),
     build=build,

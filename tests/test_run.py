@@ -82,7 +82,7 @@ def test_a_bundle_or_a_model_is_said_to_be_one(tmp_path):
             with pytest.raises(InputError, match=message):
                 Run.open(tmp_path / name, finished=finished)
     begun(tmp_path / "my run")
-    with pytest.raises(InputError, match=r"a run, which has none\. Make a bundle of it: dltk export '.*/my run'"):
+    with pytest.raises(InputError, match=r"a run, which has none\. Make a bundle from it: dltk export '.*/my run'"):
         read_manifest(tmp_path / "my run")
 
 

@@ -126,7 +126,7 @@ def test_first_layers_that_take_one_size_only_are_refused_smaller_pictures(bench
     hidden = keras.layers.Dense(4, name="hidden")(keras.layers.Flatten()(image))
     flat = read(keras.Model(image, keras.layers.Dense(10, name="logits")(hidden)))
     assert make_student("first:hidden", flat, bench).output.shape == (None, 10)
-    with pytest.raises(InputError, match="must fit pictures of its size"):
+    with pytest.raises(InputError, match="must fit images of its size"):
         make_student("first:hidden;size=4", flat, bench)
 
 

@@ -152,7 +152,7 @@ def test_more_classes_than_samples(many, tmp_path):
 def test_weights_that_cannot_be_had_do_not_stop_a_smoke_run(many, tmp_path, monkeypatch):
     def resolve_none(name, weights="imagenet", **named):
         if str(weights) != "none":
-            raise EnvironmentFault(name, "its ImageNet weights cannot be had here")
+            raise EnvironmentFault(name, "its ImageNet weights are unavailable here")
         return resolve_weights(name, weights, **named)
 
     resolve_weights = build.resolve

@@ -85,7 +85,7 @@ RUN = COMPRESSED | {
     ],
     "Files left out": [[("file", "cat/broken.jpg"), ("reason", "is cut off")]],
     "Copies dropped": [[("file", "cat/2.png"), ("the same as", "cat/1.png"), ("which stays in", "test")]],
-    "Equal pictures with different labels": [[("files", "cat/3.png: cat; dog/3.png: dog")]],
+    "Equal images with different labels": [[("files", "cat/3.png: cat; dog/3.png: dog")]],
 }  # fmt: skip
 ON_THE_PAGE = {
     "Classes of the run, on its test split": [

@@ -52,7 +52,7 @@ def test_a_damaged_study_is_used_or_refused_and_can_be_deleted(searched, seed):
     said = _said(folder)
     if said:
         assert said.startswith(f"{path}: must be the study of this search; received ")
-        assert said.endswith("Delete it: the candidates that were tried lie beside it, and none is tried again.")
+        assert said.endswith("Delete it: the finished candidates are stored separately, and none is tried again.")
         assert "\n" not in said
         path.unlink()
         tried = []

@@ -75,7 +75,7 @@ def test_confident_asks_more_of_a_drop_only():
 
 
 def test_a_drop_needs_a_metric():
-    with pytest.raises(UsageError, match="no answer of this model is right or wrong"):
+    with pytest.raises(UsageError, match="no prediction of this model is right or wrong"):
         Limits.parse(max_drop="0.1").bounds(Baseline(bytes=10, metric=None))
     assert Limits.parse(max_size="1KB").bounds(Baseline(bytes=10, metric=None)).size == 1000
 

@@ -75,7 +75,7 @@ def test_duplicates_and_a_missing_time_are_told(tmp_path):
     _, _, dataset, _ = prepared(path, progress=progress)
     assert "1 rows rate an item again" in progress.words[0]
     assert "line 5" in progress.words[0]
-    assert "no column of times" in progress.words[1]
+    assert "no time column" in progress.words[1]
     assert dataset.report["duplicates"] == 1
 
 

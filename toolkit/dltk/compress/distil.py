@@ -25,7 +25,7 @@ class Distil(Retrain):
 
     epochs: int = setting(10, "passes over the training samples", low=1)
     teacher: float = setting(
-        0.9, "share of the loss that follows the source model's answers; 0: none", low=0.0, high=1.0
+        0.9, "share of the loss that follows the source model's predictions; 0: none", low=0.0, high=1.0
     )
     temperature: float = setting(4.0, "softens both models' answers", low=0.1)
     student: str = setting("", f"the model that learns: {FORMS}")

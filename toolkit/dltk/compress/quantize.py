@@ -51,7 +51,7 @@ def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outc
     """Decide how `candidate` is quantized; int8 ranges are measured on the twin, once for both formats.
 
     The scheme is TFLite's (https://ai.google.dev/edge/litert/models/quantization_spec): symmetric int8 weights with a
-    scale a channel, asymmetric 8-bit activations.
+    scale per channel, asymmetric 8-bit activations.
 
     Raises:
         StepOrderError: if `candidate` is already quantized.

@@ -43,9 +43,9 @@ class Retrain:
     samples: int = setting(0, "train on this many samples, stratified; 0: all", low=0)
     optimizer: Literal["sgd", "adam", "adamw", "adagrad", "rmsprop"] = setting("adam", "update rule")
     teacher: float = setting(
-        0.9, "share of the loss that follows the source model's answers; 0: none", low=0.0, high=1.0
+        0.9, "share of the loss that follows the source model's predictions; 0: none", low=0.0, high=1.0
     )
-    temperature: float = setting(3.0, "softens the teacher's answers", low=0.1)
+    temperature: float = setting(3.0, "softens the teacher's predictions", low=0.1)
     mixup: float = setting(0.0, "alpha of mixup in this step, where samples are images; 0: as the run's settings say")
 
 
@@ -113,7 +113,8 @@ def trainer_for(
     start_counts: bool = True,
     hints: Any = None,
 ) -> Any:
-    """A `FitTrainer` of `model` (Keras 3, or a tf_keras twin) that learns from labels and the source model's answers.
+    """A `FitTrainer` of `model` (Keras 3, or a tf_keras twin) that learns from labels and the source model's
+    predictions.
 
     Args:
         name: of the phase: checkpoints and progress carry it.

@@ -1,6 +1,6 @@
 """The quantization plan of a run: a scale and a zero point a tensor, or "float" with a reason. dltk owns the numbers.
 
-Kept in `quantization.npz`. Activations are asymmetric with one range a tensor, weights symmetric with one scale an
+Kept in `quantization.npz`. Activations are asymmetric with one range per tensor, weights symmetric with one scale per
 output channel, as the TFLite quantization specification has it; ONNX gets the same numbers as uint8 (zero point = int8
 + 128).
 """

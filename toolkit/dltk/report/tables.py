@@ -75,7 +75,7 @@ def _data(data: Mapping[str, Any]) -> list[Table]:
         drawn(f"Data: {data['source']}", counts, data["samples"].items(), note=taken),
         drawn("Files left out", skipped, data["skipped"]),
         drawn("Copies dropped", copies, moved),
-        drawn("Equal pictures with different labels", [Column("files", _alike, True)], data["conflicts"]),
+        drawn("Equal images with different labels", [Column("files", _alike, True)], data["conflicts"]),
     ]
 
 

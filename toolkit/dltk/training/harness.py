@@ -32,11 +32,12 @@ def run(
     samples: Path | None = None,
     progress: Progress = SILENT,
 ) -> list[Row]:
-    """Train `trainer` to its end; returns the history: a row an epoch, and before them one of the weights at the start.
+    """Train `trainer` to its end; returns the history: one row per epoch, and before them one of the weights at the
+    start.
 
     Args:
         checkpoint: file of this phase; replaced atomically after an epoch.
-        resume: take up from `checkpoint` if it is there; to the bit what an undisturbed run gives.
+        resume: take up from `checkpoint` if it is there; bit for bit what an undisturbed run gives.
         samples: folder for the files that a trainer shows of its progress; made where there are any.
 
     Raises:

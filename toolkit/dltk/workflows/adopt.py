@@ -63,7 +63,7 @@ def adopt(
     Raises:
         InputError: if the model is no file of plain Keras layers, does not fit the data, is no better than chance, or
             does much better with another input range, channel order or label order.
-        EnvironmentFault: if TensorFlow cannot be had.
+        EnvironmentFault: if TensorFlow is unavailable.
     """
     loaded = read(recipe)
     task = tasks.task(loaded.recipe.task)
@@ -132,9 +132,9 @@ def _split(pairs: Iterable[str], settings: Any) -> tuple[list[str], Input]:
 
 
 def _without_views(settings: Any) -> Any:
-    """`settings` that change no picture in training, until somebody asks for it.
+    """`settings` that change no image in training, until somebody asks for it.
 
-    What a recipe does to pictures was chosen for its own data: mirrored, a digit is no digit.
+    What a recipe does to images was chosen for its own data: mirrored, a digit is no digit.
     """
     augment = getattr(settings, "augment", None)
     if not isinstance(augment, Augmentation):
@@ -146,7 +146,7 @@ def _require_classes(outputs: int | None, dataset: Dataset) -> None:
     """Raise InputError if the configuration says that the model has another number of outputs than there are labels."""
     if outputs is not None and outputs != len(dataset.labels):
         labels = ", ".join(dataset.labels[:_SHOWN]) + (" ..." if len(dataset.labels) > _SHOWN else "")
-        rule = f"must have the shape (batch, {len(dataset.labels)}), one output a class: {labels}"
+        rule = f"must have the shape (batch, {len(dataset.labels)}), one output per class: {labels}"
         raise InputError("model: output", rule, (None, outputs), "Is it the model for this data?")
 
 

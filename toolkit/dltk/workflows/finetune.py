@@ -50,12 +50,12 @@ def finetune(
         run: folder to make; `runs/RECIPE` when left out.
         set: `KEY=VALUE` texts, put into the recipe's settings.
         smoke: shrink everything to seconds.
-        resume: go on with an interrupted run, to the bit as if nothing had happened.
+        resume: go on with an interrupted run, bit for bit as if nothing had happened.
 
     Raises:
         InputError: if recipe, settings or data cannot be used, or a run stands there already.
         LimitError: if the loss became NaN; the last good checkpoint is kept.
-        EnvironmentFault: if TensorFlow or the weights cannot be had.
+        EnvironmentFault: if TensorFlow or the weights are unavailable.
     """
     loaded = read(recipe)
     settings = resolve(loaded.recipe, set, smoke=smoke)

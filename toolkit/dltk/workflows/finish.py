@@ -78,7 +78,7 @@ def refreshed(task: Task, model: Any, dataset: Dataset, signature: Signature, se
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """One row an epoch; a figure that a phase does not have stays empty."""
+    """One row per epoch; a figure that a phase does not have stays empty."""
     columns = list(dict.fromkeys(name for row in history for name in row))
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
@@ -98,7 +98,7 @@ def _judged(
 ) -> tuple[dict[str, Any], Signature]:
     """Figures on the test split, and the signature as the validation split settles it.
 
-    Of a family where no answer is right or wrong: the figures of training in `row`, and the signature as it was.
+    Of a family where no prediction is right or wrong: the figures of training in `row`, and the signature as it was.
     """
     from dltk import training
     from dltk.training.features import Frozen

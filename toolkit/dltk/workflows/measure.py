@@ -91,7 +91,7 @@ class Measured:
 
 
 def evaluation(run: Run, model: Any, signature: Signature, *, progress: Progress = SILENT) -> Evaluation:
-    """The run's test samples with the answers of its model, and of the model it was compressed from."""
+    """The run's test samples with the predictions of its model, and of the model it was compressed from."""
     from dltk.edge.bundle.arrays import read_npz
 
     raws, targets = run.evaluation()

@@ -203,7 +203,7 @@ class _Judge:
         """What `Measured.row` tells of the candidate's file.
 
         Raises:
-            InputError: if its answers cannot be judged.
+            InputError: if its predictions cannot be judged.
         """
         from dltk.twin.read import read
         from dltk.twin.rewrite import deployed

@@ -39,7 +39,7 @@ _ENDINGS = {"Softmax": "softmax", "op.Softmax": "softmax", "op.Sigmoid": "sigmoi
 
 @dataclass(frozen=True)
 class Scaling:
-    """x * multiply + add, a number a channel, float64; with `reverse` the channels are turned round afterwards."""
+    """x * multiply + add, one number per channel, float64; with `reverse` the channels are turned round afterwards."""
 
     multiply: NDArray[np.float64]
     add: NDArray[np.float64]
@@ -83,7 +83,7 @@ def between(run: Scaling, own: Scaling) -> Scaling:
 
 
 def entered(graph: Graph, wanted: GraphInput, *, shrink: int = 1, scaling: Scaling | None = None) -> Graph:
-    """`graph`, which has one input, with `wanted` for it; pictures are averaged over `shrink` x `shrink` pixels first.
+    """`graph`, which has one input, with `wanted` for it; images are averaged over `shrink` x `shrink` pixels first.
 
     Raises:
         InputError: if channels would have to be turned round in front of a layer that cannot take it up.
@@ -169,7 +169,7 @@ def with_head(graph: Graph, answer: TensorSpec, *, activation: str, seed: int) -
 
 
 def ending(graph: Graph) -> str:
-    """What the model's answers are: "softmax", "sigmoid", or "linear" for everything else."""
+    """What the model's predictions are: "softmax", "sigmoid", or "linear" for everything else."""
     made, name = graph.producers(), graph.outputs[0]
     while name in made and graph.kind(made[name]) in _KEEPS_VALUES:
         name = made[name].inputs[0]

@@ -107,7 +107,7 @@ def by_taylor(
 
 
 def _gated(graph: Graph, coupling: Coupling) -> tuple[Graph, dict[str, NDArray[np.int64]]]:
-    """`graph` with a factor of one a channel before each layer that reads channels; gate -> atoms (C,)."""
+    """`graph` with a factor of one per channel before each layer that reads channels; gate -> atoms (C,)."""
     open_atoms = np.zeros(coupling.count, bool)
     for group in coupling.groups:
         open_atoms[group.atoms] = not group.fixed

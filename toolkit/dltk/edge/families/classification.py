@@ -1,4 +1,4 @@
-"""Images to labels: one label a sample, or several."""
+"""Images to labels: one label per sample, or several."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Classification(LabelledFiles):
         return preprocess.read_image(source, signature.preprocess)
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
-        """float32 (n, height, width, 3), scaled as the signature says."""
+        """float32 (n, height, width, 3), scaled as the signature defines."""
         return {signature.inputs[0].name: preprocess.apply_ops(raws, signature.preprocess)}
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.uint8]:
-        """Coloured patches with noise (count, height, width, 3): flat noise alone makes every answer the same."""
+        """Coloured patches with noise (count, height, width, 3): flat noise alone makes all predictions equal."""
         height, width, channels = signature.inputs[0].sample_shape
         return patches(np.random.Generator(np.random.PCG64(seed)), count, (height, width, channels))
 
 
 def patches(generator: np.random.Generator, count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """uint8 (count, height, width, channels): sixteen flat patches a picture, with noise."""
+    """uint8 (count, height, width, channels): sixteen flat patches an image, with noise."""
     height, width, channels = shape
     colours = generator.integers(0, 256, (count, 4, 4, channels))
     rows, columns = np.arange(height) * 4 // height, np.arange(width) * 4 // width

@@ -1,4 +1,4 @@
-"""The trainer of everything that has targets: gradient descent toward labels, values, or a teacher's answers."""
+"""The trainer of everything that has targets: gradient descent toward labels, values, or a teacher's predictions."""
 
 from __future__ import annotations
 
