@@ -24,7 +24,7 @@ pytestmark = small.QUIET
         (("--max-latency", "5ms", "--host", "-pi"), "--host: must be USER@HOST"),
         (("--max-latency", "5ms", "--remote-python", "python3"), "--remote-python: needs --host"),
         (("--confident",), "For example --max-drop 0.01 --confident"),
-        (("--trials", "3"), "--trials: bounds a search"),
+        (("--trials", "3"), "--trials: limits a search"),
         (("--max-drop", "0.1", "--trials", "-3"), "must be 0 or more"),
     ],
 )
@@ -57,7 +57,7 @@ def test_limits_that_are_not(trained, tmp_path):
     found = json.loads(done.stdout)
     assert found["search"]["met"] is False
     assert len(found["search"]["trials"]) == 2
-    assert f"What comes closest is kept in {tmp_path / 'run'}" in done.stderr
+    assert f"The closest is kept in {tmp_path / 'run'}" in done.stderr
     done = small.invoke("compress", trained.path, *words, "--resume")
     assert done.exit_code == 4, done.output
     assert "are NOT met" in done.stdout
@@ -78,7 +78,7 @@ def test_times_of_another_machine(trained, tmp_path, monkeypatch):
     assert report["machine"]["host"] == "pi@raspberrypi"
     done = small.invoke("compress", trained.path, *words, "--resume")
     assert done.exit_code == 3, done.output
-    assert "was begun with times of pi@raspberrypi: " in done.stderr
+    assert "was begun with latencies of pi@raspberrypi: " in done.stderr
     assert "; received this machine: " in done.stderr
 
 

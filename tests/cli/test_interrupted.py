@@ -50,7 +50,7 @@ def test_the_named_command_goes_on_with_the_training(tmp_path, monkeypatch, stop
     monkeypatch.setattr(stubs.Counting, "step", trained)
     done = invoke(*again)
     assert done.exit_code == 0, done.output
-    assert "taking up after epoch 2" in done.stderr
+    assert "resuming after epoch 2" in done.stderr
     whole = stubs.train(tmp_path / "whole")
     assert (folder / "model.keras").read_bytes() == (whole.path / "model.keras").read_bytes()
 

@@ -316,7 +316,7 @@ def test_channels_are_turned_only_into_convolutions(bench, teacher, tmp_path):
     with pytest.raises(InputError, match=r"layer dropout \(Dropout\): must be a convolution to take RGB"):
         make_student(f"recipe:{path}", teacher, bench)
     path = recipe_file(tmp_path, {"op": "normal", "shape": [8, 8, 3]})
-    with pytest.raises(InputError, match="must be a multiply and an add a channel"):
+    with pytest.raises(InputError, match="must be one multiply and one add per channel"):
         make_student(f"recipe:{path}", teacher, bench)
 
 

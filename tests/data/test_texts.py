@@ -93,7 +93,7 @@ def test_copies_stay_on_one_side_and_contradictions_are_told(tmp_path):
     assert [each["labels"] for each in conflict] == [["card"], ["pin"]]
     assert [each["name"].rpartition(" ")[2] for each in conflict] == ["32", "33"]
     assert any("1 texts occur with different labels" in text and "line 32: card" in text for text in told.warnings)
-    assert any("1 texts were on several sides" in text for text in told.warnings)
+    assert any("1 texts were in several splits" in text for text in told.warnings)
 
 
 def test_long_texts_are_counted(tmp_path):

@@ -97,7 +97,7 @@ def shaped(spec, *shape):
 @pytest.mark.parametrize(
     ("signature", "says"),
     [
-        (replace(IMAGE, outputs=(shaped(OUTPUT, 10),)), "labels: must be 10, one an output; received 3"),
+        (replace(IMAGE, outputs=(shaped(OUTPUT, 10),)), "labels: must be 10, one per output; received 3"),
         (replace(IMAGE, labels=("a",)), "labels: must be 3"),
         (with_op(IMAGE, "postprocess", 0, temperature=-1), "temperature"),
         (with_op(IMAGE, "postprocess", 0, temperature=0), "temperature"),

@@ -54,7 +54,7 @@ def test_it_is_said_whose_times_these_are(tmp_path, monkeypatch, digits):
     done = run(digits, "--host", "pi", *ONE)
     first, second, *_ = done.stdout.splitlines()
     assert first.startswith(f"pi: {machine()['cpu']}")
-    assert second == "5 of 5 artifacts give the answers they were sealed with, on 8 golden samples"
+    assert second == "5 of 5 artifacts give their recorded predictions on 8 golden samples"
 
 
 def test_other_answers_there_are_a_missed_limit(way, wrong):

@@ -64,7 +64,7 @@ def test_what_is_no_limit_is_refused_with_one_that_is(flag, text):
 
 
 def test_confident_asks_more_of_a_drop_only():
-    with pytest.raises(UsageError, match="--max-drop, which is not given"):
+    with pytest.raises(UsageError, match="--confident: needs --max-drop"):
         Limits.parse(max_size="1MB", confident=True)
     bounds = Limits.parse(max_drop="0.02").bounds(SOURCE)
     sure = Limits.parse(max_drop="0.02", confident=True).bounds(SOURCE)

@@ -153,7 +153,7 @@ def test_what_can_be_known_is_refused_without_tensorflow(place):
         assert told["code"] == code, (words, told)
         assert said in told["error"], (words, told)
         if "few" in words:
-            assert told["hint"] == "Set data.test higher, or give more samples than 2."
+            assert told["hint"] == "Set a larger data.test, or give more samples than 2."
         assert told["seconds"] < 2, (words, told)
 
 

@@ -54,6 +54,6 @@ def recalled(path: Path, limit: int, make: Callable[[dict[str, Any]], Made]) -> 
 
 def forget(path: Path, why: object) -> None:
     """Remove a damaged file of a computation that can be repeated, and log it."""
-    logging.getLogger("dltk").warning(f"{path}: {why}; it is made again")
+    logging.getLogger("dltk").warning(f"{path}: {why}; it is created again")
     with suppress(OSError):
         path.unlink()

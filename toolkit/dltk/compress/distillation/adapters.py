@@ -1,4 +1,4 @@
-"""The two ends of a student: it takes the very tensors that its teacher takes, and answers in the same form.
+"""The two ends of a student: it takes the same tensors as its teacher, and gives outputs of the same form.
 
 All of it is surgery on the layer graph, so that what comes out is one flat model whose names depend on nothing but it.
 """
@@ -70,7 +70,7 @@ def scaling_of(ops: Sequence[Op], channels: int) -> Scaling:
             deviation = np.asarray(op["std"], np.float64)
             multiply, add = multiply / deviation, (add - np.asarray(op["mean"], np.float64)) / deviation
         else:
-            raise InputError("preprocess", "must be a multiply and an add a channel", op["op"])
+            raise InputError("preprocess", "must be one multiply and one add per channel", op["op"])
     return Scaling(multiply, add, reverse)
 
 

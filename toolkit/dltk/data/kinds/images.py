@@ -45,7 +45,7 @@ def prepare_images(
             least_classes=least_classes,
         ).part(settings.total, seed)
         decoded = decode_pool(pool, image_decoder(ops), progress=progress)
-    return assemble(pool, decoded, settings, ops, noun="pictures", seed=seed, progress=progress)
+    return assemble(pool, decoded, settings, ops, noun="images", seed=seed, progress=progress)
 
 
 def reading_ops(settings: ImageData) -> tuple[Op, Op]:

@@ -20,12 +20,12 @@ __all__ = ["Teacher", "cached_teacher"]
 
 @dataclass(frozen=True)
 class Teacher:
-    """What a student learns from besides the labels (Hinton et al. 2015, arXiv:1503.02531).
+    """The teacher of a student, in addition to the labels (Hinton et al. 2015, arXiv:1503.02531).
 
     Attributes:
-        logits: view -> float32 (n, ...), what the teacher gives, in the order of the training split: logits, or what
-            the signature says instead (probabilities of a model with its softmax inside, values of a forecast).
-        temperature: softens both answers.
+        logits: view -> float32 (n, ...), what the teacher gives, in the order of the training split: logits, or the
+        signature's output (probabilities of a model with its softmax inside, values of a forecast).
+        temperature: softens both outputs.
         weight: share of the loss that the teacher has; the labels have the rest.
     """
 

@@ -1,9 +1,9 @@
 """Augmentation: each view of a sample is a pure function of (sample, view, seed).
 
-Views are made from the cached raw samples and are raw samples again, before the family turns them into tensors: what a
-device will see is what the model was shown. Because a view can be named, whatever a frozen model says about it
-(features, a teacher's logits) can be cached. Those of images stand here, others in
-`dltk.training.views.sound` and `dltk.training.views.pair`.
+Views are made from the cached raw samples and are raw samples again, before the family turns them into tensors: the
+device sees the same kind of input. Because a view has a number, outputs of a frozen model for it (features, a
+teacher's logits) can be cached. Views of images are here, others in `dltk.training.views.sound` and
+`dltk.training.views.pair`.
 """
 
 from __future__ import annotations

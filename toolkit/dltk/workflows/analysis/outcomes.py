@@ -34,7 +34,7 @@ def outcomes(
     Args:
         graph: deployed, of the compressed model.
         signature: of the source, with the temperature that was fitted to it.
-        target: the file that is judged: "after" is what it answers in its runtime.
+        target: the file that is evaluated: "after" are its predictions in its runtime.
         samples: raws, targets and the predictions of the source's float32 model.
         after_temperature: as fitted to the compressed model on the validation split.
     """
@@ -58,7 +58,7 @@ def outcomes(
 
 
 def temperature_of(signature: Signature) -> float:
-    """What confidences are divided by on the device; 1 where nothing is said."""
+    """The temperature of the confidences on the device; 1 if there is none."""
     last = signature.postprocess[-1] if signature.postprocess else {}
     return float(last.get("temperature", 1.0))
 
