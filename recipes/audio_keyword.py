@@ -3,7 +3,7 @@
     dltk finetune audio-keyword --data words/ --set "data.group_pattern={group}_*"
 
 DS-CNN of Zhang et al. 2017, "Hello Edge" (arXiv:1711.07128), the keyword spotter of MLPerf Tiny: one wide convolution,
-then depthwise ones of 3 x 3 with pointwise ones between them. All of it runs in int8.
+then depthwise ones of 3 x 3 with pointwise ones between them. All layers run in int8.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ __all__ = ["recipe"]
 
 @dataclass(frozen=True)
 class Spectrum:
-    """What the model hears: it travels with the model, and the device computes the same."""
+    """The spectrogram; its settings are exported with the model, and the device computes the same."""
 
     frame_ms: float = setting(32.0, "length of a frame, in ms", low=1.0, high=1000.0)
-    hop_ms: float = setting(20.0, "from one frame to the next, in ms", low=1.0, high=1000.0)
+    hop_ms: float = setting(20.0, "time from one frame to the next, in ms", low=1.0, high=1000.0)
     bands: int = setting(40, "mel bands", low=4, high=256)
     low: float = setting(60.0, "lower end of the lowest band, in Hz", low=0.0, high=20_000.0)
     high: float = setting(7600.0, "upper end of the highest band, in Hz; at most half of data.rate", low=100.0)
-    peak: bool = setting(True, "bring every recording to the same peak first")
-    floor: float = setting(1e-6, "added to the energy before the logarithm: what is quieter is silence", low=1e-12)
+    peak: bool = setting(True, "scale every recording to the same peak first")
+    floor: float = setting(1e-6, "added to the energy before the logarithm; anything quieter is silence", low=1e-12)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Model:
 
     filters: int = setting(64, "filters of every layer", low=4, high=1024)
     blocks: int = setting(4, "depthwise separable blocks", low=1, high=16)
-    dropout: float = setting(0.2, "share of features dropped before the last layer", low=0.0, high=0.9)
+    dropout: float = setting(0.2, "dropout before the last layer", low=0.0, high=0.9)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _is_narrow(spectrum: Spectrum) -> bool:
 
 recipe = Recipe(
     name="audio-keyword",
-    summary="A depthwise separable CNN (DS-CNN) that tells spoken words apart.",
+    summary="A depthwise separable CNN (DS-CNN) that classifies spoken words.",
     task="audio-keyword",
     settings=Settings(),
     build=build,
@@ -115,7 +115,7 @@ recipe = Recipe(
         "fit.batch_size": 16,
     },
     data=DataHint(
-        layout="a folder of WAV files, one subfolder a word; or CSV path,label and a column for data.group",
+        layout="a folder of WAV files, one subfolder per word; or CSV path,label and a column for data.group",
         sample="words/yes/ann_01.wav\nwords/yes/bob_01.wav\nwords/no/ann_01.wav",
     ),
 )

@@ -1,4 +1,4 @@
-"""An autoencoder: finds what is unlike the rest, takes noise away, or makes a short code of a sample.
+"""An autoencoder: finds anomalies, removes noise, or encodes a sample as a short vector.
 
     dltk finetune autoencoder --data fashion-mnist --set data.normal=Sneaker
     dltk finetune autoencoder --data sensors.csv --set data.normal=ok
@@ -6,7 +6,7 @@
     dltk finetune autoencoder --data photos --set use=embed --set model.code=32
 
 Hinton and Salakhutdinov 2006 (doi:10.1126/science.1127647); with noise, Vincent et al. 2008
-(doi:10.1145/1390156.1390294). A narrow code is what makes normal samples come back and others not.
+(doi:10.1145/1390156.1390294). With a narrow code, normal samples are reconstructed well and others are not.
 """
 
 from __future__ import annotations
@@ -35,28 +35,30 @@ __all__ = ["recipe"]
 class Data(PlainImageData):
     """Images, or the rows of a CSV."""
 
-    normal: str = setting("normal", "use=anomaly: the class that is learnt; all others are anomalies")
-    label: str = setting("label", "CSV of numbers: the column that says which rows are normal, where there is one")
-    columns: tuple[str, ...] = setting((), "CSV of numbers: the columns to look at; none: all but the label")
+    normal: str = setting("normal", "use=anomaly: the normal class; all others are anomalies")
+    label: str = setting("label", "CSV of numbers: the column that marks normal rows, if there is one")
+    columns: tuple[str, ...] = setting((), "CSV of numbers: the input columns; none: all but the label")
 
 
 @dataclass(frozen=True)
 class Model:
     """The network: an encoder, and a decoder that mirrors it."""
 
-    kind: Literal["auto", "dense", "convolutional"] = setting("auto", "layers; auto: convolutional for images")
-    code: int = setting(16, "numbers in the middle", low=1, high=4096)
+    kind: Literal["auto", "dense", "convolutional"] = setting("auto", "kind of layers; auto: convolutional for images")
+    code: int = setting(16, "size of the code", low=1, high=4096)
     units: tuple[int, ...] = setting((64, 32), "dense: units of the encoder's layers", low=1)
-    filters: tuple[int, ...] = setting((16, 32), "convolutional: filters; each layer halves the side", low=1)
+    filters: tuple[int, ...] = setting(
+        (16, 32), "convolutional: filters of each layer; each halves height and width", low=1
+    )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One class learnt without noise; `augment.noise` makes it harder to learn by heart."""
+    """Defaults learn one class without noise; `augment.noise` prevents the network from copying its input."""
 
     seed: int = setting(0, "of the split, the first weights, the order and the noise", low=0)
     use: Literal["anomaly", "denoise", "embed"] = setting(
-        "anomaly", "what the device answers: score and verdict, the sample without noise, or the code"
+        "anomaly", "output of the model: score and verdict, the sample without noise, or the code"
     )
     quantile: float = setting(
         0.95, "use=anomaly: share of normal validation samples below the threshold", low=0.5, high=1.0
@@ -71,7 +73,7 @@ class Settings:
 
 
 def build(settings: Settings, contract: Contract) -> Built:
-    """Encoder, code, decoder. The device gets all of it, or the encoder alone where it is asked for codes."""
+    """Encoder, code, decoder. The device gets all of it, or the encoder alone with use=embed."""
     import keras
 
     keras.utils.set_random_seed(settings.seed)
@@ -127,7 +129,7 @@ def _convolutional_encoder(x: Any, model: Model) -> Any:
 
 
 def _convolutional_decoder(x: Any, shape: tuple[int, ...], model: Model) -> Any:
-    """As many doublings as there were halvings; what is over at the edges, where a side was odd, is cropped."""
+    """As many upsamplings as there were downsamplings; if a size was odd, the edge is cropped."""
     from keras import layers
 
     times = 2 ** len(model.filters)
@@ -158,7 +160,7 @@ recipe = Recipe(
         "fit.epochs": 2,
     },
     data=DataHint(
-        layout="images as the image recipes take them, or a CSV of numbers with a column of labels or without",
+        layout="images as for the image recipes, or a CSV of numbers with or without a column of labels",
         sample="temperature,vibration,label\n61.2,0.31,normal\n88.0,1.92,worn",
     ),
 )

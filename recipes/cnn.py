@@ -32,9 +32,11 @@ __all__ = ["recipe"]
 class Model:
     """The network."""
 
-    filters: tuple[int, ...] = setting((16, 32, 64), "filters of each stage; the side halves between stages", low=1)
-    blocks: int = setting(1, "residual blocks a stage", low=1, high=18)
-    dropout: float = setting(0.0, "share of features dropped before the last layer", low=0.0, high=0.9)
+    filters: tuple[int, ...] = setting(
+        (16, 32, 64), "filters of each stage; height and width halve between stages", low=1
+    )
+    blocks: int = setting(1, "residual blocks per stage", low=1, high=18)
+    dropout: float = setting(0.0, "dropout before the last layer", low=0.0, high=0.9)
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ recipe = Recipe(
         "augment.flip": False,
     },
     data=DataHint(
-        layout="a folder of images, one subfolder a class; CSV path,label; .npz; or digits, cifar10, fashion-mnist",
+        layout="a folder of images, one subfolder per class; CSV path,label; .npz; or digits, cifar10, fashion-mnist",
         sample="photos/cat/001.jpg\nphotos/cat/002.jpg\nphotos/dog/001.png",
     ),
 )

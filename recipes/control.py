@@ -1,4 +1,4 @@
-"""A policy that plays: a small network learns what each action is worth.
+"""A policy: a small network learns the value of each action.
 
     dltk finetune control --data CartPole-v1
 
@@ -18,11 +18,13 @@ __all__ = ["recipe"]
 
 @dataclass(frozen=True)
 class EnvironmentData:
-    """Observations that standardize, calibrate and prove the model; it learns from what it plays itself."""
+    """Observations that standardize, calibrate and check the model; training data comes from playing."""
 
-    samples: int = setting(1000, "observations each for training, validation and test", low=2, high=1_000_000)
-    episodes: int = setting(100, "episodes of the final figure", low=1, high=10_000)
-    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+    samples: int = setting(
+        1000, "observations in each of the training, validation and test splits", low=2, high=1_000_000
+    )
+    episodes: int = setting(100, "episodes of the final evaluation", low=1, high=10_000)
+    evaluation_mb: int = setting(100, "store up to this many MB of test samples in the run, for export", low=1)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Model:
     """Dense layers."""
 
     units: tuple[int, ...] = setting((128, 128), "units of the hidden layers")
-    dueling: bool = setting(True, "one stream for the state's value, one for the actions' advantages")
+    dueling: bool = setting(True, "dueling network: one stream for the state's value, one for the actions' advantages")
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Settings:
 def build(settings: Settings, contract: Contract) -> Built:
     """Dense layers with ReLU, then the values of all actions.
 
-    With dueling streams the device gets the advantages alone: the value of the state, which is the same for all
-    actions, only trains. It is large, and on one 8-bit grid with it the small differences that decide would drown.
+    With dueling streams only the advantages are exported. The value of the state is the same for all actions and only
+    needed in training. It is large: on one 8-bit grid with it, the small differences between actions would be lost.
     """
     import keras
     from keras import layers
@@ -71,7 +73,7 @@ def build(settings: Settings, contract: Contract) -> Built:
 
 
 def _centred(advantages: Any, actions: int) -> Any:
-    """How much better than the mean of all each action is: a Dense layer with fixed weights."""
+    """Advantages minus their mean over all actions: a Dense layer with fixed weights."""
     import numpy as np
     from keras import layers
 

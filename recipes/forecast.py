@@ -1,9 +1,9 @@
-"""A recurrent network that says what a series will be.
+"""A recurrent network that forecasts a series.
 
     dltk finetune forecast --data load.csv --set data.window=48
 
-The network forecasts the change against the season before, which it sees in its window: a series that goes on rising
-leaves the range it was trained on, its changes do not. Of a series that grows by shares of itself, take the logarithm:
+The network forecasts the change from the season before, which is in its window: a rising series leaves the range that
+it was trained on, its changes do not. If a series grows by a percentage, use its logarithm:
 
     dltk finetune forecast --data airline-passengers --set data.transform=log
 
@@ -22,17 +22,19 @@ __all__ = ["recipe"]
 
 @dataclass(frozen=True)
 class SeriesData:
-    """Which columns, cut into which windows."""
+    """Columns and windows."""
 
     columns: tuple[str, ...] = setting((), "columns of measurements; none: all but the first, which is the time")
-    window: int = setting(24, "rows that the model sees", low=1, high=100_000)
-    horizon: int = setting(6, "rows that it forecasts", low=1, high=10_000)
-    season: int = setting(0, "rows of a season, at most data.window; 0: found in the training rows", low=0)
+    window: int = setting(24, "rows of the model's input", low=1, high=100_000)
+    horizon: int = setting(6, "rows of the forecast", low=1, high=10_000)
+    season: int = setting(0, "rows of a season, at most data.window; 0: estimated from the training rows", low=0)
     total: int = setting(0, "use at most this many rows, the last ones; 0: all", low=0)
-    transform: Literal["none", "log"] = setting("none", "log: of values above 0 that grow by shares of themselves")
-    validation: float = setting(0.2, "share of the rows, before those: for decisions and intervals", low=0.0, high=0.4)
-    test: float = setting(0.2, "share of the rows, the last ones, kept for the final figure", low=0.0, high=0.4)
-    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+    transform: Literal["none", "log"] = setting("none", "log: for values above 0 that grow by a percentage")
+    validation: float = setting(
+        0.2, "share of the validation split, the rows before the test split; also for intervals", low=0.0, high=0.4
+    )
+    test: float = setting(0.2, "share of the test split, the last rows", low=0.0, high=0.4)
+    evaluation_mb: int = setting(100, "store up to this many MB of test samples in the run, for export", low=1)
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,11 @@ class Model:
     """The network."""
 
     cell: Literal["simple", "lstm", "gru"] = setting("lstm", "kind of the recurrent layers")
-    layers: int = setting(1, "recurrent layers, one on the other", low=1, high=8)
-    units: int = setting(32, "units of each", low=1, high=4096)
-    dropout: float = setting(0.0, "share of a layer's outputs dropped in training", low=0.0, high=0.9)
+    layers: int = setting(1, "number of recurrent layers", low=1, high=8)
+    units: int = setting(32, "units of each layer", low=1, high=4096)
+    dropout: float = setting(0.0, "dropout after each layer", low=0.0, high=0.9)
     forecasts: Literal["value", "change", "seasonal-change"] = setting(
-        "seasonal-change", "what is learnt: values, or what they differ by from the last row, or the season before"
+        "seasonal-change", "target: values, or their difference from the last row, or from the season before"
     )
 
 
@@ -61,7 +63,7 @@ class Settings:
 
 
 def build(settings: Settings, contract: Contract) -> Built:
-    """Recurrent layers, dense, (horizon, columns); added to what the change is counted from."""
+    """Recurrent layers, dense, (horizon, columns); added to the values that the target is relative to."""
     import keras
     from keras import layers
 
@@ -89,7 +91,7 @@ def build(settings: Settings, contract: Contract) -> Built:
 
 
 def _season_before(series: Any, window: int, horizon: int, season: int) -> Any:
-    """The last season of the window, again and again up to the horizon."""
+    """The last season of the window, repeated up to the horizon."""
     from keras import layers
 
     whole, rest = divmod(horizon, season)

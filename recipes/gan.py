@@ -1,12 +1,12 @@
-"""A small DCGAN that makes images like those it is shown.
+"""A small DCGAN that generates images like the training images.
 
     dltk finetune gan --data fashion-mnist --set data.channels=1 --set data.resize=keep
 
-Radford et al. 2015 (arXiv:1511.06434), shrunk. The generator goes to the device; the discriminator only trains it, by
-the hinge loss and at twice its rate (arXiv:1706.08500): small as it is, it falls behind otherwise. Where the images lie
-in a folder a class, it learns the classes, too, and the generator to make images of one class each
-(arXiv:1610.09585, arXiv:1511.06390). A spectral norm on each of its layers (arXiv:1802.05957) is a setting. The run's
-folder `samples` shows how the images come about.
+Radford et al. 2015 (arXiv:1511.06434), shrunk. The generator is exported; the discriminator only trains it, with the
+hinge loss and at twice its learning rate (arXiv:1706.08500), because it is small. If the images are in one subfolder
+per class, it also learns the classes, and the generator learns to make images of a given class (arXiv:1610.09585,
+arXiv:1511.06390). A spectral norm on each of its layers (arXiv:1802.05957) is a setting. The folder `samples` of the
+run shows the progress of training.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class Model:
     """Both networks."""
 
     filters: int = setting(32, "filters of the generator's last hidden layer and the discriminator's first", low=4)
-    spectral_norm: bool = setting(False, "keep every layer of the discriminator at slope 1; not with wgan-gp")
+    spectral_norm: bool = setting(False, "spectral normalization of the discriminator; not with wgan-gp")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The side of the images must be a multiple of 4."""
+    """Height and width of the images must be a multiple of 4."""
 
     seed: int = setting(0, "of the first weights, the order and the noise", low=0)
     data: PlainImageData = field(default_factory=lambda: PlainImageData(size=32))
@@ -102,7 +102,7 @@ def _discriminator(shape: tuple[int, ...], model: Model) -> Any:
 
 recipe = Recipe(
     name="gan",
-    summary="A small DCGAN: makes new images like those it was shown, from a seed number.",
+    summary="A small DCGAN: generates images like the training images, from a seed number.",
     task="generate",
     settings=Settings(),
     build=build,

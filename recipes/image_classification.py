@@ -1,8 +1,9 @@
-"""A pretrained backbone with a new head: the way to a good classifier from few images.
+"""A pretrained backbone with a new head: a good classifier from few images.
 
     dltk finetune image-classification --data photos/
 
-First the head alone learns, on features that are computed once; then the top of the backbone learns with it, slowly.
+First the head is trained, on features that are computed once; then the top of the backbone too, at a small learning
+rate.
 """
 
 from __future__ import annotations
@@ -28,22 +29,23 @@ __all__ = ["recipe"]
 
 @dataclass(frozen=True)
 class Model:
-    """The network; `dltk backbones` lists what there is."""
+    """The network; `dltk backbones` lists the backbones."""
 
     backbone: str = setting("mobilenet-v2", "name of the backbone")
     weights: str = setting("imagenet", "imagenet, none (random), or a file of weights")
     alpha: float = setting(1.0, "width multiplier, where the backbone has several", low=0.1, high=2.0)
-    unfreeze_after: str | None = setting(None, "layer behind which `tune` learns; none: the backbone table's cut")
-    dropout: float = setting(0.2, "share of features dropped before the head", low=0.0, high=0.9)
+    unfreeze_after: str | None = setting(None, "layer after which `tune` trains; none: the default of the backbone")
+    dropout: float = setting(0.2, "dropout before the head", low=0.0, high=0.9)
 
 
 @dataclass(frozen=True)
 class Tune(Fit):
-    """As `Fit`. What is left at its default goes by the number of images (small-sets in docs/measurements.md)."""
+    """As `Fit`. Settings left at their default depend on the number of images (small-sets in docs/measurements.md)."""
 
     by_count: bool = setting(
         True,
-        "few images: what is left at its default becomes smaller, averaged steps; very few: no tune. false: as it is",
+        "few images: settings left at their default become a smaller learning rate with averaged weights; "
+        "very few: no tune. false: off",
     )
 
 
@@ -53,7 +55,7 @@ _LEAST, _MANY = 35, 500  # training images per class: below, `tune` brings nothi
 
 @dataclass(frozen=True)
 class Settings:
-    """`head` trains on the frozen backbone, then `tune` from the backbone's cut on; tune.epochs=0 leaves it out."""
+    """`head` trains on the frozen backbone, then `tune` trains its top too; tune.epochs=0 skips `tune`."""
 
     seed: int = setting(0, "of the split, the head's first weights, the order and the views", low=0)
     data: ImageData = field(default_factory=lambda: ImageData(size=96))
@@ -99,17 +101,20 @@ def build(settings: Settings, contract: Contract) -> Built:
 
 
 def _tune(asked: Tune, contract: Contract) -> tuple[Fit, dict[str, str]]:
-    """How the second phase goes, and a note where the number of images decided it."""
+    """The second phase, and a note if the number of images changed its settings."""
     default, count = asdict(Settings().tune), contract.facts.get("samples_per_class", _MANY)
     given = {name: value for name, value in asdict(asked).items() if name != "by_count"}
     changed = {name: value for name, value in given.items() if value != default[name]}
     if not asked.by_count or not asked.epochs or count >= _MANY:
         return Fit(**given), {}
-    why = f"{count:.0f} training images per class; --set tune.by_count=false takes the settings as they are"
+    why = f"{count:.0f} training images per class; --set tune.by_count=false uses the settings unchanged"
     if count < _LEAST and not changed:
         return Fit(epochs=0), {"tune": f"off, {why}"}
     few = replace(_FEW, **changed)
-    return few, {"tune": f"{few.epochs} {'epoch' if few.epochs == 1 else 'epochs'} of small, averaged steps, {why}"}
+    return few, {
+        "tune": f"{few.epochs} {'epoch' if few.epochs == 1 else 'epochs'} with a small learning rate and averaged "
+        f"weights, {why}"
+    }
 
 
 def _check(settings: Settings) -> None:
@@ -132,7 +137,7 @@ def _smoke_size(settings: Settings) -> int:
 
 recipe = Recipe(
     name="image-classification",
-    summary="A pretrained backbone with a new head; one label or several an image.",
+    summary="A pretrained backbone with a new head; one or several labels per image.",
     task="image-classification",
     settings=Settings(),
     build=build,
@@ -146,7 +151,8 @@ recipe = Recipe(
     },
     check=_check,
     data=DataHint(
-        layout="a folder of images, one subfolder a class; or CSV path,label (labels split by | with data.multi_label)",
+        layout="a folder of images, one subfolder per class; or CSV path,label (labels split by | with "
+        "data.multi_label)",
         sample="photos/rose/001.jpg\nphotos/rose/002.jpg\nphotos/tulip/001.png",
     ),
 )

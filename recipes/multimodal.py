@@ -2,8 +2,8 @@
 
     dltk finetune multimodal --data posts.csv
 
-A small residual-free CNN reads the image, convolutions over embeddings (Kim 2014, arXiv:1408.5882) read the text; their
-features stand side by side ("late fusion"). `model.towers=image` or `text` leaves the other tower out: train all three
+A small residual-free CNN reads the image, convolutions over embeddings (Kim 2014, arXiv:1408.5882) read the text;
+their features are concatenated ("late fusion"). `model.towers=image` or `text` omits the other tower: train all three
 to see whether both matter for your data.
 """
 
@@ -33,16 +33,18 @@ __all__ = ["recipe"]
 class Model:
     """The network."""
 
-    towers: Literal["both", "image", "text"] = setting("both", "what the model looks at")
-    filters: tuple[int, ...] = setting((16, 32, 64), "filters of the image tower's stages; each halves the side", low=1)
-    embedding: int = setting(64, "numbers a token", low=1, high=4096)
+    towers: Literal["both", "image", "text"] = setting("both", "inputs of the model")
+    filters: tuple[int, ...] = setting(
+        (16, 32, 64), "filters of the image tower's stages; each halves height and width", low=1
+    )
+    embedding: int = setting(64, "size of the embedding of a token", low=1, high=4096)
     units: int = setting(64, "features of each tower, and of the layer that joins them", low=1, high=4096)
-    dropout: float = setting(0.3, "share of features dropped before the last layer", low=0.0, high=0.9)
+    dropout: float = setting(0.3, "dropout before the last layer", low=0.0, high=0.9)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Defaults are meant for some thousand small images with a sentence each."""
+    """Defaults are meant for a few thousand small images with a sentence each."""
 
     seed: int = setting(0, "of the split, the first weights, the order and the views", low=0)
     data: PairData = field(default_factory=PairData)
@@ -55,7 +57,7 @@ class Settings:
 
 
 def build(settings: Settings, contract: Contract) -> Built:
-    """The towers' features side by side, dense, logits."""
+    """Concatenated features of the towers, dense, logits."""
     import keras
     from keras import layers
 

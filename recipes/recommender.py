@@ -1,12 +1,11 @@
-"""Two towers that say which item comes next for a user, ranked over all items in one pass.
+"""Two towers that predict a user's next item, ranked over all items in one pass.
 
     dltk finetune recommender --data movielens-small
 
-The user's tower takes the user's own embedding and a mean of those of the newest items the user had (Covington et al.
-2016, doi:10.1145/2959100.2959190); the items' tower is one vector and one bias an item. Their products are one dense
-layer over the whole catalogue: retrieval and ranking in a single exact pass, trained with a softmax over all items. A
-second network for a few candidates is left out: a static graph of plain layers cannot look up what it has only just
-picked.
+The user tower takes the user's embedding and the mean embedding of the user's newest items (Covington et al. 2016,
+doi:10.1145/2959100.2959190); the item tower is one vector and one bias per item. Their products are one dense layer
+over the whole catalogue: retrieval and ranking in a single exact pass, trained with a softmax over all items. There is
+no second ranking network: a static graph of plain layers cannot look up candidates that it has just chosen.
 """
 
 from __future__ import annotations
@@ -20,41 +19,47 @@ __all__ = ["recipe"]
 
 @dataclass(frozen=True)
 class RatingsData:
-    """Which columns, and what of them counts."""
+    """Columns, ratings and histories."""
 
     user: str | None = setting(None, "column of the user; none: user, userId, user_id")
     item: str | None = setting(None, "column of the item; none: item, itemId, item_id, movieId, movie_id")
     rating: str | None = setting(None, "column of the rating; none: rating, score, stars, or every row counts")
     time: str | None = setting(None, "column of the time; none: timestamp, time, date, or the order of the rows")
-    lowest: float = setting(0.5, "lowest rating there can be; one below is an error")
-    highest: float = setting(5.0, "highest rating there can be; one above is an error")
-    liked: float = setting(0.0, "ratings below do not count as liked")
-    length: int = setting(20, "newest items of a history that the model sees", low=1, high=10_000)
-    half_life: float = setting(2.0, "places back in the history where an item counts half; 0: all alike", low=0.0)
-    kept: int = setting(0, "newest items that are not recommended again; 0: all of the longest history", low=0)
-    histories: bool = setting(True, "the bundle knows what each user had: a user's id is enough to be answered")
-    anonymous: float = setting(
-        0.2, "share of training samples shown as nobody's, so that new users are served", low=0.0
+    lowest: float = setting(0.5, "lowest valid rating; a lower one is an error")
+    highest: float = setting(5.0, "highest valid rating; a higher one is an error")
+    liked: float = setting(0.0, "lower ratings do not count as liked")
+    length: int = setting(20, "number of newest items of a history in the model's input", low=1, high=10_000)
+    half_life: float = setting(
+        2.0, "half-life: an item this many places back counts half; 0: all count the same", low=0.0
     )
-    test_users: int = setting(2000, "ask at most this many users in the end, drawn by the seed", low=1)
+    kept: int = setting(
+        0, "number of newest items that are not recommended again; 0: all of the longest history", low=0
+    )
+    histories: bool = setting(
+        True, "store each user's history in the bundle, so that a user id is enough for a prediction"
+    )
+    anonymous: float = setting(
+        0.2, "share of training samples without a user, so that predictions for new users work", low=0.0
+    )
+    test_users: int = setting(2000, "evaluate at most this many users, drawn by the seed", low=1)
     limit: int = setting(0, "use at most this many training samples; 0: all", low=0)
-    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+    evaluation_mb: int = setting(100, "store up to this many MB of test samples in the run, for export", low=1)
 
 
 @dataclass(frozen=True)
 class Model:
     """The network."""
 
-    embedding: int = setting(64, "numbers that stand for a user or an item", low=1, high=4096)
+    embedding: int = setting(64, "size of the embedding of a user or an item", low=1, high=4096)
     units: int = setting(128, "units of the user tower's hidden layer", low=1, high=8192)
-    dropout: float = setting(0.3, "share of features dropped in the user's tower", low=0.0, high=0.9)
+    dropout: float = setting(0.3, "dropout in the user tower", low=0.0, high=0.9)
 
 
 @dataclass(frozen=True)
 class Settings:
     """Defaults are meant for data of the size of MovieLens small: some hundred users, some thousand items."""
 
-    seed: int = setting(0, "of the first weights, the order and who is anonymous", low=0)
+    seed: int = setting(0, "of the first weights, the order and which samples are anonymous", low=0)
     data: RatingsData = field(default_factory=RatingsData)
     model: Model = field(default_factory=Model)
     fit: Fit = field(default_factory=lambda: Fit(epochs=10, batch_size=512, learning_rate=4e-3))
@@ -64,7 +69,7 @@ class Settings:
 
 
 def build(settings: Settings, contract: Contract) -> Built:
-    """User's embedding, mean of the history's, dense layers, a score an item."""
+    """User embedding, mean of the history's embeddings, dense layers, one score per item."""
     import keras
     from keras import layers
 
@@ -90,7 +95,7 @@ def build(settings: Settings, contract: Contract) -> Built:
 
 recipe = Recipe(
     name="recommender",
-    summary="Two towers: which item comes next for a user, ranked over all items.",
+    summary="Two towers: predicts a user's next item, ranked over all items.",
     task="recommend",
     settings=Settings(),
     build=build,
@@ -103,7 +108,7 @@ recipe = Recipe(
         "fit.epochs": 2,
     },
     data=DataHint(
-        layout="a CSV with a header: user, item, and maybe a rating and a time; or movielens-small",
+        layout="a CSV with a header: user, item, and optionally a rating and a time; or movielens-small",
         sample="userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n1,1029,3.0,1260759179",
     ),
 )

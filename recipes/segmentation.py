@@ -1,9 +1,9 @@
-"""A U-Net on a pretrained backbone: a class for every pixel.
+"""A U-Net on a pretrained backbone: one class per pixel.
 
     dltk finetune segmentation --data parts/
 
-Features of every resolution on the way down join those on the way up (Ronneberger et al. 2015, arXiv:1505.04597). The
-way up is plain: nearest upsampling, which every runtime has in int8, and convolutions.
+Encoder features of every resolution are concatenated with those of the decoder (Ronneberger et al. 2015,
+arXiv:1505.04597). The decoder uses nearest upsampling, which every runtime has in int8, and convolutions.
 """
 
 from __future__ import annotations
@@ -31,33 +31,35 @@ __all__ = ["recipe"]
 
 @dataclass(frozen=True)
 class MaskData:
-    """Which pictures, at which size, split how."""
+    """Images with masks: size, reading and split."""
 
-    size: int = setting(96, "side of the square the model sees, in pixels, a multiple of 32", low=32, high=1024)
-    resize: Literal["stretch", "crop", "pad"] = setting("stretch", "how an image that is not square becomes one")
-    validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
-    test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
+    size: int = setting(96, "height and width of the model's input, in pixels, a multiple of 32", low=32, high=1024)
+    resize: Literal["stretch", "crop", "pad"] = setting("stretch", "how an image is made square")
+    validation: float = setting(0.1, "share of the validation split, if the data has no splits", low=0.0, high=0.8)
+    test: float = setting(0.2, "share of the test split, if the data has no splits", low=0.0, high=0.8)
     limit: int = setting(0, "use at most this many training samples; 0: all", low=0)
-    total: int = setting(0, "read at most about this many samples in all, of every class some; 0: all", low=0)
-    max_unreadable: float = setting(0.05, "stop if a larger share of the pictures cannot be read", low=0.0, high=1.0)
+    total: int = setting(0, "read at most about this many samples, from every class; 0: all", low=0)
+    max_unreadable: float = setting(0.05, "stop if a larger share of the images cannot be read", low=0.0, high=1.0)
     max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
     cache: CacheUse = setting("trust", CACHE_HELP)
-    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+    evaluation_mb: int = setting(100, "store up to this many MB of test samples in the run, for export", low=1)
 
 
 @dataclass(frozen=True)
 class Model:
-    """The network; `dltk backbones` lists what there is."""
+    """The network; `dltk backbones` lists the backbones."""
 
     backbone: str = setting("mobilenet-v2", "name of the backbone")
     weights: str = setting("imagenet", "imagenet, none (random), or a file of weights")
     alpha: float = setting(1.0, "width multiplier, where the backbone has several", low=0.1, high=2.0)
-    filters: tuple[int, ...] = setting((128, 64, 48, 32, 16), "filters on the way up, a step each", low=1)
+    filters: tuple[int, ...] = setting(
+        (128, 64, 48, 32, 16), "filters of the decoder, one number per upsampling", low=1
+    )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything trains from the start: skips bypass any place where a part could be frozen."""
+    """Everything trains from the start: because of the skip connections, no part can be frozen."""
 
     seed: int = setting(0, "of the split, the first weights, the order and the views", low=0)
     data: MaskData = field(default_factory=MaskData)
@@ -70,7 +72,7 @@ class Settings:
 
 
 def build(settings: Settings, contract: Contract) -> Built:
-    """Backbone, then five times: upsample, join, convolve; logits a pixel."""
+    """Backbone, then five times: upsample, concatenate, convolve; logits per pixel."""
     import keras
     from keras import layers
 
@@ -111,7 +113,7 @@ def _convolved(x: Any, filters: int, size: int, name: str) -> Any:
 
 
 def _last_of_side(model: Any, side: int) -> Any:
-    """The last features of the backbone with this side; None where padding leaves none of it."""
+    """The last features of the backbone of this size; None if padding removes all of it."""
     found = [layer.output for layer in model.layers if tuple(layer.output.shape[1:3]) == (side, side)]
     return found[-1] if found else None
 
@@ -127,9 +129,11 @@ def _check_steps(size: int, steps: int) -> None:
     from dltk.base.errors import InputError
 
     if size % 32:
-        raise InputError("setting data.size", "must be a multiple of 32, so that the way up meets the way down", size)
+        raise InputError(
+            "setting data.size", "must be a multiple of 32, because the backbone halves the size five times", size
+        )
     if steps != 5:
-        raise InputError("setting model.filters", "must be 5 numbers, one a halving of the side", steps)
+        raise InputError("setting model.filters", "must be 5 numbers, one per upsampling", steps)
 
 
 def _smoke_alpha(settings: Settings) -> float:
@@ -146,7 +150,7 @@ def _smoke_size(settings: Settings) -> int:
 
 recipe = Recipe(
     name="segmentation",
-    summary="A U-Net on a pretrained backbone: a class for every pixel.",
+    summary="A U-Net on a pretrained backbone: one class per pixel.",
     task="segmentation",
     settings=Settings(),
     build=build,

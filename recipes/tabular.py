@@ -3,8 +3,8 @@
     dltk finetune tabular --data people.csv --set data.target=income
 
 Entity embeddings (Guo and Berkhahn 2016, arXiv:1604.06737) with one table for all columns: one look-up on the device.
-Trees are hard to beat on tables (Grinsztajn et al. 2022, arXiv:2207.08815); a network is one small file of plain layers
-that a microcontroller runs.
+Trees are hard to beat on tables (Grinsztajn et al. 2022, arXiv:2207.08815); a network is one small file of plain
+layers that runs on a microcontroller.
 """
 
 from __future__ import annotations
@@ -19,31 +19,33 @@ __all__ = ["recipe"]
 
 @dataclass(frozen=True)
 class TabularData:
-    """Which columns, taken as what, split how."""
+    """Columns, their types and the split."""
 
-    target: tuple[str, ...] = setting((), "columns to learn; none: the last. Several: labels of 0 and 1, or values")
-    kind: Literal["auto", "classify", "regress"] = setting("auto", "labels or values; auto: by what the target holds")
-    numbers: tuple[str, ...] = setting((), "columns that are numbers; the others: by what they hold")
-    categories: tuple[str, ...] = setting((), "columns that are categories, also where they hold numbers")
-    ignore: tuple[str, ...] = setting((), "columns to leave out: names, and what is not known yet on the device")
-    group: str | None = setting(None, "column; rows of one group stay on one side of the split")
-    missing: Literal["error", "mean"] = setting("error", "an empty number: an error, or the training rows' mean")
-    empty: tuple[str, ...] = setting((), "cells that mean an empty one, such as NA,?")
-    rarest: int = setting(2, "categories in fewer training rows share a row with those never seen", low=1)
-    clip: float = setting(5.0, "standardized numbers end here: outliers would coarsen int8; 0: nowhere", low=0.0)
-    validation: float = setting(0.1, "share kept for decisions", low=0.0, high=0.8)
-    test: float = setting(0.2, "share kept for the final figure", low=0.0, high=0.8)
+    target: tuple[str, ...] = setting((), "target columns; none: the last. Several: labels of 0 and 1, or values")
+    kind: Literal["auto", "classify", "regress"] = setting(
+        "auto", "labels or values; auto: by the content of the target"
+    )
+    numbers: tuple[str, ...] = setting((), "columns that are numbers; the others: by their content")
+    categories: tuple[str, ...] = setting((), "columns that are categories, even if they contain numbers")
+    ignore: tuple[str, ...] = setting((), "columns to ignore: names, and values that the device does not have")
+    group: str | None = setting(None, "column; rows of one group stay in one split")
+    missing: Literal["error", "mean"] = setting("error", "an empty number: an error, or the mean of the training rows")
+    empty: tuple[str, ...] = setting((), "cells that count as empty, such as NA,?")
+    rarest: int = setting(2, "categories in fewer training rows count as unknown", low=1)
+    clip: float = setting(5.0, "standardized numbers are clipped here, because outliers coarsen int8; 0: off", low=0.0)
+    validation: float = setting(0.1, "share of the validation split", low=0.0, high=0.8)
+    test: float = setting(0.2, "share of the test split", low=0.0, high=0.8)
     limit: int = setting(0, "use at most this many training rows, stratified; 0: all", low=0)
-    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+    evaluation_mb: int = setting(100, "store up to this many MB of test samples in the run, for export", low=1)
 
 
 @dataclass(frozen=True)
 class Model:
     """The network."""
 
-    embedding: int = setting(8, "numbers that stand for a category", low=1, high=512)
+    embedding: int = setting(8, "size of the embedding of a category", low=1, high=512)
     units: tuple[int, ...] = setting((64, 64), "units of each dense layer", low=1)
-    dropout: float = setting(0.1, "share of features dropped behind each dense layer", low=0.0, high=0.9)
+    dropout: float = setting(0.1, "dropout after each dense layer", low=0.0, high=0.9)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ recipe = Recipe(
     build=build,
     smoke={"model.units": (16, 16), "fit.epochs": 3, "data.limit": 500},
     data=DataHint(
-        layout="a CSV with a header: columns of numbers and of categories, and the target, the last if not said",
+        layout="a CSV with a header: columns of numbers and of categories, and the target, by default the last",
         sample="age,city,income\n31,Graz,low\n58,Linz,high",
     ),
 )

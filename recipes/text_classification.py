@@ -1,10 +1,9 @@
-"""A small text classifier, trained from scratch with a tokenizer of its own.
+"""A small text classifier, trained from scratch with its own tokenizer.
 
     dltk finetune text-classification --data intents/
 
 Convolutions over the tokens' embeddings and the maximum of each over the text (Kim 2014, arXiv:1408.5882), or a GRU
-(arXiv:1406.1078) or a bidirectional LSTM that reads it. A few hundred kilobytes, for texts like those it was shown;
-`text-transfer` needs fewer of them.
+(arXiv:1406.1078) or a bidirectional LSTM. It has a few hundred kilobytes; `text-transfer` needs fewer texts.
 """
 
 from __future__ import annotations
@@ -33,17 +32,17 @@ class Model:
     """The network."""
 
     # The convolutions are int8 throughout in a quantized file; recurrent layers stay float there.
-    reader: Literal["conv", "gru", "bilstm"] = setting("conv", "what reads the embeddings")
-    embedding: int = setting(128, "numbers a token", low=1, high=4096)
+    reader: Literal["conv", "gru", "bilstm"] = setting("conv", "kind of the layers after the embedding")
+    embedding: int = setting(128, "size of the embedding of a token", low=1, high=4096)
     units: int = setting(128, "filters of each convolution, or units of the recurrent layer", low=1, high=4096)
-    widths: tuple[int, ...] = setting((1, 2, 3), "conv: tokens that each convolution sees", low=1)
-    dropout: float = setting(0.5, "share of features dropped before the last layer, half of it behind the embedding",
+    widths: tuple[int, ...] = setting((1, 2, 3), "conv: kernel sizes, in tokens", low=1)
+    dropout: float = setting(0.5, "dropout before the last layer, and half of it after the embedding",
                              low=0.0, high=0.9)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Defaults are meant for some thousand short texts."""
+    """Defaults are meant for a few thousand short texts."""
 
     seed: int = setting(0, "of the split, the first weights and the order", low=0)
     data: TextData = field(default_factory=TextData)
@@ -56,7 +55,7 @@ class Settings:
 
 
 def build(settings: Settings, contract: Contract) -> Built:
-    """Embedding, reader, dropout, logits."""
+    """Embedding, convolutions or recurrent layer, dropout, logits."""
     import keras
     from keras import layers
 
@@ -89,7 +88,7 @@ def _read(x: Any, model: Model) -> Any:
 
 recipe = Recipe(
     name="text-classification",
-    summary="A small text classifier with a tokenizer of its own, trained from scratch.",
+    summary="A small text classifier with its own tokenizer, trained from scratch.",
     task="text-classification",
     settings=Settings(),
     build=build,

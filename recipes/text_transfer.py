@@ -1,10 +1,10 @@
-"""A pretrained sentence encoder with a new head: the way to a good text classifier from few texts, or from none.
+"""A pretrained sentence encoder with a new head: a good text classifier from few texts, or from none.
 
     dltk finetune text-transfer --data intents/
 
-The head starts from the vectors of the labels' own words, so that it knows something before it has seen a text:
-`--set model.zero_shot=true` leaves it at that. It then learns on vectors that are computed once, and last the top of
-the encoder learns with it, slowly.
+The head starts from the vectors of the labels' own words, so that it can classify before training: `--set
+model.zero_shot=true` stops there. It is then trained on vectors that are computed once, and last together with the top
+of the encoder, at a small learning rate.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _SHARPNESS = 20.0  # logit of a text that says what a label says, as sentence en
 class Model:
     """The network."""
 
-    weights: Literal["pretrained", "none"] = setting("pretrained", "of the encoder; none: random")
-    blocks: int = setting(6, "blocks of the encoder that are used, from below", low=1, high=6)
-    unfrozen: int = setting(2, "blocks, from above, that learn in `tune`", low=0, high=6)
-    zero_shot: bool = setting(False, "no training: each label stands for the texts that say what it says")
-    descriptions: str | None = setting(None, "CSV label,description: what to say for a label; none: its own words")
-    dropout: float = setting(0.1, "share of the vector dropped before the head", low=0.0, high=0.9)
+    weights: Literal["pretrained", "none"] = setting("pretrained", "weights of the encoder; none: random")
+    blocks: int = setting(6, "number of encoder blocks to use, from the first", low=1, high=6)
+    unfrozen: int = setting(2, "number of blocks, from the last, that `tune` trains", low=0, high=6)
+    zero_shot: bool = setting(False, "zero-shot: no training; texts are compared with the words of each label")
+    descriptions: str | None = setting(None, "CSV label,description: the text to use for a label; none: its own words")
+    dropout: float = setting(0.1, "dropout before the head", low=0.0, high=0.9)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`head` trains on the frozen encoder, then `tune` its top too; tune.epochs=0 leaves that out."""
+    """`head` trains on the frozen encoder, then `tune` trains its top too; tune.epochs=0 skips `tune`."""
 
     seed: int = setting(0, "of the split, the order and dropout", low=0)
     data: TextData = field(default_factory=lambda: TextData(length=32, tokenizer="minilm-l6"))
@@ -89,7 +89,7 @@ def build(settings: Settings, contract: Contract) -> Built:
 
 
 def _described(labels: Sequence[str], path: str | None) -> list[str]:
-    """What to say for each label."""
+    """The text for each label."""
     from dltk.base.errors import InputError
     from dltk.edge.sources import read_table
 
@@ -104,7 +104,7 @@ def _described(labels: Sequence[str], path: str | None) -> list[str]:
 
 recipe = Recipe(
     name="text-transfer",
-    summary="A pretrained sentence encoder with a new head: few texts a class, or none.",
+    summary="A pretrained sentence encoder with a new head: for few texts per class, or none.",
     task="text-classification",
     settings=Settings(),
     build=build,

@@ -65,7 +65,7 @@ def test_what_is_no_bundle_is_left_alone(model, tmp_path):
     (photos / "cat.jpg").write_bytes(b"a cat")
     file.write_bytes(b"a file")
     link.symlink_to(photos)
-    for target, rule in ((photos, "something else than a bundle"), (file, "must be a folder"), (link, "not a link")):
+    for target, rule in ((photos, "is not a bundle"), (file, "must be a folder"), (link, "not a link")):
         with pytest.raises(InputError, match=rule):
             publish(killed_publish.sealing("new", model), target)
     assert small.files(photos) == {"cat.jpg": b"a cat"}

@@ -60,7 +60,7 @@ def test_what_is_no_run(tmp_path):
         Run.open(tmp_path / "none")
     with pytest.raises(InputError, match=r"recipe\.json is missing"):
         Run.open(tmp_path)
-    with pytest.raises(InputError, match="did not come to its end"):
+    with pytest.raises(InputError, match="was not finished"):
         Run.open(begun(tmp_path / "run").path)
 
 
@@ -73,16 +73,16 @@ def test_a_bundle_or_a_model_is_said_to_be_one(tmp_path):
     (tmp_path / "my model.keras").write_bytes(b"PK\3\4")
     (tmp_path / "notes.txt").write_text("no run")
     for name, message in {
-        "bundle": r"must be a run, and is a bundle\. Give the run that it was exported from",
-        "bundle.zip": "must be a run, and is an archive, such as of a bundle",
-        "my model.keras": r"is a model file\. Make a run of it: dltk adopt '.*my model\.keras' --recipe",
-        "notes.txt": "must be a run, and is a file",
+        "bundle": r"must be a run, not a bundle\. Give the run that it was exported from",
+        "bundle.zip": "must be a run, not an archive",
+        "my model.keras": r"not a model file\. Make a run from it: dltk adopt '.*my model\.keras' --recipe",
+        "notes.txt": "must be a run, not a file",
     }.items():
         for finished in (True, False):
             with pytest.raises(InputError, match=message):
                 Run.open(tmp_path / name, finished=finished)
     begun(tmp_path / "my run")
-    with pytest.raises(InputError, match=r"a run, which has none\. Make a bundle of it: dltk export '.*/my run'"):
+    with pytest.raises(InputError, match=r"a run, which has none\. Make a bundle from it: dltk export '.*/my run'"):
         read_manifest(tmp_path / "my run")
 
 

@@ -172,7 +172,7 @@ def _zip_bomb(path: Path, place: Place) -> None:
 
 BUNDLES: Mapping[str, Attack] = {
     "manifest-deep": _manifest(lambda c, p: b'{"schema": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "valid JSON"),
-    "manifest-key-twice": _manifest(lambda c, p: b'{"schema": 1, "schema": 1}', "a key stands twice"),
+    "manifest-key-twice": _manifest(lambda c, p: b'{"schema": 1, "schema": 1}', "a key occurs twice"),
     "manifest-nan": _manifest(lambda c, p: b'{"schema": NaN}', "NaN is not JSON"),
     "manifest-long-number": _manifest(_long_number, "valid JSON"),
     "manifest-huge-range": _manifest(_range, "value_range must be null or two numbers"),

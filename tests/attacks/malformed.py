@@ -259,7 +259,7 @@ MALFORMED: Mapping[str, Malformed] = {
         "segmentation",
         _masks(lambda folder: Image.new("L", (30, 32)).save(_mask(folder))),
         "masks/00003.png",
-        "size of its picture",
+        "size of its image",
     ),
     "masks-unknown-number": Malformed(
         "segmentation", _masks(lambda folder: Image.new("L", (32, 32), 77).save(_mask(folder))), "masks/00003.png", "77"

@@ -75,7 +75,7 @@ def test_a_trusted_recipe_must_be_what_the_run_was_made_with(taken, own, command
     run, trace = taken
     done = invoke(command, run, "--trust-recipe")
     assert done.exit_code == 3
-    assert "must be what the run was made with" in done.stderr
+    assert "must be the recipe that the run was made with" in done.stderr
     assert not trace.exists()
     loaded = read(run / "recipe.py")
     trace.unlink()
@@ -173,7 +173,9 @@ def test_a_setting_that_is_not_there_is_named(own, tmp_path):
     change(tmp_path / "run", settings={"seed": 0})
     settings = Run.open(tmp_path / "run").settings()
     assert getattr(settings, "augment", None) is None
-    with pytest.raises(MissingSetting, match=r"settings\.compress: is read here.*--trust-recipe"):
+    with pytest.raises(
+        MissingSetting, match=r"settings\.compress: is needed, and the run does not have " r"it.*--trust-recipe"
+    ):
         settings.compress  # noqa: B018
 
 
@@ -229,7 +231,7 @@ def test_a_data_json_of_another_form_is_one_error(taken, found):
     (run / "data.json").write_text(found)
     done = invoke("export", run)
     assert done.exit_code == 3, done.output
-    assert "data.json: must hold the source of the data" in done.stderr
+    assert "data.json: must have the source of the data" in done.stderr
 
 
 def test_the_task_must_be_the_recipes(tmp_path):
@@ -237,5 +239,5 @@ def test_the_task_must_be_the_recipes(tmp_path):
     run = Run.create(folder)
     run.write_recipe(loaded, resolve(loaded.recipe), smoke=False)
     change(folder, task="text-classification")
-    with pytest.raises(InputError, match="task: must be image-classification, as the recipe has it"):
+    with pytest.raises(InputError, match="task: must be image-classification, as in the recipe"):
         run.settings()

@@ -68,7 +68,7 @@ def test_damage_is_noticed_and_said(entry, how):
     assert not opened(entry, NAMES, note=notes.append)
     assert len(notes) == 1
     assert str(entry) in notes[0]
-    assert notes[0].endswith("it is made again")
+    assert notes[0].endswith("it is created again")
 
 
 def test_a_copy_under_another_name_is_no_entry(entry):

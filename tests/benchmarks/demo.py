@@ -1,7 +1,7 @@
 """`make demo`: dltk's main job from end to end, on real data and real weights.
 
 CIFAR-10 and a MobileNetV2 with ImageNet weights -> fine-tune -> int8 -> a bundle of four files -> validate; then a
-second environment without TensorFlow loads the bundle and names pictures. 5,000 of the 50,000 training images are
+second environment without TensorFlow loads the bundle and classifies images. 5,000 of the 50,000 training images are
 used, so that it ends within 10 minutes on 2 cores, installation and the one download aside; the accuracy is that of
 5,000 images. `make bench` measures the whole data set.
 
@@ -20,7 +20,7 @@ from support import light_env
 from support.shell import ROOT, Failure, console_script, heading, run, run_json
 from support.tables import artifact_rows, as_text
 
-_A_CLASS = 20  # test pictures written as files, for the light environment
+_A_CLASS = 20  # test images written as files, for the light environment
 _SCORES = 1e-4  # two versions of one runtime may add in another order; equal versions give equal bits
 _WORST = 0.5  # least accuracy on them: far under any good run, far over the 0.1 of guessing
 
@@ -112,18 +112,18 @@ def _device(folder: Path, pictures: list[Path]) -> None:
     python = light_env.build(folder / "light")
     light_env.prove_light(python)
     there, bundle = console_script(python), folder / "exported"
-    heading("There: name pictures, one of each class, and compare with the answers given here")
+    heading("There: classify images, one of each class, and compare with the predictions made here")
     predict: list[str | Path] = ["predict", bundle, *pictures, "--runtime", "tflite", "--top", "3", "--json"]
     answers, _ = run_json([there, *predict], where="light ")
     here, _ = run_json([console_script(), *predict])
     _compare(answers["answers"], here["answers"])
-    heading("There: validate, and score every artifact that has a runtime on 200 pictures")
+    heading("There: validate, and score every artifact that has a runtime on 200 images")
     report, _ = run_json([there, "validate", bundle, "--data", folder / "photos", "--json"], where="light ")
     for artifact in report["artifacts"]:
         if metric := artifact["metric"]:
-            print(f"  {artifact['file']:<24} {metric['name']} {metric['value']:.3f} on {metric['samples']} pictures")
+            print(f"  {artifact['file']:<24} {metric['name']} {metric['value']:.3f} on {metric['samples']} images")
             if metric["value"] < _WORST:
-                raise Failure(f"{artifact['file']} is right on only {metric['value']:.3f} of the pictures")
+                raise Failure(f"{artifact['file']} is right on only {metric['value']:.3f} of the images")
 
 
 def _compare(there: list[dict[str, Any]], here: list[dict[str, Any]]) -> None:
@@ -138,7 +138,7 @@ def _compare(there: list[dict[str, Any]], here: list[dict[str, Any]]) -> None:
         print(f"  {truth:<12} -> {best['label']:<12} {best['score']:.2f}")
     if furthest > _SCORES:
         raise Failure(f"the two environments give scores that differ by {furthest:.2g}")
-    print("  the same labels as here, scores " + (f"within {furthest:.1g}" if furthest else "equal to the bit"))
+    print("  the same labels as here, scores " + (f"within {furthest:.1g}" if furthest else "bit-identical"))
 
 
 def _conclude(exported: dict[str, Any], seconds: dict[str, float], total: float, options: argparse.Namespace) -> None:

@@ -222,9 +222,9 @@ def test_a_misspelt_command_names_the_one_that_was_meant(typed, meant):
 
 
 def test_an_option_before_its_command_is_told_where_it_goes():
-    assert "Give it behind the command: dltk finetune ... --json." in invoke("--json", "finetune", "cnn").stderr
+    assert "Give it after the command: dltk finetune ... --json." in invoke("--json", "finetune", "cnn").stderr
     assert "dltk predict ... --top." in invoke("--top", "3", "predict", "b", "x.jpg").stderr
-    assert "behind the command" not in invoke("--top", "3", "finetune", "cnn").stderr  # which has no --top
+    assert "after the command" not in invoke("--top", "3", "finetune", "cnn").stderr  # which has no --top
 
 
 def test_what_is_missing_is_listed():
@@ -258,7 +258,7 @@ def test_a_hint_gives_the_whole_name_of_a_setting(words, hint):
 def test_a_name_that_must_be_there_is_not_turned_around():
     """Which of the two is misspelt cannot be known: the hint names both, and does not offer the wrong one as right."""
     said = misnamed("label", ["path", "Lable"])
-    assert said == "The nearest is 'Lable': both must be called the same."
+    assert said == "The nearest is 'Lable': both must have the same name."
     assert misnamed("label", ["x"]) == ""
 
 

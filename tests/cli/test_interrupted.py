@@ -24,7 +24,7 @@ def invoke(*words):
 def told(done):
     """The folder and the words of the command in the last line of stderr."""
     line = done.stderr.splitlines()[-1]
-    kept, _, command = line.partition("; go on with: ")
+    kept, _, command = line.partition("; resume with: ")
     assert kept.startswith("Kept in "), done.stderr
     assert "half-written" not in done.stderr
     return kept.removeprefix("Kept in "), shlex.split(command)
@@ -50,7 +50,7 @@ def test_the_named_command_goes_on_with_the_training(tmp_path, monkeypatch, stop
     monkeypatch.setattr(stubs.Counting, "step", trained)
     done = invoke(*again)
     assert done.exit_code == 0, done.output
-    assert "taking up after epoch 2" in done.stderr
+    assert "resuming after epoch 2" in done.stderr
     whole = stubs.train(tmp_path / "whole")
     assert (folder / "model.keras").read_bytes() == (whole.path / "model.keras").read_bytes()
 
@@ -70,7 +70,7 @@ def test_nothing_is_promised_where_nothing_was_begun(tmp_path, monkeypatch):
     stubs.put_in_place(monkeypatch)
     monkeypatch.setattr(workflows, "finetune", lambda *given, **named: (_ for _ in ()).throw(KeyboardInterrupt))
     done = invoke("finetune", "cnn", "--data", "digits", "--run", tmp_path / "run")
-    assert (done.exit_code, done.stderr) == (130, "Interrupted; nothing half-written is left.\n")
+    assert (done.exit_code, done.stderr) == (130, "Interrupted; no half-written files are left.\n")
 
 
 @pytest.mark.parametrize(("stop", "code"), STOPS)

@@ -57,7 +57,7 @@ def test_names_of_a_run_and_a_bundle_that_are_no_utf8(trained, tmp_path):
 def test_a_full_folder_for_temporary_files_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with (
-        pytest.raises(EnvironmentFault, match=rf"{tmp_path}: the disk must have room.*set TMPDIR"),
+        pytest.raises(EnvironmentFault, match=rf"{tmp_path}: the disk must have free space.*set TMPDIR"),
         scratch_folder("a"),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -109,9 +109,9 @@ def test_rounds_taken_up_again_are_equal_to_the_bit(given, tmp_path):
         channels(Candidate(bench.source), settings, replace(bench, progress=Stop()))
     progress = Silent()
     again = channels(Candidate(bench.source), settings, replace(bench, resume=True, progress=progress))
-    assert [text for text in progress.said if "taking up" in text] == [
-        "channels 1 of 2: taking up after epoch 2 of 2",
-        "channels 2 of 2: taking up after epoch 1 of 2",
+    assert [text for text in progress.said if "resuming" in text] == [
+        "channels 1 of 2: resuming after epoch 2 of 2",
+        "channels 2 of 2: resuming after epoch 1 of 2",
     ]
     pairs = zip(whole.candidate.model.get_weights(), again.candidate.model.get_weights(), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
@@ -126,7 +126,7 @@ def test_where_nothing_may_go_nothing_is_trained(given, tmp_path):
     for settings in (replace(SETTINGS, keep=1.0, rank="bn"), replace(SETTINGS, keep_layers=names)):
         done = channels(Candidate(bench.source), settings, bench)
         assert done.candidate.model is bench.source
-        assert (done.changed, done.warnings) == ((), ("no channel can go: the model stays as it is",))
+        assert (done.changed, done.warnings) == ((), ("no channel can be removed: the model is unchanged",))
     assert "kept by --step channels:keep_layers=" in {item.reason for item in done.skipped}
     assert not bench.checkpoint.exists()
 

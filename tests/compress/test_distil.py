@@ -103,7 +103,7 @@ def test_a_step_taken_up_again_is_equal_to_the_bit(given, tmp_path):
         distil(Candidate(bench.source), settings, replace(bench, progress=Bars(stop="distil 3/")))
     progress = Bars()
     again = distil(Candidate(bench.source), settings, replace(bench, resume=True, progress=progress))
-    assert any("taking up after epoch 2 of 3" in text for text in progress.said)
+    assert any("resuming after epoch 2 of 3" in text for text in progress.said)
     pairs = zip(whole.candidate.model.get_weights(), again.candidate.model.get_weights(), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
     assert without_times(again.figures["epochs"]) == without_times(whole.figures["epochs"])

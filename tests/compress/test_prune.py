@@ -83,7 +83,7 @@ def test_a_step_taken_up_again_is_equal_to_the_bit(given, outcome, tmp_path):
         prune(Candidate(bench.source), SETTINGS, replace(bench, progress=Stop()))
     progress = Silent()
     again = prune(Candidate(bench.source), SETTINGS, replace(bench, resume=True, progress=progress))
-    assert any("taking up after epoch 2 of 3" in text for text in progress.said)
+    assert any("resuming after epoch 2 of 3" in text for text in progress.said)
     pairs = zip(outcome.candidate.model.get_weights(), again.candidate.model.get_weights(), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
     assert figures(again) == figures(outcome)

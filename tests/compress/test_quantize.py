@@ -89,7 +89,7 @@ def test_dynamic_says_which_layers_its_file_holds_in_float32(bench):
 
 
 def test_twice_is_refused(bench, outcome):
-    with pytest.raises(StepOrderError, match="may stand once"):
+    with pytest.raises(StepOrderError, match="may be given once"):
         quantize(outcome.candidate, Quantize(), bench)
 
 

@@ -67,8 +67,8 @@ def test_a_setting_that_does_not_fit_is_named(text, message):
         (["cluster", "prune"], "--step prune: must come before cluster: it changes weights"),
         (["prune", "distil"], "--step distil: must come before prune: it makes another model"),
         (["quantize", "distil"], "--step distil: must come before quantize: it makes another model"),
-        (["prune", "prune:sparsity=0.9"], "--step prune: may stand once"),
-        (["prune", "quantize", "quantize"], "--step quantize: may stand once"),
+        (["prune", "prune:sparsity=0.9"], "--step prune: may be given once"),
+        (["prune", "quantize", "quantize"], "--step quantize: may be given once"),
     ],
 )
 def test_an_order_that_undoes_a_step_is_refused(texts, message):

@@ -126,7 +126,7 @@ def test_first_layers_that_take_one_size_only_are_refused_smaller_pictures(bench
     hidden = keras.layers.Dense(4, name="hidden")(keras.layers.Flatten()(image))
     flat = read(keras.Model(image, keras.layers.Dense(10, name="logits")(hidden)))
     assert make_student("first:hidden", flat, bench).output.shape == (None, 10)
-    with pytest.raises(InputError, match="must fit pictures of its size"):
+    with pytest.raises(InputError, match="must fit images of its size"):
         make_student("first:hidden;size=4", flat, bench)
 
 
@@ -204,7 +204,7 @@ def test_a_recipe_may_build_for_several_inputs(two, tmp_path):
     [
         ("recipe:{}", (SCALE,), "student: must take several inputs as the run's preprocessing gives them"),
         ("recipe:{};size=4", (), "size=4: needs a run of one input; received the inputs right, left"),
-        ("recipe:cnn", (), "builds a model of one input; received the inputs right, left"),
+        ("recipe:cnn", (), "builds a model with one input; received the inputs right, left"),
         ("backbone:mobilenet_v2", (), "sees one input; received the inputs right, left. Give recipe:NAME"),
     ],
 )
@@ -316,7 +316,7 @@ def test_channels_are_turned_only_into_convolutions(bench, teacher, tmp_path):
     with pytest.raises(InputError, match=r"layer dropout \(Dropout\): must be a convolution to take RGB"):
         make_student(f"recipe:{path}", teacher, bench)
     path = recipe_file(tmp_path, {"op": "normal", "shape": [8, 8, 3]})
-    with pytest.raises(InputError, match="must be a multiply and an add a channel"):
+    with pytest.raises(InputError, match="must be one multiply and one add per channel"):
         make_student(f"recipe:{path}", teacher, bench)
 
 

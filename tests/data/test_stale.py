@@ -243,7 +243,7 @@ def test_decoded_images_that_were_damaged_are_decoded_again(tmp_path, name, how)
     more_progress.warned.clear()
     assert seen(prepare()) == before
     assert len(more_progress.warned) == 1
-    assert "it is made again" in more_progress.warned[0]
+    assert "it is created again" in more_progress.warned[0]
     more_progress.warned.clear()
     prepare()
     assert more_progress.warned == []

@@ -116,7 +116,7 @@ def test_a_model_that_answers_otherwise_is_exit_code_4(device, tmp_path):
     done = alone.run(site, other / RUNNER, "--check")
     assert done.returncode == 4
     assert "failed" in done.stdout
-    assert "must give the answers it was sealed with" in done.stderr
+    assert "must give its recorded predictions" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["model", "labels.txt", "golden.npz", RUNNER, "manifest.json"])

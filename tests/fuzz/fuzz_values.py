@@ -58,7 +58,7 @@ def round_of(target: Target, first: int = 0) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Of what is damaged the log says that it is made again: thousands of lines here."""
+    """Of what is damaged the log says that it is created again: thousands of lines here."""
     log = logging.getLogger("dltk")
     before = log.level
     log.setLevel(logging.ERROR)

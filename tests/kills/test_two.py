@@ -110,7 +110,7 @@ def test_what_came_to_stand_there_meanwhile_is_not_replaced(tmp_path):
             (building / "new").write_bytes(b"new")
             (tmp_path / "run" / "notes").write_bytes(b"of mine")
 
-    with pytest.raises(InputError, match="nothing may stand there yet"):
+    with pytest.raises(InputError, match="must not exist yet"):
         meanwhile()
     assert small.files(tmp_path) == {"run/notes": b"of mine"}
     (tmp_path / "run" / "notes").unlink()

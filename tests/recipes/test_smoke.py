@@ -152,7 +152,7 @@ def test_more_classes_than_samples(many, tmp_path):
 def test_weights_that_cannot_be_had_do_not_stop_a_smoke_run(many, tmp_path, monkeypatch):
     def resolve_none(name, weights="imagenet", **named):
         if str(weights) != "none":
-            raise EnvironmentFault(name, "its ImageNet weights cannot be had here")
+            raise EnvironmentFault(name, "its ImageNet weights are unavailable here")
         return resolve_weights(name, weights, **named)
 
     resolve_weights = build.resolve
@@ -160,7 +160,7 @@ def test_weights_that_cannot_be_had_do_not_stop_a_smoke_run(many, tmp_path, monk
     pairs, progress = ["model.weights=imagenet", "tune.epochs=0"], Silent()
     run = finetune("image-classification", data=str(many), smoke=True, run=tmp_path / "a", set=pairs, progress=progress)
     assert run.settings().model.weights == "none"
-    assert "random weights take their place" in " ".join([*progress.said, *progress.warned])
+    assert "random weights are used instead" in " ".join([*progress.said, *progress.warned])
     with pytest.raises(EnvironmentFault):
         finetune("image-classification", data=str(many), run=tmp_path / "b", set=pairs)
 

@@ -54,12 +54,12 @@ def test_it_is_said_whose_times_these_are(tmp_path, monkeypatch, digits):
     done = run(digits, "--host", "pi", *ONE)
     first, second, *_ = done.stdout.splitlines()
     assert first.startswith(f"pi: {machine()['cpu']}")
-    assert second == "5 of 5 artifacts give the answers they were sealed with, on 8 golden samples"
+    assert second == "5 of 5 artifacts give their recorded predictions on 8 golden samples"
 
 
 def test_other_answers_there_are_a_missed_limit(way, wrong):
     line = refused(4, wrong, "--host", way.host, *HERE)
-    assert f"{way.host}: bundle: must give the answers it was sealed with; received model.float32.onnx" in line
+    assert f"{way.host}: bundle: must give its recorded predictions; received model.float32.onnx" in line
     assert not way.left
 
 
@@ -102,12 +102,12 @@ GREETING = f'{{"machine": {MACHINE}, "numpy": true, "python": "3.11.2", "runtime
     [
         ("echo 'ssh: no route' >&2; exit 255", "ssh must reach it and log in; received ssh: no route"),
         (f"echo 'dltk-light {GREETING}'; sleep 1; exit 255", "the connection must hold; received no word"),
-        (f"echo 'dltk-light {GREETING}'; sleep 1; exit 139", "must not end before it has answered; received SIGSEGV"),
-        (f"echo 'dltk-light {GREETING}'; echo nonsense; sleep 1; exit 1", "must not end before it has answered"),
-        ("echo 'dltk-light {\"bytes\": 0}'; sleep 1; exit 0", "must answer as dltk does"),
-        ('echo \'dltk-light {"error": {"kind": "SystemExit"}, "bytes": 0}\'', "must answer as dltk does"),
-        ("echo 'dltk-light junk'; sleep 1", "must answer as dltk does"),
-        ("ulimit -f 100", "the disk must have room; received a full disk"),
+        (f"echo 'dltk-light {GREETING}'; sleep 1; exit 139", "must not end before it has replied; received SIGSEGV"),
+        (f"echo 'dltk-light {GREETING}'; echo nonsense; sleep 1; exit 1", "must not end before it has replied"),
+        ("echo 'dltk-light {\"bytes\": 0}'; sleep 1; exit 0", "must reply as dltk does"),
+        ('echo \'dltk-light {"error": {"kind": "SystemExit"}, "bytes": 0}\'', "must reply as dltk does"),
+        ("echo 'dltk-light junk'; sleep 1", "must reply as dltk does"),
+        ("ulimit -f 100", "the disk must have free space; received a full disk"),
     ],
 )
 def test_what_goes_wrong_there_is_one_line_here(tmp_path, monkeypatch, digits, before, said):
@@ -193,7 +193,7 @@ def test_a_machine_that_goes_down_leaves_nothing_and_is_told_of(tmp_path, monkey
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
     _, words = dltk.communicate()
     assert dltk.returncode == 5
-    assert b"Error: pi: must not end before it has answered" in words
+    assert b"Error: pi: must not end before it has replied" in words
     assert not list(folder.glob("dltk-*"))
 
 

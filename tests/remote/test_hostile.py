@@ -121,7 +121,7 @@ def test_one_that_says_nothing_is_given_up(answering, digits, monkeypatch, asked
     monkeypatch.setattr(link, "_GREETING_SECONDS", 1)
     answering(*[HELLO][:asked])
     start = time.monotonic()
-    with pytest.raises(EnvironmentFault, match=r"pi: must (not be silent for 1 s|answer within 1 s)"):
+    with pytest.raises(EnvironmentFault, match=r"pi: must (not be silent for 1 s|reply within 1 s)"):
         bench_on("pi", digits)
     assert time.monotonic() - start < 30
 
@@ -152,6 +152,6 @@ def test_chatter_on_stderr_takes_no_memory_and_no_disk(answering, digits, tmp_pa
     environment = small.environment(TMPDIR=str(folder))
     done = subprocess.run([sys.executable, "-c", code, digits], capture_output=True, text=True, env=environment)
     said, grown = done.stdout.splitlines()
-    assert said.startswith("pi: must not end before it has answered; received last word")
+    assert said.startswith("pi: must not end before it has replied; received last word")
     assert int(grown) < 100
     assert not list(folder.iterdir())

@@ -163,7 +163,7 @@ def test_what_is_neither_run_nor_bundle_is_refused(tmp_path, make):
 def test_an_unfinished_run_is_refused(run, tmp_path):
     copy = shutil.copytree(run, tmp_path / "copy")
     (copy / "metrics.json").unlink()
-    with pytest.raises(InputError, match="did not come to its end"):
+    with pytest.raises(InputError, match="was not finished"):
         collect(copy)
 
 

@@ -132,7 +132,7 @@ def test_what_the_page_cannot_answer_is_refused(bundle, tmp_path, monkeypatch):
         replace(tiny.SIGNATURE, labels=("one",)),
         replace(tiny.SIGNATURE, inputs=tiny.SIGNATURE.inputs * 2),
     )
-    for signature, words in zip(odd, ("log_mel", "crf", "labels", "one picture in"), strict=True):
+    for signature, words in zip(odd, ("log_mel", "crf", "labels", "one image in"), strict=True):
         with pytest.raises(InputError, match=words):
             demo._require_fitting(signature, "bundle")
 

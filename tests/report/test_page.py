@@ -64,7 +64,7 @@ def test_a_page_of_a_bundle_shows_everything(bundle):
 
 def test_pages_of_other_tasks(kit, tmp_path):
     forecast = titles(page(kit.write_run(tmp_path / "f", kit.forecast())))
-    assert "Error a step of the horizon" in forecast
+    assert "Error per step of the horizon" in forecast
     assert "A forecast" not in forecast
     assert "A forecast" in titles(page(kit.write_run(tmp_path / "j", kit.judged_forecast())))
     generator = titles(page(kit.write_run(tmp_path / "g", kit.GENERATOR, data=None)))
@@ -85,9 +85,9 @@ def compressed(kit, tmp_path):
 
 def test_a_page_of_a_compression_shows_what_it_bought(compressed):
     shown = (
-        "What each step bought", "Candidates: metric over download", "Candidates: metric over p50", "Reliability",
+        "Effect of each step", "Candidates: metric over download", "Candidates: metric over p50", "Reliability",
         "Confusion matrix, before", "Confusion matrix, after", "ROC, after", "Layers", "Candidates of the search",
-        "Where Keras, LiteRT and ONNX Runtime part ways", "Layers by what int8 costs them", "To make it again",
+        "Differences between Keras, LiteRT and ONNX Runtime", "Layers by their loss in int8", "To reproduce it",
     )  # fmt: skip
     for path in compressed:
         text = page(path)

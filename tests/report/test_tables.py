@@ -14,7 +14,7 @@ from dltk.report.schema import ComparedRow, LayerRow, StateRow, StepRow
 
 # title -> rows by heading, in the order of the columns; None where the page alone has the table
 COMPRESSED = {
-    "What each step bought": [
+    "Effect of each step": [
         [("after", "source, float32"), ("file", "4.0 KB"), ("download", "3.5 KB"), ("of source", "88%"),
          ("p50 ms", "0.5000"), ("of source", "100%"), ("metric", "0.7500"), ("gain", "-5.0 points"),
          ("interval", "-9.0 .. -1.0")],
@@ -23,22 +23,22 @@ COMPRESSED = {
          ("interval", "-9.0 .. -1.0")],
     ],
     "Compression": [
-        [("step", "quantize"), ("settings", "precision=int8"), ("layers changed", "2"), ("left as they were", "1")],
-        [("step", "prune"), ("settings", "-"), ("layers changed", "0"), ("left as they were", "0")],
+        [("step", "quantize"), ("settings", "precision=int8"), ("layers changed", "2"), ("unchanged", "1")],
+        [("step", "prune"), ("settings", "-"), ("layers changed", "0"), ("unchanged", "0")],
     ],
     "Warnings": [[("step", "quantize"), ("warning", "few calibration samples")]],
-    "What the steps measured": [
+    "Measurements of the steps": [
         [("step", "quantize"), ("figure", "bytes after over before"), ("value", "0.2800")],
     ],
     "Calibration of int8": [[("step", "quantize"), ("", "method"), ("value", "mse")]],
     "Layers": [
         [("layer", "conv"), ("kind", "Conv2D"), ("channels", "16 to 8"), ("weights", "448"), ("zeros", "50.0%"),
          ("values", "9"), ("precision", "int8"), ("signal/noise dB", "31.2"),
-         ("left alone by", "prune: fewer than 1000 weights; cluster: few values")],
+         ("skipped by", "prune: fewer than 1000 weights; cluster: few values")],
         [("layer", "dense"), ("kind", "Dense"), ("channels", "3"), ("weights", "27"), ("zeros", "-"), ("values", "-"),
-         ("precision", "float32"), ("signal/noise dB", "-"), ("left alone by", "")],
+         ("precision", "float32"), ("signal/noise dB", "-"), ("skipped by", "")],
     ],
-    "Where Keras, LiteRT and ONNX Runtime part ways": [
+    "Differences between Keras, LiteRT and ONNX Runtime": [
         [("layer", "conv"), ("LiteRT float32", "1.0e-06"), ("ONNX float32", "2.0e-06"), ("int8: largest, steps", "3"),
          ("int8: differing", "12.50%")],
     ],
@@ -49,8 +49,8 @@ COMPRESSED = {
          ("download", "1.0 KB"), ("p50 ms", "0.1250"), ("metric", "0.7500"), ("gain", "-5.0 points"),
          ("misses", "drop")],
     ],
-    "Layers by what int8 costs them": [[("layer", "conv"), ("gain", "-6.2 points")]],
-    "Layers left as they were": [[("step", "quantize"), ("layer", "softmax"), ("reason", "stays float")]],
+    "Layers by their loss in int8": [[("layer", "conv"), ("gain", "-6.2 points")]],
+    "Unchanged layers": [[("step", "quantize"), ("layer", "softmax"), ("reason", "stays float")]],
 }  # fmt: skip
 RUN = COMPRESSED | {
     "Artifacts": [
@@ -61,7 +61,7 @@ RUN = COMPRESSED | {
         [("file", "model.int8.tflite"), ("metric", "accuracy"), ("value", "0.7500"), ("reference", "0.8000"),
          ("gain", "-5.0 points"), ("interval", "-9.0 .. -1.0"), ("changed", "-")],
     ],
-    "What the samples cannot decide": [
+    "Undecided: too few samples": [
         [("file", "model.int8.tflite"), ("note", "1 of 12 changed; 12 cannot decide")],
         [("file", "model.int8.tflite"), ("note", "accuracy: 12 cannot decide")],
     ],
@@ -70,7 +70,7 @@ RUN = COMPRESSED | {
          ("top-1 agreement", "0.9700"), ("ranges", "shared"), ("minimum runtime", "2.14")],
     ],
     "Operators": [
-        [("file", "model.int8.tflite"), ("how often each stands in it", "CONV_2D 2, RESHAPE 1")],
+        [("file", "model.int8.tflite"), ("number of each", "CONV_2D 2, RESHAPE 1")],
     ],
     "History": [
         [("phase", "head"), ("epoch", "1"), ("loss", "1.5000"), ("accuracy", "0.5000"), ("validation loss", "1.6000"),
@@ -83,9 +83,9 @@ RUN = COMPRESSED | {
         [("side", "train"), ("samples", "40")],
         [("side", "validation"), ("samples", "9")],
     ],
-    "Files left out": [[("file", "cat/broken.jpg"), ("reason", "is cut off")]],
-    "Copies dropped": [[("file", "cat/2.png"), ("the same as", "cat/1.png"), ("which stays in", "test")]],
-    "Equal pictures with different labels": [[("files", "cat/3.png: cat; dog/3.png: dog")]],
+    "Skipped files": [[("file", "cat/broken.jpg"), ("reason", "is cut off")]],
+    "Dropped copies": [[("file", "cat/2.png"), ("the same as", "cat/1.png"), ("which stays in", "test")]],
+    "Equal images with different labels": [[("files", "cat/3.png: cat; dog/3.png: dog")]],
 }  # fmt: skip
 ON_THE_PAGE = {
     "Classes of the run, on its test split": [
@@ -214,10 +214,10 @@ def test_each_value_of_a_bundle_stands_under_its_heading(kit, tmp_path):
             [("file", files[1]["file"]), ("measure", "1 - mean cosine"), ("error", "0"), ("tolerance", "0.01"),
              ("top-1 agreement", "1.0000"), ("ranges", "shared"), ("minimum runtime", "1.0")],
         ],
-        "Operators": [[("file", each["file"]), ("how often each stands in it", "FULLY_CONNECTED 1")] for each in files],
+        "Operators": [[("file", each["file"]), ("number of each", "FULLY_CONNECTED 1")] for each in files],
         "Agreement between artifacts": [[("", "int8.top1"), ("value", "0.9946")]],
         "Reference": [[("", "accuracy"), ("value", "0.9000")]],
-        "Limits it was held to": [[("", "drop"), ("value", "0.0200")]],
+        "Limits of the gate": [[("", "drop"), ("value", "0.0200")]],
         "Made from": [[("", "recipe"), ("value", "tiny")]],
     }  # fmt: skip
     assert all(each["metric"] for each in files)

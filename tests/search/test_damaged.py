@@ -52,7 +52,7 @@ def test_a_damaged_study_is_used_or_refused_and_can_be_deleted(searched, seed):
     said = _said(folder)
     if said:
         assert said.startswith(f"{path}: must be the study of this search; received ")
-        assert said.endswith("Delete it: the candidates that were tried lie beside it, and none is tried again.")
+        assert said.endswith("Delete it: the finished candidates are stored separately, and none is tried again.")
         assert "\n" not in said
         path.unlink()
         tried = []
@@ -129,7 +129,7 @@ def test_a_damaged_source_is_measured_again(tmp_path, caplog):
         search = _search(tmp_path)
         assert search._source == ROW
         assert search._judge.asked == (damaged != data)
-    assert "it is made again" in caplog.text
+    assert "it is created again" in caplog.text
     for key in ("bytes", "download_bytes", "metric"):
         for value in VALUES:
             fits = key != "metric" and type(value) in (int, float) and abs(value) <= 1e308

@@ -237,7 +237,7 @@ def test_a_candidate_whose_file_is_damaged_is_tried_again(tmp_path, caplog, how)
         assert again.chosen.steps == whole.chosen.steps
         assert json.loads(path.read_bytes()) == found
         assert "0001.json" in caplog.text
-        assert "it is made again" in caplog.text
+        assert "it is created again" in caplog.text
 
 
 def _damaged(data, count):

@@ -64,7 +64,7 @@ def test_what_is_no_limit_is_refused_with_one_that_is(flag, text):
 
 
 def test_confident_asks_more_of_a_drop_only():
-    with pytest.raises(UsageError, match="--max-drop, which is not given"):
+    with pytest.raises(UsageError, match="--confident: needs --max-drop"):
         Limits.parse(max_size="1MB", confident=True)
     bounds = Limits.parse(max_drop="0.02").bounds(SOURCE)
     sure = Limits.parse(max_drop="0.02", confident=True).bounds(SOURCE)
@@ -75,7 +75,7 @@ def test_confident_asks_more_of_a_drop_only():
 
 
 def test_a_drop_needs_a_metric():
-    with pytest.raises(UsageError, match="no answer of this model is right or wrong"):
+    with pytest.raises(UsageError, match="no prediction of this model is right or wrong"):
         Limits.parse(max_drop="0.1").bounds(Baseline(bytes=10, metric=None))
     assert Limits.parse(max_size="1KB").bounds(Baseline(bytes=10, metric=None)).size == 1000
 

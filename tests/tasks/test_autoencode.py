@@ -59,7 +59,7 @@ def test_rows_without_labels_are_all_normal(tmp_path):
         ((), r"data\.normal: must be one of the labels of .*rows\.csv: bad, good"),
         (("data.normal=goood",), "Did you mean 'good'"),
         (("data.normal=good", "data.columns=heat,lod"), "needs a column 'lod'"),
-        (("data.normal=good", "data.columns=heat,state"), "columns of numbers beside 'state'"),
+        (("data.normal=good", "data.columns=heat,state"), "columns of numbers besides 'state'"),
         (("data.normal=good", "data.test=0.5", "data.validation=0.5"), "must leave samples for training"),
         (("use=denoise",), r"augment\.noise: must be above 0"),
         (("data.multi_label=true",), "a sample is normal or not"),

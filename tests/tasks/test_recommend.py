@@ -73,9 +73,9 @@ def test_duplicates_and_a_missing_time_are_told(tmp_path):
     path.write_text("user,item\n" + "".join(f"a,{n}\n" for n in (1, 2, 3, 1)))
     progress = Noted()
     _, _, dataset, _ = prepared(path, progress=progress)
-    assert "1 rows rate an item again" in progress.words[0]
+    assert "1 rows rate an item that the user has already rated" in progress.words[0]
     assert "line 5" in progress.words[0]
-    assert "no column of times" in progress.words[1]
+    assert "no time column" in progress.words[1]
     assert dataset.report["duplicates"] == 1
 
 

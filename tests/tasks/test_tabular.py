@@ -94,7 +94,7 @@ def test_what_is_learnt_follows_the_target(tmp_path, target, pairs, kind, name):
         ("x,y\n1,a\n2,\n3,a\n", (), "line 3: the target 'y' must not be empty"),
         ("x,y\n1,a\n2,b\n", ("data.target=z",), "needs a column 'z'"),
         ("x,y\n1,a\n2,b\n", ("data.numbers=x", "data.ignore=x"), "column 'x': must be one of"),
-        ("x,y\n1,a\n2,b\n", ("data.ignore=x",), "must name columns beside the target"),
+        ("x,y\n1,a\n2,b\n", ("data.ignore=x",), "must name columns besides the target"),
         ("x,y\n1,a\n2,a\n", (), "needs at least two classes"),
         ("x,y\n1,a\n2,b\n", ("data.kind=regress",), "line 2: column 'y' must hold a finite number"),
         ("x,y,z\n1,0,1\n2,1,2\n", ("data.target=y,z", "data.kind=classify"), "line 3: the target 'z' must be 0 or 1"),

@@ -95,7 +95,7 @@ def test_after_deleting_it_the_phase_begins_anew(stopped, tmp_path):
     path, progress = kit.checkpoint(tmp_path), Silent()
     history = run(_trainer(), checkpoint=path, resume=True, progress=progress)
     assert [row["epoch"] for row in history] == [0, 1, 2]
-    assert not any("taking up" in text for text in progress.said)
+    assert not any("resuming" in text for text in progress.said)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -178,5 +178,5 @@ def test_damaged_features_are_made_again(tmp_path, monkeypatch, how):
     FEATURES[how](_entry())
     progress = Silent()
     assert np.array_equal(_features(progress), before)
-    assert ("another" in how and "entry" not in how) or any("it is made again" in text for text in progress.warned)
+    assert ("another" in how and "entry" not in how) or any("it is created again" in text for text in progress.warned)
     assert np.array_equal(np.load(_entry() / "features.npy"), before)

@@ -61,8 +61,8 @@ def test_a_stopped_run_resumes_to_the_bit(tmp_path, undisturbed):
 def test_a_killed_run_resumes_to_the_bit(place, epochs, children, undisturbed):
     progress, trainer = Silent(), killed.trainer()
     history = run(trainer, checkpoint=children[place], resume=True, progress=progress)
-    found = [text for text in progress.said if "taking up" in text]
-    assert found == [f"fit: taking up after epoch {epochs} of 6"][: epochs > 0]
+    found = [text for text in progress.said if "resuming" in text]
+    assert found == [f"fit: resuming after epoch {epochs} of 6"][: epochs > 0]
     assert _figures(history) == undisturbed[0]
     assert _sha256(kit.weights(trainer._learner)) == _sha256(undisturbed[1])
     assert not list(children[place].parent.glob(".dltk-*")), "what the killed process left is swept away"

@@ -44,4 +44,4 @@ def test_a_damaged_step_is_taken_again(bench, tmp_path, caplog, how):
     bench.progress.said.clear()
     assert chain.take(STEPS)[1] == reports
     assert bench.progress.said == []
-    assert "it is made again" in caplog.text
+    assert "it is created again" in caplog.text

@@ -154,7 +154,7 @@ def test_what_is_no_run_or_quantized_already_is_refused(trained, compressed, tmp
         compress(compressed.path, out=tmp_path / "run")
     shutil.copytree(trained.path, tmp_path / "torn")
     (tmp_path / "torn" / "metrics.json").unlink()
-    with pytest.raises(InputError, match="did not come to its end"):
+    with pytest.raises(InputError, match="was not finished"):
         compress(tmp_path / "torn", out=tmp_path / "run")
     shutil.copytree(trained.path, tmp_path / "other data")
     data = json.loads((tmp_path / "other data" / "data.json").read_bytes()) | {"digest": "0" * 64}

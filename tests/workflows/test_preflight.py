@@ -101,8 +101,8 @@ REFUSED = [  # words -> exit code, part of the error
     (("adopt", "three.keras", "--recipe", "cnn"), 3, "must be given"),
     (("adopt", "three.keras", "--recipe", "cnn", "--data", "none"), 3, "must exist"),
     (("adopt", "three.keras", "--recipe", "cnn", "--data", "one"), 3, "at least two classes"),
-    (("adopt", "three.keras", "--recipe", "cnn", "--data", "empty"), 3, "one subfolder a class"),
-    (("adopt", "ten.keras", *ADOPT), 3, "(batch, 3), one output a class: iris, rose, tulip"),
+    (("adopt", "three.keras", "--recipe", "cnn", "--data", "empty"), 3, "one subfolder per class"),
+    (("adopt", "ten.keras", *ADOPT), 3, "(batch, 3), one output per class: iris, rose, tulip"),
     (("adopt", "grey.keras", *ADOPT), 3, "RGB images"),
     (("adopt", "oblong.keras", *ADOPT), 3, "must be square"),
     (("adopt", "three.keras", *ADOPT, "--set", "data.labels=a,b,c"), 3, "must name each of iris, rose, tulip"),
@@ -122,7 +122,7 @@ REFUSED = [  # words -> exit code, part of the error
     (("finetune", "image-classification", "--data", "photos", "--set", "model.backbone=vgg"), 3, "one that dltk knows"),
     (("export", "none"), 3, "must be a run folder"),
     (("export", "photos"), 3, "is not a run"),
-    (("export", "broken"), 3, "did not come to its end"),
+    (("export", "broken"), 3, "was not finished"),
     (("export", "run", "--precision", "int4"), 2, "must be one of"),
     (("export", "run", "--precision", "int8"), 3, "has no int8 ranges"),
     (("export", "run", "--format", "onnx", "--precision", "float16"), 2, "there is no such file"),
@@ -133,7 +133,7 @@ REFUSED = [  # words -> exit code, part of the error
     (("export", "run", "--sign", "none.pem"), 3, "must exist"),
     (("export", "run", "--gate", "drp=1"), 3, "is not known"),
     (("compress", "none"), 3, "must be a run folder"),
-    (("compress", "broken"), 3, "did not come to its end"),
+    (("compress", "broken"), 3, "was not finished"),
     (("compress", "run", "--step", "quantise"), 2, "names no step"),
     (("compress", "run", "--step", "prune:sparsity=2"), 3, "must lie between"),
     (("compress", "run", "--step", "quantize", "--step", "prune"), 3, "must come before"),
@@ -153,7 +153,7 @@ def test_what_can_be_known_is_refused_without_tensorflow(place):
         assert told["code"] == code, (words, told)
         assert said in told["error"], (words, told)
         if "few" in words:
-            assert told["hint"] == "Set data.test higher, or give more samples than 2."
+            assert told["hint"] == "Set a larger data.test, or give more samples than 2."
         assert told["seconds"] < 2, (words, told)
 
 

@@ -137,9 +137,9 @@ def test_given_steps_are_taken_and_held_to_the_limits(trained, tmp_path):
 
 
 def test_what_does_not_fit_is_said_before_anything_is_made(trained, tmp_path):
-    with pytest.raises(UsageError, match="without limits or with steps"):
+    with pytest.raises(UsageError, match="which needs limits and no --step"):
         compress(trained.path, trials=3, out=tmp_path / "run")
-    with pytest.raises(UsageError, match="without limits or with steps"):
+    with pytest.raises(UsageError, match="which needs limits and no --step"):
         compress(trained.path, steps=("quantize",), limits=Limits.parse(**EASY), trials=3, out=tmp_path / "run")
     with pytest.raises(UsageError, match="must be 0 or more"):
         compress(trained.path, limits=Limits.parse(**EASY), trials=-1, out=tmp_path / "run")

@@ -69,7 +69,7 @@ def test_notes_are_printed_kept_and_with_strict_refused(compressed, tmp_path):
     words = ("export", run, "--format", "tflite", "--out", tmp_path / "bundle")
     done = small.invoke(*words)
     assert done.exit_code == 0, done.output
-    assert "Passed, but the test samples are too few to decide:" in done.stdout
+    assert "Passed, but there are too few test samples to decide:" in done.stdout
     assert "12 samples cannot decide 2 points; about " in done.stdout
     assert "gain [95% interval]" in done.stdout
     assert re.search(r"points \[.*\] +\d of 12$", done.stdout, re.MULTILINE)
@@ -80,7 +80,7 @@ def test_notes_are_printed_kept_and_with_strict_refused(compressed, tmp_path):
     assert "cannot decide 2 points" in done.stdout
     done = small.invoke(*words[:-1], tmp_path / "strict", "--strict")
     assert done.exit_code == 4
-    assert "Without --strict, what the samples cannot decide passes with a note." in done.stderr
+    assert "Without --strict, a file passes with a note if the samples cannot decide." in done.stderr
     assert not (tmp_path / "strict").exists()
     moved = done.stderr.partition("All pass with ")[2].partition(" Without")[0].rstrip(".").split()
     assert moved[::2] == ["--gate"] * (len(moved) // 2)
@@ -98,7 +98,9 @@ def test_a_file_that_answers_otherwise_in_the_replay_is_not_sealed(compressed, t
         return type(then)(then.unit, tuple(0.0 for _ in then.errors), 1e-9, then.why)
 
     monkeypatch.setattr(rehearse, "recorded", luckier)
-    with pytest.raises(LimitError, match=r"must give in a replay .* golden sample .* No bundle was written"):
+    with pytest.raises(
+        LimitError, match=r"must give the measured predictions in a replay .* golden sample .* No bundle was written"
+    ):
         export(compressed.path, out=tmp_path / "bundle", formats=("tflite",), precisions=("int8",))
     assert not (tmp_path / "bundle").exists()
 

@@ -1,4 +1,4 @@
-"""Assemble a bundle beside its target, seal it with a manifest, swap it in whole: as a folder or as one file."""
+"""Assemble a bundle beside its target, seal it with a manifest, and swap it in: as a folder or as one file."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ __all__ = ["Sealing", "golden_bytes", "labels_bytes", "publish", "report_bytes",
 
 @dataclass(frozen=True)
 class Sealing:
-    """Everything a bundle is made of.
+    """The contents of a bundle.
 
     Attributes:
-        artifacts: what the manifest says of each, in order of preference.
+        artifacts: entries of the manifest, in order of preference.
         files: name -> bytes of every file but the manifest.
-        lineage: what it was made from and with; no times, so that equal runs give equal bytes.
-        gate: limits that the artifacts were held to.
+        lineage: what the bundle was made from and with; no times, so that equal runs give equal bytes.
+        gate: limits that the artifacts met.
     """
 
     name: str
@@ -52,9 +52,9 @@ class Sealing:
 
 
 def require_replaceable(target: Path, *, archive: bool = False) -> None:
-    """Raise InputError unless `target` is free, or holds what is to be replaced: nothing else ever is.
+    """Raise InputError unless `target` is free, or is an empty folder or a bundle, which may be replaced.
 
-    A folder may be empty or a bundle; an `archive` must be one of a bundle.
+    With `archive`, an existing file must be the archive of a bundle.
     """
     if not os.path.lexists(target):
         return
@@ -65,7 +65,7 @@ def require_replaceable(target: Path, *, archive: bool = False) -> None:
     if target.is_symlink() or not target.is_dir():
         raise InputError(target, "must be a folder, not a link or a file", hint=hint)
     if any(target.iterdir()) and not (target / MANIFEST).is_file():
-        raise InputError(target, "holds something else than a bundle, and is left alone", hint=hint)
+        raise InputError(target, "is not a bundle, and is not replaced", hint=hint)
 
 
 def _require_archive(target: Path, hint: str) -> None:
@@ -76,18 +76,18 @@ def _require_archive(target: Path, hint: str) -> None:
     except InputError:
         sound = False
     if not sound:
-        raise InputError(target, "is something else than the archive of a bundle, and is left alone", hint=hint)
+        raise InputError(target, "is not the archive of a bundle, and is not replaced", hint=hint)
 
 
 def publish(sealing: Sealing, target: Path, *, archive: bool = False, key: Ed25519PrivateKey | None = None) -> None:
-    """Write the bundle to `target`; what stood there stays until the new one stands in its place.
+    """Write the bundle to `target`; an existing bundle stays until the new one replaces it.
 
     Args:
-        archive: write one file instead of a folder; with the same files in it, to the bit.
-        key: sign the manifest with it; the key itself is written nowhere.
+        archive: write one file instead of a folder; the files in it are bit-identical.
+        key: sign the manifest with it; the key itself is not written.
 
     Raises:
-        InputError: if `target` is something that `require_replaceable` leaves alone.
+        InputError: as `require_replaceable`.
         EnvironmentFault: if the disk is full or not writable.
     """
     require_replaceable(target, archive=archive)
@@ -105,7 +105,7 @@ def publish(sealing: Sealing, target: Path, *, archive: bool = False, key: Ed255
 
 
 def labels_bytes(labels: Sequence[str]) -> bytes:
-    """`labels.txt`: one a line."""
+    """`labels.txt`: one label per line."""
     return "".join(f"{label}\n" for label in labels).encode()
 
 

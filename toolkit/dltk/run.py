@@ -1,18 +1,18 @@
-"""The Run folder: what training, adopting and compressing leave behind, and what export starts from.
+"""The Run folder: what training, adopting and compressing write, and what export reads.
 
-recipe.json      recipe, resolved settings, what was changed of the defaults, smoke, SHA-256 of the recipe's source
-recipe.py        the recipe itself, where it was given as a file; opening a run never runs it
+recipe.json      recipe, resolved settings, settings changed from the defaults, smoke, SHA-256 of the recipe's source
+recipe.py        the recipe itself, if it was given as a file; opening a run never executes it
 data.json        source, digest, what was skipped
 signature.json   the device's view of the model
 assets/          files that the signature's steps read: a tokenizer, a vocabulary
 model.keras      the model, Keras 3
-metrics.json     figures on the test split; history.csv has one row an epoch
+metrics.json     metrics on the test split; history.csv has one row per epoch
 evaluation.npz   test samples, kept for export and validation
 quantization.npz ranges of a quantized model
-baseline.npz     of a compressed run: what the model before compression answers to those samples
-candidates/      of a compression within limits: what was measured of each candidate; study.db, sensitivity.json
-checkpoints/     one file a phase, to resume from; steps/ has the model after each step of a compression
-samples/         what a model made as it was trained, to look at; report.json measures a compression
+baseline.npz     of a compressed run: predictions of the model before compression on those samples
+candidates/      of a compression within limits: measurements of each candidate; study.db, sensitivity.json
+checkpoints/     one file per phase, to resume from; steps/ has the model after each step of a compression
+samples/         what a generator made during training, to look at; report.json has the measurements of a compression
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = ["Run"]
 
 _JSON_LIMIT, _ASSET_LIMIT = 64_000_000, 500_000_000
 _BEGUN = ("recipe.json", "recipe.py")  # one of them is in whatever --resume can go on with
-_GO_ON = "Give another --run, or --resume to go on with it."
+_GO_ON = "Give another --run, or --resume to continue it."
 _NOTHING: Mapping[str, bytes] = {}
 
 
@@ -52,7 +52,7 @@ class Run:
 
     Attributes:
         path: as the user gave it.
-        trusts_recipe: whether the user lets the run's own recipe.py be run.
+        trusts_recipe: whether the run's own recipe.py may be executed.
     """
 
     path: Path
@@ -60,10 +60,10 @@ class Run:
 
     @classmethod
     def create(cls, path: Path | str, *, begun: Mapping[str, bytes] = _NOTHING) -> Run:
-        """A new run folder, empty but for `begun`, as `require_free` takes it.
+        """A new run folder that contains only the files `begun`, as in `require_free`.
 
         Raises:
-            InputError: if something stands there; a run is never overwritten.
+            InputError: if something exists there; a run is never overwritten.
             EnvironmentFault: if the disk is full or not writable.
         """
         cls.require_free(path, begun=begun)
@@ -71,16 +71,16 @@ class Run:
         try:
             run.path.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
-            known = InputError(path, "must be a folder that can be made", fault.strerror)
+            known = InputError(path, "must be a folder that can be created", fault.strerror)
             raise disk_fault(path, fault) or known from fault
         return run
 
     @staticmethod
     def require_free(path: Path | str, *, hint: str = _GO_ON, begun: Mapping[str, bytes] = _NOTHING) -> None:
-        """Raise InputError with `hint` if something stands at `path`; an empty folder is nothing.
+        """Raise InputError with `hint` unless `path` is free; an empty folder counts as free.
 
         Args:
-            begun: files, name -> bytes, that are nothing either: a start that was killed leaves them.
+            begun: files, name -> bytes, that may exist there: a start that was killed leaves them.
         """
         require_utf8(path)
         path = Path(path)
@@ -89,11 +89,11 @@ class Run:
             sweep(path)
         if os.path.lexists(path) and not (is_folder and all(_is_one_of(begun, item) for item in path.iterdir())):
             hint = hint if is_folder and any((path / name).is_file() for name in _BEGUN) else "Give another --run."
-            raise InputError(path, "a run is never overwritten, and something stands there", hint=hint)
+            raise InputError(path, "a run is never overwritten, and the path exists", hint=hint)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other processes from writing to this run until the block ends, or until this process does.
+        """Keep other processes from writing to this run until the block or this process ends.
 
         Raises:
             InputError: if another process is writing to it.
@@ -106,24 +106,24 @@ class Run:
 
     @classmethod
     def open(cls, path: Path | str, *, finished: bool = True, trust_recipe: bool = False) -> Run:
-        """The run at `path`; with `finished`, one that has a model. Nothing in it is executed.
+        """The run at `path`; with `finished`, only one that has a model. Nothing in it is executed.
 
         Args:
-            trust_recipe: the settings may be read by the run's own recipe.py, which is executed then.
+            trust_recipe: the run's own recipe.py may be executed, to read the settings.
 
         Raises:
-            InputError: if there is none, or it did not come to its end.
+            InputError: if there is none, or it was not finished.
         """
         run = cls(Path(path), trust_recipe)
         require_nothing_else(run.path)
         if not run.path.is_dir():
-            raise InputError(path, "must be a run folder", hint="`dltk finetune` and `dltk adopt` make one.")
+            raise InputError(path, "must be a run folder", hint="Make one with `dltk finetune` or `dltk adopt`.")
         if not run._file("recipe.json").is_file():
-            raise InputError(path, "is not a run: recipe.json is missing", hint="`dltk finetune` makes a run.")
+            raise InputError(path, "is not a run: recipe.json is missing", hint="Make one with `dltk finetune`.")
         if finished and not run.is_finished:
             command = "compress" if run._file("compress.json").is_file() else "finetune"
-            hint = f"Go on with `dltk {command} ... --resume`."
-            raise InputError(path, "the run did not come to its end", hint=hint)
+            hint = f"Resume it with `dltk {command} ... --resume`."
+            raise InputError(path, "the run was not finished", hint=hint)
         return run
 
     @property
@@ -133,7 +133,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether everything that export needs is there; metrics are written last."""
+        """Whether everything that export needs exists; metrics are written last."""
         return all(self._file(name).is_file() for name in ("model.keras", "signature.json", "metrics.json"))
 
     @property
@@ -143,17 +143,17 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of checkpoints, one file a phase."""
+        """Folder of checkpoints, one file per phase."""
         return self._file("checkpoints")
 
     @property
     def samples(self) -> Path:
-        """Folder of what the model made as it was trained."""
+        """Folder of what a generator made during training."""
         return self._file("samples")
 
     @property
     def history_path(self) -> Path:
-        """CSV, one row an epoch."""
+        """CSV, one row per epoch."""
         return self._file("history.csv")
 
     @property
@@ -168,25 +168,25 @@ class Run:
 
     @property
     def baseline_path(self) -> Path:
-        """What the float32 model before any compression answers to the test samples."""
+        """Predictions of the float32 model before compression on the test samples."""
         return self._file("baseline.npz")
 
     @property
     def recipe_name(self) -> str:
-        """What the recipe calls itself; nothing is executed for it."""
+        """Name of the recipe; nothing is executed to read it."""
         return self._record.name
 
     @property
     def task(self) -> str:
-        """Name of the task; nothing is executed for it."""
+        """Name of the task; nothing is executed to read it."""
         return self._record.task
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe the run was made with; the run's own recipe.py is executed only with `trusts_recipe`.
+        """The recipe that the run was made with; the run's own recipe.py is executed only with `trusts_recipe`.
 
         Raises:
-            InputError: if it is not to be had, is no longer what the run was made with, or would have to be trusted.
+            InputError: if it is missing, has changed since the run was made, or would have to be trusted.
         """
         return self._record.recipe
 
@@ -195,7 +195,7 @@ class Run:
         """The device's view of the model, with the files that its steps read.
 
         Raises:
-            InputError: if it cannot lead to answers, or a file is missing or not what it was when the run was made.
+            InputError: if it is inconsistent, or a file is missing or has changed since the run was made.
         """
         where = self._file("signature.json")
         found = Signature.from_dict(self.read_json("signature"), str(where))
@@ -204,24 +204,24 @@ class Run:
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """What is known of the data: "source", "digest" and more.
+        """Facts about the data: "source", "digest" and more.
 
         Raises:
-            InputError: if data.json is missing, or does not say that.
+            InputError: if data.json is missing, or has no source.
         """
         found = self.read_json("data")
         if not isinstance(found, dict) or not isinstance(found.get("source"), str):
-            raise InputError(self._file("data.json"), "must hold the source of the data", found)
+            raise InputError(self._file("data.json"), "must have the source of the data", found)
         return found
 
     @property
     def data_source(self) -> str:
-        """What `--data` was: a path or a name."""
+        """The value of `--data`: a path or a name."""
         return str(self.data["source"])
 
     @property
     def openable_source(self) -> str:
-        """`data_source`, where opening it executes nothing, or the run is trusted.
+        """`data_source`, if opening it executes nothing or the run is trusted.
 
         Raises:
             InputError: if a module would have to be imported for it.
@@ -232,15 +232,17 @@ class Run:
         return self.data_source
 
     def settings(self) -> Any:
-        """The settings the run was made with, as a tree; nothing is executed for it but with `trusts_recipe`.
+        """The settings that the run was made with, as a tree; recipe.py is executed only with `trusts_recipe`.
 
         Raises:
-            InputError: if they do not fit the recipe, or are none.
+            InputError: if they are missing or do not fit the recipe.
         """
         return self._record.settings()
 
     def changed_settings(self) -> dict[str, Any]:
-        """Dotted key -> value of what was set otherwise than the recipe has it; of runs that do not say, of all."""
+        """Dotted key -> value of the settings that were changed from the defaults; all settings if the run has no such
+        list.
+        """
         return self._record.changed()
 
     def evaluation(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -255,11 +257,11 @@ class Run:
         return found["raws"], found["targets"]
 
     def write_recipe(self, loaded: Loaded, settings: Any, *, smoke: bool) -> None:
-        """Keep the recipe and the resolved settings."""
+        """Write the recipe and the resolved settings."""
         self._record.write(loaded, settings, smoke=smoke)
 
     def write_signature(self, signature: Signature) -> None:
-        """Keep the signature; its assets first, so that it never names one that is not there."""
+        """Write the signature after its assets, so that it never names a missing file."""
         for name, data in signature.assets.items():
             write_atomic(self._file("assets") / name, data)
         self.write_json("signature", signature.as_dict())
@@ -269,10 +271,10 @@ class Run:
         write_atomic(self._file(f"{name}.json"), canonical_json(value))
 
     def read_json(self, name: str) -> Any:
-        """What `write_json` wrote.
+        """The value that `write_json` wrote.
 
         Raises:
-            InputError: if it is missing or no JSON.
+            InputError: if it is missing or not JSON.
         """
         path = self._file(f"{name}.json")
         return parse_json(read_capped(path, _JSON_LIMIT), path)

@@ -300,7 +300,7 @@ def test_links_out_of_an_h5_file_are_refused(models, tmp_path):
     [
         ("input.rnge=0..1", "setting input.rnge: is not known. Did you mean 'input.range'?"),
         ("input.range=0..2", "must be one of 0..255, 0..1, -1..1, imagenet, caffe; received 0..2"),
-        ("data.size=32", "must be 8, the side of the model's input; received 32"),
+        ("data.size=32", "must be 8, the size of the model's input; received 32"),
         ("data.labels=a,b", "data.labels: must name each of"),
     ],
 )

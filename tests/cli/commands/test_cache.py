@@ -152,8 +152,8 @@ def test_a_folder_of_that_name_that_dltk_did_not_mark_is_refused(tmp_path, monke
     for words in (["cache"], ["cache", "--clear", "--yes"]):
         found = invoke(*words)
         assert found.exit_code == 5, found.output
-        assert "must be the folder that dltk made" in found.stderr
-    with pytest.raises(EnvironmentFault, match="must be the folder that dltk made"):
+        assert "must be a folder that dltk created" in found.stderr
+    with pytest.raises(EnvironmentFault, match="must be a folder that dltk created"):
         keep(cache_folder("images", "abc"), "images.npy", b"12")
 
 
@@ -169,4 +169,4 @@ def test_a_user_without_a_home(monkeypatch, command):
     monkeypatch.setattr(Path, "home", no_home)
     found = invoke(command)
     assert found.exit_code == (5 if command == "cache" else 0)
-    assert "Set DLTK_CACHE to a folder that may be written" in found.output
+    assert "Set DLTK_CACHE to a writable folder" in found.output

@@ -20,11 +20,11 @@ pytestmark = small.QUIET
         (("--max-size", "300 kilo"), "For example --max-size 300KB"),
         (("--max-download", "3/2"), "For example --max-download 300KB"),
         (("--max-latency", "5"), "For example --max-latency 5ms"),
-        (("--max-drop", "0.1", "--host", "pi@raspberrypi"), "--host: measures for --max-latency"),
+        (("--max-drop", "0.1", "--host", "pi@raspberrypi"), "--host: needs --max-latency"),
         (("--max-latency", "5ms", "--host", "-pi"), "--host: must be USER@HOST"),
-        (("--max-latency", "5ms", "--remote-python", "python3"), "--remote-python: is one of --host"),
+        (("--max-latency", "5ms", "--remote-python", "python3"), "--remote-python: needs --host"),
         (("--confident",), "For example --max-drop 0.01 --confident"),
-        (("--trials", "3"), "--trials: bounds a search"),
+        (("--trials", "3"), "--trials: limits a search"),
         (("--max-drop", "0.1", "--trials", "-3"), "must be 0 or more"),
     ],
 )
@@ -57,7 +57,7 @@ def test_limits_that_are_not(trained, tmp_path):
     found = json.loads(done.stdout)
     assert found["search"]["met"] is False
     assert len(found["search"]["trials"]) == 2
-    assert f"What comes closest is kept in {tmp_path / 'run'}" in done.stderr
+    assert f"The closest is kept in {tmp_path / 'run'}" in done.stderr
     done = small.invoke("compress", trained.path, *words, "--resume")
     assert done.exit_code == 4, done.output
     assert "are NOT met" in done.stdout
@@ -71,14 +71,14 @@ def test_times_of_another_machine(trained, tmp_path, monkeypatch):
     words = ("--max-latency", "10s", "--run", tmp_path / "run")
     done = small.invoke("compress", trained.path, *words, "--host", "pi@raspberrypi")
     assert done.exit_code == 0, done.output
-    assert "Measured on the files, one thread, on pi@raspberrypi:" in done.stdout
+    assert "Measured on the emitted files with one thread, on pi@raspberrypi:" in done.stdout
     assert len((tmp_path / "ssh" / "calls").read_text().splitlines()) == 1
     assert not list((tmp_path / "ssh" / "tmp").glob("dltk-*"))
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["machine"]["host"] == "pi@raspberrypi"
     done = small.invoke("compress", trained.path, *words, "--resume")
     assert done.exit_code == 3, done.output
-    assert "was begun with times of pi@raspberrypi: " in done.stderr
+    assert "was begun with latencies of pi@raspberrypi: " in done.stderr
     assert "; received this machine: " in done.stderr
 
 
@@ -108,4 +108,4 @@ def test_the_table_of_candidates():
     ]
     assert lines[4].endswith("quantize: could not be made: layer 'x': no")
     assert "  conv: signal to noise 31.2 dB" in lines
-    assert any(line.startswith("On the test split, which decides nothing, it misses: drop.") for line in lines)
+    assert any(line.startswith("On the test split, which is not used to choose, it misses: drop.") for line in lines)

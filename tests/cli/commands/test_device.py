@@ -68,7 +68,7 @@ def test_predict_as_json(bundle, photo, runtime):
         (["BUNDLE"], 2, "INPUT"),
         (["BUNDLE", "PHOTO", "--env", "CartPole-v1"], 2, "INPUT"),
         (["BUNDLE", "--env", "CartPole-v1"], 2, "--env: needs the bundle of a policy"),
-        (["BUNDLE", "--env", "CartPole-v1", "--out", "x.png"], 2, "--out: writes answers"),
+        (["BUNDLE", "--env", "CartPole-v1", "--out", "x.png"], 2, "--out: writes predictions"),
         (["BUNDLE", "PHOTO", "--episodes", "3"], 2, "--episodes, --seed: need --env"),
     ],
 )

@@ -125,11 +125,11 @@ def test_resume_goes_on_from_the_checkpoint(made, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         finetune("cnn", data="digits", smoke=True, run=folder, set=["seed=1"], progress=Stop())
-    with pytest.raises(InputError, match="did not come to its end"):
+    with pytest.raises(InputError, match="was not finished"):
         Run.open(folder)
     progress = Silent()
     finetune("cnn", data="digits", smoke=True, run=folder, set=["seed=1"], resume=True, progress=progress)
-    assert "fit: taking up after epoch 2 of 5" in progress.said
+    assert "fit: resuming after epoch 2 of 5" in progress.said
     for name in ("model.keras", "metrics.json", "evaluation.npz"):
         assert (folder / name).read_bytes() == (made[0] / name).read_bytes(), name
 

@@ -92,10 +92,8 @@ def test_copies_stay_on_one_side_and_contradictions_are_told(tmp_path):
     (conflict,) = dataset.report["conflicts"]
     assert [each["labels"] for each in conflict] == [["card"], ["pin"]]
     assert [each["name"].rpartition(" ")[2] for each in conflict] == ["32", "33"]
-    assert any(
-        "1 texts stand there with different labels" in text and "line 32: card" in text for text in told.warnings
-    )
-    assert any("1 texts were on several sides" in text for text in told.warnings)
+    assert any("1 texts occur with different labels" in text and "line 32: card" in text for text in told.warnings)
+    assert any("1 texts were in several splits" in text for text in told.warnings)
 
 
 def test_long_texts_are_counted(tmp_path):
@@ -110,7 +108,7 @@ def test_long_texts_are_counted(tmp_path):
     [
         ({"validation": 0.5, "test": 0.5}, r"data\.validation"),
         ({"limit": 9, "shots": 2}, r"data\.shots: must be 0 where data\.limit is set"),
-        ({"limit": 2}, r"data\.limit: must be 0 or at least one sample a class: 3"),
+        ({"limit": 2}, r"data\.limit: must be 0 or at least one sample per class: 3"),
         ({"tokenizer": "minilm"}, "Did you mean 'minilm-l6'"),
         ({"tokenizer": "nowhere.json"}, "nowhere.json"),
         ({"text": "words"}, "needs a column 'words'"),

@@ -97,7 +97,7 @@ def shaped(spec, *shape):
 @pytest.mark.parametrize(
     ("signature", "says"),
     [
-        (replace(IMAGE, outputs=(shaped(OUTPUT, 10),)), "labels: must be 10, one an output; received 3"),
+        (replace(IMAGE, outputs=(shaped(OUTPUT, 10),)), "labels: must be 10, one per output; received 3"),
         (replace(IMAGE, labels=("a",)), "labels: must be 3"),
         (with_op(IMAGE, "postprocess", 0, temperature=-1), "temperature"),
         (with_op(IMAGE, "postprocess", 0, temperature=0), "temperature"),
@@ -120,7 +120,7 @@ def shaped(spec, *shape):
         (with_op(SERIES, "preprocess", 1, std=[1.0, -1.0]), "std"),
         (with_op(SERIES, "preprocess", 1, mean=[[1.0], [2.0], [3.0], [4.0]]), "must fit samples"),
         (with_op(SERIES, "postprocess", 0, std=[1.0, 1.0, 1.0]), "must fit samples"),
-        (replace(SERIES, labels=("a", "b", "c")), "must have a value a step"),
+        (replace(SERIES, labels=("a", "b", "c")), "must have one value per step"),
         (with_op(AUDIO, "preprocess", 2, hop=1), "must have the shape"),
         (with_op(AUDIO, "preprocess", 2, fft=2), "must fit 1600 samples"),
         (with_op(AUDIO, "preprocess", 0, samples=4_000_000), "must have the shape"),

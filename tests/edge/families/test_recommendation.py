@@ -52,7 +52,7 @@ def test_an_unknown_user_needs_one():
     with pytest.raises(InputError, match=r"user 'anne': is not known to this model\. Did you mean 'ann'") as caught:
         KIND.read("anne", RECOMMENDATION)
     assert caught.value.exit_code == 3
-    with pytest.raises(InputError, match="Somebody new is answered by what they have"):
+    with pytest.raises(InputError, match="Pass the history of a new user"):
         KIND.read('{"user": 7}', RECOMMENDATION)
     for source in ('{"history": ["ale", "rum", "bun", "dip"]}', {"user": 7, "history": ["ale", "rum", "bun", "dip"]}):
         raw = KIND.read(source, RECOMMENDATION)

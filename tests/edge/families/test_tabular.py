@@ -62,7 +62,7 @@ def test_an_empty_number_is_an_error_or_the_mean(table):
     ("source", "place"),
     [
         ('{"age": 1, "rent": 2, "city": "Graz"}', "needs a column 'sex'"),
-        ('{"age": 1, "rent": 2, "city": "Graz", "sexx": "f"}', "The nearest is 'sexx': both must be called the same"),
+        ('{"age": 1, "rent": 2, "city": "Graz", "sexx": "f"}', "The nearest is 'sexx': both must have the same name"),
         ('{"age": "old", "rent": 2, "city": "Graz", "sex": "f"}', "column 'age' must hold a finite number"),
         ('{"age": 1e999, "rent": 2, "city": "Graz", "sex": "f"}', "finite"),
         ('{"age": true, "rent": 2, "city": "Graz", "sex": "f"}', "row: 'age': must be a text, a number or null"),

@@ -101,7 +101,7 @@ def test_a_real_avif_is_named():
 
 
 def test_what_begins_like_an_image_and_is_none_is_damaged():
-    with pytest.raises(InputError, match="must be an undamaged picture"):
+    with pytest.raises(InputError, match="must be an undamaged image"):
         decode_image(READ["PNG"][:20])
     assert format_of(b"BMW is a make of cars, and this is a text") is None
     assert format_of(b"") is None

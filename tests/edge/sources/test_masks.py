@@ -85,7 +85,7 @@ def _blank_label(folder):
     ("spoil", "text"),
     [
         (_lost_mask, r"b\.jpg: needs a mask of the same name in masks/"),
-        (_lost_picture, r"b\.png: needs a picture of the same name in images/"),
+        (_lost_picture, r"b\.png: needs an image of the same name in images/"),
         (_twice, r"a\.png: needs a name of its own"),
         (_no_masks, "must hold images/ and masks/"),
         (_same_label, r"labels\.txt: must name each"),
@@ -105,7 +105,7 @@ def test_no_folder_is_refused(tmp_path):
 
 def test_a_mask_that_does_not_fit_is_refused(folder):
     like, labels = folder / "images/a.jpg", ("ground", "leaf")
-    with pytest.raises(InputError, match=r"m\.png: must have the size of its picture, 6 x 4; received 4 x 6"):
+    with pytest.raises(InputError, match=r"m\.png: must have the size of its image, 6 x 4; received 4 x 6"):
         read_mask(save(folder / "m.png", np.zeros((6, 4))), like=like)
     high = np.zeros((4, 6))
     high[2, 5] = 255

@@ -70,9 +70,9 @@ def test_images_outside_every_class_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("names", "text"),
     [
-        (("1.png",), "one subfolder a class"),
+        (("1.png",), "one subfolder per class"),
         (("a/1.png",), "at least two classes; received only 'a'"),
-        (("train/1.png", "test/1.png"), "one subfolder a class"),
+        (("train/1.png", "test/1.png"), "one subfolder per class"),
         (("train/a/1.png", "train/b/1.png", "extra/a/1.png"), "must not mix split folders"),
         (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "each of train/ val/ test/ once"),
         (("a/1.png", "b/.keep"), "b: a class needs at least one picture; received an empty folder"),
@@ -137,7 +137,7 @@ def test_several_labels_a_sample(tmp_path):
         ('path,label\na,x\n"b,y\nc,z\n', "line 3", "double quote"),
         ('path,label\na,"x\ny"\n', "line 2", "line break"),
         ('path,label\na,"x"y\n', "line 2", "valid CSV"),
-        ("path,label,label\na,x,y\n", "line 1", "name of its own"),
+        ("path,label,label\na,x,y\n", "line 1", "a different name"),
         ("path,name\na,x\n", "line 1", "needs a column 'label'"),
         ("path,label\n", "data.csv", "rows below the header"),
         ("", "data.csv", "header line"),

@@ -77,7 +77,7 @@ DATA = 36  # where the chunk "data" starts
         (patched(34, "<H", 12), "8 or 16 or 24 or 32 bits; received 12"),
         (patched(22, "<H", 6), "one channel or two; received 6"),
         (patched(22, "<H", 0), "one channel or two; received 0"),
-        (patched(24, "<I", 0), "its rate must lie between 1000 and 384000 samples a second; received 0"),
+        (patched(24, "<I", 0), "its rate must lie between 1000 and 384000 samples per second; received 0"),
         (patched(24, "<I", 4_000_000_000), "its rate must lie between"),
         (patched(32, "<H", 4), "2 bytes for each time step; received 4"),
         (sounds.wav(np.array([0.0, np.nan]), bits=32, codec=3), "finite samples"),

@@ -116,7 +116,7 @@ def test_tensors_that_lie_are_refused(torch):
         (Tensor(numbers, 3, (2,), (1,)), "past its storage"),
         (Tensor(numbers, -1, (2,), (1,)), "where a count belongs"),
         (Tensor(numbers, 0, (2, 2), (1, 2)), "not contiguous"),
-        ("no tensor", "beside tensors"),
+        ("no tensor", "values other than tensors"),
     ):
         with pytest.raises(InputError, match=said):
             read(checkpoint(OrderedDict(a=lie), [numbers]))

@@ -99,7 +99,7 @@ def test_a_killed_run_resumes_to_the_bit(tmp_path, undisturbed):
     assert child.returncode == -signal.SIGKILL
     progress, trainer = Silent(), corridors.trainer()
     history = run(trainer, checkpoint=path, resume=True, progress=progress)
-    assert progress.said[0] == "fit: taking up after epoch 2 of 4"
+    assert progress.said[0] == "fit: resuming after epoch 2 of 4"
     assert _figures(history) == undisturbed[0]
     assert kit.same(kit.weights(trainer._model), undisturbed[1])
 

@@ -145,5 +145,5 @@ def test_a_class_a_pixel_moves_with_its_pixel(augment, share):
 
 
 def test_mixup_has_no_meaning_for_a_class_a_pixel():
-    with pytest.raises(InputError, match=r"augment\.mixup: needs a label a picture"):
+    with pytest.raises(InputError, match=r"augment\.mixup: needs one label per image"):
         _masked(Augment(mixup=0.2))

@@ -1,4 +1,4 @@
-"""Zip archives that come from anyone: what they may unpack to, and what a damaged one raises."""
+"""Checks of untrusted zip archives: the size they may unpack to, and the errors that damaged ones raise."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ MOST_EXPANSION = 100  # times the packed size; deflate itself ends at 1032, real
 
 
 def stored_bytes(path: Path) -> int:
-    """How many bytes of a regular file are data, and no hole that reads as zeros; 0 for anything else.
+    """Number of bytes of a regular file that are stored as data, without holes; 0 for anything else.
 
-    What a file system counts as blocks, or, where it counts none (small files in an inode, network disks), the
-    stretches that it says hold data; all of it where it does not say.
+    Counted by the file system's blocks; if it reports none (small files in an inode, network disks), by the ranges
+    that it lists as data; if it lists none, the whole size.
     """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
@@ -62,7 +62,7 @@ def _data_bytes(handle: int, size: int) -> int:
 
 
 def require_modest(where: object, unpacked: int, packed: int, limit: int) -> None:
-    """Hold what `packed` bytes say they unpack to against `limit`, and against their own size.
+    """Check the unpacked size that `packed` bytes claim against `limit`, and against their own size.
 
     Raises:
         InputError: if it is over `limit` bytes, or over 64 MB and more than 100 times the packed size.

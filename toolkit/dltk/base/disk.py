@@ -1,4 +1,4 @@
-"""What the disk says no to: no room, no permission, no such path; asked before the work, told as an error after it."""
+"""Errors of the disk: no space, no permission, impossible paths; checked before work, or reported after it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _MORE_ROOM = "Free some space (`dltk cache --clear` empties dltk's cache) or set
 
 
 def allocate(path: Path) -> None:
-    """Give every byte of the file at `path` its place on the disk.
+    """Reserve disk space for every byte of the file at `path`.
 
-    Without it, writing to a memory map of the file ends the process by SIGBUS where the disk becomes full.
+    Without it, writing to a memory map of the file ends the process by SIGBUS if the disk becomes full.
     """
     if not hasattr(os, "posix_fallocate"):
         return
@@ -51,17 +51,17 @@ def require_free_disk(folder: Path, needed: int, *, hint: str = _MORE_ROOM) -> N
 
 
 def disk_fault(where: object, fault: OSError) -> DltkError | None:
-    """What `fault` says of the disk or the path `where`, as an error to raise; None where it says nothing of them."""
+    """The error to raise for `fault` at the path `where`; None if `fault` does not concern the disk or the path."""
     if fault.errno in FULL:
-        return EnvironmentFault(where, "the disk must have room", "a full disk", "Free some space.")
+        return EnvironmentFault(where, "the disk must have free space", "a full disk", "Free some space.")
     if fault.errno in _CLOSED:
         return EnvironmentFault(where, "must be writable", fault.strerror, "Give another path.")
     if fault.errno == errno.EXDEV:
         rule = "must be replaceable in one step; it belongs to a lower layer of an overlay file system"
-        return EnvironmentFault(where, rule, fault.strerror, "Give another path, or move away what stands there.")
+        return EnvironmentFault(where, rule, fault.strerror, "Give another path, or move the existing one away.")
     if fault.errno == errno.ENAMETOOLONG:
-        rule = "must be a path that this system can hold"
-        return InputError(where, rule, fault.strerror, "Give a shorter name: most systems hold 255 bytes.")
+        rule = "must be a path that this system supports"
+        return InputError(where, rule, fault.strerror, "Give a shorter name: most systems allow 255 bytes.")
     if fault.errno in _NO_PATH:
         return InputError(where, "must be a path whose parent is a folder", fault.strerror, "Give another path.")
     return None
@@ -69,7 +69,7 @@ def disk_fault(where: object, fault: OSError) -> DltkError | None:
 
 @contextmanager
 def disk_errors(where: Path) -> Iterator[None]:
-    """What the system says of the disk inside becomes an error about `where`."""
+    """Turn errors of the disk inside the block into an error about `where`."""
     try:
         yield
     except OSError as fault:

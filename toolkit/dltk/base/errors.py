@@ -5,7 +5,7 @@
     ├── InputError            3   bad data, model, recipe or bundle
     │   └── StepOrderError    3   compression steps in an order that undoes one of them
     ├── LimitError            4   a limit or tolerance was not met, a loss became NaN
-    └── EnvironmentFault      5   missing extra or runtime, weights that cannot be had, full disk
+    └── EnvironmentFault      5   missing extra or runtime, weights that are unavailable, full disk
 
 Every message has one form: `<where>: <rule>; received <value>. <what to do next>`.
 """
@@ -36,7 +36,7 @@ class DltkError(Exception):
 
     Args:
         where: file, line, key or flag, as the user wrote it.
-        rule: what holds there.
+        rule: what must be true there.
         received: what was found instead; left out of the message when None.
         hint: the next thing to do, a whole sentence.
     """
@@ -56,7 +56,7 @@ class DltkError(Exception):
         return printable(f"{text} {self.hint}" if self.hint else text)
 
     def told(self) -> dict[str, Any]:
-        """What `--json` prints of it: what is wrong, where, what to do next, and the exit code."""
+        """The fields that `--json` prints: error, where, hint and code."""
         received = "" if self.received is None else f"; received {shorten(self.received)}"
         words = {"error": f"{self.rule}{received}", "where": self.where, "hint": self.hint}
         return {name: printable(text) for name, text in words.items()} | {"code": self.exit_code}
@@ -85,7 +85,7 @@ class StepOrderError(InputError):
 
 
 class LimitError(DltkError):
-    """A limit or tolerance was not met. `measured` holds what was found, so that nothing is lost."""
+    """A limit or tolerance was not met; `measured` has the measurements."""
 
     exit_code = 4
 
@@ -101,7 +101,7 @@ class LimitError(DltkError):
 
 
 class EnvironmentFault(DltkError):
-    """This machine lacks something: an extra, a runtime, weights, disk space, the right Keras backend."""
+    """This machine lacks an extra, a runtime, weights, disk space, or the right Keras backend."""
 
     exit_code = 5
 
@@ -112,13 +112,13 @@ _KINDS = {
 
 
 def as_error(told: Mapping[str, Any]) -> DltkError:
-    """The error that `as_dict` told of."""
+    """The error that `as_dict` described."""
     words = dict(told)
     return _KINDS[words.pop("kind")](**words)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A sentence that suggests the nearest of `known`, or lists them when none is near."""
+    """A sentence that suggests the nearest of `known`, or lists them if none is near."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
@@ -127,23 +127,23 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def misnamed(wanted: str, given: Iterable[object]) -> str:
-    """A sentence for a name that must be among `given` and is not, where either may be the one that is misspelt.
+    """A sentence for a name that is not among `given`, if either of the two names may be misspelt.
 
-    `did_you_mean` is for a word of the user's that must be one of ours.
+    `did_you_mean` is for a word of the user that must be one of dltk's.
     """
     names = {str(name).casefold(): str(name) for name in given}
     near = difflib.get_close_matches(wanted.casefold(), names, n=1, cutoff=0.6)
-    return f"The nearest is {names[near[0]]!r}: both must be called the same." if near else ""
+    return f"The nearest is {names[near[0]]!r}: both must have the same name." if near else ""
 
 
 def printable(text: str) -> str:
-    """`text` on one line: names of files and keys may hold anything, also what would move a terminal's cursor."""
+    """`text` on one line, with control characters escaped, for names of files and keys."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def shorten(value: object, limit: int = 200) -> str:
-    """`value` on one line, with control characters escaped and the middle cut out when it is long."""
+    """`value` on one line, with control characters escaped and the middle of a long value cut out."""
     text = value if isinstance(value, str) and value.isprintable() else repr(value)
     return text if len(text) <= limit else f"{text[: limit // 2]} ... {text[-limit // 4 :]}"

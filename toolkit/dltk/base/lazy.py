@@ -1,4 +1,4 @@
-"""Packages whose functions have modules of the same name, imported only when a function is asked for."""
+"""Packages whose functions have modules of the same name, imported on first use of the function."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["expose"]
 
 
 def expose(package: str, names: Iterable[str]) -> None:
-    """From now on `package.NAME` is the function NAME of the submodule NAME.
+    """Make `package.NAME` the function NAME of the submodule NAME.
 
-    The import system binds a submodule in its package whoever imports it first, which would hide the function of
-    the same name; here the function is bound instead.
+    The import system binds a submodule as an attribute of its package on first import, which would hide the function
+    of the same name; here the function is bound instead.
     """
     wanted = frozenset(names)
 

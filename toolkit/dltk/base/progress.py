@@ -1,4 +1,4 @@
-"""How long work tells what it does, without knowing who listens (a terminal, a test, nobody)."""
+"""The interface that work reports progress to; a terminal, a test or nothing implements it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Bar(Protocol):
 
 
 class Progress(Protocol):
-    """Where work reports to."""
+    """Receives the progress of work."""
 
     def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
         """A bar of `total` steps, shown while the `with` block runs."""
 
     def say(self, text: str) -> None:
-        """One line that stays on the screen."""
+        """Print one line that stays on the screen."""
 
     def warn(self, text: str) -> None:
-        """One line that stays and is marked as a warning."""
+        """Print one line that stays, marked as a warning."""
 
 
 class _SilentBar:
@@ -35,7 +35,7 @@ class _SilentBar:
 
 
 class Silent:
-    """Shows nothing; keeps what was said, for tests and for JSON."""
+    """Shows nothing; records the lines, for tests and for JSON."""
 
     def __init__(self) -> None:
         self.said: list[str] = []

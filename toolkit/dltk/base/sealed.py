@@ -1,4 +1,4 @@
-"""JSON that says of itself whether it is damaged: what a killed search or compression goes on from."""
+"""JSON with a digest of itself, so that damage is detected; searches and compressions resume from such files."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Made = TypeVar("Made")
 
 
 def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
-    """Write `value` with a digest of itself under "sha256", whole or not at all."""
+    """Write `value` with a digest of itself under "sha256", as a whole or not at all."""
     write_atomic(path, canonical_json({**value, _SEAL: sha256(canonical_json(dict(value)))}))
 
 
 def read_sealed(path: Path, limit: int) -> dict[str, Any]:
-    """What `write_sealed` wrote, without the digest; files that dltk 0.1 wrote have none.
+    """The value that `write_sealed` wrote, without the digest; files of dltk 0.1 have no digest.
 
     Raises:
         InputError: if it is missing or damaged.
@@ -35,12 +35,12 @@ def read_sealed(path: Path, limit: int) -> dict[str, Any]:
         raise InputError(path, "must be a JSON object", found)
     seal = found.pop(_SEAL, None)
     if seal is not None and seal != sha256(canonical_json(found)):
-        raise InputError(path, "must have the digest that stands in it", "other values")
+        raise InputError(path, "must match the digest in it", "other values")
     return found
 
 
 def recalled(path: Path, limit: int, make: Callable[[dict[str, Any]], Made]) -> Made | None:
-    """What `make` takes out of a sealed file; None where there is none, and none any more where it is damaged."""
+    """The value that `make` reads from a sealed file; None if there is none, or if it is damaged and was removed."""
     if not path.is_file():
         return None
     try:
@@ -48,12 +48,12 @@ def recalled(path: Path, limit: int, make: Callable[[dict[str, Any]], Made]) -> 
     except DltkError as fault:
         forget(path, fault.rule)
     except _ODD as fault:
-        forget(path, f"holds other values ({type(fault).__name__})")
+        forget(path, f"has other values ({type(fault).__name__})")
     return None
 
 
 def forget(path: Path, why: object) -> None:
-    """Remove a damaged file of a computation that can be done again, and note it in the log."""
-    logging.getLogger("dltk").warning(f"{path}: {why}; it is made again")
+    """Remove a damaged file of a computation that can be repeated, and log it."""
+    logging.getLogger("dltk").warning(f"{path}: {why}; it is created again")
     with suppress(OSError):
         path.unlink()

@@ -1,8 +1,8 @@
-"""Temporary siblings: what is written beside its target, and what a killed process left of that.
+"""Temporary files and folders beside their target, and the removal of those that a killed process left.
 
-The name of one begins with `.dltk-` and the number of its process; while it is being written, the process holds a lock
-on it. The system takes the lock away when the process ends, however it ends: that tells a leftover from work in
-progress, also where two containers share a disk and a number says nothing.
+The name begins with `.dltk-` and the number of the process, which holds a lock on it while it writes. The system
+releases the lock when the process ends in any way: this distinguishes a leftover from work in progress, also if two
+containers share a disk and process numbers are ambiguous.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def temporary_file(folder: Path) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def temporary_folder(folder: Path) -> Iterator[Path]:
-    """A new folder in `folder`; whatever has its name at the end is removed."""
+    """A new folder in `folder`; what has its name at the end is removed."""
     made = Path(tempfile.mkdtemp(prefix=f"{MARK}{os.getpid()}-", dir=folder))
     try:
         with held(made):
@@ -53,7 +53,7 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary siblings in `folder` whose process has ended; what cannot be removed stays."""
+    """Remove the temporary siblings in `folder` whose process has ended; those that cannot be removed stay."""
     for entry in folder.glob(f"{MARK}*-*"):
         pid = entry.name[len(MARK) :].partition("-")[0]
         if pid.isdigit() and _is_left(entry, int(pid)):
@@ -66,7 +66,7 @@ def sweep(folder: Path) -> None:
 
 @contextmanager
 def held(folder: Path) -> Iterator[bool]:
-    """Lock `folder` for this process until the block ends; gives whether it was free. Nothing is written."""
+    """Lock `folder` for this process until the block ends; yields whether it was free. Nothing is written."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         yield _lock(handle)
@@ -76,9 +76,9 @@ def held(folder: Path) -> Iterator[bool]:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other processes of dltk from swapping anything in `folder` until the block ends.
+    """Keep other dltk processes from swapping folders in `folder` until the block ends.
 
-    After ten seconds it goes on all the same: dltk itself never holds the lock that long, so it is somebody else's.
+    Continues after ten seconds without the lock: dltk itself never holds it that long, so another program does.
     """
     handle, end = os.open(folder, os.O_RDONLY), time.monotonic() + _PATIENCE
     try:
@@ -90,7 +90,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def _lock(handle: int) -> bool:
-    """Whether nobody else has the lock. True, too, where the file system knows no locks."""
+    """Whether this process got the lock. Also True if the file system does not support locks."""
     if sys.platform == "win32":
         return True
     try:

@@ -12,10 +12,10 @@ UNITS = {"": 1, "B": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 
 
 def parse_bytes(text: str, flag: str) -> int:
-    """The number of bytes that `text` says.
+    """The number of bytes that `text` stands for.
 
     Raises:
-        UsageError: naming `flag`, if it says none, or less than one.
+        UsageError: naming `flag`, if `text` is not a size, or less than one byte.
     """
     found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([KMG]?B)?", text.strip().upper())
     count = 0 if found is None else int(float(found[1]) * UNITS[found[2] or ""])

@@ -1,4 +1,4 @@
-"""Put a folder in another's place, so that a kill at any moment leaves the old one or the new one."""
+"""Replace a folder so that a kill at any moment leaves the old one or the new one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def swap_in(building: Path, target: Path, *, replace: bool) -> None:
-    """Let `building` stand at `target`; what stood there stands at `building` afterwards, or is gone.
+    """Move `building` to `target`; a folder that was at `target` is at `building` afterwards, or is removed.
 
     Raises:
-        InputError: if something else than a folder stands there, or, unless `replace`, anything but an empty folder.
+        InputError: if `target` is not a folder, or, unless `replace`, not an empty one.
     """
     with alone_in(target.parent):
         if not os.path.lexists(target):
@@ -38,7 +38,7 @@ def swap_in(building: Path, target: Path, *, replace: bool) -> None:
 
 
 def recover(target: Path) -> None:
-    """Finish what a killed process left between two renames."""
+    """Finish a replacement that a process was killed in between two renames."""
     if _aside(target).is_dir():
         with alone_in(target.parent):  # a living process may be between them, too
             if os.path.lexists(target):
@@ -52,7 +52,7 @@ def _rename_onto_nothing(building: Path, target: Path) -> None:
         os.rename(building, target)  # the system itself lets an empty folder be replaced, and no other
     except OSError as fault:
         if fault.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            raise InputError(target, "nothing may stand there yet", hint="Give another path.") from fault
+            raise InputError(target, "must not exist yet", hint="Give another path.") from fault
         raise
 
 

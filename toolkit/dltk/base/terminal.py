@@ -1,4 +1,4 @@
-"""Text for a terminal: what stands in files, bundles and answers of other machines may hold what would steer it."""
+"""Escapes control characters before text is printed: files, bundles and replies of other machines may contain them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u2
 
 
 def plain(text: str) -> str:
-    """`text` with every character that would steer a terminal as an escape of Python's: ESC becomes `\\x1b`."""
+    """`text` with every control character of a terminal as a Python escape: ESC becomes `\x1b`."""
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
 
 
 def one_line(text: str) -> str:
-    """`plain(text)` with line breaks and tabs escaped, too: a label or a name is no way to add lines to an output."""
+    """`plain(text)` with line breaks and tabs escaped too, so that a label or a name cannot add lines to an output."""
     return plain(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def json_text(value: Any) -> str:
-    """`value` as JSON for a terminal or a pipe: sorted keys, two spaces; what would steer is escaped, and stays equal.
+    """`value` as JSON for a terminal or a pipe: sorted keys, two spaces; control characters are escaped.
 
     Raises:
         ValueError: for NaN and infinity, which JSON does not have.

@@ -1,1 +1,1 @@
-"""The command line (floor 13): one file a command, one error boundary."""
+"""The command line (floor 13): one file per command, one error boundary."""

@@ -32,12 +32,12 @@ INTERRUPTED, TERMINATED = 130, 143
 # Whatever a third party's code was writing; and a name over 255 bytes, which any look at a path may meet.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOLONG)
 _CLEAN_UP = 5.0  # seconds that it is given
-_OUR_FAULT = "This is a fault of dltk's own: please report it, with the traceback on stderr."
+_OUR_FAULT = "This is an internal error of dltk: please report it, with the traceback on stderr."
 _last_term = -_CLEAN_UP
 
 
 class Unmet(Exception):
-    """A limit that was not met, after which a command still shows what it found.
+    """A limit or tolerance was not met; the command still shows its results.
 
     Args:
         fault: the error, which gives the message and the exit code.
@@ -51,16 +51,16 @@ class Unmet(Exception):
 
 
 class Kept(Exception):
-    """A command was stopped, and what it has done so far can be gone on with.
+    """A command was stopped, and its run can be resumed.
 
     Args:
         code: 130 or 143.
-        where: the folder that stands there.
-        command: what goes on with it.
+        where: the folder of the run.
+        command: the command that resumes it.
     """
 
     def __init__(self, code: int, where: Path, command: str) -> None:
-        super().__init__(f"Kept in {where}; go on with: {command}")
+        super().__init__(f"Kept in {where}; resume with: {command}")
         self.code, self.where, self.command = code, where, command
 
 
@@ -68,7 +68,7 @@ class Kept(Exception):
 def error_boundary(words: Sequence[str] = ()) -> Iterator[None]:
     """Turn errors into their message and exit code, Ctrl-C into 130, a full disk anywhere into 5.
 
-    Anything else is a fault of dltk's own: it passes through, and Python prints the traceback and ends with 1. With
+    Anything else is an internal error: it passes through, and Python prints the traceback and ends with 1. With
     `--json` among `words`, what was typed behind `dltk`, stdout gets the error as one document in each of these cases.
     """
     as_json = "--json" in words[: words.index("--") if "--" in words else len(words)]
@@ -98,7 +98,7 @@ def error_boundary(words: Sequence[str] = ()) -> Iterator[None]:
         _document({"error": said, "where": str(stop.where), "hint": stop.command, "code": stop.code}, as_json)
         raise click.exceptions.Exit(stop.code) from stop
     except KeyboardInterrupt as interrupt:
-        click.echo("Interrupted; nothing half-written is left.", err=True)
+        click.echo("Interrupted; no half-written files are left.", err=True)
         _document({"error": "interrupted", "where": _command(words), "hint": "", "code": INTERRUPTED}, as_json)
         raise click.exceptions.Exit(INTERRUPTED) from interrupt
     except SystemExit as end:
@@ -133,7 +133,7 @@ def _ended(error: DltkError, as_json: bool, found: Mapping[str, Any] | None = No
 
 
 def _measured(error: DltkError, as_json: bool) -> dict[str, Any]:
-    """What a limit was missed by: on stderr for a person, as the field "measured" of the document."""
+    """The measurements that missed a limit: on stderr for people, as the field "measured" of the document."""
     if not isinstance(error, LimitError) or error.measured is None:
         return {}
     if not as_json:
@@ -149,7 +149,7 @@ def _our_fault(fault: Exception, as_json: bool) -> None:
 
 
 def _document(found: Mapping[str, Any], as_json: bool) -> None:
-    """`found` on stdout; where stdout is closed or full, the exit code has to say it alone."""
+    """Write `found` to stdout; if stdout is closed or full, only the exit code reports the result."""
     if not as_json:
         return
     try:
@@ -163,7 +163,7 @@ def _command(words: Sequence[str]) -> str:
 
 
 def _let_go_of_stdout() -> None:
-    """Where stdout is what is full, Python must not try again as it ends: that would change the exit code."""
+    """If stdout is full, Python must not write to it again as it ends: that would change the exit code."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -178,7 +178,7 @@ def _as_text(measured: object) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """`value` as JSON has it: a NaN or an infinity, which may be what is reported, by its name."""
+    """`value` with NaN and infinity replaced by their names, which JSON does not have as numbers."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -189,7 +189,7 @@ def _plain(value: Any) -> Any:
 
 
 def hide_native_log() -> None:
-    """Give Python's stderr a descriptor of its own and point descriptor 2 at nothing.
+    """Give Python's stderr its own descriptor and point descriptor 2 at /dev/null.
 
     TensorFlow and the runtimes write dozens of lines there that no environment variable stops. `DLTK_NATIVE_LOG=1`
     shows them, for a report of a crash inside a runtime. TensorFlow's own logger in Python keeps to errors: its

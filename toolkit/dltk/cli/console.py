@@ -16,7 +16,7 @@ __all__ = ["Console", "progress"]
 
 
 def progress() -> Progress:
-    """Where a command's work reports to."""
+    """The progress reporter of a command: bars and lines on stderr."""
     return Console(bars=sys.stderr.isatty())
 
 
@@ -33,7 +33,7 @@ class Console:
 
     @contextmanager
     def bar(self, label: str, total: int) -> Iterator[Bar]:
-        """A bar of `total` steps, gone when it ends; one inside another stands below it."""
+        """A bar of `total` steps, removed when it ends; nested bars are drawn below each other."""
         if not self._bars:
             yield _NoBar()
         elif self._live is not None:
@@ -47,11 +47,11 @@ class Console:
                 self._live = None
 
     def say(self, text: str) -> None:
-        """One line that stays."""
+        """Print one line that stays."""
         self._line(text)
 
     def warn(self, text: str) -> None:
-        """One line that stays and is marked."""
+        """Print one line that stays, marked as a warning."""
         self._line(f"Warning: {text}")
 
     def _line(self, text: str) -> None:

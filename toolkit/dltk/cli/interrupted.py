@@ -1,4 +1,4 @@
-"""What an interrupted command leaves that can be gone on with, and the command that does."""
+"""What an interrupted command leaves that can be resumed, and the command that resumes it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _WORDS = "dltk.words"  # key in a click context: what was typed behind `dltk`
 
 
 def remember(context: click.Context, words: Sequence[str]) -> None:
-    """Keep what was typed, for the context's subcommands."""
+    """Record the words that were typed, for the context's subcommands."""
     context.meta[_WORDS] = tuple(words)
 
 
 def typed(context: click.Context) -> tuple[str, ...]:
-    """What was typed behind `dltk`."""
+    """The words that were typed after `dltk`."""
     found: tuple[str, ...] = context.meta.get(_WORDS, ())
     return found
 
 
 @contextmanager
 def resumable(folder: Callable[[], Path]) -> Iterator[None]:
-    """On Ctrl-C and SIGTERM: where an unfinished run stands in `folder()`, say so and how to go on with it."""
+    """On Ctrl-C and SIGTERM: if there is an unfinished run in `folder()`, report it and the command that resumes it."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as stop:
@@ -43,7 +43,7 @@ def resumable(folder: Callable[[], Path]) -> Iterator[None]:
 
 
 def _unfinished(folder: Callable[[], Path]) -> Path | None:
-    """The folder, where a run stands in it that did not come to its end."""
+    """The folder, if it contains a run that was not finished."""
     from dltk.run import Run
 
     try:

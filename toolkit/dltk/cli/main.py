@@ -1,4 +1,4 @@
-"""The command `dltk`. Commands are imported when they are asked for, so that help is instant."""
+"""The command `dltk`. A command is imported when it is run, so that help is instant."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # name -> "module:command" and the 
     "backbones": ("dltk.cli.commands.backbones:backbones", "List the backbones and where their weights can come from."),
     "doctor": ("dltk.cli.commands.doctor:doctor", "Show what is installed here and what is missing."),
     "finetune": ("dltk.cli.commands.finetune:finetune", "Train the model of a recipe on your data."),
-    "adopt": ("dltk.cli.commands.adopt:adopt", "Make a run of a Keras model you already have."),
+    "adopt": ("dltk.cli.commands.adopt:adopt", "Make a run from a Keras model that you already have."),
     "compress": ("dltk.cli.commands.compress:compress", "Make the model of a run smaller and faster."),
     "export": ("dltk.cli.commands.export:export", "Write the model of a run as a bundle for a device."),
     "validate": (
         "dltk.cli.commands.validate:validate",
-        "Prove that a bundle still gives the answers it was sealed with.",
+        "Check that a bundle still gives its recorded predictions.",
     ),
     "predict": ("dltk.cli.commands.predict:predict", "Run a bundle on samples."),
     "bench": ("dltk.cli.commands.bench:bench", "Measure latency, memory and size of a bundle here."),
-    "report": ("dltk.cli.commands.report:report", "Write a page about a run or a bundle."),
+    "report": ("dltk.cli.commands.report:report", "Write a report on a run or a bundle."),
     "cache": ("dltk.cli.commands.cache:cache", "List or clear dltk's cache."),
 }
 
@@ -57,7 +57,7 @@ _ELSEWHERE: Mapping[str, str] = {
 
 
 class _LazyGroup(click.Group):
-    """A group that knows names and help lines, and imports a command only to run it."""
+    """A group that knows names and help lines, and imports a command only when it is run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -97,7 +97,8 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dltk-edge", message="dltk %(version)s")
 def cli() -> None:
-    """From a folder of samples to a file that runs on an edge device and is proven to give the same answers.
+    """Train a model on your samples, compress it, and write files that are checked to give the same predictions on a
+    device.
 
     \b
     Example:

@@ -52,40 +52,40 @@ def host(command: Command) -> Command:
     """`--host` and `--remote-python`; what `python_of` makes of them goes to `dltk.remote`."""
     text = "Measure on the machine that `ssh USER@HOST` reaches."
     command = click.option("--host", metavar="USER@HOST", help=text)(command)
-    text = "The Python to use on --host.  [default: python3]"
+    text = "The Python on --host.  [default: python3]"
     return click.option("--remote-python", metavar="PATH", help=text)(command)
 
 
 def python_of(host: str | None, remote_python: str | None) -> str:
-    """The Python to use on the host.
+    """The Python on the host.
 
     Raises:
         UsageError: if one was given and no host.
     """
     if remote_python is not None and host is None:
-        raise UsageError("--remote-python", "is one of --host, which is not given", hint="Give --host USER@HOST.")
+        raise UsageError("--remote-python", "needs --host", hint="Give --host USER@HOST.")
     return "python3" if remote_python is None else remote_python
 
 
 def run(command: Command) -> Command:
     """`--run`, the folder to write."""
-    return click.option("--run", type=PATH, metavar="DIR", help="Folder of the run that is made.")(command)
+    return click.option("--run", type=PATH, metavar="DIR", help="Folder of the new run.")(command)
 
 
 def pairs(command: Command) -> Command:
     """`--set`, any number of times, passed on as `pairs`."""
-    text = "Change a setting; may be given several times."
+    text = "Change a setting; can be repeated."
     return click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help=text)(command)
 
 
 def resume(command: Command) -> Command:
     """`--resume`."""
-    return click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")(command)
+    return click.option("--resume", is_flag=True, help="Resume an interrupted run.")(command)
 
 
 def trust_recipe(command: Command) -> Command:
-    """`--trust-recipe`: code that a run brings with it may be executed."""
-    text = "Execute code that RUN brings: its recipe.py. Without it nothing in RUN is executed."
+    """`--trust-recipe`: the recipe.py in a run may be executed."""
+    text = "Allow recipe.py in RUN to be executed. Without this option nothing in RUN is executed."
     return click.option("--trust-recipe", is_flag=True, help=text)(command)
 
 
@@ -96,7 +96,7 @@ def verify(command: Command) -> Command:
 
 
 def recipe_keys(words: Sequence[str]) -> Keys:
-    """The settings of the first recipe that is named among `words`; none where there is none."""
+    """The settings of the first recipe that is named among `words`; empty if there is none."""
     known = registered()
     for word in words[1:]:
         name = word.partition("=")[2] if word.startswith("--recipe=") else word
@@ -115,7 +115,7 @@ def recipe_names() -> str:
 
 def max_memory(command: Command) -> Command:
     """`--max-memory`, a size, passed on as a number of bytes."""
-    text = "What the files of a bundle may have together.  [default: 1GB]"
+    text = "Most bytes that all files of a bundle may have together.  [default: 1GB]"
     return click.option("--max-memory", callback=_bytes, metavar="SIZE", help=text)(command)
 
 
@@ -127,14 +127,14 @@ def _bytes(context: click.Context, parameter: click.Parameter, value: str | None
 
 
 def show(value: Mapping[str, Any], text: str, as_json: bool) -> None:
-    """Print a result to stdout: `text` for a person, or `value` as JSON; nothing in either steers a terminal."""
+    """Print a result to stdout: `text` for people, or `value` as JSON; control characters are escaped in both."""
     write(value if as_json else text)
 
 
 def write(found: Mapping[str, Any] | str) -> None:
-    """A text, or one JSON document in UTF-8 whatever the terminal's encoding, on stdout.
+    """Write a text, or one JSON document in UTF-8 whatever the terminal's encoding, to stdout.
 
-    What would steer a terminal is escaped, and so is what its encoding or UTF-8 does not have.
+    Control characters are escaped, and so are characters that the terminal's encoding or UTF-8 does not have.
     """
     if isinstance(found, str):
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"

@@ -1,4 +1,4 @@
-"""What a search found, as lines: every candidate, the layers that int8 hurts, and the one that was chosen."""
+"""The results of a search as lines: every candidate, the layers that lose most in int8, and the chosen candidate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = {"drop": "{:.4f}", "size": "{:,.0f} bytes", "download": "{:,.0f} bytes"
 
 
 def searched_text(told: Mapping[str, Any]) -> list[str]:
-    """Lines of the part "search" of a report, as `dltk.workflows.compress` makes it."""
+    """The part "search" of a report, which `dltk.workflows.compress` writes, as lines of text."""
     limits = ", ".join(f"{name} at most {_SHOWN[name].format(value)}" for name, value in told["bounds"].items())
     confident = ", by the upper end of the drop's interval" if told["confident"] else ""
     result = "are met" if told["met"] else "are NOT met: the candidate that comes closest is kept"
@@ -26,8 +26,8 @@ def searched_text(told: Mapping[str, Any]) -> list[str]:
     lines += _sensitive(told.get("sensitivity", ()), is_share((told.get("source") or {}).get("metric") or {}))
     if told["met"] and told["misses_on_test"]:
         names = [miss["limit"] for miss in told["misses_on_test"]]
-        hint = " With --confident the limit holds with more certainty." if "drop" in names else ""
-        lines += ["", f"On the test split, which decides nothing, it misses: {', '.join(names)}.{hint}"]
+        hint = " With --confident, a limit counts as met only if its interval meets it." if "drop" in names else ""
+        lines += ["", f"On the test split, which is not used to choose, it misses: {', '.join(names)}.{hint}"]
     return [*map(one_line, lines), ""]
 
 
@@ -46,7 +46,7 @@ def _cells(trial: Mapping[str, Any], told: Mapping[str, Any]) -> tuple[str, ...]
 def _sensitive(rows: Sequence[Mapping[str, Any]], share: bool) -> Iterator[str]:
     if rows:
         yield ""
-        yield "Layers that int8 hurts most, each alone (all are in report.json):"
+        yield "Layers that lose most in int8, each quantized alone (all are in report.json):"
     for row in rows[:_LAYERS]:
         found = "" if row["drop"] is None else f", {amount(-row['drop'], share, signed=True)}"
         yield f"  {row['layer']}: signal to noise {row['signal_to_noise']:.1f} dB{found}"

@@ -1,4 +1,4 @@
-"""What click says about the command line, in dltk's own form, and with what was probably meant."""
+"""click's usage errors in dltk's own form, with the option that was probably meant."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ class Suggesting(click.Command):
     """A command with settings behind one of its options, and parameters that have known values.
 
     Args:
-        keys: words of the command line -> the settings there are; an unknown option that is one is told how to give it.
-        known: name of a parameter that is missing -> a sentence that lists what it may be.
+        keys: words of the command line -> the settings that exist; if an unknown option is one of them, the error
+        explains how to pass it.
+        known: name of a missing parameter -> a sentence that lists its values.
     """
 
     def __init__(
@@ -65,10 +66,10 @@ class Suggesting(click.Command):
 
 
 def as_usage(fault: click.UsageError, words: Sequence[str]) -> UsageError:
-    """The error that dltk raises in place of click's.
+    """The dltk error that replaces a usage error of click.
 
     Args:
-        words: of the command line, behind `dltk`.
+        words: the command line after `dltk`.
     """
     command = fault.ctx.command if fault.ctx is not None else None
     path = fault.ctx.command_path if fault.ctx is not None else "dltk"
@@ -101,7 +102,7 @@ def _name(param: click.Parameter, ctx: click.Context | None) -> str:
 
 
 def _option_hint(fault: click.NoSuchOption, command: Any, path: str, words: Sequence[str]) -> str:
-    """What was meant by an option that is not there: a setting, an option of another name, or a misspelt one."""
+    """The hint for an unknown option: a setting, an option of another name, or a misspelt one."""
     name, _, joined = fault.option_name.partition("=")
     given = dict.fromkeys(option for each in getattr(command, "params", ()) for option in each.opts)
     value = joined or _value_of(name, words)
@@ -115,22 +116,22 @@ def _option_hint(fault: click.NoSuchOption, command: Any, path: str, words: Sequ
             return f"Did you mean {other}?"
     for each in getattr(command, "params", ()):
         if isinstance(each, click.Argument) and name.strip("-") == each.name:
-            return f"It is given without a name: {path} {value or _name(each, fault.ctx)}."
+            return f"Pass it without a name: {path} {value or _name(each, fault.ctx)}."
     if (near := did_you_mean(name, given)).startswith("Did"):
         return near
     return _as_settings(name, value, keys, exact=False) or _help(path)
 
 
 def _behind(name: str, group: click.Group, ctx: click.Context, words: Sequence[str]) -> str:
-    """Where the option `name` is one of the command among `words`, and was given before it; "" otherwise."""
+    """Where to pass the option `name` if it belongs to the command among `words` but was given before it; else ""."""
     called = next((word for word in words if word in group.list_commands(ctx)), "")
     command = group.get_command(ctx, called)
     options = {option for each in command.params for option in each.opts} if command is not None else set()
-    return f"Give it behind the command: dltk {called} ... {name}." if name in options else ""
+    return f"Give it after the command: dltk {called} ... {name}." if name in options else ""
 
 
 def _as_settings(name: str, value: str | None, keys: Sequence[tuple[str, Setting]], *, exact: bool) -> str:
-    """How to give the setting that the option `name` stands for; "" where none is near."""
+    """How to pass the setting that the option `name` stands for; "" if none is close."""
     turned_off = name.startswith("--no-")
     word = name.removeprefix("--no-") if turned_off else name
     names = dict.fromkeys(leaf.key for _, leaf in keys)
@@ -153,7 +154,7 @@ def _pair_value(leaf: Setting, value: str | None, turned_off: bool) -> str:
 
 
 def _value_of(name: str, words: Sequence[str]) -> str | None:
-    """What stands behind the option `name`, if it is no option itself."""
+    """The word after the option `name`, unless that is an option itself."""
     for place, word in enumerate(words):
         if word.startswith(f"{name}="):
             return word.partition("=")[2]
@@ -183,7 +184,7 @@ def _choice_hint(fault: click.BadParameter, words: Sequence[str]) -> str:
 
 
 def _extra_hint(fault: click.UsageError, command: Any, words: Sequence[str]) -> str:
-    """Of words too many: a setting without --set, or data without --data."""
+    """The hint for extra words: a setting without --set, or data without --data."""
     opened = "unexpected extra argument"
     if command is None or opened not in fault.message:
         return ""

@@ -39,14 +39,14 @@ class Workbench:
 
     Attributes:
         source: the model before any compression: the teacher of every step that trains.
-        calibration: count -> raw training samples (count, ...), stratified and seeded; 0: as many as the run's settings
-            say.
+        calibration: count -> raw training samples (count, ...), stratified and seeded; 0: as many as in the run's
+        settings.
         checkpoint: file that a step which trains keeps its state in.
-        open_model: path -> the Keras 3 model of somebody, opened in safe mode.
+        open_model: path -> an untrusted Keras 3 model, opened in safe mode.
         left_float: (deployed graph, plan without ranges) -> layer and why the plan's file holds it in float32.
         students: those, as `distil:student=` takes them, whose recipe may be a file to execute; None: any.
         device: the machine that files are timed on.
-        resume: go on from that file, where it is there.
+        resume: continue from that file, if it exists.
     """
 
     source: Any

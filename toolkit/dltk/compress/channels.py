@@ -39,24 +39,27 @@ _FEW_STEPS = 100
 class Channels(Retrain):
     """Settings of the step."""
 
-    keep: float = setting(0.75, "share of the channels that stay, of those that may go", low=0.05, high=1.0)
+    keep: float = setting(0.75, "share of the removable channels that stay", low=0.05, high=1.0)
     macs: float = setting(
-        0.0, "cut until this share of the multiply-accumulates is left, whatever keep says; 0: off", low=0.0, high=1.0
+        0.0,
+        "remove channels until this share of the multiply-accumulates is left, regardless of keep; 0: off",
+        low=0.0,
+        high=1.0,
     )
-    scope: Scope = setting("global", "rank over all groups of channels, costly ones first, or keep the same of each")
-    floor: float = setting(0.2, "share of each group that stays at least", low=0.0, high=1.0)
+    scope: Scope = setting("global", "rank over all channel groups, costly ones first, or keep the same share of each")
+    floor: float = setting(0.2, "smallest share of each group that stays", low=0.0, high=1.0)
     rank: Rank = setting("taylor", "importance by the loss's gradient, the filters' size, or batch norm's gamma")
     rank_samples: int = setting(512, "taylor: training samples to rank by, stratified", low=1)
     multiple_of: int = setting(8, "round counts to multiples that kernels compute at a time; 1: off", low=1)
-    keep_layers: tuple[str, ...] = setting((), "names of layers to leave alone, split by ,")
-    iterations: int = setting(1, "cut in as many rounds, with `epochs` of training after each", low=1, high=20)
+    keep_layers: tuple[str, ...] = setting((), "names of layers to skip, split by ,")
+    iterations: int = setting(1, "number of rounds, each with `epochs` of training", low=1, high=20)
 
 
 def channels(candidate: Candidate, settings: Channels, bench: Workbench) -> Outcome:
-    """Take the least important channels out of `candidate`, and train what is left.
+    """Remove the least important channels of `candidate`, and train the rest.
 
     The model that comes out is a smaller plain model: faster and smaller everywhere, in float and in int8. Channels
-    that residual additions, gates and concatenations tie together go together: see
+    that residual additions, gates and concatenations connect are removed together: see
     `dltk.compress.pruning.dependencies`.
 
     Raises:
@@ -80,7 +83,7 @@ def channels(candidate: Candidate, settings: Channels, bench: Workbench) -> Outc
     model, history, trainer = _shrunk(graph, before.macs, settings, bench)
     if model is None:
         listed = tuple(_skipped(graph, graph, start))
-        return Outcome(candidate, (), listed, {}, ("no channel can go: the model stays as it is",))
+        return Outcome(candidate, (), listed, {}, ("no channel can be removed: the model is unchanged",))
     after, final = profile(model), read(model)
     last = [row for row in history if row["phase"] == trainer.name]
     came_to, worse = judged(trainer, last, candidate, settings, bench)
@@ -221,4 +224,4 @@ def _warnings(settings: Channels, bench: Workbench) -> tuple[str, ...]:
     steps = -(-count // settings.batch_size) * settings.epochs
     if steps >= _FEW_STEPS:
         return ()
-    return (f"{steps} training steps are few to get over lost channels: look at the metric, and give more epochs",)
+    return (f"{steps} training steps are few to recover from removed channels: check the metric, and use more epochs",)

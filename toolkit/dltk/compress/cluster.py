@@ -27,11 +27,11 @@ __all__ = ["Cluster", "cluster"]
 class Cluster(Retrain):
     """Settings of the step."""
 
-    clusters: int = setting(16, "different values a kernel may take, zero among them", low=4, high=64)
-    start: Literal["kmeans++", "linear"] = setting("kmeans++", "where the values start: k-means++ or evenly spread")
-    smallest: int = setting(1000, "leave kernels with fewer weights alone", low=0)
-    keep: tuple[str, ...] = setting((), "names of layers to leave alone, split by ,")
-    equalize: bool = setting(True, "bring channels to like ranges first, so that int8 loses less")
+    clusters: int = setting(16, "number of distinct values of a kernel, including zero", low=4, high=64)
+    start: Literal["kmeans++", "linear"] = setting("kmeans++", "initial values: k-means++ or evenly spaced")
+    smallest: int = setting(1000, "skip kernels with fewer weights", low=0)
+    keep: tuple[str, ...] = setting((), "names of layers to skip, split by ,")
+    equalize: bool = setting(True, "equalize channel ranges first, so that int8 loses less")
 
 
 def cluster(candidate: Candidate, settings: Cluster, bench: Workbench) -> Outcome:
@@ -59,7 +59,7 @@ def cluster(candidate: Candidate, settings: Cluster, bench: Workbench) -> Outcom
     listed = tuple(Skipped(name, reason) for name, reason in skipped.items())
     changed = tuple(name for name in graph.layers if name not in skipped)
     if not changed:
-        return Outcome(candidate, (), listed, {}, ("no layer can be clustered: the model stays as it is",))
+        return Outcome(candidate, (), listed, {}, ("no layer can be clustered: the model is unchanged",))
     made = recast(graph, graph_inputs(graph, bench.calibration(0), bench.signature), equalize=settings.equalize)
     twin, layers = _twin(made, changed, settings, bench.seed)
     trainer = trainer_for(twin, settings, bench, name="cluster")

@@ -1,4 +1,4 @@
-"""Distillation: a smaller model learns what the run's model answers, not only what is right."""
+"""Distillation: a smaller model learns from the run's model and the labels."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Distil(Retrain):
 
     epochs: int = setting(10, "passes over the training samples", low=1)
     teacher: float = setting(
-        0.9, "share of the loss that follows the source model's answers; 0: none", low=0.0, high=1.0
+        0.9, "share of the loss that follows the source model's predictions; 0: none", low=0.0, high=1.0
     )
-    temperature: float = setting(4.0, "softens both models' answers", low=0.1)
-    student: str = setting("", f"the model that learns: {FORMS}")
-    features: tuple[str, ...] = setting((), "TEACHER_LAYER:STUDENT_LAYER whose features are to be alike, split by ,")
+    temperature: float = setting(4.0, "softens both models' outputs", low=0.1)
+    student: str = setting("", f"the student: {FORMS}")
+    features: tuple[str, ...] = setting((), "TEACHER_LAYER:STUDENT_LAYER pairs whose features should match, split by ,")
     feature_weight: float = setting(1.0, "weight of the features in the loss", low=0.0)
 
 
 def distil(candidate: Candidate, settings: Distil, bench: Workbench) -> Outcome:
-    """Train a student on labels and on the softened answers of the source model; it takes the model's place.
+    """Train a student on labels and on the softened outputs of the source model; it replaces the model.
 
     Hinton et al. 2015 (arXiv:1503.02531); with `features` also Romero et al. 2014 (arXiv:1412.6550). The student takes
-    the same tensors and answers in the same form, so that nothing around the model changes.
+    the same tensors and gives outputs of the same form, so that nothing around the model changes.
 
     Raises:
         StepOrderError: if `candidate` is already quantized.

@@ -1,8 +1,8 @@
-"""Batch norm statistics: measured anew where layers see other inputs than before, kept where they are somebody else's.
+"""Batch-norm re-estimation: statistics are measured again if the inputs of layers changed, and kept if they come from
+other data.
 
 A backbone that is fine-tuned with its norms in inference mode keeps the statistics of the data that it was first
-trained on, and its weights have learnt to live with them. Norms that measure the new data compute another function
-then.
+trained on, and its weights depend on them. With statistics of the new data it would compute another function.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def settle(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> None:
     Training would take hundreds of steps for it at the usual momentum, and learn from wrong ones until then.
 
     Args:
-        tensors: one array (n, ...) an input.
+        tensors: one array (n, ...) per input.
         seed: of dropout, which is on here as it is in training.
     """
     from dltk.training.weights import seed_dropout

@@ -36,12 +36,14 @@ class Prune(Retrain):
 
     sparsity: float = setting(0.5, "share of zeros in each pruned kernel at the end", low=0.0, high=0.99)
     end: float = setting(0.6, "share of the training after which the sparsity is reached", low=0.01, high=1.0)
-    smallest: int = setting(1000, "leave kernels with fewer weights alone", low=0)
-    keep: tuple[str, ...] = setting((), "names of layers to leave alone, split by ,")
+    smallest: int = setting(1000, "skip kernels with fewer weights", low=0)
+    keep: tuple[str, ...] = setting((), "names of layers to skip, split by ,")
     scope: Literal["layer", "global"] = setting("layer", "same share of each kernel, or one ranking over all (LAMP)")
     pattern: str = setting("free", "free; N:M such as 2:4: N of every M inputs stay; xB such as x4: blocks of B inputs")
     batch_norm: Literal["auto", "freeze", "train"] = setting(
-        "auto", "keep statistics and factors, or train them; auto: train where they are this data's and steps suffice"
+        "auto",
+        "batch norm: keep statistics and factors, or train them; auto: train if they come from this data "
+        "and the steps suffice",
     )
 
 
@@ -71,7 +73,7 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
     listed = tuple(Skipped(name, reason) for name, reason in skipped.items())
     changed = tuple(name for name in graph.layers if name not in skipped)
     if not changed:
-        return Outcome(candidate, (), listed, {}, ("no layer can be pruned: the model stays as it is",))
+        return Outcome(candidate, (), listed, {}, ("no layer can be pruned: the model is unchanged",))
     plan, wrapped = _schedule(settings, bench), dict[str, Any]()
     freezes = _freezes(candidate.model, settings, plan, bench)
     twin = build(graph, wrap=_wrapper(graph, changed, freezes, wrapped))
@@ -108,7 +110,7 @@ def _schedule(settings: Prune, bench: Workbench) -> _Schedule:
 def _warnings(plan: _Schedule) -> tuple[str, ...]:
     if plan.steps >= _FEW_STEPS:
         return ()
-    return (f"{plan.steps} training steps are few to get over pruning: look at the metric, and give more epochs",)
+    return (f"{plan.steps} training steps are few to recover from pruning: check the metric, and use more epochs",)
 
 
 def _why_not(layer: Layer, settings: Prune, pattern: Pattern) -> str:
@@ -137,7 +139,9 @@ def _wrapper(
 
 
 def _freezes(model: Any, settings: Prune, plan: _Schedule, bench: Workbench) -> bool:
-    """Whether batch norms stay as they are: a few steps cannot settle them, and some hold other data's statistics."""
+    """Whether batch norms are frozen: if the steps are too few to re-estimate them, or they have other data's
+    statistics.
+    """
     if settings.batch_norm != "auto":
         return settings.batch_norm == "freeze"
     if plan.steps < _FEW_STEPS:

@@ -33,15 +33,13 @@ class Quantize(Retrain):
         "int8", "of the weights; int8 also of activations, int16x8: int16 activations (TFLite only)"
     )
     method: Literal["calibrate", "qat"] = setting(
-        "calibrate", "where int8 ranges come from: samples, or training with the rounding in place"
+        "calibrate", "int8 ranges from calibration samples, or quantization-aware training"
     )
     ranges: Literal["best", "min-max", "mse", "percentile", "entropy"] = setting(
-        "best", "min-max; mse, percentile, entropy: clip what is rare; best: the best of them on samples held out"
+        "best", "min-max; mse, percentile, entropy: clip rare values; best: the best of them on held-out samples"
     )
-    repair: bool = setting(True, "equalize channels and correct biases first, where that helps")
-    calibration: int = setting(
-        0, "training samples that set the ranges; 0: as the run's settings say", low=0, high=100_000
-    )
+    repair: bool = setting(True, "equalize channels and correct biases first, if that helps")
+    calibration: int = setting(0, "training samples for calibration; 0: as in the run's settings", low=0, high=100_000)
     keep: tuple[str, ...] = setting((), "layers that stay float32 in both files, with their weights")
     reduce_range: bool = setting(False, "7-bit weights: for onnxruntime on x86 without VNNI, where 8 bits saturate")
     per_tensor_dense: bool = setting(False, "one scale for a whole Dense kernel: older TFLite runtimes need it")
@@ -51,7 +49,7 @@ def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outc
     """Decide how `candidate` is quantized; int8 ranges are measured on the twin, once for both formats.
 
     The scheme is TFLite's (https://ai.google.dev/edge/litert/models/quantization_spec): symmetric int8 weights with a
-    scale a channel, asymmetric 8-bit activations.
+    scale per channel, asymmetric 8-bit activations.
 
     Raises:
         StepOrderError: if `candidate` is already quantized.
@@ -59,7 +57,7 @@ def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outc
         LimitError: if the loss of `method=qat` becomes NaN.
     """
     if candidate.plan is not None:
-        raise StepOrderError("--step quantize", "may stand once")
+        raise StepOrderError("--step quantize", "may be given once")
     from dltk.models.backend import require_tensorflow
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
@@ -95,7 +93,7 @@ def _require_fits(settings: Quantize) -> None:
             received = f"precision={settings.precision},method={settings.method}"
             raise InputError(f"--step quantize:{key}", "does not go with the other settings", received)
     if settings.precision == "int16x8" and settings.ranges not in ("best", "min-max"):
-        rule = "clips what is rare, to spare steps that 16 bits have in plenty"
+        rule = "clips rare values, which 16 bits do not need"
         raise InputError(f"--step quantize:ranges={settings.ranges}", rule, "precision=int16x8", "Leave ranges out.")
     if settings.method == "qat" and settings.precision != "int8":
         rule = "method=qat trains for int8 grids"
@@ -158,7 +156,7 @@ def _outcome(candidate: Candidate, graph: Graph, settings: Quantize, history: li
 
 
 def _integer_plan(graph: Graph, settings: Quantize, bench: Workbench, scheme: Scheme) -> QuantizationPlan:
-    """The plan as it is, or behind a repair where that brings it nearer to float on samples held out."""
+    """The plan unchanged, or with bias correction if that brings it nearer to float on held-out samples."""
     tensors = graph_inputs(graph, bench.calibration(settings.calibration), bench.signature)
     limits = input_limits(graph, bench.signature)
     asked: dict[str, Any] = {"limits": limits, "method": settings.ranges, "scheme": scheme, "progress": bench.progress}

@@ -39,14 +39,14 @@ class Retrain:
 
     epochs: int = setting(4, "passes over the training samples", low=1)
     learning_rate: float = setting(1e-3, "peak learning rate; warmed up for a tenth, then a cosine", low=0.0)
-    batch_size: int = setting(64, "samples a step", low=1)
+    batch_size: int = setting(64, "samples per step", low=1)
     samples: int = setting(0, "train on this many samples, stratified; 0: all", low=0)
     optimizer: Literal["sgd", "adam", "adamw", "adagrad", "rmsprop"] = setting("adam", "update rule")
     teacher: float = setting(
-        0.9, "share of the loss that follows the source model's answers; 0: none", low=0.0, high=1.0
+        0.9, "share of the loss that follows the source model's predictions; 0: none", low=0.0, high=1.0
     )
-    temperature: float = setting(3.0, "softens the teacher's answers", low=0.1)
-    mixup: float = setting(0.0, "alpha of mixup in this step, where samples are images; 0: as the run's settings say")
+    temperature: float = setting(3.0, "softens the teacher's predictions", low=0.1)
+    mixup: float = setting(0.0, "alpha of mixup in this step, for images; 0: as in the run's settings")
 
 
 def require_targets(bench: Workbench, step: str) -> None:
@@ -113,11 +113,12 @@ def trainer_for(
     start_counts: bool = True,
     hints: Any = None,
 ) -> Any:
-    """A `FitTrainer` of `model` (Keras 3, or a tf_keras twin) that learns from labels and the source model's answers.
+    """A `FitTrainer` of `model` (Keras 3, or a tf_keras twin) that learns from labels and the source model's
+    predictions.
 
     Args:
         name: of the phase: checkpoints and progress carry it.
-        fit: how the phase goes, where it is more than `settings` says.
+        fit: settings of the phase, if they are more than `settings`.
         before_step, first_kept, start_counts, hints: as FitTrainer takes them.
     """
     from dltk.training import FitTrainer, cached_teacher
@@ -186,8 +187,8 @@ def judged(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """(figures, warnings): "kept", the epoch whose weights the step gives; "validation": metric, before, after, count.
 
-    Where the result is worse than `candidate` by the validation split, the one warning says so. Without a validation
-    split there is nothing to say.
+    If the result is worse than `candidate` on the validation split, there is one warning. Without a validation split
+    both are empty.
 
     Args:
         history: of the last phase that the step trained.
@@ -210,5 +211,5 @@ def _told(name: str, found: Mapping[str, Any]) -> str:
     before, after, count = found["before"], found["after"], found["count"]
     where = f"on the {count} validation samples"
     if found["metric"] == "loss":
-        return f"{name}: worse than what came in {where}: loss {before:.3g} before, {after:.3g} after"
-    return f"{name}: worse than what came in {where}: accuracy {before:.3f} before, {after:.3f} after"
+        return f"{name}: worse than before {where}: loss {before:.3g} before, {after:.3g} after"
+    return f"{name}: worse than before {where}: accuracy {before:.3f} before, {after:.3f} after"

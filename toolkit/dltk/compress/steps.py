@@ -19,7 +19,7 @@ __all__ = ["STEPS", "Planned", "parse_steps"]
 
 STEPS: Mapping[str, Step] = {
     "distil": Step(Distil(), distil, stage=0, because="it makes another model"),
-    "channels": Step(Channels(), channels, stage=1, because="it cuts what later steps have shaped"),
+    "channels": Step(Channels(), channels, stage=1, because="it removes channels that later steps have trained"),
     "prune": Step(Prune(), prune, stage=2, because="it changes weights"),
     "cluster": Step(Cluster(), cluster, stage=3, because="it changes weights"),
     "quantize": Step(Quantize(), quantize, stage=4, because="ranges are measured last"),
@@ -59,7 +59,7 @@ def parse_steps(texts: Sequence[str]) -> tuple[Planned, ...]:
     names = [step.name for step in planned]
     for i, name in enumerate(names):
         if name in names[:i]:
-            raise StepOrderError(f"--step {name}", "may stand once")
+            raise StepOrderError(f"--step {name}", "may be given once")
         later = [other for other in names[:i] if STEPS[other].stage > STEPS[name].stage]
         if later:
             raise StepOrderError(f"--step {name}", f"must come before {later[0]}: {STEPS[name].because}")
@@ -79,7 +79,7 @@ def _settings(name: str, rest: str, text: str) -> Any:
 
 
 def _pairs(rest: str) -> list[str]:
-    """`a=1,b=x,y` as ["a=1", "b=x,y"]: a part without = goes on with the list before it."""
+    """`a=1,b=x,y` as ["a=1", "b=x,y"]: a part without = belongs to the list before it."""
     found: list[str] = []
     for part in filter(None, rest.split(",")):
         if "=" in part or not found:

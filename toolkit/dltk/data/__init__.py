@@ -1,4 +1,4 @@
-"""The data side: whatever the user has -> decoded arrays in a cache -> train, validation, test (floor 1)."""
+"""Data: from the user's files to decoded arrays in a cache, split into train, validation and test (floor 1)."""
 
 from __future__ import annotations
 

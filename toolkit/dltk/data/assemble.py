@@ -1,4 +1,4 @@
-"""From decoded samples with labels to a `Dataset`: who is on which side, what was left out, what the digest says."""
+"""From decoded samples with labels to a `Dataset`: splits, skipped samples, digest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Shares", "assemble"]
 
 
 class Shares(HeldBack, Protocol):
-    """The settings that say how samples are split; see `dltk.recipe.ImageData`."""
+    """The settings of the split; see `dltk.recipe.ImageData`."""
 
     @property
     def limit(self) -> int: ...
@@ -33,9 +33,9 @@ class Shares(HeldBack, Protocol):
 def assemble(
     pool: Pool, decoded: Decoded, settings: Shares, ops: Sequence[Op], *, noun: str, seed: int, progress: Progress
 ) -> Dataset:  # fmt: skip
-    """A split that comes with the data is kept; a side it lacks is taken from train, in the settings' shares.
+    """A split that comes with the data is kept; a split it lacks is taken from train, in the settings' shares.
 
-    Of samples that are on several sides (equal by their digests), the copies stay on one: test before validation
+    Of samples that are in several splits (equal by their digests), the copies stay in one: test before validation
     before train, so that a test set others use stays whole. `settings.limit` then takes a stratified part of train.
 
     Args:
@@ -58,7 +58,7 @@ def assemble(
     )
     rows, sides, copies = drop_duplicates(pool, decoded.digests, rows, sides)
     if copies["duplicates"]:
-        progress.warn(f"{len(copies['duplicates'])} {noun} were on several sides; copies stay on one, see the report")
+        progress.warn(f"{len(copies['duplicates'])} {noun} were in several splits; copies stay in one, see the report")
     by_side = _rows_by_side(pool, rows, sides, settings, seed)
     splits = [Split(decoded.raws, chosen, pool.targets[chosen]) for chosen in by_side]
     report = {**_report(pool, decoded, by_side), "carved_from_train": carved, **copies}
@@ -85,23 +85,23 @@ def _rows_by_side(
     by_side = [rows[sides == side] for side in range(len(SIDES))]
     if settings.limit and settings.limit < len(by_side[0]):
         if settings.limit < len(pool.labels):
-            least = f"must be 0 or at least one sample a class: {len(pool.labels)}"
+            least = f"must be 0 or at least one sample per class: {len(pool.labels)}"
             raise InputError("setting data.limit", least, settings.limit)
         chosen = stratified(pool.targets[by_side[0]], count=settings.limit, seed=seed)
         by_side[0] = by_side[0][chosen]
     missing = [label for label, count in _counts(pool, by_side[0]).items() if not count]
     if missing:
-        hint = "Add samples of it, or take the class out."
+        hint = "Add samples of it, or remove the class."
         raise InputError(f"data {pool.source}", "every class needs a training sample", f"none for {missing[0]!r}", hint)
     return by_side
 
 
 def _check_files(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> None:
-    """Say what was left out, and stop where it is too much."""
+    """Report skipped files, and stop if there are too many."""
     if words := ignored(pool.skipped):
         progress.say(words)
     faults = [(pool.name(row), reason) for row, reason in sorted(decoded.unreadable.items())]
-    remedy = "Repair or remove them, or raise data.max_unreadable."
+    remedy = "Fix or remove them, or raise data.max_unreadable."
     if words := require_few_unreadable(f"data {pool.source}", faults, len(pool), most=most, remedy=remedy):
         progress.warn(words)
 

@@ -1,4 +1,4 @@
-"""What the columns of a table hold, by their content or as the settings say."""
+"""The type and content of a table's columns, by their cells or the settings."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def columns_of_table(table: Table, settings: Any, progress: Progress) -> Columns
             categories.append(name)
             _warn_of_names(table, name, progress)
     if not numbers and not categories:
-        raise InputError(f"{table.path}, line 1", "must name columns beside the target", ", ".join(table.header))
+        raise InputError(f"{table.path}, line 1", "must name columns besides the target", ", ".join(table.header))
     return Columns(tuple(numbers), tuple(categories), tuple(targets), settings.empty, settings.missing)
 
 
@@ -84,7 +84,7 @@ def _holds_numbers(table: Table, name: str, columns: Columns) -> bool:
         return False
     if others:
         row, cell = others[0]
-        hint = f"Repair it, set data.empty={cell} if that means an empty cell, or data.categories={name}."
+        hint = f"Correct it, set data.empty={cell} if that means an empty cell, or data.categories={name}."
         raise InputError(table.where(row), f"column {name!r} holds numbers", cell, hint)
     return True
 
@@ -93,6 +93,6 @@ def _warn_of_names(table: Table, name: str, progress: Progress) -> None:
     different = len(np.unique(np.array(table.column(name))))
     if different > _MANY * len(table) and different > _MOST_CLASSES:
         progress.warn(
-            f"column {name!r}: {different} different texts in {len(table)} rows; if they are names, "
-            f"leave it out with data.ignore={name}"
+            f"column {name!r}: {different} different texts in {len(table)} rows; if they are names, ignore "
+            f"it with data.ignore={name}"
         )

@@ -1,4 +1,4 @@
-"""Samples ready for training: raw arrays, targets, and which sample is on which side."""
+"""Samples ready for training: raw arrays, targets, and which sample is in which split."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Dataset", "NoisySplit", "Split"]
 
 @dataclass(frozen=True)
 class Split:
-    """The samples of one side.
+    """The samples of one split.
 
     Attributes:
-        store: raw samples of all sides (N, ...), often memory-mapped: images are uint8 (N, H, W, 3).
+        store: raw samples of all splits (N, ...), often memory-mapped: images are uint8 (N, H, W, 3).
         rows: int64 (n,), the rows of `store` that belong here, ascending.
         targets: int64 (n,) class numbers, or float32 (n, labels) of 0 and 1.
     """
@@ -33,21 +33,21 @@ class Split:
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """int64 (n,): a number a sample that stays the same while the source does."""
+        """int64 (n,): one number per sample, which stays the same while the source does."""
         return self.rows
 
     def take(self, positions: NDArray[Any] | slice) -> NDArray[Any]:
-        """The raw samples at `positions` within this side, as a copy in memory (len(positions), ...)."""
+        """The raw samples at `positions` within this split, as a copy in memory (len(positions), ...)."""
         return np.array(self.store[self.rows[positions]])
 
     def clean(self, positions: NDArray[Any] | slice) -> NDArray[Any]:
-        """The same samples without the noise that some sides are shown with: what a model is to give back."""
+        """The same samples without the noise that some splits add: the target of a denoising model."""
         return self.take(positions)
 
 
 @dataclass(frozen=True)
 class NoisySplit(Split):
-    """A side whose samples always carry the same noise, made as they are taken.
+    """A split whose samples always carry the same noise, made as they are taken.
 
     Attributes:
         deviation: see `dltk.edge.input.noise.add_noise`.
@@ -75,11 +75,11 @@ class Dataset:
     """All samples of a task.
 
     Attributes:
-        train, validation, test: the three sides; a side may be empty, except train.
-        labels: one a class, in the order of the targets.
+        train, validation, test: the three splits; a split may be empty, except train.
+        labels: one per class, in the order of the targets.
         digest: SHA-256 of the decoded pixels, the targets and the split: two equal digests are the same data.
         source: what the user gave.
-        report: JSON values: samples a class and side, files skipped with reasons, duplicates, conflicting labels.
+        report: JSON values: samples per class and split, files skipped with reasons, duplicates, conflicting labels.
         assets: file name -> bytes of what was learnt from the data and travels with the model, such as a tokenizer.
     """
 

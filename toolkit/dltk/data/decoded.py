@@ -125,7 +125,7 @@ def _open(folder: Path, decoder: Decoder, count: int, progress: Progress) -> Dec
             return None
         return Decoded(raws, digests, {int(row): str(reason) for row, reason in meta["unreadable"]})
     except (InputError, LookupError, TypeError, ValueError, ArithmeticError):
-        return None  # not whole: it is made again
+        return None  # not whole: it is created again
 
 
 def _build(building: Path, pool: Pool, decoder: Decoder, progress: Progress) -> None:

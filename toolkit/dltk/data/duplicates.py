@@ -1,4 +1,4 @@
-"""Finds equal samples and keeps them from being on two sides."""
+"""Finds equal samples and keeps them from being in two splits."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Labelled(Protocol):
 def drop_duplicates(
     pool: Labelled, digests: NDArray[np.uint8], rows: NDArray[np.int64], sides: NDArray[np.int8]
 ) -> tuple[NDArray[np.int64], NDArray[np.int8], dict[str, Any]]:
-    """`rows` and `sides` without the copies of a sample on other sides than the last one that has it.
+    """`rows` and `sides` without the copies of a sample in other splits than the last one that has it.
 
-    Sides rank train, validation, test: a sample in train and test stays in test alone. Copies on one side stay.
+    Splits rank train, validation, test: a sample in train and test stays in test alone. Copies in one split stay.
 
     Args:
         digests: uint8 (samples of the pool, 32), of what is compared: decoded pixels, a text's bytes.
 
     Returns:
-        rows, sides, and for the report "duplicates" (kept, dropped) and "conflicts" (equal samples, other labels).
+        rows, splits, and for the report "duplicates" (kept, dropped) and "conflicts" (equal samples, other labels).
     """
     order = np.lexsort((rows, *digests[rows].T[::-1]))
     same = (digests[rows[order[1:]]] == digests[rows[order[:-1]]]).all(axis=1)

@@ -34,11 +34,11 @@ class Pool:
         source: what the user gave.
         key: digest of everything that decides the raw samples; labels are no part of it.
         targets: int64 (n,), or float32 (n, labels).
-        labels: one a class.
-        sides: int8 (n,), index into `SIDES`; -1 where the source has no split.
-        name: row -> how messages call the sample.
+        labels: one per class.
+        sides: int8 (n,), index into `SIDES`; -1 if the source has no split.
+        name: row -> name of the sample, for messages.
         read: row -> what the decoder takes: a path, an array, or the parts of a sample.
-        groups: one a sample, or None.
+        groups: one per sample, or None.
         skipped: (name, reason) of what was left out already.
         require_unchanged: raises InputError if what `key` stands for has changed since.
     """
@@ -80,7 +80,7 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
 
     Raises:
         InputError: if it is none of these or has another layout.
-        EnvironmentFault: if a known data set cannot be had.
+        EnvironmentFault: if a known data set is unavailable.
     """
     path = Path(source)
     if source not in NAMED and (path.is_dir() or path.suffix.lower() == ".csv"):
@@ -96,7 +96,7 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
     if not path.exists():
         hint = did_you_mean(source, NAMED) if os.sep not in source else "Check the path."
         raise InputError(f"data {source}", "must exist, or be the name of a known data set", hint=hint)
-    hint = "Give a folder with one subfolder a class, a .csv or an .npz."
+    hint = "Give a folder with one subfolder per class, a .csv or an .npz."
     raise InputError(f"data {source}", "must be a folder, a .csv or an .npz", path.suffix or "a file", hint)
 
 

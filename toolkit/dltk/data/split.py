@@ -1,4 +1,4 @@
-"""Who trains, who decides, who is asked last: stratified, seeded, whole groups where asked."""
+"""Assigns samples to the training, validation and test splits: stratified, seeded, by whole groups if asked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _KEPT = 3  # samples of a class and side that `part_of_all` leaves at least, so 
 
 
 class HeldBack(Protocol):
-    """The settings that say which shares are not trained on."""
+    """The settings of the shares that are not trained on."""
 
     @property
     def validation(self) -> float: ...
@@ -44,7 +44,7 @@ def require_training_share(settings: HeldBack, noun: str = "samples") -> None:
     """Raise InputError, before anything is read, if validation and test would take all samples."""
     if settings.validation + settings.test >= 1.0:
         received = settings.validation + settings.test
-        raise InputError("setting data.validation", f"must leave {noun} for training beside data.test", received)
+        raise InputError("setting data.validation", f"must leave {noun} for training besides data.test", received)
 
 
 def complete_sides(
@@ -56,10 +56,11 @@ def complete_sides(
     groups: Sequence[str] | None = None,
     seed: int,
 ) -> tuple[NDArray[np.int8], list[str]]:
-    """The side of every sample (n,), and the names of the sides that had to be taken from train.
+    """The split of every sample (n,), and the names of the splits that had to be taken from train.
 
     Args:
-        given: the sides that came with the data; -1: none. A side that nobody is on is taken from train, in its share.
+        given: the splits that came with the data; -1: none. An empty split is taken from train, in its
+        share.
     """
     wanted = {"validation": validation, "test": test}
     shares = {side: share * (SIDES.index(side) not in given) for side, share in wanted.items()}
@@ -71,7 +72,7 @@ def complete_sides(
 
 
 def sides_digest(facts: Any, by_side: Sequence[NDArray[np.int64]], *arrays: NDArray[Any]) -> str:
-    """SHA-256 of JSON values and of what `arrays` (N, ...) hold at the rows of each side."""
+    """SHA-256 of JSON values and of what `arrays` (N, ...) hold at the rows of each split."""
     hashed = hashlib.sha256(canonical_json(facts))
     for rows in by_side:
         hashed.update(len(rows).to_bytes(8, "little"))
@@ -92,7 +93,7 @@ def stratified(targets: NDArray[np.generic], *, count: int, seed: int) -> NDArra
 def part_of_all(targets: NDArray[np.generic], sides: NDArray[np.int8], *, total: int, seed: int) -> NDArray[np.int64]:
     """Positions, ascending, of about `total` samples; of all where `total` is 0 or there are no more.
 
-    Classes and sides keep their share, and each class some samples on each side it has: `data.total` never makes data
+    Classes and splits keep their share, and each class some samples on each split it has: `data.total` never makes data
     unusable that was not. Args as for `complete_sides`.
     """
     if not 0 < total < len(targets):
@@ -115,10 +116,10 @@ def part_of_all(targets: NDArray[np.generic], sides: NDArray[np.int8], *, total:
 def assign_sides(
     targets: NDArray[np.generic], *, validation: float, test: float, groups: Sequence[str] | None, seed: int
 ) -> NDArray[np.int8]:
-    """The side (index into `SIDES`) of every sample (n,), with the given shares for validation and test.
+    """The split (index into `SIDES`) of every sample (n,), with the given shares for validation and test.
 
-    Without groups each class goes to the sides in these shares, as nearly as whole samples allow, and keeps at least
-    one sample in train. With groups a whole group goes to the side that its classes are missed at most. Depends on
+    Without groups each class goes to the splits in these shares, as nearly as whole samples allow, and keeps at least
+    one sample in train. With groups a whole group goes to the split that lacks its classes most. Depends on
     nothing but the arguments: sort samples by name first.
     """
     rng = np.random.default_rng([seed, 1])
@@ -190,7 +191,7 @@ def _by_group(
 def only_normal(dataset: Dataset, normal: str) -> Dataset:
     """`dataset` with only the class `normal` in train and validation; targets are 1 for all other samples, else 0.
 
-    Where the test side did not come with the data, the others of train and validation go there, too. Data without
+    Where the test split did not come with the data, the others of train and validation go there, too. Data without
     labels is all normal.
 
     Raises:

@@ -42,7 +42,7 @@ def find_tokenizer(wanted: str, texts: Sequence[str], *, vocabulary_size: int, p
 
     Raises:
         InputError: if there is no such tokenizer, or it cannot be used.
-        EnvironmentFault: if it cannot be had here, or the package `tokenizers` is missing.
+        EnvironmentFault: if it is unavailable here, or the package `tokenizers` is missing.
     """
     if wanted == "train":
         return train_tokenizer(texts, vocabulary_size)

@@ -1,4 +1,4 @@
-"""The ground floor: what a device needs to read a bundle, prepare a sample, run a model and decode its answer.
+"""The ground floor: what a device needs to read a bundle, prepare a sample, run a model and decode its prediction.
 
     from dltk.edge import load
 
@@ -6,7 +6,7 @@
     for label, score in model.predict("rose.jpg", top=3):
         print(label, score)
 
-NumPy and one runtime (ai-edge-litert, tflite-runtime or onnxruntime) are enough; pictures need Pillow.
+NumPy and one runtime (ai-edge-litert, tflite-runtime or onnxruntime) are enough; images need Pillow.
 """
 
 from __future__ import annotations

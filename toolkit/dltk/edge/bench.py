@@ -40,12 +40,11 @@ def bench(
     Args:
         verify, max_memory: as for `load`.
 
-    Returns:
-        {"bundle", "machine", "threads", "artifacts": [{"file", "format", "precision", "status" ("measured", "skipped"),
-        "p50_ms", "p90_ms", "p99_ms", "runs", "peak_bytes", "model_bytes", "bytes", "download_bytes",
-        "delegated_share"}]}. Times are of one sample, preprocessing aside; "peak_bytes" is the process's highest
-        resident size, "model_bytes" the anonymous memory that loading and the first run added; null where the system
-        does not tell. "delegated_share" is the share of operators that XNNPACK took; null for ONNX Runtime.
+    Returns: {"bundle", "machine", "threads", "artifacts": [{"file", "format", "precision", "status" ("measured",
+        "skipped"), "p50_ms", "p90_ms", "p99_ms", "runs", "peak_bytes", "model_bytes", "bytes", "download_bytes",
+        "delegated_share"}]}. Times are of one sample, without preprocessing; "peak_bytes" is the process's highest
+        resident size, "model_bytes" the anonymous memory that loading and the first run added; null if the system does
+        not report it. "delegated_share" is the share of operators that XNNPACK took; null for ONNX Runtime.
 
     Raises:
         InputError: if the bundle is damaged, has no such artifact, or is not signed by the key that is asked for.

@@ -1,4 +1,4 @@
-"""What became of a metric, in words: a gain is `+2.8 points`, a loss `-1.2 points`, whichever way the metric points."""
+"""The change of a metric in words: a gain is `+2.8 points`, a loss `-1.2 points`, whichever way the metric points."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def changed(metric: Mapping[str, Any] | None) -> str:
 
 
 def is_share(metric: Mapping[str, Any]) -> bool:
-    """Whether it lies in 0..1; of a report that does not say so, by its values."""
+    """Whether it lies in 0..1; if a report does not record it, by its values."""
     known = metric.get("is_share")
     if isinstance(known, bool):
         return known

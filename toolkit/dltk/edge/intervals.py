@@ -93,7 +93,8 @@ def mean_interval(values: NDArray[Any], *, seed: int = 0) -> Interval:
 
 
 def needed(decides: Callable[[float], bool], count: int) -> int | None:
-    """The number of samples from which on they decide, if they go on as these `count` do; None: nobody has so many.
+    """The number of samples from which on they decide, if further samples are like these `count`; None: too many to
+    collect.
 
     Args:
         decides: whether that number does; once it does, so does every larger one.
@@ -110,12 +111,14 @@ def needed(decides: Callable[[float], bool], count: int) -> int | None:
 
 
 def mean_decides(variance: float, away: float) -> Callable[[float], bool]:
-    """For `needed`: whether a mean that lies `away` from its limit is told from it; `variance` is that of a sample."""
+    """For `needed`: whether a mean that lies `away` from its limit is distinguishable from it; `variance` is that of a
+    sample.
+    """
     return lambda count: _Z * math.sqrt(variance / count) < away
 
 
 def about(count: int | None) -> str:
     """`about 510 would`: what a number of samples that was computed is worth."""
     if count is None:
-        return "no number of samples that can be had would: it lies at the limit"
+        return "no realistic number of samples would: it lies at the limit"
     return f"about {float(f'{count:.2g}'):,.0f} would"

@@ -27,11 +27,11 @@ _HELD = 1 << 24  # numbers of their largest tensor, or one sample
 
 
 class Model:
-    """A model of a bundle, ready to answer. Safe to use from several threads.
+    """A model of a bundle, ready to predict. Thread-safe.
 
     Attributes:
-        signature: what it takes and gives.
-        labels: one a class, or empty.
+        signature: its inputs and outputs.
+        labels: one per class, or empty.
         artifact: the file that runs.
     """
 
@@ -45,7 +45,7 @@ class Model:
         return self.signature.labels
 
     def predict(self, source: Any, *, top: int = 5) -> Any:
-        """The answer for one sample: for a classifier up to `top` pairs (label, score), best first.
+        """The prediction for one sample: for a classifier up to `top` pairs (label, score), best first.
 
         Args:
             source: what the family reads. An image: its path, the bytes or an open file of it, a PIL image, or a uint8

@@ -105,7 +105,7 @@ def reliability(probabilities: Floats, targets: Ints, *, bins: int = 15) -> list
 
 
 def _bins(probabilities: Floats, targets: Ints, bins: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """A bin: samples, sum of confidences, right answers."""
+    """A bin: samples, sum of confidences, correct predictions."""
     confidence = probabilities.max(axis=-1)
     right = probabilities.argmax(axis=-1) == targets
     which = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)

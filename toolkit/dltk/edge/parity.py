@@ -81,7 +81,7 @@ def _cosine(
     if ends == UNDECIDED:
         away = abs(float(lost.mean()) - (1.0 - tolerance))
         more = needed(mean_decides(float(lost.var(ddof=1)), away), count)
-        words += f", {1 - high:.4f} to {1 - low:.4f} at 95%, which decides nothing; {about(more)}"
+        words += f", {1 - high:.4f} to {1 - low:.4f} at 95%, which is not conclusive; {about(more)}"
     return ends, words
 
 
@@ -120,10 +120,10 @@ def in_words(parity: Mapping[str, Any]) -> str:
 
 
 def misfits(reference: Outputs, outputs: Outputs, signature: Signature, *, may_be_constant: bool = False) -> list[str]:
-    """What is wrong with `outputs` before any number is compared: names, shapes, NaN, the same answer to everything.
+    """What is wrong with `outputs` before any number is compared: names, shapes, NaN, equal outputs for all samples.
 
     Args:
-        may_be_constant: a few samples may have one answer where many do not.
+        may_be_constant: a few samples may have one prediction where many do not.
     """
     reasons = []
     if set(outputs) != {spec.name for spec in signature.outputs}:

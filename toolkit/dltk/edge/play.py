@@ -1,4 +1,4 @@
-"""Let a policy play: episodes in an environment, and what they return."""
+"""Run a policy: episodes in an environment, and their returns."""
 
 from __future__ import annotations
 
@@ -68,7 +68,10 @@ class Played:
 
     def as_text(self) -> str:
         """Two lines for a person."""
-        first = f"{self.environment}: mean return {self.mean:.2f}, spread {self.spread:.2f}, over {len(self.returns)}"
+        first = (
+            f"{self.environment}: mean return {self.mean:.2f}, standard deviation {self.spread:.2f}, over "
+            f"{len(self.returns)}"
+        )
         steps = f"{self.steps.mean():.1f} steps an episode"
         return f"{first} episode(s)\nlowest {self.returns.min():.2f}, highest {self.returns.max():.2f}, {steps}"
 
@@ -85,7 +88,7 @@ class _Episode:
 def play(choose: Choose, name: str, *, episodes: int, seed: int) -> Played:
     """`episodes` episodes of the environment `name`, the first from `seed`, the next from `seed + 1`, and so on.
 
-    They are played side by side; one that does not end is cut after 10,000 steps.
+    They are played in parallel; one that does not end is cut after 10,000 steps.
 
     Raises:
         InputError, EnvironmentFault: as `open_environment`, or if an observation or a reward is not finite.
@@ -120,7 +123,7 @@ def greedy(run: Callable[[Tensors], Any], signature: Signature) -> Choose:
         run: input tensors -> output tensors, by name: `dltk.edge.load.Model.run`.
 
     Raises:
-        UsageError: if the model's answers are no actions.
+        UsageError: if the model's predictions are no actions.
     """
     kind = family(signature.family)
     if not isinstance(kind, Acting):

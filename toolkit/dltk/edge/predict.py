@@ -1,4 +1,4 @@
-"""What a user names on a command line -> what a model answers, as JSON and as lines: `dltk predict` and run.pyz."""
+"""From inputs on the command line to predictions, as JSON and as text: `dltk predict` and run.pyz."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["answer"]
 def answer(
     model: Model, inputs: Sequence[str], *, top: int, out: Path | None = None
 ) -> tuple[list[dict[str, Any]], str]:
-    """The answers of `model`: one {"input", "answer"} a sample, plain JSON values; and the same for a person.
+    """The predictions of `model`: one {"input", "answer"} per sample, plain JSON values; and the same as text.
 
     Args:
         inputs: what the model's family reads; of a file of many samples each is one.
-        top: labels a sample.
-        out: file to write the answers to, where the family's answers make one.
+        top: labels per sample.
+        out: file to write the predictions to, where the family's predictions make one.
 
     Raises:
         InputError: if an input cannot be read.
-        UsageError: if the answers make no file, or one with another suffix than `out`.
+        UsageError: if the predictions make no file, or one with another suffix than `out`.
     """
     kind = family(model.signature.family)
     sources = [(name, source) for name in inputs for source in kind.expand(name, model.signature)]
@@ -42,6 +42,6 @@ def answer(
 def _write(kind: Family, answers: list[Any], out: Path) -> None:
     made = kind.as_file(answers)
     if made is None or out.suffix != made[0]:
-        rule = "this model's answers are text" if made is None else f"must end in {made[0]}"
+        rule = "this model's predictions are text" if made is None else f"must end in {made[0]}"
         raise UsageError("--out", rule, str(out))
     write_atomic(out, made[1])

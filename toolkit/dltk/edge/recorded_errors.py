@@ -1,4 +1,4 @@
-"""What a replay is held to: how far each golden sample lay from the reference at export, and a margin.
+"""The limit of a replay: the error of each golden sample against the reference at export, and a margin.
 
 `export`, `validate`, `run.pyz` and the demo page (`held` in answers.js) decide by the same rule: no golden sample may
 lie farther from the reference than it did then, plus the margin. Distances are in units that are stated for each
@@ -59,7 +59,7 @@ class Recorded:
 
     @classmethod
     def from_dict(cls, found: Any, names: list[str], count: int, where: object) -> Recorded:
-        """Out of a manifest that may be anybody's.
+        """Parse it from an untrusted manifest.
 
         Args:
             names: of the outputs.

@@ -1,4 +1,4 @@
-"""Prove that a bundle still does what it did when it was sealed: golden samples through every artifact."""
+"""Check that a bundle still gives its recorded predictions: golden samples through every artifact."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _FEW = 4  # a mean error of a few samples, against that of all: where a bundle r
 
 @dataclass(frozen=True)
 class Golden:
-    """A few samples with the answers the float32 reference gave to them.
+    """A few samples with the predictions of the float32 reference.
 
     Attributes:
         raws: (n, ...).
@@ -88,10 +88,10 @@ def replay(
 
     Args:
         runtime: only artifacts of this format; None: all that a runtime is installed for.
-        data: labelled data to score the artifacts on: a folder a class, a CSV of path,label, or of measurements.
+        data: labelled data to score the artifacts on: one folder per class, a CSV of path,label, or of measurements.
         verify, max_memory: as for `load`.
-        isolated: run the golden samples in a child process an artifact, as `dltk validate` does: a file that crashes
-            its runtime, or never ends, is then one that failed. It costs the start of a Python an artifact.
+        isolated: run the golden samples in a child process per artifact, as `dltk validate` does: a file that crashes
+            its runtime, or never ends, then counts as failed. Each child process takes the start of a Python.
 
     Returns:
         {"bundle", "files", "samples", "tensors_equal", "passed", "artifacts": [{"file", "format", "precision",
@@ -134,14 +134,14 @@ def replay_sealed(
         "data": None if scored is None else scored.as_dict(),
     }
     if not report["passed"]:
-        raise LimitError(sealed.path, "must give the answers it was sealed with", _first_fault(report), measured=report)
+        raise LimitError(sealed.path, "must give its recorded predictions", _first_fault(report), measured=report)
     return report
 
 
 def as_text(report: Mapping[str, Any]) -> str:
     """What `replay` returned or measured, as lines for a person."""
-    equal = "equal to the bit" if report["tensors_equal"] else "DIFFERENT"
-    lines = [f"{report['bundle']}: {report['files']} files sound, {report['samples']} golden samples, tensors {equal}"]
+    equal = "bit-identical" if report["tensors_equal"] else "DIFFERENT"
+    lines = [f"{report['bundle']}: {report['files']} files intact, {report['samples']} golden samples, tensors {equal}"]
     for artifact in report["artifacts"]:
         words = [f"  {artifact['status']:<8} {artifact['file']}"]
         if artifact["parity"]:
@@ -186,10 +186,10 @@ def _replay_one(
 
 
 def known(artifact: Artifact, samples: Golden, signature: Signature) -> Recorded | None:
-    """What the golden samples gave at export; None in bundles that were made before that was recorded.
+    """The recorded errors of the golden samples at export; None in older bundles, which have none.
 
     Raises:
-        InputError: if what stands in the manifest does not fit.
+        InputError: if the manifest's values do not fit.
     """
     if KEY not in artifact.parity:
         return None
@@ -226,7 +226,7 @@ def _outputs(artifact: Artifact, data: bytes, samples: Golden, signature: Signat
 def _outputs_apart(
     artifact: Artifact, data: bytes, samples: Golden, signature: Signature
 ) -> Mapping[str, NDArray[Any]]:
-    """Of the raw samples: `_tensors_equal` says whether they become the stored tensors."""
+    """Computed from the raw samples; `_tensors_equal` checks that they become the stored tensors."""
     from dltk.edge.runtime.worker import run_worker
 
     try:
@@ -237,7 +237,7 @@ def _outputs_apart(
 
 
 def _undecoded(outputs: Mapping[str, NDArray[Any]], samples: Golden, signature: Signature) -> list[str]:
-    """Why the outputs give no answers; empty where they do, all the way to what is printed."""
+    """Why the outputs cannot be decoded; empty if they can, including the printed text."""
     kind = family(signature.family)
     try:
         left = kind.narrow(finite(outputs), samples.raws, signature)
@@ -285,7 +285,7 @@ def _file(sealed: Sealed, name: str) -> bytes:
 def _check_labels(sealed: Sealed) -> None:
     labels = sealed.manifest.signature.labels
     if "labels.txt" in sealed.files and sealed.files["labels.txt"] != "".join(f"{x}\n" for x in labels).encode():
-        raise InputError(sealed.path / "labels.txt", "must hold the manifest's labels, one a line")
+        raise InputError(sealed.path / "labels.txt", "must hold the manifest's labels, one per line")
 
 
 def _first_fault(report: Mapping[str, Any]) -> str:

@@ -21,10 +21,10 @@ from dltk.edge.sources.arrays import read_array
 
 __all__ = ["main"]
 
-_ABOUT = """Run the model of the bundle that this file stands in. Every file of it is held against its hash first.
+_ABOUT = """Run the model of the bundle that contains this file. Every file is checked against its hash first.
 
-INPUT is what `dltk predict` takes: the path of a picture, recording, CSV or text file, a text, a number, JSON.
-With --tensor the model gets input tensors as they are, and its output tensors are printed."""
+INPUT is the same as for `dltk predict`: the path of an image, recording, CSV or text file, a text, a number, JSON.
+With --tensor the model gets the input tensors unchanged, and its output tensors are printed."""
 
 
 def main(folder: Path | str, words: Sequence[str] | None = None) -> int:
@@ -46,19 +46,19 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("inputs", metavar="INPUT", nargs="*")
     add("--artifact", metavar="FILE", help="the model file of the bundle to run")
-    add("--runtime", metavar="NAME", help="tflite or onnx; the first that is installed if not given")
-    add("--top", type=int, default=5, metavar="K", help="labels a sample; 5 if not given")
+    add("--runtime", metavar="NAME", help="tflite or onnx; default: the first that is installed")
+    add("--top", type=int, default=5, metavar="K", help="labels per sample; default: 5")
     add("--tensor", action="append", default=[], metavar="[NAME=]FILE.npy", help="an input tensor, batch first")
-    add("--out", type=Path, metavar="FILE", help="write what came out: pictures as .png, tensors as .npz")
-    add("--check", action="store_true", help="replay the golden samples; exit code 4 if an answer differs")
-    add("--max-memory", metavar="SIZE", help="what the bundle's files may have together; 1GB if not given")
+    add("--out", type=Path, metavar="FILE", help="write the output: images as .png, tensors as .npz")
+    add("--check", action="store_true", help="replay the golden samples; exit code 4 if a prediction differs")
+    add("--max-memory", metavar="SIZE", help="most bytes that the bundle's files may have together; default: 1GB")
     add("--json", action="store_true", help="print the result as JSON")
     return parser
 
 
 def _check(folder: Path, options: argparse.Namespace) -> None:
     if options.inputs or options.tensor:
-        raise UsageError("--check", "takes no INPUT: it replays the samples that the bundle carries")
+        raise UsageError("--check", "takes no INPUT: it replays the golden samples of the bundle")
     try:
         report = replay(folder, runtime=options.runtime, max_memory=_budget(options))
     except LimitError as error:
@@ -70,7 +70,7 @@ def _check(folder: Path, options: argparse.Namespace) -> None:
 
 def _predict(folder: Path, options: argparse.Namespace) -> None:
     if bool(options.inputs) == bool(options.tensor):
-        raise UsageError("INPUT", "give what to run the model on, or --tensor, or --check", len(options.inputs))
+        raise UsageError("INPUT", "give an INPUT to run the model on, or --tensor, or --check", len(options.inputs))
     sealed = read_bundle(folder, max_memory=_budget(options))
     chosen = choose(sealed.manifest, runtime=options.runtime, artifact=options.artifact)
     model = ready(sealed.manifest, chosen, lambda name: sealed.files[name])
@@ -88,7 +88,7 @@ def _budget(options: argparse.Namespace) -> int:
 
 
 def _run(model: Model, named: Sequence[str], out: Path | None) -> tuple[dict[str, Any], str]:
-    """The outputs for tensors out of files, as JSON and as a line a sample."""
+    """The outputs for tensors out of files, as JSON and as one line per sample."""
     inputs = [spec.name for spec in model.signature.inputs]
     files = dict(_pair(text, inputs) for text in named)
     if set(files) != set(inputs) or len(files) != len(named):

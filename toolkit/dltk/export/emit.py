@@ -121,9 +121,7 @@ def _require_pairs(formats: Sequence[str], precisions: Sequence[str]) -> None:
 
 def _require_ranges(wanted: str, plan: QuantizationPlan | None, run: object, source: object) -> None:
     if plan is None:
-        hint = (
-            f"Run `dltk compress {shlex.quote(str(run))} --step quantize:precision={wanted}` and export what it makes."
-        )
+        hint = f"Run `dltk compress {shlex.quote(str(run))} --step quantize:precision={wanted}` and export the new run."
         raise InputError(run, f"has no {wanted} ranges: compress decides them, export only emits", hint=hint)
     if plan.precision != wanted:  # a second quantization would be refused
         rule = f"was compressed to {plan.precision}, and a run is quantized once"
@@ -131,7 +129,7 @@ def _require_ranges(wanted: str, plan: QuantizationPlan | None, run: object, sou
             f"Run `dltk compress {shlex.quote(str(source or 'SOURCE'))} --step quantize:precision={wanted} --run DIR`"
         )
         beside = "" if source else ", SOURCE being the run that it was made from,"
-        raise InputError(run, rule, hint=f"{made}{beside} and export what it makes.")
+        raise InputError(run, rule, hint=f"{made}{beside} and export the new run.")
 
 
 def emit(graph: Graph, signature: Signature, target: Target, plan: QuantizationPlan | None) -> bytes:

@@ -1,4 +1,4 @@
-"""A TFLite file as C sources for TensorFlow Lite Micro: the model as an array, and a header that says how to run it."""
+"""A TFLite file as C sources for TensorFlow Lite Micro: the model as an array, and a header with the code to run it."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _BYTES_A_LINE = 16
 
 @dataclass(frozen=True)
 class Micro:
-    """What the sources say of a model beside its bytes.
+    """The description of a model in its sources.
 
     Attributes:
         name: a C identifier; the files are called by it, too.
         title: the bundle and the file, in words.
         inputs, outputs: as they stand in the file, in its order.
-        labels: one a class, or empty.
+        labels: one per class, or empty.
         operators: as `operators` gives them.
         arena_bytes: memory for tensors that the model was seen to run in.
         runtime: the interpreter that it was seen to run in.

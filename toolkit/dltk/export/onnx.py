@@ -172,7 +172,7 @@ def _assert_borders(model: Any, signature: Signature) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The converters log at warning level about things that are checked afterwards."""
+    """The converters log warnings about properties that are checked afterwards."""
     loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow", "")]
     before = [logger.level for logger in loggers]
     for logger in loggers:

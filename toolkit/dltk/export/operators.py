@@ -67,7 +67,7 @@ def allowed_float(graph: Graph, plan: QuantizationPlan | None, found: Mapping[st
 
 
 def _weighted_uses(graph: Graph, names: Collection[str]) -> int | None:
-    """How many operators with weights the layers `names` are in the file; None where nobody knows."""
+    """How many operators with weights the layers `names` are in the file; None if unknown."""
     uses, count = graph.uses(), 0
     for name in names:
         kind = graph.layers[name].kind if name in graph.layers else ""

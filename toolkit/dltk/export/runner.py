@@ -25,17 +25,16 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip knows: equal sources give eq
 
 _MAIN = '''\
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the model of the bundle that this archive stands in, on a device where dltk is not installed.
+"""Runs the model of the bundle that contains this archive, on a device where dltk is not installed.
 
-    python -I run.pyz INPUT...               answers, the same as `dltk predict` gives
-    python -I run.pyz --check                replays the golden samples; exit code 4 if an answer differs
+    python -I run.pyz INPUT...               predictions, the same as `dltk predict` gives
+    python -I run.pyz --check                replays the golden samples; exit code 4 if a prediction differs
     python -I run.pyz --tensor NAME=x.npy    input tensors in, output tensors out
     python -I run.pyz --help                 all it can do
 
 It needs Python 3.9 or newer, NumPy 1.24 or newer, and one runtime: ai-edge-litert or tflite-runtime for .tflite files,
-onnxruntime for .onnx files. Pictures need Pillow, HEIC pictures pillow-heif, texts tokenizers. Before anything runs,
-each file of the bundle is held against the hash that the manifest has of it. -I keeps Python from looking where
-PYTHONPATH says.
+onnxruntime for .onnx files. Images need Pillow, HEIC images pillow-heif, texts tokenizers. Before anything runs,
+each file of the bundle is checked against its hash in the manifest. -I makes Python ignore PYTHONPATH.
 
 modules.json beside this file holds the modules of dltk {version} that read a bundle and run a "{family}" model,
 word for word: in one piece they pack to two thirds. Nothing of a dltk that may be installed is imported.

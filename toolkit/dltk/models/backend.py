@@ -1,6 +1,6 @@
 """TensorFlow and Keras 3, imported in the one order that works, on the one backend that dltk supports.
 
-Modules that train say `from dltk.models.backend import keras, tf`. Ops are made deterministic here, once: on a CPU
+Modules that train use `from dltk.models.backend import keras, tf`. Ops are made deterministic here, once: on a CPU
 it costs no measurable time (a ResNet-8 at 32 px trained at 1,170 images/s with and without it).
 """
 
@@ -87,7 +87,7 @@ def odd_batches_crash(model: Any) -> bool:
 
     The gradient of a strided 1x1 convolution of fewer than 16 input channels does, in oneDNN as TensorFlow 2.21 brings
     it: batches of 1, 9, 11 and 31 ended the process with 4, 8 and 12 channels; even batches, 16 channels and more, and
-    TF_ENABLE_ONEDNN_OPTS=0 did not. That was at a side of 16; at even sides of 56 and more, every batch ended it:
+    TF_ENABLE_ONEDNN_OPTS=0 did not. That was at 16 x 16; at even sizes of 56 and more, every batch ended it:
     `sliced_points` is for those.
     """
     return any(_is_such(getattr(layer, "layer", layer)) for layer in model.layers)
@@ -96,7 +96,7 @@ def odd_batches_crash(model: Any) -> bool:
 def sliced_points(model: Any) -> AbstractContextManager[None]:
     """While the block is traced, those convolutions take every n-th pixel first, and then step by one.
 
-    The same function to the bit, with another gradient kernel.
+    The same function bit for bit, with another gradient kernel.
 
     Args:
         model: Keras 3 model or tf_keras twin, nested models too.

@@ -43,7 +43,7 @@ def plain(value: Any, depth: int = _DEEPEST) -> Any:
 
 
 def _mapping(value: Mapping[Any, Any], depth: int) -> Any:
-    """Without the name that the settings of a layer inside hold; that of a dtype policy is all it says."""
+    """Without the names in the settings of an inner layer; the name of a dtype policy is kept."""
     pairs = {key: item for key, item in value.items() if key != "shared_object_id"}  # an address
     inner = pairs.get("config")
     if isinstance(inner, Mapping) and "Policy" not in str(pairs.get("class_name")):

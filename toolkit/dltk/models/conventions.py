@@ -34,9 +34,9 @@ CONVENTIONS: Mapping[Range, tuple[tuple[float, ...], tuple[float, ...]]] = {  # 
 
 @dataclass(frozen=True)
 class Input:
-    """What an adopted model wants. These keys stand beside the recipe's own, as `input.range` ..."""
+    """The input of an adopted model. These keys are added to the recipe's, as `input.range` ..."""
 
-    range: Range = setting("0..255", "what pixels become before they enter the model")
+    range: Range = setting("0..255", "pixel range that the model expects")
     channels: Literal["rgb", "bgr"] = setting("rgb", "order of the channels that the model wants")
     check: bool = setting(True, "stop if the model does no better than chance")
 
@@ -113,7 +113,7 @@ def _pairs(wanted: Input, order: tuple[str, ...], labels: tuple[str, ...], given
 
 
 def _orders(guesses: NDArray[Any], targets: NDArray[Any], labels: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Orders that the outputs may stand in: as they are, backwards, by upper and lower case, and the likeliest one."""
+    """Possible orders of the outputs: as they are, backwards, by upper and lower case, and the likeliest one."""
     orders = [labels, labels[::-1], tuple(sorted(labels, key=str.casefold)), tuple(sorted(labels, key=_natural))]
     # With fewer samples a class than this, an order fitted to them says nothing.
     if len(targets) >= 8 * len(labels):

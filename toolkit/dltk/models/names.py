@@ -12,7 +12,7 @@ __all__ = ["Names"]
 class Names:
     """Gives every layer or operation of one graph, asked about in order, a fixed name.
 
-    Names that somebody chose stay. Names that Keras made up count over the life of a process (`add_21`), so that two
+    Names chosen by the user stay. Names that Keras made up count over the life of a process (`add_21`), so that two
     equal builds would give different files: they are counted again within this graph.
     """
 

@@ -21,7 +21,7 @@ class LayerProfile:
         weights: how many numbers it holds.
         bits: width of one of them; 0 without weights.
         bytes: weights x bits / 8, before any compression.
-        macs: multiply-accumulates for one sample; 0 where it multiplies by no weight, None where it cannot be told.
+        macs: multiply-accumulates for one sample; 0 where it multiplies by no weight, None if unknown.
     """
 
     name: str

@@ -27,7 +27,7 @@ __all__ = ["Repair", "bias_shifts", "find_repair", "repaired", "with_bias_shifts
 
 @dataclass(frozen=True)
 class Repair:
-    """What was found, and the graph with it.
+    """A bias correction, and the graph with it.
 
     Attributes:
         factors: see `dltk.quantization.equalization.channel_factors`.

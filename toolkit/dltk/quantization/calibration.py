@@ -48,7 +48,7 @@ def calibrate(
         limits: input name -> the lowest and highest value that may occur; used as they are where known.
         method: "min-max", one of `dltk.quantization.range_methods`, or "best": the one of all with the least error.
             Activations of 16 bits have steps to spare: theirs are always "min-max".
-        scheme: what is asked of the plan beside its ranges.
+        scheme: settings of the plan other than its ranges.
         reference: the graph whose float outputs are right; `graph` itself if None.
     """
     scheme = scheme or Scheme()

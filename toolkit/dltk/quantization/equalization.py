@@ -170,7 +170,7 @@ def _read(layer: Layer, factor: NDArray[np.float32]) -> Layer:
 def _channel_maxima(
     graph: Graph, names: list[str], tensors: Mapping[str, NDArray[Any]]
 ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-    """Tensor -> largest absolute value a channel (channels,), and tensor -> largest value a channel."""
+    """Tensor -> largest absolute value per channel (channels,), and tensor -> largest value per channel."""
     import tensorflow as tf
 
     def maxima(watched: list[Any]) -> list[Any]:

@@ -1,6 +1,6 @@
 """The quantization plan of a run: a scale and a zero point a tensor, or "float" with a reason. dltk owns the numbers.
 
-Kept in `quantization.npz`. Activations are asymmetric with one range a tensor, weights symmetric with one scale an
+Kept in `quantization.npz`. Activations are asymmetric with one range per tensor, weights symmetric with one scale per
 output channel, as the TFLite quantization specification has it; ONNX gets the same numbers as uint8 (zero point = int8
 + 128).
 """
@@ -75,7 +75,7 @@ def affine8(low: float, high: float) -> Affine8:
 
 
 def symmetric16(low: float, high: float) -> Symmetric16:
-    """The 16-bit grid, the same on both sides of zero, that holds `low`..`high`."""
+    """The 16-bit grid, symmetric around zero, that covers `low`..`high`."""
     return Symmetric16(float(np.float32(max(abs(float(low)), abs(float(high)), 1e-8) / 32767.0)))
 
 
@@ -92,10 +92,10 @@ class QuantizationPlan:
             are integers, no other has them.
         weights: graph layer -> scales (channels,) of its kernel, or (1,) where it has one for all.
         floats: graph layer -> why it stays float.
-        levels: steps of a weight on each side of zero: 127, or 63 for 7-bit weights.
+        levels: steps of a weight above and below zero: 127, or 63 for 7-bit weights.
         per_tensor_dense: whether a Dense layer has one scale for its whole kernel.
-        calibration: how the ranges came about: method, samples, digest of the samples.
-        factors, shifts: repairs that the ranges were measured behind; see `dltk.quantization.bias_correction`.
+        calibration: how the ranges came about: method, samples, digest of the samples. factors, shifts: the bias
+        correction that the ranges were measured with; see `dltk.quantization.bias_correction`.
         samples: input tensors (n, ...), kept only for native ranges.
     """
 

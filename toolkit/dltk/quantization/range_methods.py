@@ -1,8 +1,9 @@
-"""Ranges that clip what is rare, found from histograms of calibration samples.
+"""Range methods that clip rare values, from histograms of calibration samples.
 
 A handful of outliers stretches a min-max range until all other values share a few steps. "mse": rounding and clipping
 together cost the least squared error. "percentile": a ten-thousandth of the values is clipped. "entropy": the rounded
-distribution tells most of the whole one (Kullback-Leibler; S. Migacz, 8-bit inference with TensorRT, GTC 2017).
+distribution keeps most information of the whole one (Kullback-Leibler; S. Migacz, 8-bit inference with TensorRT, GTC
+2017).
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def _entropy(values: NDArray[np.float64], weights: NDArray[np.float64], low: flo
 
 
 def _divergence(centres: NDArray[np.float64], counts: NDArray[np.float64], low: float, high: float) -> float:
-    """What is lost, in nats, when the values are told by one of 256 levels over `low`..`high`."""
+    """Information lost, in nats, when the values are represented by 256 levels over `low`..`high`."""
     inside = (centres >= low) & (centres <= high)
     kept = counts[inside]
     whole = kept.copy()  # what is clipped falls on the ends of the range

@@ -1,4 +1,4 @@
-"""What is asked of an integer plan beside its ranges: layers left float, 7-bit weights, one scale a Dense layer."""
+"""Settings of an integer plan other than its ranges: layers left float, 7-bit weights, one scale per Dense layer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Scheme:
 
     Attributes:
         keep: layers of the deployed graph that stay float, as `kept_layers` gives them.
-        levels: steps of a weight on each side of zero: 127, or 63 for processors that add pairs of products in int16.
+        levels: steps of a weight above and below zero: 127, or 63 for processors that add pairs of products in int16.
         per_tensor_dense: one scale for the whole kernel of a Dense layer.
         bits: of activations, 8 or 16.
     """

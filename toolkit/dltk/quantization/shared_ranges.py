@@ -34,7 +34,7 @@ _FUSES_INTO = {"Conv1D", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense"
 
 @dataclass(frozen=True)
 class Ties:
-    """How the tensors of a graph hang together.
+    """The shared ranges of a graph's tensors.
 
     Attributes:
         group: tensor -> name of its group; tensors of one group share a range.
@@ -88,7 +88,7 @@ def _crash(graph: Graph) -> str:
 
 
 def ties(graph: Graph, keep: Collection[str] = (), bits: int = 8) -> Ties:
-    """The ties of a deployed graph (batch norm folded, activations split).
+    """The shared ranges of a deployed graph (batch norm folded, activations split).
 
     Args:
         keep: layers that stay float.

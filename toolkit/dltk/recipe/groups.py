@@ -1,4 +1,4 @@
-"""Groups of settings that many recipes share. A recipe takes those it needs and changes the defaults."""
+"""Groups of settings that many recipes share. A recipe uses those that it needs and changes the defaults."""
 
 from __future__ import annotations
 
@@ -28,102 +28,104 @@ __all__ = [
 
 CacheUse = Literal["trust", "verify", "off"]
 CACHE_HELP = (
-    "trust: files that have not changed are not read again; verify: all files and all that is kept of them are; off: "
-    "nothing that an earlier run kept is used"
+    "trust: unchanged files are read from the cache; verify: all files and cache entries are checked; "
+    "off: the cache is not used"
 )
 
 
 @dataclass(frozen=True)
 class ImageData:
-    """Which images, at which size, split how."""
+    """Images: size, reading and split."""
 
-    size: int = setting(96, "side of the square the model sees, in pixels", low=8, high=1024)
+    size: int = setting(96, "height and width of the model's input, in pixels", low=8, high=1024)
     resize: Literal["stretch", "crop", "pad", "keep"] = setting(
-        "stretch", "how an image that is not square becomes one; keep: pad, and never enlarge"
+        "stretch", "how an image is made square; keep: pad, and never enlarge"
     )
-    validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
-    test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
-    group: str | None = setting(None, "CSV column; samples of one group stay on one side of the split")
+    validation: float = setting(0.1, "share of the validation split, if the data has no splits", low=0.0, high=0.8)
+    test: float = setting(0.2, "share of the test split, if the data has no splits", low=0.0, high=0.8)
+    group: str | None = setting(None, "CSV column; samples of one group stay in one split")
     limit: int = setting(0, "use at most this many training samples, stratified; 0: all", low=0)
-    total: int = setting(0, "read about this many samples in all at most, of every class and side; 0: all", low=0)
+    total: int = setting(0, "read at most about this many samples, from every class and split; 0: all", low=0)
     labels: tuple[str, ...] = setting((), "class names in the order of the model's outputs; none: sorted")
-    multi_label: bool = setting(False, "several labels a sample, separated by | in the CSV")
+    multi_label: bool = setting(False, "several labels per sample, separated by | in the CSV")
     max_unreadable: float = setting(0.05, "stop if a larger share of the files cannot be read", low=0.0, high=1.0)
     max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
     cache: CacheUse = setting("trust", CACHE_HELP)
-    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+    evaluation_mb: int = setting(100, "store up to this many MB of test samples in the run, for export", low=1)
 
 
 @dataclass(frozen=True)
 class PlainImageData(ImageData):
-    """Images for models that start from nothing, which may take grey ones as they are."""
+    """Images for models trained from scratch, which can also have one grey channel."""
 
-    channels: Literal[1, 3] = setting(3, "3: red, green, blue; 1: grey, made so where the file is not")
+    channels: Literal[1, 3] = setting(3, "3: red, green, blue; 1: grey, converted if the file is not")
 
 
 @dataclass(frozen=True)
 class PairData:
-    """Which images with texts, at which size and length, split how."""
+    """Images with texts: size, length and split."""
 
-    size: int = setting(64, "side of the square the model sees, in pixels", low=8, high=1024)
-    resize: Literal["stretch", "crop", "pad"] = setting("stretch", "how an image that is not square becomes one")
-    length: int = setting(32, "tokens that the model sees; what is over is cut off", low=2, high=4096)
+    size: int = setting(64, "height and width of the model's input, in pixels", low=8, high=1024)
+    resize: Literal["stretch", "crop", "pad"] = setting("stretch", "how an image is made square")
+    length: int = setting(32, "tokens of the model's input; longer texts are truncated", low=2, high=4096)
     tokenizer: str = setting("train", "train (on the training texts), minilm-l6, or the path of a tokenizer.json")
-    vocabulary: int = setting(4000, "most tokens of a tokenizer that is trained", low=300, high=200_000)
-    max_bytes: int = setting(1000, "a text is cut off after so many bytes", low=16, high=100_000)
-    validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
-    test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
-    group: str | None = setting(None, "CSV column; samples of one group stay on one side of the split")
+    vocabulary: int = setting(4000, "largest vocabulary of a trained tokenizer", low=300, high=200_000)
+    max_bytes: int = setting(1000, "texts are truncated after this many bytes", low=16, high=100_000)
+    validation: float = setting(0.1, "share of the validation split, if the data has no splits", low=0.0, high=0.8)
+    test: float = setting(0.2, "share of the test split, if the data has no splits", low=0.0, high=0.8)
+    group: str | None = setting(None, "CSV column; samples of one group stay in one split")
     limit: int = setting(0, "use at most this many training samples, stratified; 0: all", low=0)
-    total: int = setting(0, "read about this many samples in all at most, of every class and side; 0: all", low=0)
+    total: int = setting(0, "read at most about this many samples, from every class and split; 0: all", low=0)
     max_unreadable: float = setting(0.05, "stop if a larger share of the images cannot be read", low=0.0, high=1.0)
     max_pixels: int = setting(50_000_000, "refuse an image with more pixels, before decoding it", low=1)
     cache: CacheUse = setting("trust", CACHE_HELP)
-    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+    evaluation_mb: int = setting(100, "store up to this many MB of test samples in the run, for export", low=1)
 
 
 @dataclass(frozen=True)
 class SoundData:
-    """Which recordings, at which rate and length, split how."""
+    """Recordings: rate, length and split."""
 
-    rate: int = setting(16_000, "samples a second that the model hears; others are resampled", low=1_000, high=384_000)
-    seconds: float = setting(1.0, "of a recording's start that the model hears", low=0.05, high=60.0)
-    validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
-    test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
-    group: str | None = setting(None, "CSV column; samples of one group (a speaker) stay on one side of the split")
-    group_pattern: str | None = setting(None, "the same from file names: *_{group}_* of yes_ann_03.wav is ann")
+    rate: int = setting(
+        16_000, "sample rate of the model's input, in Hz; other rates are resampled", low=1_000, high=384_000
+    )
+    seconds: float = setting(1.0, "seconds from the start of a recording that the model uses", low=0.05, high=60.0)
+    validation: float = setting(0.1, "share of the validation split, if the data has no splits", low=0.0, high=0.8)
+    test: float = setting(0.2, "share of the test split, if the data has no splits", low=0.0, high=0.8)
+    group: str | None = setting(None, "CSV column; samples of one group (a speaker) stay in one split")
+    group_pattern: str | None = setting(None, "the group in file names: *_{group}_* of yes_ann_03.wav is ann")
     limit: int = setting(0, "use at most this many training samples, stratified; 0: all", low=0)
-    total: int = setting(0, "read about this many samples in all at most, of every class and side; 0: all", low=0)
-    multi_label: bool = setting(False, "several labels a sample, separated by | in the CSV")
+    total: int = setting(0, "read at most about this many samples, from every class and split; 0: all", low=0)
+    multi_label: bool = setting(False, "several labels per sample, separated by | in the CSV")
     max_unreadable: float = setting(0.05, "stop if a larger share of the files cannot be read", low=0.0, high=1.0)
     cache: CacheUse = setting("trust", CACHE_HELP)
-    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+    evaluation_mb: int = setting(100, "store up to this many MB of test samples in the run, for export", low=1)
 
 
 @dataclass(frozen=True)
 class TextData:
-    """Which texts, cut into which tokens, split how."""
+    """Texts: columns, tokens and split."""
 
     text: str = setting("text", "CSV column of the texts")
     label: str = setting("label", "CSV column of the labels")
-    length: int = setting(48, "tokens that the model sees; what is over is cut off", low=2, high=4096)
+    length: int = setting(48, "tokens of the model's input; longer texts are truncated", low=2, high=4096)
     tokenizer: str = setting("train", "train (on the training texts), minilm-l6, or the path of a tokenizer.json")
-    vocabulary: int = setting(4000, "most tokens of a tokenizer that is trained", low=300, high=200_000)
-    max_bytes: int = setting(4000, "a text is cut off after so many bytes", low=16, high=1_000_000)
-    validation: float = setting(0.1, "share kept for decisions, where the data has no split", low=0.0, high=0.8)
-    test: float = setting(0.2, "share kept for the final figure, where the data has no split", low=0.0, high=0.8)
+    vocabulary: int = setting(4000, "largest vocabulary of a trained tokenizer", low=300, high=200_000)
+    max_bytes: int = setting(4000, "texts are truncated after this many bytes", low=16, high=1_000_000)
+    validation: float = setting(0.1, "share of the validation split, if the data has no splits", low=0.0, high=0.8)
+    test: float = setting(0.2, "share of the test split, if the data has no splits", low=0.0, high=0.8)
     limit: int = setting(0, "use at most this many training samples, stratified; 0: all", low=0)
-    total: int = setting(0, "read about this many samples in all at most, of every class and side; 0: all", low=0)
-    shots: int = setting(0, "use at most this many training samples a class, and none for validation; 0: all", low=0)
-    evaluation_mb: int = setting(100, "keep up to this many MB of test samples in the run, for export", low=1)
+    total: int = setting(0, "read at most about this many samples, from every class and split; 0: all", low=0)
+    shots: int = setting(0, "use at most this many training samples per class, and none for validation; 0: all", low=0)
+    evaluation_mb: int = setting(100, "store up to this many MB of test samples in the run, for export", low=1)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How one phase of training goes."""
+    """Settings of one phase of training."""
 
     epochs: int = setting(10, "passes over the training samples", low=0, high=100_000)
-    batch_size: int = setting(64, "samples a step", low=1, high=65_536)
+    batch_size: int = setting(64, "samples per step", low=1, high=65_536)
     optimizer: Literal["sgd", "adam", "adamw", "adagrad", "rmsprop"] = setting("adam", "update rule")
     learning_rate: float = setting(1e-3, "peak learning rate", low=0.0, high=100.0)
     momentum: float = setting(0.9, "momentum of sgd and rmsprop", low=0.0, high=1.0)
@@ -132,12 +134,14 @@ class Fit:
     warmup: float = setting(0.0, "epochs of linear warm-up", low=0.0)
     decay_every: float = setting(10.0, "step, exponential: epochs between decays", low=0.1)
     decay_factor: float = setting(0.1, "step, exponential, plateau: factor of a decay", low=0.0, high=1.0)
-    plateau_patience: int = setting(3, "plateau: epochs without progress before a decay", low=1)
+    plateau_patience: int = setting(3, "plateau: epochs without improvement before a decay", low=1)
     weight_decay: float = setting(0.0, "decoupled weight decay (adamw)", low=0.0)
     l2: float = setting(0.0, "L2 penalty on kernels", low=0.0)
-    label_smoothing: float = setting(0.0, "share of the target given to all classes alike", low=0.0, high=0.9)
+    label_smoothing: float = setting(
+        0.0, "label smoothing: share of the target distributed over all classes", low=0.0, high=0.9
+    )
     class_weights: Literal["none", "balanced"] = setting("none", "weight of a sample by the rarity of its class")
-    patience: int = setting(0, "early stopping: epochs without progress on validation; 0: off", low=0)
+    patience: int = setting(0, "early stopping: epochs without improvement on the validation split; 0: off", low=0)
     average: float = setting(0.0, "decay of the moving average of the weights; 0: off", low=0.0, high=0.99999)
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: off", low=0.0)
     precision: Literal["float32", "mixed_bfloat16"] = setting("float32", "compute precision of training")
@@ -145,81 +149,86 @@ class Fit:
 
 @dataclass(frozen=True)
 class Adversarial:
-    """How a generator and its discriminator learn from each other."""
+    """How a generator and its discriminator are trained."""
 
     loss: Literal["hinge", "wgan-gp"] = setting("hinge", "hinge (arXiv:1705.02894) or wgan-gp (arXiv:1704.00028)")
     gradient_penalty: float = setting(10.0, "wgan-gp: weight of the penalty on the discriminator's slope", low=0.0)
     critic_rate: float = setting(1.0, "learning rate of the discriminator over the generator's", low=1e-3)
     critic_steps: int = setting(1, "steps of the discriminator for one of the generator; 5 with wgan-gp", low=1)
-    label_weight: float = setting(0.0, "weight of naming the images' classes, where there are any; 0: no", low=0.0)
+    label_weight: float = setting(0.0, "weight of the classification loss, if there are classes; 0: off", low=0.0)
     samples_every: int = setting(5, "epochs between grids of samples in the run's folder; 0: none", low=0)
 
 
 @dataclass(frozen=True)
 class Dqn:
-    """How a network learns what actions are worth, from playing; an epoch is `rounds` of playing and learning."""
+    """Deep Q-learning; an epoch is `rounds` rounds of playing and training."""
 
-    discount: float = setting(0.99, "what a reward is worth one step later", low=0.0, high=1.0)
-    double: bool = setting(True, "the online network chooses the action that the target network values")
+    discount: float = setting(0.99, "discount: value of a reward one step later", low=0.0, high=1.0)
+    double: bool = setting(
+        True, "double Q-learning: the online network chooses the action that the target network evaluates"
+    )
     n_step: int = setting(1, "rewards that are summed before the rest is estimated", low=1, high=100)
-    priority: float = setting(0.0, "exponent of prioritized replay; 0: all transitions alike", low=0.0, high=1.0)
+    priority: float = setting(0.0, "exponent of prioritized replay; 0: uniform", low=0.0, high=1.0)
     importance: float = setting(0.4, "exponent of its correction at the start; 1 at the end", low=0.0, high=1.0)
-    memory: int = setting(50_000, "transitions that are remembered", low=1, high=100_000_000)
+    memory: int = setting(50_000, "size of the replay memory, in transitions", low=1, high=100_000_000)
     warm_up: int = setting(1_000, "random steps before the first update", low=1)
-    side_by_side: int = setting(8, "environments that are played at once", low=1, high=1024)
-    rounds: int = setting(10, "rounds an epoch; the network is judged after each epoch", low=1)
-    play: int = setting(256, "steps that are played in a round, in all environments together", low=1)
-    updates: int = setting(128, "optimizer steps in a round, after its playing", low=1)
-    target_every: int = setting(128, "optimizer steps between copies into the target network", low=1)
-    explore: float = setting(0.2, "share of the training until exploration is down", low=0.0, high=1.0)
-    epsilon: float = setting(0.04, "share of random actions from then on", low=0.0, high=1.0)
-    episodes: int = setting(20, "greedy episodes that judge an epoch", low=1, high=10_000)
+    side_by_side: int = setting(8, "environments that run at once", low=1, high=1024)
+    rounds: int = setting(10, "rounds per epoch; the network is evaluated after each epoch", low=1)
+    play: int = setting(256, "environment steps per round, over all environments", low=1)
+    updates: int = setting(128, "optimizer steps per round, after the environment steps", low=1)
+    target_every: int = setting(128, "optimizer steps between updates of the target network", low=1)
+    explore: float = setting(0.2, "share of the training over which exploration is reduced", low=0.0, high=1.0)
+    epsilon: float = setting(0.04, "share of random actions after that", low=0.0, high=1.0)
+    episodes: int = setting(20, "greedy episodes per evaluation", low=1, high=10_000)
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Deterministic views: each is a function of (sample, view, seed)."""
+    """Deterministic augmentation: each view is a function of (sample, view, seed)."""
 
-    views: int = setting(1, "different views of a sample, used in turn; 0: a new one every epoch", low=0)
+    views: int = setting(1, "number of views per sample, used in turn; 0: a new one every epoch", low=0)
     mixup: float = setting(0.0, "alpha of mixup (arXiv:1710.09412); 0: off", low=0.0)
 
 
 @dataclass(frozen=True)
 class Augment(Augmentation):
-    """Views of images."""
+    """Augmentation of images."""
 
-    flip: bool = setting(False, "mirror left and right, every second view")
-    rotate: float = setting(0.0, "largest turn in degrees", low=0.0, high=180.0)
-    translate: float = setting(0.0, "largest shift, as a share of the side", low=0.0, high=0.5)
+    flip: bool = setting(False, "flip horizontally, every second view")
+    rotate: float = setting(0.0, "largest rotation, in degrees", low=0.0, high=180.0)
+    translate: float = setting(0.0, "largest shift, as a share of height and width", low=0.0, high=0.5)
     zoom: float = setting(0.0, "largest zoom in or out, as a share", low=0.0, high=0.9)
     contrast: float = setting(0.0, "largest change of contrast, as a share", low=0.0, high=0.9)
     cutmix: float = setting(0.0, "alpha of cutmix (arXiv:1905.04899); 0: off", low=0.0)
     noise: float = setting(
-        0.0, "Gaussian noise: its deviation as a share of the range of pixels, or of a column's own", low=0.0, high=2.0
+        0.0,
+        "Gaussian noise: standard deviation, as a share of the range of pixels, or of that of the column",
+        low=0.0,
+        high=2.0,
     )
 
 
 @dataclass(frozen=True)
 class SoundAugment(Augmentation):
-    """Views of recordings. Those in Hz and dB stand for other microphones and rooms, `speed` for other speakers."""
+    """Augmentation of recordings. Settings in Hz and dB simulate microphones and rooms, `speed` other speakers."""
 
     shift: float = setting(0.0, "largest shift, as a share of the length", low=0.0, high=0.5)
     speed: float = setting(0.0, "largest change of speed and pitch, as a share", low=0.0, high=0.5)
     noise: float = setting(0.0, "loudest white noise, as a share of the peak", low=0.0, high=1.0)
     tilt: float = setting(0.0, "largest gain of a random equalizer, in dB", low=0.0, high=40.0)
-    time_mask: float = setting(0.0, "longest silenced stretch, as a share (arXiv:1904.08779)", low=0.0, high=0.5)
-    band_mask: float = setting(0.0, "widest silenced band, as a share of the spectrum", low=0.0, high=0.5)
+    time_mask: float = setting(0.0, "longest masked time span, as a share (arXiv:1904.08779)", low=0.0, high=0.5)
+    band_mask: float = setting(0.0, "widest masked frequency band, as a share of the spectrum", low=0.0, high=0.5)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Which samples set the ranges of an int8 model."""
+    """The samples that determine the ranges of an int8 model."""
 
-    samples: int = setting(500, "training samples, stratified and seeded", low=1, high=100_000)
+    samples: int = setting(500, "number of training samples, stratified and seeded", low=1, high=100_000)
 
 
 @dataclass(frozen=True)
 class PruneAndQuantize:
-    """The recipe's own compression plan, used by `dltk compress` without --step."""
+    """The recipe's compression plan, used by `dltk compress` without --step."""
 
-    steps: tuple[str, ...] = setting(("quantize:precision=int8",), "steps in order, as --step takes them")
+    steps: tuple[str, ...] = setting(("quantize:precision=int8",), "steps in order, written as for --step")

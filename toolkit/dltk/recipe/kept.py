@@ -1,8 +1,8 @@
-"""The settings of a run as a tree, out of plain values alone: whoever opens a run runs none of its recipe's code.
+"""The settings of a run as a tree, from plain values alone: opening a run executes no code of its recipe.
 
-What later steps read of the settings has a form of its own: the groups of `dltk.recipe`, and those of the installed
-recipes of the same task. Values that go into such a group are checked as if they had been typed in; what only the
-recipe's own `build` reads is carried along as it is.
+Settings that later steps read belong to known groups: those of `dltk.recipe`, and those of the installed recipes of
+the same task. Values of such a group are checked like typed ones; values that only the recipe's own `build` reads are
+passed through unchanged.
 """
 
 from __future__ import annotations
@@ -20,24 +20,26 @@ from dltk.recipe.settings import apply
 
 __all__ = ["TRUST", "MissingSetting", "kept_settings"]
 
-TRUST = "Where you know who made the run, `dltk compress` and `dltk export` take --trust-recipe: it may execute code."
+TRUST = (
+    "If you trust the author of the run, pass --trust-recipe to `dltk compress` or `dltk export`: it may execute code."
+)
 _READ = ("data", "spectrum", "augment", "calibration", "compress")  # the groups that are read after training
 _DEEPEST = 8
 
 
 class MissingSetting(InputError, AttributeError):
-    """A setting that a later step reads, and that the run does not have; `getattr` with a default passes over it."""
+    """A setting that a later step needs and that the run does not have; `getattr` with a default passes over it."""
 
 
 def kept_settings(values: Mapping[str, Any], task: str, where: str) -> Any:
-    """The tree of what `as_dict` wrote; a setting that is read and not there raises `MissingSetting`.
+    """The tree that `as_dict` wrote; reading a setting that does not exist raises `MissingSetting`.
 
     Args:
-        task: name of the run's task: its installed recipes say what the groups hold.
-        where: how messages call the file that `values` come from.
+        task: name of the run's task, whose installed recipes define the groups.
+        where: name of the file that `values` come from, for messages.
 
     Raises:
-        InputError: if a value is no plain one, or not of its group's kind.
+        InputError: if a value is not plain, or not of its group's kind.
     """
     templates = _templates(task)
     found = {}
@@ -52,7 +54,7 @@ def kept_settings(values: Mapping[str, Any], task: str, where: str) -> Any:
 
 
 def _templates(task: str) -> list[Any]:
-    """The settings of the installed recipes of `task`; nothing but installed code is imported."""
+    """The settings of the installed recipes of `task`; only installed code is imported."""
     found = []
     for name in registered():
         with suppress(DltkError):  # a broken one is its own user's to mend
@@ -62,7 +64,7 @@ def _templates(task: str) -> list[Any]:
 
 
 def _group(values: Mapping[str, Any], known: list[Any], where: str) -> Any:
-    """`values` in the group whose fields they have, if there is one; fields that it alone has take their defaults."""
+    """`values` as the group that has their fields, if there is one; fields missing from `values` get their defaults."""
     best, shared = None, 0.0
     for kind in _kinds(known):
         count = len(_names(kind) & set(values))
@@ -82,7 +84,7 @@ def _group(values: Mapping[str, Any], known: list[Any], where: str) -> Any:
 
 
 def _kinds(known: list[Any]) -> Iterator[type]:
-    """The classes of `known`, the dataclasses they are made from, and the groups that every task may have."""
+    """The classes of `known`, the dataclasses they are made from, and the groups common to all tasks."""
     seen: dict[type, None] = {}
     for each in known:
         seen |= {kind: None for kind in type(each).__mro__ if is_dataclass(kind)}
@@ -122,7 +124,7 @@ def _tree(values: Mapping[str, Any], where: str, base: type | None = None) -> An
             raise InputError(where, "the name of a setting must be a plain word", name)
 
     def missing(self: Any, name: str) -> Any:
-        raise MissingSetting(f"{where}.{name}", "is read here, and the run does not have it", hint=TRUST)
+        raise MissingSetting(f"{where}.{name}", "is needed, and the run does not have it", hint=TRUST)
 
     own = [(name, Any, field(default=None)) for name in values if base is None or name not in _names(base)]
     kind = make_dataclass(

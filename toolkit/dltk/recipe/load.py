@@ -31,7 +31,7 @@ class Loaded:
     """A recipe and where it came from.
 
     Attributes:
-        recipe: what the file holds as `recipe`.
+        recipe: the value of `recipe` in the file.
         source: text of the file.
         is_file: whether it was given as a path, not as a registered name.
     """
@@ -65,12 +65,12 @@ def read(recipe: str | Path) -> Loaded:
 
 
 def is_path(recipe: str | Path) -> bool:
-    """Whether `recipe` is meant as a file, whose code is executed, and not as the name of an installed one."""
+    """Whether `recipe` is the path of a file, whose code is executed, and not the name of an installed recipe."""
     return str(recipe).endswith(".py") or os.sep in str(recipe)
 
 
 def resolve(recipe: Recipe, pairs: Iterable[str] = (), *, smoke: bool = False) -> Any:
-    """The recipe's settings with each `KEY=VALUE` of `pairs` put in; if `smoke`, all others shrunk to fit those.
+    """The recipe's settings with each `KEY=VALUE` of `pairs` applied; if `smoke`, all others are shrunk.
 
     Raises:
         InputError: on an unknown key or a value that does not fit.
@@ -121,25 +121,25 @@ def _from_file(path: Path) -> Loaded:
 
 
 def _require_no_other(path: Path) -> None:
-    """Raise InputError if `path` is what other arguments and other commands take: a model, a run, data."""
+    """Raise InputError that names the right command, if `path` is a model, a run, a bundle or data."""
     received = hint = ""
     typed = shlex.quote(str(path))
     if path.suffix.lower() in _MODELS:
-        received, hint = "a model", f"Make a run of it: dltk adopt {typed} --recipe RECIPE --data DATA."
+        received, hint = "a model", f"Make a run from it: dltk adopt {typed} --recipe RECIPE --data DATA."
     elif os.path.isfile(path / "manifest.json"):
-        received, hint = "a bundle", f"`dltk validate {typed}` runs it."
+        received, hint = "a bundle", f"Use it with `dltk validate {typed}`."
     elif os.path.isfile(path / "recipe.json"):
-        received, hint = "a run", f"Go on with `dltk compress {typed}` or `dltk export {typed}`."
+        received, hint = "a run", f"Use it with `dltk compress {typed}` or `dltk export {typed}`."
     elif os.path.isdir(path):
         received, hint = "a folder", f"If that is the data: dltk finetune RECIPE --data {typed}."
     elif path.suffix.lower() in _DATA and os.path.isfile(path):
-        received, hint = "data", f"Give it to a recipe: dltk finetune RECIPE --data {typed}."
+        received, hint = "data", f"Pass it to a recipe: dltk finetune RECIPE --data {typed}."
     if received:
         raise InputError(path, "must be the name of a recipe, or its .py file", received, hint)
 
 
 def _module(path: Path, digest: str) -> ModuleType:
-    """A new module for a recipe file; dataclasses look their types up in `sys.modules`."""
+    """A new module for a recipe file; dataclasses look up their types in `sys.modules`."""
     name = f"dltk_recipe_{path.stem}_{digest[:12]}"
     spec = importlib.util.spec_from_loader(name, loader=None, origin=str(path))
     assert spec is not None

@@ -1,4 +1,4 @@
-"""Which settings somebody may have meant: by the last part of a key, by the names other tools have, by spelling."""
+"""Settings that the user may have meant: by the last part of a key, by names in other tools, by spelling."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _OURS = {theirs: ours for ours, names in _ELSEWHERE.items() for theirs in names}
 
 
 def near_keys(word: str, keys: Iterable[str], *, alike: float = _ALIKE) -> list[str]:
-    """Those of the dotted `keys` that `word` may mean, in their order; none where nothing is near.
+    """The dotted `keys` that `word` may mean, in their order; empty if none is close.
 
-    The whole key, its last part and the names of other tools come before what is only spelt alike.
+    The whole key, its last part and the names of other tools come before similar spelling.
     """
     keys, wanted = list(keys), word.strip("-").replace("-", "_").lower()
     section = f"{wanted.rpartition('.')[0]}."
@@ -66,7 +66,7 @@ def near_keys(word: str, keys: Iterable[str], *, alike: float = _ALIKE) -> list[
 
 
 def settings_hint(word: str, keys: Iterable[str]) -> str:
-    """A sentence that names the settings near `word`, whole, or lists all where none is near."""
+    """A sentence with the settings close to `word`, or with all of them if none is close."""
     keys = list(keys)
     near = near_keys(word, keys, alike=0.6)[:_SHOWN]
     if near:

@@ -1,4 +1,4 @@
-"""A recipe: settings, plain Keras code that builds the model, and what data it wants."""
+"""A recipe: settings, plain Keras code that builds the model, and the data that it needs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["Built", "Contract", "DataHint", "Phase", "Recipe"]
 
 @dataclass(frozen=True)
 class Contract:
-    """What the data asks of the model.
+    """What the data requires of the model.
 
     Attributes:
         inputs: input name -> shape of one sample, without the batch.
         outputs: output name -> shape of one sample's output.
-        input_ranges: input name -> lowest and highest value, where the model must know it: of tokens, say.
-        labels: one a class, in the order of the output; empty where there are none.
+        input_ranges: input name -> lowest and highest value, if the model needs it, such as for tokens.
+        labels: one per class, in the order of the output; empty if there are none.
         assets: file name -> bytes that samples are read with, such as a tokenizer.
-        facts: what else the data says and a model may be built by, such as the season of a series.
+        facts: other facts of the data that a model may need, such as the season of a series.
     """
 
     inputs: Mapping[str, tuple[int, ...]]
@@ -34,30 +34,30 @@ class Contract:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The one input's shape, for models that have one.
+        """Shape of the input, for models with one input.
 
         Raises:
             InputError: if the data gives several inputs.
         """
         if len(self.inputs) != 1:
-            raise InputError("recipe", "builds a model of one input", f"the inputs {', '.join(self.inputs)}")
+            raise InputError("recipe", "builds a model with one input", f"the inputs {', '.join(self.inputs)}")
         return next(iter(self.inputs.values()))
 
     @property
     def output_size(self) -> int:
-        """The last axis of the one output: classes, latent size ..."""
+        """Size of the last axis of the output, for models with one output: classes, latent size ..."""
         (shape,) = self.outputs.values()
         return shape[-1]
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of training.
+    """One phase of training.
 
     Attributes:
         name: "head", "tune", "fit"; checkpoints and history carry it.
-        fit: how it goes.
-        frozen_through: layer whose output is the cut: it and everything before it keep their weights; None: all train.
+        fit: its settings.
+        frozen_through: this layer and all layers before it keep their weights; None: all layers train.
     """
 
     name: str
@@ -70,11 +70,11 @@ class Built:
     """What a recipe's `build` returns.
 
     Attributes:
-        model: a functional Keras 3 model whose inputs and outputs carry the contract's names; outputs are logits
-            where the task classifies.
-        phases: how it is trained, in order.
+        model: a functional Keras 3 model whose inputs and outputs carry the contract's names; outputs are logits if
+        the task classifies.
+        phases: the phases of training, in order.
         preprocess: steps from the cached raw sample to the input tensor, e.g.
-            `{"op": "scale", "multiply": [1 / 127.5] * 3, "add": [-1.0] * 3}`; they run on the device too.
+            `{"op": "scale", "multiply": [1 / 127.5] * 3, "add": [-1.0] * 3}`; they also run on the device.
         parts: further models that training needs and the device does not (a discriminator).
         notes: name -> text, kept with the run (where the weights came from).
     """
@@ -88,11 +88,11 @@ class Built:
 
 @dataclass(frozen=True)
 class DataHint:
-    """What a recipe wants from its user, for `dltk recipes NAME`.
+    """The data that a recipe needs, for `dltk recipes NAME`.
 
     Attributes:
-        layout: one line: "a folder of images, one subfolder a class; or CSV path,label".
-        sample: three lines that show it.
+        layout: one line: "a folder of images, one subfolder per class; or CSV path,label".
+        sample: three example lines.
         default: the data used when `--data` is not given, or None.
     """
 
@@ -111,11 +111,11 @@ class Recipe:
         task: name of a task in `dltk.tasks`.
         settings: a frozen tree; its groups `seed` and `data` are read by the task, the rest by `build`.
         build: (settings, contract) -> Built; imports Keras inside.
-        smoke: dotted key -> value: shrinks a run to seconds. Only what was not given with `--set` is shrunk; a value
-            that has to fit what was given, or what stands above it here, is a function (settings) -> value.
-        data: what data it wants.
-        check: (settings) -> None: raises InputError, before any data is read, where settings do not fit each other;
-            None: nothing to check.
+        smoke: dotted key -> value: shrinks a run to seconds. Settings given with `--set` are not shrunk; a value that
+        depends on them, or on an entry above it, is a function (settings) -> value.
+        data: the data that it needs.
+        check: (settings) -> None: raises InputError, before any data is read, if settings do not fit each other; None:
+        nothing to check.
     """
 
     name: str

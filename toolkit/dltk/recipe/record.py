@@ -1,4 +1,4 @@
-"""What a run says of its recipe: recipe.json, and recipe.py where it was given as a file. Reading runs neither."""
+"""The recipe of a run: recipe.json, and recipe.py if it was given as a file. Reading executes neither."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Record:
     """The recipe of the run in `folder`.
 
     Attributes:
-        trusted: whether the user lets the run's own recipe.py be executed.
+        trusted: whether the run's own recipe.py may be executed.
     """
 
     folder: Path
     trusted: bool = False
 
     def write(self, loaded: Loaded, settings: Any, *, smoke: bool) -> None:
-        """Keep the recipe and the resolved settings."""
+        """Write the recipe and the resolved settings."""
         if loaded.is_file:
             write_atomic(self.folder / _OWN, loaded.source.encode())
         found = {
@@ -52,7 +52,7 @@ class Record:
 
     @property
     def name(self) -> str:
-        """What the recipe calls itself."""
+        """Name of the recipe."""
         return str(self._found.get("name", self._found["recipe"]))
 
     @property
@@ -62,10 +62,10 @@ class Record:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe itself: an installed one or, where it is `trusted`, the one that the run holds.
+        """The recipe: an installed one or, if `trusted`, the recipe.py in the run.
 
         Raises:
-            InputError: if it is not to be had, is no longer what the run was made with, or would have to be trusted.
+            InputError: if it is missing, has changed since the run was made, or would have to be trusted.
         """
         if not self._is_own:
             return load(self._found["recipe"])
@@ -73,28 +73,28 @@ class Record:
         if not self.trusted:
             raise InputError(where, "the recipe that comes with a run is not executed", hint=TRUST)
         if sha256(read_capped(where)) != self._found["source_sha256"]:
-            rule = "must be what the run was made with: its digest stands in recipe.json"
-            raise InputError(where, rule, "another file", "Put the recipe back as it was.")
+            rule = "must be the recipe that the run was made with, whose digest is in recipe.json"
+            raise InputError(where, rule, "another file", "Restore the recipe.")
         return load(where)
 
     def settings(self) -> Any:
         """The settings as a tree.
 
-        Of an installed recipe that has not changed since, or of a `trusted` one, a tree of the recipe's own type;
-        otherwise one that is made of the values alone (`dltk.recipe.kept`).
+        For an unchanged installed recipe or a `trusted` one, a tree of the recipe's own type; otherwise a tree made
+        from the values alone (`dltk.recipe.kept`).
 
         Raises:
-            InputError: if they do not fit the recipe, or are none.
+            InputError: if they are missing or do not fit the recipe.
         """
         values = self._found["settings"]
         if self.trusted if self._is_own else self._is_installed:
             if self.recipe.task != self.task:
-                raise InputError(f"{self._where}: task", f"must be {self.recipe.task}, as the recipe has it", self.task)
+                raise InputError(f"{self._where}: task", f"must be {self.recipe.task}, as in the recipe", self.task)
             return from_dict(self.recipe.settings, values, str(self._where))
         return kept_settings(values, self.task, str(self._where))
 
     def changed(self) -> dict[str, Any]:
-        """Dotted key -> value of what was set otherwise than the recipe has it; of runs that do not say, of all."""
+        """Dotted key -> value of the settings changed from the defaults; all settings if the run has no such list."""
         if isinstance(self._found.get("changed"), dict):
             return dict(self._found["changed"])
         known = not self._is_own and self._is_installed
@@ -111,7 +111,7 @@ class Record:
 
     @cached_property
     def _is_installed(self) -> bool:
-        """Whether the recipe of that name is installed here, and still the one the run was made with."""
+        """Whether the recipe of that name is installed here, and unchanged since the run was made."""
         name = self._found["recipe"]
         return name in registered() and sha256(read(name).source.encode()) == self._found["source_sha256"]
 
@@ -132,23 +132,23 @@ class Record:
 
 
 _ZIP, _MODELS = b"PK\3\4", (".keras", ".h5", ".hdf5")
-_OF_BUNDLE = "Give the run that it was exported from; `dltk validate`, `predict`, `bench` and `report` take bundles."
+_OF_BUNDLE = "Give the run that it was exported from; `dltk validate`, `predict`, `bench` and `report` accept bundles."
 
 
 def require_nothing_else(path: Path) -> None:
-    """Raise InputError, saying what it is, where something that is no run stands at `path`."""
+    """Raise InputError that names what `path` is, if it exists and is not a run."""
     if (path / MANIFEST).is_file():
-        raise InputError(path, "must be a run, and is a bundle", hint=_OF_BUNDLE)
+        raise InputError(path, "must be a run, not a bundle", hint=_OF_BUNDLE)
     if not path.is_file():
         return
     if path.suffix in _MODELS:
-        hint = f"Make a run of it: dltk adopt {shlex.quote(str(path))} --recipe RECIPE --data DATA."
-        raise InputError(path, "must be a run, and is a model file", hint=hint)
+        hint = f"Make a run from it: dltk adopt {shlex.quote(str(path))} --recipe RECIPE --data DATA."
+        raise InputError(path, "must be a run, not a model file", hint=hint)
     try:
         with path.open("rb") as stream:
             is_archive = stream.read(len(_ZIP)) == _ZIP
     except OSError as fault:  # no permission, a damaged disk, /proc/self/mem
-        raise InputError(path, "must be a run, and is a file that cannot be read", fault.strerror) from fault
+        raise InputError(path, "must be a run, not an unreadable file", fault.strerror) from fault
     if is_archive:
-        raise InputError(path, "must be a run, and is an archive, such as of a bundle", hint=_OF_BUNDLE)
-    raise InputError(path, "must be a run, and is a file", hint="A run is a folder that `dltk finetune` makes.")
+        raise InputError(path, "must be a run, not an archive", hint=_OF_BUNDLE)
+    raise InputError(path, "must be a run, not a file", hint="A run is a folder that `dltk finetune` writes.")

@@ -46,7 +46,7 @@ class Setting:
 
 
 def assign(settings: Tree, pairs: Iterable[str], *, flag: str = "--set") -> Tree:
-    """`settings` with each `KEY=VALUE` of `pairs` put in, text turned into the field's type.
+    """`settings` with each `KEY=VALUE` of `pairs` applied, its text converted to the field's type.
 
     Args:
         flag: the option that the pairs were given with.
@@ -64,14 +64,14 @@ def assign(settings: Tree, pairs: Iterable[str], *, flag: str = "--set") -> Tree
 
 
 def apply(settings: Tree, values: Mapping[str, Any]) -> Tree:
-    """`settings` with dotted keys set to values that already have their type (a smoke switch, a sweep)."""
+    """`settings` with dotted keys set to values that already have their type (smoke settings, a sweep)."""
     for key, value in values.items():
         settings = _put(settings, key.split("."), value, key)
     return settings
 
 
 def shrunk(settings: Tree, smoke: Mapping[str, Any], given: Iterable[str] = ()) -> Tree:
-    """`settings` with the values of a recipe's `smoke`, but for the keys that were `given`."""
+    """`settings` with the values of a recipe's `smoke`, except for the keys that were `given`."""
     kept = set(given)
     for key, value in smoke.items():
         if key not in kept:
@@ -109,7 +109,7 @@ def changes(defaults: Mapping[str, Any], values: Mapping[str, Any], prefix: str 
 
 
 def digest(settings: Any) -> str:
-    """SHA-256 of the tree as canonical JSON: two runs with one digest were asked for the same thing."""
+    """SHA-256 of the tree as canonical JSON; equal settings have equal digests."""
     return sha256(canonical_json(as_dict(settings)))
 
 
@@ -125,7 +125,7 @@ def describe(settings: Any, prefix: str = "") -> Iterator[Setting]:
 
 
 def _put(settings: Any, path: list[str], value: Any, key: str, root: Any = None) -> Any:
-    """`settings`, a group within `root` or the whole tree, with one leaf changed."""
+    """`settings`, a group within `root` or the whole tree, with one value changed."""
     root = settings if root is None else root
     names = [item.name for item in fields(settings)]
     if path[0] not in names:
@@ -146,14 +146,14 @@ def _put(settings: Any, path: list[str], value: Any, key: str, root: Any = None)
 
 
 def _example(settings: Any, word: str) -> str:
-    """A pair that can be given: of the key nearest to `word`, or the first that has a value, with its own value."""
+    """An example pair: the key nearest to `word`, or the first that has a value, with its value."""
     leaves = {leaf.key: leaf for leaf in describe(settings)}
     key = next(iter(near_keys(word, leaves)), next((key for key in leaves if leaves[key].value not in ((), None)), ""))
     return f"{key}={shown(leaves[key].value)}" if key else "KEY=VALUE"
 
 
 def shown(value: Any) -> str:
-    """`value` as `KEY=VALUE` takes it."""
+    """`value` as written in `KEY=VALUE`."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)

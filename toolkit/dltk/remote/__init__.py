@@ -1,5 +1,5 @@
-"""Another machine over ssh: dltk's light side goes there by itself, works in a folder of its own, and leaves nothing.
+"""Another machine over ssh: dltk's light part is copied there, works in its own folder, and removes it at the end.
 
 One ssh connection, one Python process at its other end. The process reads requests from its standard input and ends
-with it: whatever happens to this side, a closed connection takes the folder away over there.
+with it: whatever happens on this machine, a closed connection removes the folder there.
 """

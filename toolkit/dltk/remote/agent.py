@@ -1,4 +1,4 @@
-"""The light side at work on the other machine: requests from standard input, answers to standard output.
+"""dltk's light part on the other machine: requests from standard input, replies to standard output.
 
 Started by `bootstrap` in a folder of its own. It ends with its input, also in the middle of a measurement.
 """
@@ -34,7 +34,7 @@ Message = tuple[dict[str, Any], bytes]
 
 
 def main(folder: str) -> None:
-    """Greet, then answer until the input ends."""
+    """Send a greeting, then reply to requests until the input ends."""
     # A copy of the true output, and everything else that prints goes to stderr: runtimes are talkative.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -54,7 +54,7 @@ def main(folder: str) -> None:
 
 @contextmanager
 def _telling(answers: IO[bytes]) -> Iterator[None]:
-    """Say every few seconds that this side is at work, which may take minutes: silence is a machine that hangs."""
+    """Send a sign of life every few seconds, since work may take minutes: silence means that the machine hangs."""
     done = threading.Event()
 
     def tell() -> None:

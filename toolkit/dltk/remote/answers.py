@@ -1,4 +1,4 @@
-"""Whether what another machine answers has the form that dltk gives its answers."""
+"""Checks that replies of another machine have the form of dltk's."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def bench_on(
     Raises:
         UsageError: if `host`, `python` or `threads` is none.
         InputError: if the bundle is damaged or has no such artifact.
-        LimitError: if it answers otherwise there; `measured` is the report of the replay.
-        EnvironmentFault: if the machine is out of reach, or lacks something; what to install is said.
+        LimitError: if its predictions differ there; `measured` is the report of the replay.
+        EnvironmentFault: if the machine is out of reach, or lacks something; the message names what to install.
     """
     require_threads(threads)
     # Before anything is sent, and the bytes that were checked are those that are sent.

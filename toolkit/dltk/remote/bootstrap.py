@@ -1,7 +1,7 @@
-"""The first thing that runs on the other machine: it makes the folder, starts the light side in it, and cleans up.
+"""The first program on the other machine: it creates the folder, starts the agent in it, and cleans up.
 
 Its text is sent through ssh and read by whatever Python 3 is there, so it imports nothing of dltk and uses nothing new:
-an old one must come as far as saying that it is too old. On standard input follow the size of a zip of sources, a line,
+an old one must be able to report that it is too old. On standard input follow the size of a zip of sources, a line,
 and the zip.
 """
 
@@ -23,7 +23,7 @@ _START = "import sys; sys.path.insert(0, sys.argv[1]); from dltk.remote.agent im
 
 
 def main() -> None:
-    """Run the light side until it ends; the folder goes in any case."""
+    """Run the agent until it ends; the folder is removed in any case."""
     size = int(sys.stdin.buffer.readline())
     sources = sys.stdin.buffer.read(size)
     if len(sources) != size:
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _run(command: "list[str]") -> int:
-    """The exit code of the light side; nobody writes into the folder any more when this ends."""
+    """The exit code of the agent; nothing writes into the folder after this ends."""
     light = subprocess.Popen(command)
     try:
         return light.wait()
@@ -63,7 +63,7 @@ def _end(*_: object) -> None:
 
 
 def _refuse(where: str, rule: str, received: object, hint: str) -> None:
-    """Say so in the form of an answer, and end."""
+    """Report it in the form of a reply, and end."""
     error = {"kind": "EnvironmentFault", "where": where, "rule": rule, "received": received, "hint": hint}
     sys.stdout.write("dltk-light " + json.dumps({"error": error, "bytes": 0}) + "\n")
     sys.exit(1)

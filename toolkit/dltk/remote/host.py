@@ -30,7 +30,7 @@ class Host:
     """A machine behind ssh, ready to measure; a `dltk.edge.runtime.device.Device`.
 
     Attributes:
-        machine: as `dltk.edge.runtime.machine` gives it there, with "host".
+        machine: as from `dltk.edge.runtime.machine` there, with "host".
         runtimes: the formats that it has a runtime for.
     """
 
@@ -88,7 +88,7 @@ def connect(host: str, *, python: str = "python3", progress: Progress = SILENT) 
 
     Raises:
         UsageError: if `host` or `python` is none.
-        EnvironmentFault: if the machine is out of reach, or lacks something; what to install is said.
+        EnvironmentFault: if the machine is out of reach, or lacks something; the message names what to install.
     """
     with closing(Link(host, python)) as link:
         yield Host(link, progress)

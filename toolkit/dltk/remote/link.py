@@ -40,18 +40,18 @@ _ERROR_KEYS = ("kind", "where", "rule", "received", "hint", "measured")
 def require_host(host: str, python: str) -> None:
     """Raise UsageError unless `host` is USER@HOST, or HOST, and `python` can be the name of a program."""
     if not _HOST.fullmatch(host) or len(host) > 255:
-        hint = "Ports and keys stand in ~/.ssh/config, under a name that --host takes, too."
+        hint = "Set ports and keys in ~/.ssh/config, under a name that you pass as --host."
         raise UsageError("--host", "must be USER@HOST", host, hint)
     if not python or python.startswith("-") or not python.isprintable():
         raise UsageError("--remote-python", "must be a program, such as python3 or env/bin/python", python)
 
 
 class Link:
-    """Started by the constructor; `close` ends the other side, which takes its folder away.
+    """Started by the constructor; `close` ends the remote process, which removes its folder.
 
     Attributes:
         host: as the user wrote it.
-        greeting: what the other side says of itself.
+        greeting: facts that the remote process sends about itself.
 
     Raises:
         UsageError: if `host` or `python` is none.
@@ -91,7 +91,8 @@ class Link:
 
         Raises:
             DltkError: as it was raised there, with the machine's name before its place.
-            EnvironmentFault: if the connection or the other side ends, is silent for a minute, or answers otherwise.
+            EnvironmentFault: if the connection or the remote process ends, is silent for a minute, or sends an invalid
+            reply.
         """
         self._patience = Patience(_SILENT_SECONDS, _LONGEST_SECONDS, self._kill)
         try:
@@ -117,7 +118,7 @@ class Link:
             send(self._to, head, payload, sent=sent)
 
     def _received(self) -> dict[str, Any] | None:
-        """The next answer; before it the other side says any number of times that it is there."""
+        """The next reply; before it, the remote process may send signs of life."""
         while (found := receive(self._from)) is not None:
             if set(found[0]) != {"working"}:
                 return found[0]
@@ -125,7 +126,7 @@ class Link:
         return None
 
     def close(self) -> None:
-        """End the other side: it sees its input end, takes its folder away, and is waited for."""
+        """End the remote process: its input ends, it removes its folder, and this process waits for it."""
         for stream in (self._to, self._from):
             with suppress(OSError):  # what was not sent yet no longer matters
                 stream.close()
@@ -184,11 +185,11 @@ class Link:
         raise error
 
     def misfit(self) -> EnvironmentFault:
-        """What answers is not what dltk sent there."""
-        return EnvironmentFault(self.host, "must answer as dltk does", hint="What does its login shell print?")
+        """The error for a reply that dltk did not send."""
+        return EnvironmentFault(self.host, "must reply as dltk does", hint="What does its login shell print?")
 
     def _ended(self) -> EnvironmentFault:
-        """Why the other side no longer answers."""
+        """Why the remote process no longer replies."""
         try:
             code = self._process.wait(_CLOSING_SECONDS)
         except subprocess.TimeoutExpired:  # it is there and talks something else
@@ -203,12 +204,12 @@ class Link:
         if code == _SSH_FAILED:
             return EnvironmentFault(self.host, "the connection must hold", said)
         if code < 0 and not self.greeting:
-            return EnvironmentFault(self.host, f"must answer within {_GREETING_SECONDS} s")
+            return EnvironmentFault(self.host, f"must reply within {_GREETING_SECONDS} s")
         if not self.greeting:
             hint = "Install it there, or name another with --remote-python PATH."
             return EnvironmentFault(self.host, f"needs Python 3.11 or newer as {self._python}", said, hint)
         ended = signal.Signals(code - 128).name if 128 < code < 128 + signal.NSIG else said
-        return EnvironmentFault(self.host, "must not end before it has answered", ended)
+        return EnvironmentFault(self.host, "must not end before it has replied", ended)
 
 
 _PACKAGES = ("base", "edge", "remote")

@@ -1,4 +1,4 @@
-"""What the two sides say to each other: a line of JSON, then as many bytes as it announces."""
+"""The messages between the two machines: a line of JSON, then as many bytes as it announces."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def send(
     mark: bytes = b"",
     sent: Callable[[int], None] = lambda count: None,
 ) -> None:
-    """Write one message; `sent` is told how many bytes of the payload went with each piece."""
+    """Write one message; `sent` is called with the number of payload bytes of each piece."""
     line = json.dumps({**head, "bytes": len(payload)}, allow_nan=False)
     stream.write(mark + line.encode() + b"\n")
     for start in range(0, len(payload), _CHUNK):
@@ -40,7 +40,7 @@ def send(
 
 
 def receive(stream: IO[bytes], *, most: int = 0) -> tuple[dict[str, Any], bytes] | None:
-    """The next message and its payload of up to `most` bytes; None where the other side has ended.
+    """The next message and its payload of up to `most` bytes; None if the other process has ended.
 
     Raises:
         InputError: if the line is no message.
@@ -55,7 +55,7 @@ def receive(stream: IO[bytes], *, most: int = 0) -> tuple[dict[str, Any], bytes]
 
 
 def read_answer(line: bytes) -> dict[str, Any]:
-    """What a message without a payload says, out of its only line.
+    """The content of a message without a payload, from its only line.
 
     Raises:
         InputError: if it is none.
@@ -64,7 +64,7 @@ def read_answer(line: bytes) -> dict[str, Any]:
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """Files as one uncompressed tar; bundles hardly get smaller, and a device has better things to do."""
+    """Files as one uncompressed tar; bundles hardly compress, and a device is slow."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name, data in files.items():
@@ -96,5 +96,5 @@ def unpack(data: bytes, folder: Path) -> None:
 def _head(line: bytes, most: int) -> dict[str, Any]:
     head = parse_json(line, "message", budget=_BUDGET)
     if not isinstance(head, dict) or type(head.get("bytes")) is not int or not 0 <= head["bytes"] <= most:
-        raise InputError("message", "must say how many bytes follow", head)
+        raise InputError("message", "must state how many bytes follow", head)
     return head

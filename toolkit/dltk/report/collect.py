@@ -1,4 +1,4 @@
-"""What a run or a bundle says of itself, as plain JSON values. Nothing is loaded, run or measured again."""
+"""The records of a run or a bundle, as plain JSON values. Nothing is loaded, run or measured again."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _REPORT = "report.json"
 
 
 def collect(path: str | Path, *, verify: Key | None = None, max_memory: int = BUDGET) -> dict[str, Any]:
-    """The measurements that stand in the run or bundle at `path`; "kind" says which it is.
+    """The measurements in the run or bundle at `path`; "kind" is "run" or "bundle".
 
-    Of a run: "metrics", "history" (a mapping an epoch), "data", "compression" (None where nothing was
+    Of a run: "metrics", "history" (one mapping per epoch), "data", "compression" (None where nothing was
     compressed), "artifacts" (the files that were measured then).
     Of a bundle: "artifacts", "gate", "lineage", and "metrics", "agreement", "reference", "compression" as far as its
-    report.json has them; each file that is read is held against its hash.
+    report.json has them; each file that is read is checked against its hash.
 
     Args:
         verify: public key that a bundle must be signed with, as for `dltk.edge.load`; runs are not signed.
@@ -43,7 +43,7 @@ def collect(path: str | Path, *, verify: Key | None = None, max_memory: int = BU
         InputError: if there is neither a finished run nor a sound bundle, or a file in it is broken.
     """
     path = Path(path)
-    hint = "`dltk finetune` makes a run, `dltk export` a bundle."
+    hint = "Make a run with `dltk finetune`, a bundle with `dltk export`."
     if not os.path.lexists(path):
         raise InputError(path, "must be the folder of a run, or a bundle", "nothing there", hint)
     if not path.is_dir() or os.path.lexists(path / MANIFEST):
@@ -88,7 +88,7 @@ def _bundle(path: Path, verify: Key | None, max_memory: int) -> dict[str, Any]:
 
 
 def of_bundle(manifest: Manifest, measured: Any, path: Path) -> dict[str, Any]:
-    """What a bundle at `path` says of itself, out of its manifest and its report.json, before it stands there."""
+    """The records of a bundle to be written to `path`, from its manifest and its report.json."""
     measured = mapping(measured)
     beside = {item.get("file"): scalars(item, depth=1) for item in records(measured.get("artifacts"))}
     metrics = measured.get("metrics")
@@ -133,7 +133,9 @@ def _history(path: Path) -> list[dict[str, Any]]:
         raise InputError(path, "must be a CSV table in UTF-8", str(fault)) from fault
     for line, row in enumerate(rows, start=2):
         if None in row or None in row.values() or not {"phase", "epoch"} <= set(row):
-            raise InputError(f"{path}, row {line}", "must have a cell a column, phase and epoch among them", dict(row))
+            raise InputError(
+                f"{path}, row {line}", "must have one cell per column, including phase and epoch", dict(row)
+            )
     return [{name: cell if name == "phase" else _figure(cell) for name, cell in row.items()} for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""The tables of a compression: what its steps bought, what became of each layer, where the runtimes part ways."""
+"""The tables of a compression: the effect of its steps, each layer, and differences between the runtimes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def bought_table(found: Mapping[str, Any] | None) -> Table:
         "Metric on the test split, and its gain with the interval at 95%; a download's share is of the source's whole "
     )
     note += (
-        "file. Zeros and few different values make the download smaller; fewer channels and int8 also make it faster."
+        "file. Zeros and few distinct values make the download smaller; fewer channels and int8 also make it faster."
     )
     machine: Mapping[str, Any] = found["machine"] if found else {}
     if timed and "host" in machine:
         note += f" Times are of one sample on {machine['host']} ({machine.get('cpu', '')})."
     columns = _states(rows[0], timed) if rows else ()
-    return drawn("What each step bought", columns, rows, note=note, most=len(rows))
+    return drawn("Effect of each step", columns, rows, note=note, most=len(rows))
 
 
 def _states(first: StateRow, timed: bool) -> Sequence[Column[StateRow]]:
@@ -74,7 +74,7 @@ def _steps(steps: Sequence[StepRow], layers: set[str], source: str) -> list[Tabl
         Column[StepRow]("step", lambda step: step.name, True),
         Column[StepRow]("settings", _settings, True),
         Column[StepRow]("layers changed", lambda step: str(len(step.changed))),
-        Column[StepRow]("left as they were", lambda step: str(len(step.skipped))),
+        Column[StepRow]("unchanged", lambda step: str(len(step.skipped))),
     )
     figures = [
         (step.name, name.replace("_", " "), figure(value))
@@ -86,7 +86,7 @@ def _steps(steps: Sequence[StepRow], layers: set[str], source: str) -> list[Tabl
     return [
         drawn("Compression", columns, steps, note=source),
         drawn("Warnings", _named("step", "warning"), warned),
-        drawn("What the steps measured", _named("step", "figure", "value"), figures),
+        drawn("Measurements of the steps", _named("step", "figure", "value"), figures),
     ]
 
 
@@ -95,7 +95,7 @@ def _settings(step: StepRow) -> str:
 
 
 def _named(*heads: str) -> list[Column[tuple[str, ...]]]:
-    """Columns of words for tuples that are written beside their headings."""
+    """Columns of text for tuples that are written next to their headings."""
     return [Column(head, partial(_part, place), True) for place, head in enumerate(heads)]
 
 
@@ -124,7 +124,7 @@ _OF_A_LAYER: Sequence[Column[LayerRow]] = (
     Column("values", lambda row: figure(row.clusters or None)),
     Column("precision", lambda row: row.precision, True),
     Column("signal/noise dB", lambda row: "-" if row.snr_db is None else f"{row.snr_db:.1f}"),
-    Column("left alone by", lambda row: "; ".join(f"{each.step}: {each.reason}" for each in row.left), True),
+    Column("skipped by", lambda row: "; ".join(f"{each.step}: {each.reason}" for each in row.left), True),
 )
 
 
@@ -155,7 +155,7 @@ def _small(value: float | None) -> str:
 
 def _divergence(found: Mapping[str, Any]) -> Table:
     layers = [ComparedRow.from_dict(row) for row in found.get("layers", ())]
-    title = "Where Keras, LiteRT and ONNX Runtime part ways"
+    title = "Differences between Keras, LiteRT and ONNX Runtime"
     if found.get("failed"):
         return drawn(title, _named("not compared, because"), [(found["failed"],)])
     if not layers:
@@ -174,14 +174,14 @@ def _parted(precision: str, first: str | None, limit: str) -> str:
 
 
 def _left(steps: Sequence[StepRow], known: set[str]) -> Table:
-    """Where there is no table of layers that says it."""
+    """If there is no table of layers."""
     skipped = [
         (step.name, item.layer, item.reason)
         for step in steps
         for item in step.skipped
         if item.layer not in known and (not known or item.reason not in ("no weights", "no kernel"))
     ]
-    return drawn("Layers left as they were", _named("step", "layer", "reason"), skipped)
+    return drawn("Unchanged layers", _named("step", "layer", "reason"), skipped)
 
 
 def _search(found: Mapping[str, Any] | None) -> list[Table]:
@@ -199,7 +199,7 @@ def _search(found: Mapping[str, Any] | None) -> list[Table]:
     ]
     return [
         drawn("Candidates of the search", _of_a_trial(found), found["trials"], note=note, most=_MOST_LAYERS),
-        drawn("Layers by what int8 costs them", felt, costs, most=_MOST_LAYERS),
+        drawn("Layers by their loss in int8", felt, costs, most=_MOST_LAYERS),
     ]
 
 

@@ -89,8 +89,8 @@ def write_demo(
 
     Raises:
         UsageError: unless `out` ends in .html.
-        InputError: if the bundle is damaged, is for other samples than pictures, or has no ONNX file.
-        EnvironmentFault: if the runtime cannot be had, or the disk does not take the page.
+        InputError: if the bundle is damaged, is for other samples than images, or has no ONNX file.
+        EnvironmentFault: if the runtime is unavailable, or the disk does not take the page.
     """
     out = Path(out)
     require_writable(out, formats=("html",))
@@ -138,20 +138,20 @@ def _artifact(manifest: Manifest, path: str | Path) -> Artifact:
 
 def _require_fitting(signature: Signature, path: str | Path) -> None:
     if signature.family not in FAMILIES:
-        hint = f"It works for {' and '.join(FAMILIES)}; `dltk predict` takes all."
-        raise InputError(path, "--demo answers pictures", f"a bundle for {signature.family}", hint)
+        hint = f"It works for {' and '.join(FAMILIES)}; `dltk predict` supports all."
+        raise InputError(path, "--demo needs a model of images", f"a bundle for {signature.family}", hint)
     axes = 4 if signature.family == "segmentation" else 2
     plain = len(signature.inputs) == len(signature.outputs) == 1 and signature.inputs[0].dtype == "float32"
     shaped = plain and len(signature.inputs[0].shape) == 4 and len(signature.outputs[0].shape) == axes
     if not shaped or signature.inputs[0].shape[3] not in (1, 3):
         received = [list(spec.shape) for spec in (*signature.inputs, *signature.outputs)]
-        raise InputError(path, "--demo needs one picture in and one output", received)
+        raise InputError(path, "--demo needs one image in and one output", received)
     unknown = [op["op"] for op in signature.preprocess if op["op"] not in _STEPS]
     unknown += [op["op"] for op in signature.postprocess[-1:] if op["op"] not in _LAST]
     if unknown:
-        raise InputError(path, f"--demo knows the steps {', '.join(sorted(_STEPS | _LAST))}", ", ".join(unknown))
+        raise InputError(path, f"--demo supports the steps {', '.join(sorted(_STEPS | _LAST))}", ", ".join(unknown))
     if signature.labels and len(signature.labels) != signature.outputs[0].shape[-1]:
-        raise InputError(f"{path}: labels", f"must be {signature.outputs[0].shape[-1]}, one an output")
+        raise InputError(f"{path}: labels", f"must be {signature.outputs[0].shape[-1]}, one per output")
 
 
 def _content(signature: Signature, artifact: Artifact, samples: Golden) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def _as_global(runtime: str) -> str:
     """The runtime's module with its exports in the variable `ort`, where the next script finds them."""
     found = re.search(r"export\{([^}]*)\};", runtime)
     if found is None or "</script" in runtime or "<!--" in runtime:
-        raise EnvironmentFault(RUNTIME.name, "its script must be one module that can stand in a page")
+        raise EnvironmentFault(RUNTIME.name, "its script must be one module that can be embedded in a page")
     names = (pair.partition(" as ") for pair in found[1].split(","))
     table = ",".join(f"{theirs}:{ours}" for ours, _, theirs in names if theirs != "default")
     return f"{runtime[: found.start()]}globalThis.ort={{{table}}};"
@@ -227,14 +227,16 @@ def _has_notices(manifest: Manifest) -> bool:
 
 
 def _lead(manifest: Manifest, artifact: Artifact) -> str:
-    what = "a class for every pixel" if manifest.signature.family == "segmentation" else "labels"
-    return f"A model that gives pictures {what}, in this one file: {artifact.file}, {artifact.bytes / 1000:.1f} KB."
+    what = "one class per pixel" if manifest.signature.family == "segmentation" else "labels"
+    return (
+        f"A model that predicts {what} for images, in this one file: {artifact.file}, {artifact.bytes / 1000:.1f} KB."
+    )
 
 
 def _about(manifest: Manifest, artifact: Artifact) -> str:
     return (
         f"Made by dltk from the bundle {manifest.name}. It runs {artifact.file} (SHA-256 "
         f"{manifest.files[artifact.file].sha256}) in {RUNTIME.name} {RUNTIME.version}, on one thread. PNG files are "
-        "decoded, and all pictures resized and scaled, as dltk does it, to the bit. JPEG, WebP, BMP and GIF files are "
+        "decoded, and all images resized and scaled, bit-identical to dltk. JPEG, WebP, BMP and GIF files are "
         "decoded by this browser."
     )

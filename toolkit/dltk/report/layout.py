@@ -19,7 +19,7 @@ class Table:
 
     Attributes:
         title: what it shows.
-        heads: one a column.
+        heads: one per column.
         rows: as long as `heads`.
         words: columns of words, to the left; the others hold numbers, to the right.
         note: a sentence below, or nothing.

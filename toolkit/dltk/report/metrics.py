@@ -16,7 +16,7 @@ _HORIZON = ("step", "mean_absolute_error", "root_mean_squared_error")
 
 
 def read_metrics(found: Any, where: object) -> dict[str, Any]:
-    """The figures in `found`, as `training.report` wrote them, or those of training for models without a right answer.
+    """The figures in `found`, as `training.report` wrote them, or those of training for families without targets.
 
     Single values are taken as they are; `top_k`, `calibration`, `classes`, `macro`, `confusion`, `roc`, `horizon`,
     `stretch`, `training` and `kept` must have their own form where they are there.
@@ -34,7 +34,7 @@ def read_metrics(found: Any, where: object) -> dict[str, Any]:
         _require(name not in found or number(found[name]) is not None, where, name, "a number", found.get(name))
     _require("samples" in kept or "training" in kept, where, "samples", "there")
     classes = len(kept.get("classes", ()))
-    _require("macro" in kept or not classes, where, "macro", "there, beside classes")
+    _require("macro" in kept or not classes, where, "macro", "there, together with classes")
     for name in ("confusion", "roc"):
         _require(name not in kept or len(kept[name]) == classes, where, name, f"of {classes} classes")
     return kept

@@ -25,7 +25,7 @@ _HEADLINES = ("accuracy", "exact_match", "mean_absolute_error", "root_mean_squar
 def as_html(report: Mapping[str, Any]) -> str:
     """What `collect` found, as a page; equal reports give equal pages.
 
-    Names, labels and files may be anybody's: all of them are escaped, and the page's own policy forbids scripts and
+    Names, labels and files are untrusted: all of them are escaped, and the page's own policy forbids scripts and
     the network.
 
     Raises:
@@ -109,7 +109,7 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _bought_tiles(compression: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """The last file a compression made, beside the float32 file it began with."""
+    """The last file of a compression, compared with the float32 file that it began with."""
     rows = [row for row in compression["bought"] if not row["after"].startswith("float32,")] if compression else []
     if len(rows) < 2:
         return []

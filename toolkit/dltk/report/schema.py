@@ -1,6 +1,6 @@
 """The rows of a report.json: what workflows fill and reports draw, each field named in one place.
 
-A row is written with `as_dict` and read again with `from_dict`. A report may come with a bundle from anybody, and from
+A row is written with `as_dict` and read again with `from_dict`. A report may come with an untrusted bundle, and from
 an older dltk: what is missing or has another type is read as empty, and unknown keys are left out.
 """
 
@@ -53,7 +53,7 @@ _METRIC = {"read": read_metric}
 
 
 class _Row:
-    """A frozen row whose fields say how they are read."""
+    """A frozen row whose fields define how they are read."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, by the names of the fields."""

@@ -26,7 +26,7 @@ def tables(report: Mapping[str, Any]) -> list[Table]:
     if report["kind"] == "run":
         found += [_history(report["history"]), *_data(report["data"])]
     else:
-        found += [_pairs("Limits it was held to", report["gate"]), _made_from(report["lineage"])]
+        found += [_pairs("Limits of the gate", report["gate"]), _made_from(report["lineage"])]
     return [table for table in found if table.rows]
 
 
@@ -70,12 +70,12 @@ def _data(data: Mapping[str, Any]) -> list[Table]:
         Column[tuple[str, Any]]("the same as", lambda pair: pair[1]["kept"], True),
         Column[tuple[str, Any]]("which stays in", lambda pair: pair[1]["side"], True),
     )
-    taken = f"Taken from the training side: {carved}." if carved else ""
+    taken = f"Taken from the training split: {carved}." if carved else ""
     return [
         drawn(f"Data: {data['source']}", counts, data["samples"].items(), note=taken),
-        drawn("Files left out", skipped, data["skipped"]),
-        drawn("Copies dropped", copies, moved),
-        drawn("Equal pictures with different labels", [Column("files", _alike, True)], data["conflicts"]),
+        drawn("Skipped files", skipped, data["skipped"]),
+        drawn("Dropped copies", copies, moved),
+        drawn("Equal images with different labels", [Column("files", _alike, True)], data["conflicts"]),
     ]
 
 
@@ -89,7 +89,7 @@ def _artifacts(artifacts: Sequence[Mapping[str, Any]]) -> list[Table]:
     return [
         drawn("Artifacts", _SIZES, artifacts, most=most),
         _scores(artifacts),
-        drawn("What the samples cannot decide", _NOTES, noted, most=len(noted)),
+        drawn("Undecided: too few samples", _NOTES, noted, most=len(noted)),
         drawn("Parity with the reference", _PROOFS, artifacts, most=most),
         drawn("Operators", _OPERATORS, [each for each in artifacts if each["operators"]], most=most),
     ]
@@ -119,7 +119,7 @@ _PROOFS: Sequence[Column[Artifact]] = (
 _OPERATORS: Sequence[Column[Artifact]] = (
     _FILE,
     Column(
-        "how often each stands in it",
+        "number of each",
         lambda each: ", ".join(f"{name} {count}" for name, count in sorted(each["operators"].items())),
         True,
     ),
@@ -142,7 +142,7 @@ _NOTES = (
 def _scores(artifacts: Sequence[Artifact]) -> Table:
     scored = [each for each in artifacts if each["metric"] is not None]
     counts = [each["metric"]["samples"] for each in scored if number(each["metric"].get("samples")) is not None]
-    note = f"Measured on {counts[0]} samples; a gain is for the better; its interval is at 95%." if counts else ""
+    note = f"Measured on {counts[0]} samples; a gain is an improvement; its interval is at 95%." if counts else ""
     return drawn("Metric", _SCORES, scored, note=note, most=len(scored))
 
 

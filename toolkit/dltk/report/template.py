@@ -89,7 +89,7 @@ PAGE = """\
 <main>
 <h1>{{ name }}</h1>
 <p class="lead">{{ lead }}</p>
-{% if smoke %}<p class="warn">A smoke run: its figures say only that everything goes through.</p>{% endif %}
+{% if smoke %}<p class="warn">A smoke run: its figures only show that everything works.</p>{% endif %}
 {% if tiles %}<div class="tiles">
 {% for label, value in tiles %}<div class="tile"><b>{{ value }}</b><span>{{ label }}</span></div>
 {% endfor %}</div>{% endif %}
@@ -97,7 +97,7 @@ PAGE = """\
 <h2>Size</h2>
 {% for bar in bars %}<div class="size"><span>{{ bar.file }}</span><span>{{ bar.words }}</span>
 <div><i style="width:{{ bar.raw }}%"></i><i style="width:{{ bar.download }}%"></i></div></div>
-{% endfor %}<p class="note">The whole bar is the file, its bright part what a download of it takes (gzip -9).</p>
+{% endfor %}<p class="note">The whole bar is the file, its bright part the download (gzip -9).</p>
 </section>{% endif %}
 {% for table in first %}{{ show(table) }}{% endfor %}
 {% for group in charts %}<div class="charts">
@@ -108,7 +108,7 @@ PAGE = """\
 {% endfor %}
 {% for table in tables %}{{ show(table) }}{% endfor %}
 {% if commands %}<section>
-<h2>To make it again</h2>
+<h2>To reproduce it</h2>
 {% for command in commands %}<pre>{{ command }}</pre>
 {% endfor %}</section>{% endif %}
 </main>

@@ -25,14 +25,14 @@ def as_text(report: Mapping[str, Any]) -> str:
     else:
         parts += [_metrics(metrics), *map(_table, tables(report))]
     commands = report["compression"]["commands"] if report["compression"] else []
-    parts += ["\n".join(["To make it again", *(f"  {line}" for line in commands)])] if commands else []
+    parts += ["\n".join(["To reproduce it", *(f"  {line}" for line in commands)])] if commands else []
     return "\n\n".join(parts)
 
 
 def headline(report: Mapping[str, Any]) -> str:
     """What it is, on one line."""
     if report["kind"] == "run":
-        smoke = "; a smoke run: its figures say only that all goes through" if report["smoke"] else ""
+        smoke = "; a smoke run: its figures only show that everything works" if report["smoke"] else ""
         return f"{report['name']}: a run of the recipe {report['recipe']}, {report['task']}{smoke}"
     labels = f", {report['labels']} label(s)" if report["labels"] else ""
     return f"{report['name']}: a bundle for {report['task']}{labels}, {len(report['artifacts'])} artifact(s)"

@@ -51,10 +51,10 @@ def require_writable(out: Path, *, formats: tuple[str, ...] = FORMATS) -> None:
         known = ", ".join(f".{form}" for form in formats)
         raise UsageError(f"--out {out}", f"must end in one of {known}", out.suffix or "no ending")
     if os.path.lexists(out) and not (out.is_file() or out.is_symlink()):
-        raise InputError(f"--out {out}", "must be a file, and something else stands there", hint="Give another path.")
+        raise InputError(f"--out {out}", "must be a file; something else exists there", hint="Give another path.")
     if os.path.lexists(out.parent / MANIFEST):
-        rule = "a bundle is sealed, and this file would stand in one"
-        raise InputError(f"--out {out}", rule, hint="Give a path beside the bundle.")
+        rule = "a bundle is sealed; this file would be in one"
+        raise InputError(f"--out {out}", rule, hint="Give a path outside the bundle.")
     if out.suffix.lower() == ".json" and os.path.lexists(out.parent / "recipe.json"):
-        rule = "a run keeps its own JSON files, and this file would stand among them"
-        raise InputError(f"--out {out}", rule, hint="Give a path beside the run.")
+        rule = "a run has its own JSON files; this file would be among them"
+        raise InputError(f"--out {out}", rule, hint="Give a path outside the run.")

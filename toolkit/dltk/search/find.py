@@ -1,4 +1,4 @@
-"""The search: propose, have it made and measured, decide; it ends with the best there is, never with nothing."""
+"""The search: propose candidates, measure them, choose the best; it always returns the best one so far."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Maker:
     """What a search needs of the Run that it works in.
 
     Attributes:
-        evaluate: steps -> what was measured on the file that they make, on the validation split. A DltkError says that
-            there can be no such candidate.
-        keep: steps of the best candidate so far: of the others, what was made may go.
+        evaluate: steps -> measurements of the emitted file, on the validation split. It raises DltkError if the
+        candidate cannot be made.
+        keep: called with the steps of the best candidate so far: files of the others may be removed.
         sensitive: names of layers, the one that int8 hurts most first.
         trains: whether there are targets to train toward.
     """
@@ -43,11 +43,11 @@ class Maker:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search came to.
+    """The result of a search.
 
     Attributes:
         chosen: meets all limits, or where none does, comes closest.
-        front: numbers of the trials that no other beats in harm, download, p50 and size at once.
+        front: numbers of the trials on the Pareto front of drop, download, p50 and size.
     """
 
     bounds: Bounds
@@ -80,7 +80,7 @@ def find(
     Args:
         ledger: what was tried before is not tried again.
         study: file of the optuna study.
-        trials: candidates that the search may make, beside those of the cheap stages.
+        trials: most candidates of the search, in addition to those of the cheap stages.
 
     Raises:
         InputError: if not one candidate can be made.
@@ -97,7 +97,7 @@ def find(
 
 
 def judged(bounds: Bounds, ledger: Ledger) -> Found:
-    """The best of what was tried.
+    """The result: the best of the finished trials.
 
     Raises:
         InputError: if none could be made.

@@ -40,7 +40,7 @@ class Baseline:
 
     Attributes:
         bytes: of its float32 file.
-        metric: its value on the samples that decide; None where no answer is right or wrong.
+        metric: its value on the samples that decide; None where no prediction is right or wrong.
         is_share: whether that metric lies in 0..1.
     """
 
@@ -72,7 +72,7 @@ class Bounds:
     """Limits as plain numbers: drop in the metric's unit, sizes in bytes, latency in milliseconds; None: no limit.
 
     Attributes:
-        confident: judge the drop by the upper end of its interval instead of the estimate.
+        confident: compare the upper end of the drop's interval with the limit, instead of the estimate.
         unit: a drop's unit where the limit itself is too tight to be one.
     """
 
@@ -158,7 +158,7 @@ class Limits:
         )
         if confident and found.drop is None:
             hint = "For example --max-drop 0.01 --confident."
-            raise UsageError("--confident", "asks more of --max-drop, which is not given", hint=hint)
+            raise UsageError("--confident", "needs --max-drop", hint=hint)
         return found
 
     def __bool__(self) -> bool:
@@ -228,7 +228,7 @@ def _matched(pattern: str, text: str) -> re.Match[str] | None:
 
 def _resolved(amount: Amount, source: Baseline) -> float:
     if source.metric is None:
-        rule = "needs a metric: no answer of this model is right or wrong"
+        rule = "needs a metric: no prediction of this model is right or wrong"
         raise UsageError("--max-drop", rule, hint="Limit its size, download or latency instead.")
     in_shares = amount.is_share or not source.is_share
     return amount.value * abs(source.metric) if in_shares else amount.value

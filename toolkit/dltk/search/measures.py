@@ -29,10 +29,10 @@ class Measures:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Measures:
-        """Out of a row that tells of a measured file.
+        """Parse it from the row of a measured file.
 
-        Raises:
-            LookupError, TypeError, ValueError, AttributeError: if it is none; such a row may stand in a damaged file.
+        Raises: LookupError, TypeError, ValueError, AttributeError: if it is not such a row; it may come from a damaged
+            file.
         """
         metric = row.get("metric") or {}
         low, high = metric.get("interval") or (None, None)
@@ -62,10 +62,10 @@ class Measures:
 
 
 def source_row(found: dict[str, Any], has_metric: bool) -> dict[str, Any]:
-    """`found`, if it tells of the measured file of a search's source, which limits are reckoned from.
+    """`found`, if it is the row of a search's source, which limits are relative to.
 
     Raises:
-        LookupError, TypeError, ValueError, AttributeError: if it does not.
+        LookupError, TypeError, ValueError, AttributeError: if it is not.
     """
     Measures.of(found)
     if has_metric:

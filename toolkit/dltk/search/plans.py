@@ -30,9 +30,9 @@ class Proposal:
 def cheap_plans(
     bounds: Bounds, sensitive: Callable[[], Sequence[str]], *, trains: bool
 ) -> Generator[Proposal, Trial, None]:
-    """int8 from calibration; repaired; sensitive layers left float; quantization-aware training.
+    """int8 from calibration; with bias correction; sensitive layers in float; quantization-aware training.
 
-    Each proposal must be answered (`send`) with its trial. Nothing is proposed that cannot help: leaving layers float
+    Send the trial of each proposal back with `send`. Nothing is proposed that cannot help: leaving layers float
     and training gain accuracy only, so they are for candidates that miss nothing but the drop.
 
     Args:

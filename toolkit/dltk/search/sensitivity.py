@@ -73,7 +73,7 @@ def sensitivity(
     """The effect of each layer with int8 weights, the one that hurts most first.
 
     The model is built and compiled once; a layer is a change of weights and a switch. The order is that of the
-    signal-to-noise ratio: a metric moves in steps of one sample, and few samples say little.
+    signal-to-noise ratio: a metric changes in steps of one sample, which is coarse for few samples.
 
     Args:
         graph: deployed, as the plan's ranges were measured on it.

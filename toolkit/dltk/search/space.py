@@ -51,7 +51,7 @@ class Space:
         return cls({name: choices for name, choices in knobs.items() if len(choices) > 1}, tuple(sensitive))
 
     def steps(self, choose: Choice) -> tuple[str, ...]:
-        """Steps out of one choice a knob; knobs that mean nothing beside the other choices are not asked."""
+        """Steps from one choice per setting; settings that have no effect with the other choices are skipped."""
 
         def choice(name: str, nothing: Any) -> Any:
             return choose(name, self.knobs[name]) if name in self.knobs else nothing

@@ -1,4 +1,6 @@
-"""The optuna study in a Run: what to try next, out of what was tried; killed at any moment, it goes on."""
+"""The optuna study in a Run: chooses the next candidate from the previous ones; it can be killed and resumed at any
+moment.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +18,17 @@ from dltk.search.trial import Trial
 
 __all__ = ["Study", "open_study"]
 
-_AGAIN = "Delete it: the candidates that were tried lie beside it, and none is tried again."
+_AGAIN = "Delete it: the finished candidates are stored separately, and none is tried again."
 _DAMAGED = (1, 11, 26)  # SQLITE_ERROR (a table that is another one), SQLITE_CORRUPT, SQLITE_NOTADB
 _PATIENCE = 20  # asked that often without anything new, the space is as good as tried out
 
 
 @dataclass(frozen=True)
 class Study:
-    """One that is open.
+    """An open study.
 
-    The sampler is TPE (Bergstra et al. 2011). It is seeded anew for each trial, by the trial's number, so that a
-    search which was interrupted goes on as if it had not been.
+    The sampler is TPE (Bergstra et al. 2011). It is seeded anew for each trial, by the trial's number, so that an
+    interrupted search resumes as if it had not been.
     """
 
     study: Any
@@ -39,11 +41,11 @@ class Study:
         value: Callable[[Trial], float],
         wanted: Callable[[], bool],
     ) -> None:
-        """Ask, have it judged, tell; as long as more is `wanted` and something new comes up.
+        """Propose, evaluate, record, while more trials are `wanted` and there are new candidates.
 
         Args:
             judge: steps -> their trial, and whether it had to be made.
-            value: what to make small; of a trial that failed it is not asked.
+            value: the value to minimize; not called for a failed trial.
         """
         for number, steps in self._interrupted():
             self._tell(number, judge(steps)[0], value)
@@ -55,7 +57,7 @@ class Study:
             idle = 0 if is_new else idle + 1
 
     def _interrupted(self) -> Iterator[tuple[int, tuple[str, ...]]]:
-        """Trials that were asked for and not told of: they are made first."""
+        """Trials that were proposed but not finished: they are made first."""
         import optuna
 
         for trial in self.study.get_trials(deepcopy=False, states=(_state("RUNNING"),)):
@@ -116,7 +118,7 @@ def open_study(path: Path, space: Space, *, seed: int) -> Iterator[Study]:
 
 @contextmanager
 def _database_errors(path: Path) -> Iterator[None]:
-    """SQLite says by messages of its own that a disk is full or not writable, or a file damaged."""
+    """Turn SQLite's errors about a full or read-only disk, or a damaged file, into dltk's."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
@@ -128,7 +130,7 @@ def _database_errors(path: Path) -> Iterator[None]:
         code = getattr(said, "sqlite_errorcode", None)
         if code is None or code & 0xFF in _DAMAGED:  # the upper bits are details
             raise _no_study(path, said) from fault
-        hint = "Free some space, then go on with --resume."
+        hint = "Free some space, then continue with --resume."
         raise EnvironmentFault(path, "must be writable", str(said), hint) from fault
 
 

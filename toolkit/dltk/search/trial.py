@@ -25,7 +25,7 @@ class Trial:
         stage: of the search: "int8", "repaired", ...
         steps: texts as `--step` takes them.
         key: `steps_key` of them.
-        row: what was measured, on the validation split; None where it could not be made.
+        row: measurements on the validation split; None if it could not be made.
         error: why it could not be made.
     """
 

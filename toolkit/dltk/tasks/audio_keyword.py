@@ -33,7 +33,7 @@ class _AudioKeyword(SplitTask):
 
     def prepare(self, settings: Any, data: str | None, *, progress: Progress) -> Dataset:
         if data is None:
-            raise InputError("--data", "must be given", hint="A folder with a subfolder of WAV files a word.")
+            raise InputError("--data", "must be given", hint="A folder with a subfolder of WAV files per word.")
         ops = _ops(settings)
         _shape(settings)  # before anything is read
         dataset = prepare_sounds(data, settings.data, ops[0], seed=settings.seed, progress=progress)
@@ -64,7 +64,7 @@ TASK = _AudioKeyword()
 
 
 def _ops(settings: Any) -> tuple[Op, ...]:
-    """File -> log-mel spectrogram, as the groups `data` and `spectrum` say."""
+    """File -> log-mel spectrogram, from the groups `data` and `spectrum`."""
     data, spectrum = settings.data, settings.spectrum
     sound: Op = {"op": "sound", "rate": data.rate, "samples": round(data.rate * data.seconds)}
     frame = round(data.rate * spectrum.frame_ms / 1000)

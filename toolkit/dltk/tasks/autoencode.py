@@ -34,7 +34,7 @@ _CEILING = 1e-10  # least mean squared error of a peak signal-to-noise ratio: eq
 
 
 class _Autoencode(SplitTask):
-    """A sample is an image, or a row of a CSV. `settings.use` says what the model answers on the device."""
+    """A sample is an image, or a row of a CSV. `settings.use` selects the model's output."""
 
     name = "autoencode"
     family = "anomaly"
@@ -80,7 +80,7 @@ class _Autoencode(SplitTask):
     def settle(
         self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
     ) -> Signature:
-        """The threshold: a quantile of what normal samples score that the model did not learn from."""
+        """The threshold: a quantile of the scores of normal validation samples."""
         if signature.family != "anomaly":
             return signature
         if not len(outputs):

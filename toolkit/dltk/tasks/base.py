@@ -1,4 +1,4 @@
-"""What every task answers: the workstation half of a kind of model."""
+"""The interface of the tasks: the workstation half of a kind of model."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Task(Protocol):
         """The device's view of the model a recipe built."""
 
     def check(self, model: Any, signature: Signature) -> None:
-        """Hold a Keras model against `signature`.
+        """Check a Keras model against `signature`.
 
         Raises:
             InputError: naming the input or output that does not fit.
         """
 
     def refresh(self, dataset: Dataset, settings: Any, answer: Answer) -> Dataset:
-        """The samples again, now that there is a model: others where the model itself decides what it will be given.
+        """The samples to evaluate the model on; they change if the model determines its own input (a policy).
 
         Args:
             answer: raw samples (n, ...) -> the model's output (n, ...).
@@ -66,19 +66,19 @@ class Task(Protocol):
     def settle(
         self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
     ) -> Signature:
-        """`signature` with what only a trained model can tell, such as how sure it may be of its answers.
+        """`signature` with values that depend on the trained model, such as the temperature of its confidences.
 
         Args:
-            signature: also one that was settled before, of the model that this one was compressed from.
-            outputs: (n, ...), what the model answers to the validation split; n is 0 where there is none.
-            metrics: what `dltk.training.report` found.
+            signature: may be that of the model that this one was compressed from.
+            outputs: (n, ...), predictions on the validation split; n is 0 if there is none.
+            metrics: results of `dltk.training.report`.
         """
 
     def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
-        """Figures of this task alone, as JSON values, beside those that `dltk.training.report` gives of its kind.
+        """Metrics of this task alone, as JSON values, in addition to those of `dltk.training.report`.
 
         Args:
-            outputs: (n, ...), what the model answers to the test split; none where no answer is right or wrong.
+            outputs: (n, ...), predictions on the test split; empty if the family has no targets.
             signature: as `settle` left it.
         """
 
@@ -138,7 +138,7 @@ def check_tensors(model: Any, signature: Signature) -> None:
 
 
 def spread(split: Split, *, count: int, seed: int) -> NDArray[np.int64]:
-    """Positions (min(count, n),) in `split`, drawn by `seed`, every class as near to its share as whole numbers allow.
+    """Stratified positions (min(count, n),) in `split`, drawn by `seed`, each class in its share, rounded.
 
     Samples of one class are those with equal targets; where targets are numbers, not classes, all are one class.
     """
@@ -166,7 +166,7 @@ def take(split: Split, positions: NDArray[np.int64]) -> Samples:
 def _classes(targets: NDArray[Any]) -> NDArray[np.int64]:
     if np.issubdtype(targets.dtype, np.integer) and targets.ndim == 1:
         return targets.astype(np.int64)
-    if targets.ndim == 2 and np.isin(targets, (0, 1)).all():  # several labels a sample: one class a combination
+    if targets.ndim == 2 and np.isin(targets, (0, 1)).all():  # several labels per sample: one class a combination
         _, found = np.unique(targets, axis=0, return_inverse=True)
         return found.reshape(-1).astype(np.int64)
     return np.zeros(len(targets), np.int64)

@@ -69,8 +69,8 @@ class _Control(SplitTask):
         )
 
     def refresh(self, dataset: Dataset, settings: Any, answer: Answer) -> Dataset:
-        """Half of each side's observations are from now on those that the model meets; the test side's episodes also
-        tell what it gains.
+        """Replace half of each split's observations by those that the model meets; the test split's episodes also give
+        its return.
         """
         name, count = str(dataset.report["environment"]), settings.data.samples
 
@@ -89,7 +89,7 @@ class _Control(SplitTask):
         return _dataset(seen, dataset.source, dict(dataset.report) | _gained(judged))
 
     def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
-        """What episodes of the test side returned."""
+        """What episodes of the test split returned."""
         return {name: value for name, value in dataset.report.items() if name in ("episodes", *_RETURNS)}
 
 

@@ -75,10 +75,10 @@ class _Forecast(SplitTask):
     def settle(
         self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
     ) -> Signature:
-        """An interval a step and column from the residuals of the validation split (split conformal prediction).
+        """One interval per step and column from the residuals of the validation split (split conformal prediction).
 
         Without a validation split there is none. Papadopoulos et al. 2002; Lei et al. 2018 (arXiv:1604.04173). Windows
-        of a series are no independent samples, so that its promise is kept only as far as the series goes on as it was.
+        of a series are not independent samples: the coverage holds only if the series does not change.
         """
         rest = tuple(op for op in signature.postprocess if op["op"] != "interval")
         if not len(outputs):
@@ -90,8 +90,8 @@ class _Forecast(SplitTask):
         return signature.with_postprocess(interval, *rest)
 
     def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
-        """Beside the season-naive forecast of the same windows: MASE (Hyndman and Koehler 2006), sMAPE in percent
-        (Makridakis 1993), and what share of values the interval holds, overall and a step.
+        """Compared with the season-naive forecast of the same windows: MASE (Hyndman and Koehler 2006), sMAPE in
+        percent (Makridakis 1993), and the coverage of the interval, overall and per step.
         """
         report, ops = dataset.report, signature.postprocess
         windows = dataset.test.take(slice(None)).astype(np.float64)
@@ -118,8 +118,8 @@ TASK = _Forecast()
 def _ends(residuals: NDArray[np.float64], level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Low and high quantile of residuals (n, horizon, columns), widened for their small number; of few the extremes.
 
-    Windows that begin a row apart share all but one of what happened over h steps, and so their errors at step h say
-    as much as n / h independent ones.
+    Windows that begin a row apart share all but one of what happened over h steps, and so their errors at step h are
+    worth n / h independent ones.
     """
     low, high = np.empty(residuals.shape[1:]), np.empty(residuals.shape[1:])
     for step in range(residuals.shape[1]):

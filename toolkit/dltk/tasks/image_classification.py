@@ -28,7 +28,7 @@ class _ImageClassification(SplitTask):
 
     def prepare(self, settings: Any, data: str | None, *, progress: Progress) -> Dataset:
         if data is None:
-            raise InputError("--data", "must be given", hint="A folder with a subfolder a class, for example.")
+            raise InputError("--data", "must be given", hint="A folder with a subfolder per class, for example.")
         dataset = prepare_images(data, settings.data, seed=settings.seed, progress=progress)
         return _in_order(dataset, settings.data.labels) if settings.data.labels else dataset
 

@@ -1,4 +1,4 @@
-"""Which of a set of labels an image with a text has."""
+"""Which of a set of labels per image with a text has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in one column of a table, from the others."""
+"""Predicts one column of a table from the others."""
 
 from __future__ import annotations
 

@@ -26,10 +26,10 @@ _LIMIT = 16_000_000_000  # bytes; larger than any model that trains on a CPU
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a phase stands.
+    """The state of a phase.
 
     Attributes:
-        history: one row an epoch that is done.
+        history: one row per finished epoch.
         state: as `Trainer.state` gave it.
     """
 

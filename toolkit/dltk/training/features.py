@@ -1,7 +1,7 @@
-"""What a frozen model says about a split's samples, computed once a view and kept on disk.
+"""Outputs of a frozen model for a split's samples, computed once per view and cached on disk.
 
 Used for the features of a frozen backbone and for a teacher's logits. Kept in float32, as the model gave them;
-float16 only where the file would exceed 4 GB, which is said (a step of float16 is 1e-3 relative). The file is read
+float16 only if the file would exceed 4 GB, which is logged (a step of float16 is 1e-3 relative). The file is read
 back as a memory map: its pages belong to the system's file cache, not to the process.
 """
 
@@ -70,7 +70,7 @@ class Frozen:
 
     @cached_property
     def digest(self) -> str:
-        """Of the model, and of what it is said to give."""
+        """Digest of the model and of its described outputs."""
         found = model_digest(self.model)
         return sha256(canonical_json([found, self._given])) if self._given else found
 
@@ -140,7 +140,7 @@ def cached_outputs(
 
 
 def _kept(folder: Path, shape: tuple[int, ...], kind: np.dtype[Any], progress: Progress) -> NDArray[Any] | None:
-    """The memory map of a whole array of that form; None where there is none: it is made again."""
+    """The memory map of a whole array of that form; None where there is none: it is created again."""
     if not opened(folder, ["features.npy"], note=progress.warn):
         return None
     return kept_array(folder / "features.npy", shape, kind)

@@ -32,16 +32,17 @@ def run(
     samples: Path | None = None,
     progress: Progress = SILENT,
 ) -> list[Row]:
-    """Train `trainer` to its end; returns the history: a row an epoch, and before them one of the weights at the start.
+    """Train `trainer` to its end; returns the history: one row per epoch, and before them one of the weights at the
+    start.
 
     Args:
         checkpoint: file of this phase; replaced atomically after an epoch.
-        resume: take up from `checkpoint` if it is there; to the bit what an undisturbed run gives.
-        samples: folder for the files that a trainer shows of its progress; made where there are any.
+        resume: continue from `checkpoint` if it exists; bit-identical to an uninterrupted run.
+        samples: folder for the files in which a trainer shows its progress; created if there are any.
 
     Raises:
-        LimitError: if a figure or a weight is no longer finite; the last good checkpoint is kept, `measured` holds the
-            history.
+        LimitError: if a loss or a weight is no longer finite; the last good checkpoint is kept, `measured` has the
+        history.
         InputError: if the checkpoint is damaged or belongs to another run.
     """
     found = checkpoints.read(checkpoint) if resume else None
@@ -49,7 +50,7 @@ def run(
         _restore(trainer, found, checkpoint)
     training = _Training(trainer, [] if found is None else list(found.history), _Writer(checkpoint), progress)
     if found is not None:
-        progress.say(f"{trainer.name}: taking up after epoch {training.done} of {trainer.epochs}")
+        progress.say(f"{trainer.name}: resuming after epoch {training.done} of {trainer.epochs}")
     try:
         if found is None:
             training.judge_start()
@@ -66,7 +67,7 @@ def run(
 
 
 def _restore(trainer: Trainer, found: Checkpoint, path: Path) -> None:
-    """Put the trainer where it stood; whatever does not fit it is said of the file."""
+    """Restore the trainer's state; errors name the file."""
     try:
         trainer.restore(found.state)
     except InputError as fault:
@@ -95,7 +96,7 @@ class _Training:
             self._add(figures, started, epoch=0)
 
     def epoch(self) -> None:
-        """Train and judge one more."""
+        """Train and evaluate one more epoch."""
         trainer, done, started = self._trainer, self.done, time.perf_counter()
         steps: list[Mapping[str, Any]] = []
         with self._progress.bar(f"{trainer.name} {done + 1}/{trainer.epochs}", trainer.steps) as bar:

@@ -25,9 +25,9 @@ _FLOOR = 1e-12  # of a squared length: a map that is all zeros has no direction
 
 
 class Hints:
-    """What a student's features are held to.
+    """Feature targets of a student.
 
-    Both sides are brought to length 1 a sample, so that the loss is 2 - 2 cos, whatever the scales of the two models
+    Both are normalized to length 1 per sample, so that the loss is 2 - 2 cos, whatever the scales of the two models
     are. A linear map over the last axis (a 1x1 convolution, for training only) bridges different numbers of channels.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a phase says of itself: a line an epoch, and one at its end."""
+"""The log of a phase: one line per epoch, and one at its end."""
 
 from __future__ import annotations
 

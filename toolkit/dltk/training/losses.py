@@ -152,7 +152,7 @@ def _mean_a_sample(values: Any) -> Any:
 
 
 def _softmax_distil(ours: Any, theirs: Any, temperature: float) -> Any:
-    """Kullback-Leibler divergence of softened answers, times T^2 (Hinton et al. 2015, arXiv:1503.02531)."""
+    """Kullback-Leibler divergence of softened outputs, times T^2 (Hinton et al. 2015, arXiv:1503.02531)."""
     wanted, found = tf.nn.log_softmax(theirs / temperature), tf.nn.log_softmax(ours / temperature)
     return temperature**2 * _mean_a_sample(tf.reduce_sum(tf.exp(wanted) * (wanted - found), axis=-1))
 

@@ -16,9 +16,9 @@ __all__ = ["fused_norms"]
 
 
 def fused_norms(model: Any) -> AbstractContextManager[None]:
-    """While the block is traced, batch norms over pictures (n, height, width, channels) run as one kernel.
+    """While the block is traced, batch norms over images (n, height, width, channels) run as one kernel.
 
-    The same function to rounding, statistics included. What is deployed is held against the plain one.
+    The same function to rounding, statistics included. The deployed model is compared with the plain one.
 
     Args:
         model: Keras 3 model or tf_keras twin, nested models too.

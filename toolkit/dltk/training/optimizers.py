@@ -20,7 +20,7 @@ def is_keras3(model: Any) -> bool:
 
 
 def optimizer(fit: Fit, model: Any, **overrides: Any) -> Any:
-    """A new optimizer for `model`, built on its own side of the two Keras; the rate is assigned a step.
+    """A new optimizer for `model`, built with its own Keras (3 or tf_keras); the rate is assigned at every step.
 
     `overrides` go to its class as they are: what a trainer insists on.
     """

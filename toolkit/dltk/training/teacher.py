@@ -1,4 +1,4 @@
-"""A teacher: another model's answers, cached by (sample, view, model), so that it is asked once a view."""
+"""A teacher: another model's predictions, cached by (sample, view, model), so that it is asked once a view."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["Teacher", "cached_teacher"]
 
 @dataclass(frozen=True)
 class Teacher:
-    """What a student learns from besides the labels (Hinton et al. 2015, arXiv:1503.02531).
+    """The teacher of a student, in addition to the labels (Hinton et al. 2015, arXiv:1503.02531).
 
     Attributes:
-        logits: view -> float32 (n, ...), what the teacher gives, in the order of the training split: logits, or what
-            the signature says instead (probabilities of a model with its softmax inside, values of a forecast).
-        temperature: softens both answers.
+        logits: view -> float32 (n, ...), what the teacher gives, in the order of the training split: logits, or the
+        signature's output (probabilities of a model with its softmax inside, values of a forecast).
+        temperature: softens both outputs.
         weight: share of the loss that the teacher has; the labels have the rest.
     """
 
@@ -40,8 +40,8 @@ def cached_teacher(
 ) -> Teacher:  # fmt: skip
     """A teacher out of `model` (Keras 3 or tf_keras), whose outputs are of the same kind as the student's.
 
-    `seed` and `augment` must be those of the student's trainer: it learns from the answer to the very picture it sees.
-    `views=0` (a new view every epoch) means a pass of the teacher every epoch.
+    `seed` and `augment` must be those of the student's trainer: it learns from the prediction to the very image it
+    sees. `views=0` (a new view every epoch) means a pass of the teacher every epoch.
     """
     classes = signature.outputs[0].sample_shape[-1]
     views, frozen = views_of(dataset.train, augment, seed=seed, classes=classes), Frozen(model)

@@ -1,4 +1,4 @@
-"""What every trainer answers."""
+"""The interface of the trainers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Row = dict[str, Any]  # one epoch of the history: "phase", "epoch" (0: before th
 
 
 class Trainer(Protocol):
-    """One phase of training. The harness drives it; everything that must survive a kill stands in `state`.
+    """One phase of training. The harness drives it; everything that must survive a kill is in `state`.
 
     Attributes:
         name: of the phase: "head", "tune", "fit".
@@ -44,7 +44,7 @@ class Trainer(Protocol):
         """Copies of all that the next epoch depends on."""
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take up where `state` was taken.
+        """Continue from `state`.
 
         Raises:
             InputError: if it belongs to another model, data set or settings.
@@ -62,7 +62,7 @@ class Trainer(Protocol):
 
 @runtime_checkable
 class Chooses(Protocol):
-    """What a trainer answers besides that keeps the best of its epochs."""
+    """The additional interface of trainers that keep the best of their epochs."""
 
     @property
     def kept(self) -> int | None:
@@ -71,7 +71,7 @@ class Chooses(Protocol):
 
 @runtime_checkable
 class Shows(Protocol):
-    """What a trainer answers besides whose progress a person wants to see, not only read in figures."""
+    """The additional interface of trainers that show their progress as samples."""
 
     def shown(self, epoch: int) -> Mapping[str, bytes]:
         """Files to look at after `epoch` (from 0), name -> bytes; none after most epochs. Changes nothing."""

@@ -14,7 +14,7 @@ __all__ = ["AS_FUNCTION", "function"]
 
 # Layers without weights that may stand where the name of a function is usual: `Dense(8, activation=LeakyReLU(0.1))`.
 AS_FUNCTION = frozenset({"Activation", "ELU", "LeakyReLU", "ReLU", "Softmax"})
-_BEHIND = "Put it behind the layer as a layer of its own, and save the model again."
+_BEHIND = "Put it in a separate layer after this one, and save the model again."
 
 
 def _hard_sigmoid(x: Any) -> Any:
@@ -97,7 +97,7 @@ def function(value: Any, where: str, make: Callable[[str, Mapping[str, Any]], An
         make: (class name, config) -> the tf_keras layer.
 
     Raises:
-        InputError: if nobody knows how to compute it.
+        InputError: if it is unknown.
     """
     if isinstance(value, Mapping) and value.get("class_name") in AS_FUNCTION:
         return make(str(value["class_name"]), value["config"])

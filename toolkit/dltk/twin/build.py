@@ -122,7 +122,7 @@ def rebuilding(layer: Layer) -> Iterator[None]:
 
 
 def _reason(fault: Exception) -> str:
-    """The line of a message that says why: tf_keras puts where it was before it, and the arguments behind it."""
+    """The line of a message with the reason: tf_keras puts where it was before it, and the arguments behind it."""
     lines = [line.strip() for line in str(fault).splitlines() if line.strip()] or [type(fault).__name__]
     told = [line for line in lines if not line.startswith(("Exception encountered", "Call arguments", "Arguments rec"))]
     return (told or lines)[0]

@@ -1,4 +1,4 @@
-"""Rewrites on the layer graph that change what is computed for nobody: fold, split, drop.
+"""Rewrites of the layer graph that do not change its results: fold, split, drop.
 
 Each takes a graph and returns a new one. They are deterministic, so the graph that ranges were measured on is the graph
 that export sees again.

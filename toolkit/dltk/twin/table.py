@@ -1,4 +1,4 @@
-"""One row a layer class: how it maps to tf_keras, what may be done to it, how its output's range comes about.
+"""One row per layer class: how it maps to tf_keras, what may be done to it, how its output's range comes about.
 
 The coverage table in the docs is generated from these rows. What has no row is refused before any work.
 """
@@ -31,19 +31,19 @@ class Row:
     """What dltk knows of a layer class.
 
     Attributes:
-        spread: where the range of the output comes from. "own": measured; "same": that of the inputs, which are tied
-            together (pool, reshape, concatenate); "unit": fixed at 0..1 (softmax, sigmoid); "tanh": fixed at -1..1.
+        spread: where the range of the output comes from. "own": measured; "same": that of the inputs, which share it
+        (pool, reshape, concatenate); "unit": fixed at 0..1 (softmax, sigmoid); "tanh": fixed at -1..1.
         int8: whether both runtimes have an int8 kernel; else the layer stays float between quantized neighbours.
         kernel: index of the weight that is quantized, pruned and clustered; None where there is none.
-        channel_axis: axis of that weight with one scale an output channel.
+        channel_axis: axis of that weight with one scale per output channel.
         depthwise: whether each channel is filtered alone; such kernels hold few weights and are not pruned.
         native: whether only the format's own calibration can quantize it (recurrent layers).
         crashes: whether TensorFlow's calibrator crashes on a model that holds it: then none of it calibrates natively.
         why_float: the reason shown where `int8` is false.
         channels: what becomes of the last axis when channels are cut. "make": it has channels of its own and reads its
             input's; "read": it reads its input's, its own stay; "pass": each input channel is an output channel;
-            "couple": channels of all inputs go together; "concat": they stand side by side; "reshape": they are spread
-            over positions, or gathered from them; "fixed": nothing that it reads or makes is cut.
+            "couple": channels of all inputs belong together; "concat": they are concatenated; "reshape": they are
+            distributed over positions, or gathered from them; "fixed": nothing that it reads or makes is cut.
     """
 
     spread: Spread = "own"
@@ -220,7 +220,7 @@ def is_fused(config: Mapping[str, object]) -> bool:
 
 
 def row(kind: str, config: Mapping[str, object] | None = None) -> Row:
-    """The row of a layer; an `Activation` answers by its function, a `Bidirectional` by the layer inside."""
+    """The row of a layer; for an `Activation` that of its function, for a `Bidirectional` that of the inner layer."""
     found = ROWS[kind]
     if config is None or kind not in ("Activation", "Bidirectional"):
         return found

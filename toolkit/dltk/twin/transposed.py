@@ -18,7 +18,7 @@ _KINDS = ("Conv1DTranspose", "Conv2DTranspose")
 def widen_kernels(graph: Graph) -> Graph:
     """Kernels that leave rows between their strides empty get zeros for those rows.
 
-    TensorFlow's output reaches behind the last kernel then; ONNX has no padding below zero, which would say so.
+    TensorFlow's output reaches behind the last kernel then; ONNX has no negative padding, which would express this.
     """
     layers = {name: _widened(layer) if layer.kind in _KINDS else layer for name, layer in graph.layers.items()}
     return replace(graph, layers=layers)

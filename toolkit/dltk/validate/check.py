@@ -36,9 +36,9 @@ class Gate:
         cosine: lowest mean cosine of quantized files; good ones of a small ResNet reach 0.998.
         top1_agreement: lowest share of samples on which a quantized file names the same class.
         micro_steps: largest distance between an integer file's outputs in TensorFlow Lite Micro and in LiteRT, in steps
-            of the output: the two round in different places. Held to it is what C sources are made of.
+            of the output: the two round in different places. It applies to the files that C sources are made from.
         drop: largest loss of the metric: absolute where it lies in 0..1, else relative to the reference's.
-        strict: refuse what the samples cannot prove, too: the far end of each 95% interval must meet its limit.
+        strict: also refuse what the samples cannot decide: the far end of each 95% interval must meet its limit.
     """
 
     float32: float = setting(1e-5, "largest error of float32 files, x max(1, largest output)", low=0.0)
@@ -47,7 +47,7 @@ class Gate:
     top1_agreement: float = setting(0.95, "lowest top-1 agreement of quantized files", low=0.0, high=1.0)
     micro_steps: int = setting(4, "largest distance of TensorFlow Lite Micro from LiteRT, in steps", low=0)
     drop: float = setting(0.02, "largest loss of the metric", low=0.0)
-    strict: bool = setting(False, "ask the samples to prove that cosine, agreement and metric are kept")
+    strict: bool = setting(False, "require the samples to show that cosine, agreement and metric meet their limits")
 
     def as_dict(self) -> dict[str, float]:
         """Plain JSON values."""
@@ -61,9 +61,9 @@ class Verdict:
     Attributes:
         parity: goes into the manifest's artifact as it is; with "notes" where there are any.
         metric: {"name", "value", "reference", "drop", "interval", "samples", "higher_is_better", "is_share"}, and
-            where answers are right or wrong the counts "worse", "better" and "changed"; the interval is of the drop,
+            for classifiers the counts "worse", "better" and "changed"; the interval is of the drop,
             at 95%. None where there were no targets.
-        reasons: one sentence a fault; empty when it passed.
+        reasons: one sentence per fault; empty if it passed.
         accepts: the limits of the gate with which it would have passed; only those that it missed.
     """
 
@@ -101,7 +101,7 @@ def judge(
     """Compare an artifact's outputs with the float32 reference's on the same samples, name -> (n, ...).
 
     Args:
-        targets: what is right, (n, ...), for `metric`; without both no metric is judged.
+        targets: what is right, (n, ...), for `metric`; without both no metric is computed.
         baseline: outputs that the metric's drop is counted from (the model before compression); `reference` if None.
         inputs: the input tensors, where `metric` compares outputs with them.
         seed: of the bootstrap.
@@ -138,9 +138,9 @@ def _unfit(reference: Outputs, signature: Signature) -> list[str]:
     """Why nothing can be compared with the reference."""
     for spec in signature.outputs:
         if not len(reference[spec.name]):
-            return ["cannot be judged: there are no samples"]
+            return ["cannot be compared: there are no samples"]
         if not np.isfinite(reference[spec.name]).all():
-            return [f"cannot be judged: {spec.name} of the reference holds numbers that are not finite"]
+            return [f"cannot be compared: {spec.name} of the reference has numbers that are not finite"]
     return []
 
 

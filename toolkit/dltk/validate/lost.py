@@ -38,7 +38,7 @@ class Lost:
     variance: float = 0.0
 
     def against(self, drop: float) -> tuple[str, str]:
-        """What the samples say of a loss of at most `drop`, and that in words.
+        """Whether the samples show a loss of at most `drop`, and the same in words.
 
         Args:
             drop: absolute where the metric lies in 0..1, else relative to the reference's.
@@ -56,7 +56,7 @@ class Lost:
             more = about(needed(self._decides(limit), count))
             return ends, f"{name}: {changed}; {count} samples cannot decide {most}; {more}"
         lowest = amount(low, found["is_share"])
-        figures = f"{name} goes from {found['reference']:.4f} to {found['value']:.4f}, worse by more than {most}"
+        figures = f"{name} changes from {found['reference']:.4f} to {found['value']:.4f}, worse by more than {most}"
         return ends, f"{figures}: {changed}, at least {lowest} lost at 95%"
 
     def accepted(self, *, strict: bool) -> float:

@@ -1,4 +1,4 @@
-"""A TFLite file in TensorFlow Lite Micro, the runtime of microcontrollers, held to what LiteRT answers."""
+"""A TFLite file in TensorFlow Lite Micro, the runtime of microcontrollers, compared with LiteRT."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def apart(
 
 
 def _reason(folder: Path, code: int) -> str:
-    """What the interpreter said, before Python's own words about it."""
+    """The interpreter's message, before Python's own."""
     log = folder / "log"
     text = log.read_text(errors="replace") if log.is_file() else ""
     said, _, raised = text.partition("Traceback (most recent call last)")

@@ -1,4 +1,4 @@
-"""Make a Run of a model that somebody already has."""
+"""Make a Run from an existing model."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ def adopt(
     set: Iterable[str] = (),
     progress: Progress = SILENT,
 ) -> Run:
-    """Make a Run of the Keras 3 model in the file `model`; compress and export take it like any other.
+    """Make a Run from the Keras 3 model in the file `model`; compress and export use it like any other.
 
     Args:
-        recipe: its task is the model's, and its settings say how the data is read.
+        recipe: its task is the model's, and its settings define how the data is read.
         data, run, set: as in `finetune`; `set` takes the keys of `input`, too. The recipe's augmentation counts only
             where `set` asks for it.
 
     Raises:
         InputError: if the model is no file of plain Keras layers, does not fit the data, is no better than chance, or
             does much better with another input range, channel order or label order.
-        EnvironmentFault: if TensorFlow cannot be had.
+        EnvironmentFault: if TensorFlow is unavailable.
     """
     loaded = read(recipe)
     task = tasks.task(loaded.recipe.task)
@@ -108,12 +108,12 @@ def adopt(
 
 
 def adopts(task: str) -> bool:
-    """Whether a model that somebody already has can do the task called `task`."""
+    """Whether an existing model can be adopted for the task called `task`."""
     return tasks.task(task).family == "classification"
 
 
 def _split(pairs: Iterable[str], settings: Any) -> tuple[list[str], Input]:
-    """The pairs for the recipe, and those that say what the model wants."""
+    """The pairs for the recipe, and those of the model's input."""
     ours: list[str] = []
     theirs: list[str] = []
     for pair in pairs:
@@ -132,9 +132,9 @@ def _split(pairs: Iterable[str], settings: Any) -> tuple[list[str], Input]:
 
 
 def _without_views(settings: Any) -> Any:
-    """`settings` that change no picture in training, until somebody asks for it.
+    """`settings` without augmentation, unless the user asks for it.
 
-    What a recipe does to pictures was chosen for its own data: mirrored, a digit is no digit.
+    What a recipe does to images was chosen for its own data: mirrored, a digit is no digit.
     """
     augment = getattr(settings, "augment", None)
     if not isinstance(augment, Augmentation):
@@ -143,18 +143,18 @@ def _without_views(settings: Any) -> Any:
 
 
 def _require_classes(outputs: int | None, dataset: Dataset) -> None:
-    """Raise InputError if the configuration says that the model has another number of outputs than there are labels."""
+    """Raise InputError if the configuration has another number of outputs than there are labels."""
     if outputs is not None and outputs != len(dataset.labels):
         labels = ", ".join(dataset.labels[:_SHOWN]) + (" ..." if len(dataset.labels) > _SHOWN else "")
-        rule = f"must have the shape (batch, {len(dataset.labels)}), one output a class: {labels}"
+        rule = f"must have the shape (batch, {len(dataset.labels)}), one output per class: {labels}"
         raise InputError("model: output", rule, (None, outputs), "Is it the model for this data?")
 
 
 def _sized(settings: Any, shape: tuple[int | None, ...], pairs: list[str], name: str) -> Any:
-    """`settings` with the side that the model's input, of `shape` with its batch, has.
+    """`settings` with the size of the model's input, of `shape` with its batch.
 
     Raises:
-        InputError: if it takes no square RGB images, or others than `--set data.size` says.
+        InputError: if it takes no square RGB images, or another size than `--set data.size`.
     """
     where = f"model: input {name}" if name != "input" else "model: input"
     if len(shape) != 4 or shape[3] != 3:
@@ -164,7 +164,7 @@ def _sized(settings: Any, shape: tuple[int | None, ...], pairs: list[str], name:
     if shape[1] != shape[2]:
         raise InputError(where, "must be square", shape)
     if any(pair.replace(" ", "").startswith("data.size=") for pair in pairs) and settings.data.size != shape[1]:
-        raise InputError("setting data.size", f"must be {shape[1]}, the side of the model's input", settings.data.size)
+        raise InputError("setting data.size", f"must be {shape[1]}, the size of the model's input", settings.data.size)
     return apply(settings, {"data.size": shape[1]})
 
 
@@ -173,7 +173,7 @@ def _require_like(theirs: Any, ours: Any, dataset: Dataset, signature: Signature
     raws = _some(dataset, seed=0)[0][:_COMPARED]
     found = _outputs(ours, raws, signature)
     if theirs is not ours:
-        rule = "must compute in float32 what it does as it was saved"
+        rule = "must compute the same in float32 as it was saved"
         hint = "Rescale the pixels to floats first: arithmetic on whole numbers is not exported."
         require_same(_outputs(theirs, raws, signature), found, "model: outputs", rule, hint, limit=_SAME)
     alone = np.concatenate([_outputs(ours, raws[i : i + 1], signature) for i in range(min(2, len(raws)))])
@@ -210,7 +210,7 @@ def _require_usual_reading(
 ) -> None:
     """Raise InputError with the way to read the data under which the model does well, if it does badly as it is.
 
-    A wrong range seldom takes a model all the way down to guessing: it is held against the other readings, too.
+    A wrong range seldom takes a model all the way down to guessing: it is compared with the other readings, too.
     """
     raws, targets = _some(dataset, seed=seed)
     decode = tuple(op for op in signature.preprocess if op["op"] in ("decode", "resize"))
@@ -226,7 +226,7 @@ def _require_usual_reading(
     where, received = "model", f"accuracy {accuracy:.3f} on {len(targets)} samples"
     progress.say(f"{received}; trying other ranges, channel orders and label orders")
     best = best_guess(predict, targets, signature.labels, given)
-    anyway = "--set input.check=false adopts it all the same."
+    anyway = "--set input.check=false adopts it anyway."
     rule = f"must do clearly better than guessing one of {classes} classes"
     if best.pairs and best.accuracy >= accuracy + worth(accuracy, len(targets)):
         change = " ".join(f"--set {pair}" for pair in best.pairs)
@@ -246,7 +246,7 @@ def _any_size(model: Any, signature: Signature) -> str:
     if None not in model.inputs[0].shape[1:3]:
         return ""
     side = signature.inputs[0].shape[1]
-    return f"It takes any size, and was given {side} x {side}: --set data.size=SIDE for the one of its training. "
+    return f"It takes any size, and got {side} x {side}: set the size of its training with --set data.size=SIZE.  "
 
 
 def _some(dataset: Dataset, *, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:

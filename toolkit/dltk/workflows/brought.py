@@ -1,4 +1,4 @@
-"""What a model that somebody brings must be before it becomes a Run: float32 inside, and one that can be exported."""
+"""Checks of an adopted model before it becomes a Run: it must compute in float32, and be exportable."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def _adapters(model: Any) -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def first_line(fault: Exception) -> str:
-    """The line of a message of Keras that says why: where it was stands before it, the arguments behind it."""
+    """The line of a Keras message with the reason: the place is before it, the arguments after it."""
     lines = [re.sub(r"\x1b\[\d+m", "", line).strip() for line in str(fault).splitlines()]
     told = (line for line in lines if line and not line.startswith("Exception encountered"))
     return next(told, type(fault).__name__)

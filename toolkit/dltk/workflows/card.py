@@ -25,7 +25,7 @@ _REPORT, _PAGE = "report.json", "report.html"
 
 
 def _escaped(text: str) -> str:
-    """A name out of somebody's data as Markdown that shows it, on one line: no link, tag or heading of its own."""
+    """A name from untrusted data as Markdown that shows it, on one line: no link, tag or heading of its own."""
     flat = " ".join(plain(text).split())
     return re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", flat)
 
@@ -72,7 +72,7 @@ model = load(".")
 def _undecided(rows: Sequence[Mapping[str, Any]]) -> str:
     """What the samples are too few to decide, as a list."""
     lines = [f"- {row['file']}: {note}" for row in rows for note in row["notes"]]
-    return "\n".join(["", "What these samples are too few to decide:", "", *lines, ""]) if lines else ""
+    return "\n".join(["", "There are too few samples to decide:", "", *lines, ""]) if lines else ""
 
 
 _STATE = """
@@ -103,11 +103,11 @@ def licenses(run: Run) -> str:
     lines = [
         "The software that made this bundle, dltk, is under the Apache License 2.0.",
         "",
-        "The weights in this bundle were learnt from:",
+        "The weights in this bundle were trained from:",
         f"- data: {data.get('source')}{_data_terms(str(data.get('source')))}",
         *(f"- {name}: {text}" for name, text in sorted(_notes(run).items()) if name in ("weights", "adopted")),
         "",
-        "Their terms hold for what is made from them.",
+        "Their terms apply to the weights.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -119,7 +119,7 @@ def report_page(sealing: Sealing, progress: Progress) -> dict[str, bytes]:
     try:
         return {_PAGE: as_bytes(found, "html")}
     except EnvironmentFault:
-        progress.say(f"{_PAGE} is left out: it is drawn with matplotlib and jinja2. Run `{pip_extra('report')}`.")
+        progress.say(f"{_PAGE} is not written: it needs matplotlib and jinja2. Run `{pip_extra('report')}`.")
         return {}
 
 

@@ -105,7 +105,7 @@ class Chain:
             report = _whole(read_sealed(told, _REPORT_LIMIT), told)
             files = report.pop(_FILES, None)
             if files is not None and files != {suffix: self._digest(stem, suffix) for suffix in (_MODEL, _PLAN)}:
-                raise InputError(told, "must stand beside the files that the step made")
+                raise InputError(told, "must be in the same folder as the files of the step")
             return self._restored(stem, before), report
         except InputError as fault:
             forget(told, fault.rule)

@@ -63,11 +63,11 @@ def compress(
 
     Args:
         steps: `NAME[:KEY=VALUE,...]` in order; without limits, the recipe's own plan when empty.
-        limits: find steps that meet these; together with `steps`: take those, and say whether they do.
+        limits: find steps that meet these; together with `steps`: use those, and report whether they do.
         trials: candidates that a search may make beyond its cheap stages; 20 when None.
         control: also train the source for the epochs that the steps took, to compare; with steps only when None.
         out: the new Run's folder; `RUN-compressed` when None.
-        resume: go on with an interrupted compression: finished steps and candidates are not made again.
+        resume: continue an interrupted compression: finished steps and candidates are not repeated.
         device: the machine that files are timed on: this one, or one of `dltk.remote.host.connect`.
         trust_recipe: code that `run` names may be executed: its own recipe.py, a recipe file in its plan, the module
             of its environment. Otherwise only recipe files that `steps` name are.
@@ -128,7 +128,7 @@ def _taken(
     texts: Sequence[str],
     trials: int | None,
 ) -> tuple[tuple[Planned, ...], Candidate, dict[str, Any]]:
-    """The steps that were asked for in `texts`, or else found; what they made, and what the report says of both."""
+    """The steps that were asked for in `texts`, or else found; what they made, and their entries in the report."""
     if search is not None and not texts:
         best = search.find(_TRIALS if trials is None else trials)
         return tuple(best.planned), best.candidate, {"steps": best.reports, "search": search.told(best.found)}
@@ -168,7 +168,7 @@ def _students(planned: Sequence[Planned], typed: Sequence[str], trusts: bool) ->
 def _check_trials(trials: int | None, searches: bool) -> None:
     if trials is not None and not searches:
         hint = "For example --max-drop 0.01 --trials 10, without --step."
-        raise UsageError("--trials", "bounds a search, and there is none without limits or with steps", trials, hint)
+        raise UsageError("--trials", "limits a search, which needs limits and no --step", trials, hint)
     if trials is not None and trials < 0:
         raise UsageError("--trials", "must be 0 or more", trials)
 
@@ -189,7 +189,7 @@ def _asked(source: Run, planned: Sequence[Planned], limits: Limits, device: Devi
 
 
 def _started(path: Path, asked: Mapping[str, Any]) -> Run | None:
-    """The compression to go on with; None where it was killed before it began.
+    """The compression to resume; None if it was killed before it began.
 
     Raises:
         InputError: if it was begun with other steps, limits or another model.
@@ -201,9 +201,9 @@ def _started(path: Path, asked: Mapping[str, Any]) -> Run | None:
     machine, device = (told.get("machine") for told in (begun, asked))
     if machine != device and begun == {**asked, "machine": machine}:
         hint = "Resume on that machine, with the same --host, or give another --run."
-        raise InputError(path, f"was begun with times of {_named(machine)}", _named(device), hint)
+        raise InputError(path, f"was begun with latencies of {_named(machine)}", _named(device), hint)
     if begun != asked:
-        hint = "Resume with the very same steps, limits and source, or give another --run."
+        hint = "Resume with the same steps, limits and source, or give another --run."
         raise InputError(path, "was begun with other steps or another model", hint=hint)
     return Run(path)
 
@@ -215,7 +215,7 @@ def _named(machine: Any) -> str:
 def _dataset(source: Run, task: tasks.Task, settings: Any, progress: Progress) -> Dataset:
     dataset = task.prepare(settings, source.openable_source, progress=progress)
     if dataset.digest != source.data.get("digest"):
-        hint = "Put the old data back: the test samples would no longer be unseen ones."
+        hint = "Restore the data: the test samples would no longer be unseen."
         raise InputError(source.data_source, "must still be the data the run was made with", "changed samples", hint)
     return dataset
 
@@ -261,7 +261,7 @@ def _finish(
 
 
 def _keep_baseline(made: Run, source: Run, bench: Workbench, raws: Any) -> None:
-    """Answers of the first float32 model of the line: drops are counted from there."""
+    """Predictions of the first float32 model of the line: drops are counted from there."""
     if source.baseline_path.is_file():
         write_atomic(made.baseline_path, read_capped(source.baseline_path))
         return
@@ -270,7 +270,7 @@ def _keep_baseline(made: Run, source: Run, bench: Workbench, raws: Any) -> None:
 
 
 def _measured(made: Run, candidate: Candidate, bench: Workbench) -> dict[str, Any]:
-    """float32 and what the plan makes of it, as TFLite files; nothing is refused here, only told.
+    """float32 and what the plan makes of it, as TFLite files; nothing is refused here, only reported.
 
     Where integers alone fail, float16 is tried: what may be advised is known then.
 

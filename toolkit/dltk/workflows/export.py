@@ -1,4 +1,4 @@
-"""Write the model of a Run as a bundle: emit, run without TensorFlow, judge, seal, swap in."""
+"""Write the model of a Run as a bundle: emit, run without TensorFlow, compare, seal, swap in."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Exported:
     """A bundle, and what was measured on the way.
 
     Attributes:
-        table: one row a file, latency on this machine included.
+        table: one row per file, with latency on this machine.
         agreement: "FILE FILE" -> top-1 agreement of the files of one precision.
     """
 
@@ -147,7 +147,7 @@ def _measured(
     seed: int,
     progress: Progress,
 ) -> list[Measured]:
-    """Each file made of its graph, and judged; a line a file."""
+    """Emit and compare each file; one line per file."""
     found: list[Measured] = []
     with progress.bar("exporting", len(forms)) as bar:
         for item, graph in forms.items():
@@ -163,7 +163,7 @@ def _form(graph: Graph, target: Target, plan: QuantizationPlan | None, stateless
 
 
 def _state(found: Sequence[Measured]) -> dict[str, Any]:
-    """Which files keep state between samples, and what a program of somebody's own must do; nothing where none does."""
+    """Which files keep state between samples, and what other programs must do; empty if there are none."""
     files = [one.target.file for one in found if STATE_OPERATOR in one.artifact.operators]
     return {"keeps_state": {"files": files, "before_each_sample": RESET}} if files else {}
 
@@ -188,7 +188,7 @@ def _require_fits(plan: QuantizationPlan | None, graph: Graph, run: Run) -> None
     layers = set(graph.layers)
     if plan is not None and not {*plan.weights, *plan.floats} <= layers:
         strange = sorted({*plan.weights, *plan.floats} - layers)
-        hint = "Compress again, and export what comes out."
+        hint = "Compress again, and export the new run."
         raise InputError(run.quantization_path, "must be the plan of this run's model", strange, hint)
 
 
@@ -210,13 +210,13 @@ def _advice(rows: Sequence[Mapping[str, Any]], gate: Gate, plan: QuantizationPla
         f"Of ranges, {ranges}." if ranges else "",
         f"Export what passed with{left}." if left else "",
         f"All pass with {moved}." if moved else "",
-        "Without --strict, what the samples cannot decide passes with a note." if gate.strict else "",
+        "Without --strict, a file passes with a note if the samples cannot decide." if gate.strict else "",
     )
     return "".join(f" {words}" for words in found if words)
 
 
 def _files(run: Run, found: Sequence[Measured], exported: Exported) -> dict[str, bytes]:
-    """Every file of the bundle but manifest, page, golden samples and C sources. None says when or how fast."""
+    """Every file of the bundle but manifest, page, golden samples and C sources. None contains times or latencies."""
     signature = run.signature
     files = {one.target.file: one.data for one in found} | dict(signature.assets)
     if signature.labels:

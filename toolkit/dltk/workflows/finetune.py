@@ -50,12 +50,12 @@ def finetune(
         run: folder to make; `runs/RECIPE` when left out.
         set: `KEY=VALUE` texts, put into the recipe's settings.
         smoke: shrink everything to seconds.
-        resume: go on with an interrupted run, to the bit as if nothing had happened.
+        resume: continue an interrupted run; the result is bit-identical to that of an uninterrupted one.
 
     Raises:
         InputError: if recipe, settings or data cannot be used, or a run stands there already.
         LimitError: if the loss became NaN; the last good checkpoint is kept.
-        EnvironmentFault: if TensorFlow or the weights cannot be had.
+        EnvironmentFault: if TensorFlow or the weights are unavailable.
     """
     loaded = read(recipe)
     settings = resolve(loaded.recipe, set, smoke=smoke)
@@ -101,7 +101,7 @@ def _folder(loaded: Loaded, run: str | Path | None) -> Path:
 
 
 def _started(path: Path, loaded: Loaded, settings: Any, source: str | None) -> Run | None:
-    """The run to go on with, or None where it was killed before it began.
+    """The run to resume, or None if it was killed before it began.
 
     Raises:
         InputError: if it was made with another recipe, other settings or other data.
@@ -110,7 +110,7 @@ def _started(path: Path, loaded: Loaded, settings: Any, source: str | None) -> R
         return None
     sweep_tree(path)
     run = Run.open(path, finished=False)
-    hint = "Resume with the very same command, or give another --run."
+    hint = "Resume with the same command, or give another --run."
     if run.read_json("recipe")["recipe"] not in (loaded.recipe.name, "recipe.py"):
         raise InputError(path, "was made with another recipe", run.recipe_name, hint)
     _require_same_text(run, loaded)
@@ -144,7 +144,7 @@ def _changed(old: str, new: str) -> str:
     """The first lines of a unified diff, on one line."""
     found = difflib.unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm="")
     lines = [" ".join(line.split()) for line in list(found)[2:]]
-    text = " ".join(shorten(line, 60) for line in lines[:_DIFF_LINES]) or "other ends of lines"
+    text = " ".join(shorten(line, 60) for line in lines[:_DIFF_LINES]) or "other line endings"
     more = len(lines) - _DIFF_LINES
     return f"{text} ... and {more} more lines" if more > 0 else text
 
@@ -184,7 +184,7 @@ def _prepared(
         random = apply(settings, {key: value for key, value in _RANDOM.items() if key in keys}) if smoke else settings
         if random == settings:
             raise
-        progress.warn(f"{fault.where}: {fault.rule}: random weights take their place, since it is a smoke run")
+        progress.warn(f"{fault.where}: {fault.rule}: random weights are used instead, since it is a smoke run")
         return _prepared(loaded, task, random, source, smoke=False, progress=progress)
 
 
@@ -209,13 +209,13 @@ def _build(loaded: Loaded, settings: Any, task: Task, dataset: Dataset) -> tuple
 
 
 def _describe(run: Run, loaded: Loaded, settings: Any, dataset: Dataset, built: Built, *, smoke: bool) -> None:
-    """Say in the folder what the run is made of; the same words again where it is resumed.
+    """Write the description of the run; the same again when it is resumed.
 
     Raises:
         InputError: if the data is no longer what the run was begun with.
     """
     if (run.path / "data.json").is_file() and run.data.get("digest") != dataset.digest:
-        hint = "Put the old data back, or give another --run."
+        hint = "Restore the data, or give another --run."
         raise InputError(dataset.source, "must still be the data the run was begun with", "changed samples", hint)
     run.write_recipe(loaded, settings, smoke=smoke)  # first: with it the folder is a run, and can be resumed
     run.write_json("data", {"source": dataset.source, "digest": dataset.digest, "report": dict(dataset.report)})

@@ -27,10 +27,10 @@ _PHASE = ("phase", "epoch", "seconds")  # of a history row; the rest are figures
 
 
 def require_test_samples(dataset: Dataset) -> None:
-    """Raise InputError, before anything is trained, if there would be nothing to judge the model on."""
+    """Raise InputError, before anything is trained, if there would be no samples to evaluate the model on."""
     if not len(dataset.test):
         count = len(dataset.train) + len(dataset.validation)
-        hint = f"Set data.test higher, or give more samples than {count}."
+        hint = f"Set a larger data.test, or give more samples than {count}."
         raise InputError(f"data {dataset.source}", "needs test samples", 0, hint)
 
 
@@ -49,7 +49,7 @@ def finish_run(
     """Write signature, test samples, model and metrics; the metrics last: with them the run is finished.
 
     Args:
-        kept: which epoch's weights `model` has, as `dltk.training.kept_of` says it.
+        kept: which epoch's weights `model` has, as from `dltk.training.kept_of`.
     """
     dataset = refreshed(task, model, dataset, signature, settings)
     metrics, settled = _judged(task, model, dataset, signature, settings, _row(history, kept), progress)
@@ -63,7 +63,7 @@ def finish_run(
 
 
 def _row(history: Sequence[Mapping[str, Any]], kept: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The epoch of the history whose weights the model has; the last where nothing says which."""
+    """The epoch of the history whose weights the model has; the last if that is not recorded."""
     where = None if kept is None else (kept["phase"], kept["epoch"])
     found = [row for row in history if (row["phase"], row["epoch"]) == where]
     return found[0] if found else history[-1] if history else {}
@@ -78,7 +78,7 @@ def refreshed(task: Task, model: Any, dataset: Dataset, signature: Signature, se
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """One row an epoch; a figure that a phase does not have stays empty."""
+    """One row per epoch; a figure that a phase does not have stays empty."""
     columns = list(dict.fromkeys(name for row in history for name in row))
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
@@ -96,9 +96,9 @@ def _judged(
     row: Mapping[str, Any],
     progress: Progress,
 ) -> tuple[dict[str, Any], Signature]:
-    """Figures on the test split, and the signature as the validation split settles it.
+    """Metrics on the test split, and the signature finished with the validation split.
 
-    Of a family where no answer is right or wrong: the figures of training in `row`, and the signature as it was.
+    Of a family where no prediction is right or wrong: the figures of training in `row`, and the signature as it was.
     """
     from dltk import training
     from dltk.training.features import Frozen

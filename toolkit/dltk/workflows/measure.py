@@ -1,4 +1,4 @@
-"""Judge a candidate's files in their runtimes: what compress reports and export lets through."""
+"""Measure a candidate's files in their runtimes, for the report of compress and the gate of export."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Samples and answers that files are held against.
+    """Samples and predictions that files are compared with.
 
     Attributes:
         raws: test samples (n, ...).
@@ -91,7 +91,7 @@ class Measured:
 
 
 def evaluation(run: Run, model: Any, signature: Signature, *, progress: Progress = SILENT) -> Evaluation:
-    """The run's test samples with the answers of its model, and of the model it was compressed from."""
+    """The run's test samples with the predictions of its model, and of the model it was compressed from."""
     from dltk.edge.bundle.arrays import read_npz
 
     raws, targets = run.evaluation()
@@ -106,7 +106,7 @@ def evaluation(run: Run, model: Any, signature: Signature, *, progress: Progress
 def reference_outputs(
     model: Any, raws: NDArray[Any], signature: Signature, *, progress: Progress = SILENT
 ) -> dict[str, NDArray[np.float32]]:
-    """Output name -> float32 (n, ...): what the Keras model answers to raw samples."""
+    """Output name -> float32 (n, ...): predictions of the Keras model for raw samples."""
     import tensorflow as tf
 
     prepare = family(signature.family).tensors

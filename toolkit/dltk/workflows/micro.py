@@ -23,7 +23,7 @@ def on_micro(
 ) -> tuple[list[Measured], dict[str, bytes]]:
     """`found` with what the golden samples gave in TensorFlow Lite Micro, and the C sources: file name -> bytes.
 
-    What was measured stands in the artifact's parity as "micro": {"runtime", "measure", "error", "tolerance",
+    The measurements are in the artifact's parity as "micro": {"runtime", "measure", "error", "tolerance",
     "samples", "arena_bytes", "files"}. A file that does not pass gets a reason against it.
 
     Args:

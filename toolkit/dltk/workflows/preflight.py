@@ -44,7 +44,7 @@ def require_place(path: Path | str, needed: int = 0) -> None:
         ):  # asking for permissions tells little: a disk may be read-only, or a quota used up
             pass
     except OSError as fault:
-        known = disk_fault(path, fault) or InputError(path, "must be a path that can be made", fault.strerror)
+        known = disk_fault(path, fault) or InputError(path, "must be a path that can be created", fault.strerror)
         raise known from fault
     require_free_disk(place, max(needed, _LEAST), hint="Free some space, or give a path on another disk.")
 
@@ -58,7 +58,7 @@ def require_training_packages() -> None:
 
 
 def ends_of(config: Any) -> Ends:
-    """Shape of the one input and size of the one output, as far as the configuration of a model says them."""
+    """Shape of the one input and size of the one output, as far as the configuration of a model has them."""
     layers = _layers(config)
     inputs = [each for each in layers if each.get("class_name") == "InputLayer"]
     shape = _shape(inputs[0] if inputs else layers[0]) if layers and len(inputs) <= 1 else None

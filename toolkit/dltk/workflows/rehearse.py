@@ -1,4 +1,4 @@
-"""The golden replay of `validate`, on the finished files: what it will be held to is measured, then it is done once."""
+"""The golden replay of `validate`, on the finished files: its limits are measured, then it is run once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def with_golden(
 
     Args:
         proof: the bytes of `golden.npz`.
-        samples: what the files were judged on.
+        samples: the samples that the files were evaluated on.
     """
     known = golden(proof, signature)
     return [_with_golden(one, known, signature, samples, gate) if one.verdict.passed else one for one in found]
@@ -59,14 +59,14 @@ def rehearse(sealing: Sealing, target: Path) -> None:
     """Replay the golden samples of a bundle that is not written yet, as `validate` will replay them.
 
     Raises:
-        LimitError: if a file answers otherwise than it did when it was measured; `measured` is the replay's report.
+        LimitError: if a file's predictions differ from those that were measured; `measured` is the replay's report.
     """
     manifest = parse(sealing.manifest().to_bytes(), target)
     try:
         replay_sealed(Sealed(target, manifest, sealing.files), isolated=True)
     except LimitError as fault:
-        rule = "must give in a replay what was measured for it"
-        hint = "No bundle was written. Its answers differ from run to run: leave that file out with --precision."
+        rule = "must give the measured predictions in a replay"
+        hint = "No bundle was written. Its predictions differ from run to run: omit that file with --precision."
         raise LimitError(target, rule, fault.received, hint, measured=fault.measured) from fault
 
 

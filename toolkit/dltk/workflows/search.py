@@ -41,11 +41,11 @@ _FEW = 200  # samples that tell how sensitive a layer is
 
 
 def require_decidable(limits: Limits, bench: Workbench) -> None:
-    """Raise UsageError or InputError, before any work, if nothing could tell whether the limits are met."""
+    """Raise UsageError or InputError, before any work, if the limits cannot be checked."""
     if not family(bench.signature.family).metrics:
         limits.bounds(Baseline(1, None))
     elif not len(bench.dataset.validation):
-        hint = "Set data.validation above 0 and train again: test samples decide nothing."
+        hint = "Set data.validation above 0 and train again: test samples are not used to choose."
         raise InputError(f"data {bench.dataset.source}", "limits need validation samples", 0, hint)
 
 
@@ -57,12 +57,12 @@ def require_met(run: Run, report: Mapping[str, Any]) -> None:
     (chosen,) = (trial for trial in told["trials"] if trial["number"] == told["chosen"])
     wanted = Bounds(**told["bounds"], confident=told["confident"])
     received = ", ".join(miss.words() for miss in wanted.misses(Measures.of(chosen["row"])))
-    hint = f"What comes closest is kept in {run.path}. Move a limit, or allow more --trials."
+    hint = f"The closest is kept in {run.path}. Relax a limit, or allow more --trials."
     raise LimitError("limits", "no candidate meets them all", received, hint, measured=dict(report))
 
 
 def misses_on_test(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The limits that the chosen file misses on the test split, which decides nothing: as a trial's "misses"."""
+    """The limits that the chosen file misses on the test split, which is not used to choose: as a trial's "misses"."""
     told = report["search"]
     (chosen,) = (trial for trial in told["trials"] if trial["number"] == told["chosen"])
     rows = [row for row in report["artifacts"] if row["file"] == chosen["row"]["file"]]
@@ -85,7 +85,7 @@ class Search:
     """A search in `made`, the Run that is being made.
 
     Attributes:
-        bench: what steps work with; their progress is shown, but not what they say.
+        bench: what steps work with; their progress is shown, but not their messages.
     """
 
     made: Run
@@ -113,7 +113,7 @@ class Search:
         return judged(self.bounds, self._ledger)
 
     def told(self, found: Found) -> dict[str, Any]:
-        """What the report says of it."""
+        """The result as the report has it."""
         told = found.as_dict() | {"limits": self.limits.as_dict(), "source": self._source, "samples": self._judge.count}
         layers = self._layers()
         if layers is not None:
@@ -191,7 +191,7 @@ class _Judge:
 
     @property
     def has_metric(self) -> bool:
-        """Whether answers are right or wrong."""
+        """Whether the family has a metric."""
         return self.metric is not None
 
     @property
@@ -200,10 +200,10 @@ class _Judge:
         return len(self._raws)
 
     def row(self, candidate: Candidate) -> dict[str, Any]:
-        """What `Measured.row` tells of the candidate's file.
+        """The row of the candidate's file, as `Measured.row`.
 
         Raises:
-            InputError: if its answers cannot be judged.
+            InputError: if its predictions cannot be compared.
         """
         from dltk.twin.read import read
         from dltk.twin.rewrite import deployed
@@ -244,7 +244,7 @@ class _Judge:
 
 
 class _Quiet:
-    """Shows bars; what steps say and warn of stands in their reports."""
+    """Shows bars; messages and warnings of steps are in their reports."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

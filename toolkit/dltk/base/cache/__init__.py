@@ -1,1 +1,1 @@
-"""The cache on disk: where it is, what it holds, how an entry gets in."""
+"""The cache on disk: its folder, its contents, and how entries are written."""

@@ -1,4 +1,4 @@
-"""What stands in dltk's cache, and how it is cleared."""
+"""Lists and clears dltk's cache."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ KINDS = ("artifacts", "datasets", "features", "images", "packages", "pairs", "so
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing in the cache.
+    """One entry of the cache.
 
     Attributes:
         kind: one of `KINDS`.
         name: of its folder.
-        bytes: what its files hold.
+        bytes: size of its files.
         last_used: day, YYYY-MM-DD, in local time.
     """
 
@@ -50,12 +50,13 @@ def list_cache() -> list[Entry]:
 
 
 def strangers() -> list[Path]:
-    """What is in dltk's own folder and is not an entry of dltk's: it is never removed."""
+    """Paths in dltk's cache folder that are not entries of dltk; they are never removed."""
     return [path for _, path, files in _found() if files is None]
 
 
 def clear_cache() -> list[Entry]:
-    """Remove every entry; returns what was removed. Only files that an entry lists are, and never through a link.
+    """Remove every entry; returns the removed ones. Only files that an entry lists are removed, and never through a
+    link.
 
     Raises:
         EnvironmentFault: if an entry cannot be removed.
@@ -68,13 +69,13 @@ def clear_cache() -> list[Entry]:
         try:
             _remove(path, files)
         except OSError as fault:
-            raise EnvironmentFault(path, "must be removable", fault.strerror, "Check who owns it.") from fault
+            raise EnvironmentFault(path, "cannot be removed", fault.strerror, "Check who owns it.") from fault
         gone.append(entry)
     return gone
 
 
 def _found() -> Iterator[tuple[str, Path, list[str] | None]]:
-    """(kind, path, its files) of everything in dltk's own folder; None for the files of what is not dltk's."""
+    """(kind, path, files) of every path in dltk's folder; None instead of files if dltk did not write it."""
     if is_nothing(cache_folder()):
         return
     require_own(cache_folder())
@@ -90,7 +91,7 @@ def _found() -> Iterator[tuple[str, Path, list[str] | None]]:
 
 
 def _remove(path: Path, files: list[str]) -> None:
-    """Remove the entry at `path`; what it does not list stays, and its folder with it."""
+    """Remove the entry at `path`; files that it does not list stay, and so does their folder."""
     folder = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
         for name in [*files, MANIFEST]:

@@ -1,8 +1,7 @@
-"""Entries of dltk's cache: a folder each, with a list of its files and the SHA-256 of every block of them.
+"""Entries of dltk's cache: one folder each, with a list of its files and the SHA-256 of every block of them.
 
-A disk, another program or a hand may change what is kept. An entry is believed as far as its digests agree: of small
-ones all of them, of large ones those of blocks that are drawn anew each time. One that is damaged counts for nothing
-and is made again. The digests detect damage, not someone who writes to the cache on purpose.
+Digests are checked when an entry is used: all of a small entry, random blocks of a large one. A damaged entry is not
+used, and is computed again. The digests detect damage, not deliberate changes to the cache.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _made: set[Path] = set()  # by this process
 
 @contextmanager
 def using(settings: Any) -> Iterator[None]:
-    """Until the block ends, `USE` is what `settings.cache` says, where there is such a setting."""
+    """Until the block ends, `USE` is the value of `settings.cache`, if that setting exists."""
     token = USE.set(getattr(settings, "cache", USE.get()))
     try:
         yield
@@ -53,7 +52,7 @@ def using(settings: Any) -> Iterator[None]:
 
 @contextmanager
 def making(folder: Path) -> Iterator[Path]:
-    """A new folder whose files become the entry `folder`, KIND/NAME in dltk's own folder, when the block ends.
+    """A new folder whose files become the cache entry `folder` (KIND/NAME) when the block ends.
 
     Raises:
         EnvironmentFault: if the disk is full or not writable.
@@ -69,25 +68,25 @@ def making(folder: Path) -> Iterator[Path]:
 
 
 def keep(folder: Path, name: str, data: bytes) -> Path:
-    """The entry `folder` of one file; returns that file's path."""
+    """Store one file as the entry `folder`; returns that file's path."""
     with making(folder) as building:
         write_atomic(building / name, data)
     return folder / name
 
 
 def opened(folder: Path, names: Sequence[str], *, whole: bool = False, note: Note | None = None) -> bool:
-    """Whether the entry `folder` is there, has the files `names`, and is not damaged.
+    """Whether the entry `folder` exists, has the files `names`, and is not damaged.
 
     Args:
-        whole: look at every block, also of large entries; so it is with `data.cache=verify`.
-        note: told in one line where an entry is there and damaged; a warning in the log when None.
+        whole: check every block, also of large entries, as with `data.cache=verify`.
+        note: called with one line if the entry is damaged; None: a warning in the log.
     """
     computed = folder.parent.name in _COMPUTED
     if not os.path.lexists(folder) or (computed and USE.get() == "off" and folder.absolute() not in _made):
         return False
     why = _damage(folder, names, whole or USE.get() == "verify")
     if why:
-        (note or logging.getLogger("dltk").warning)(f"{folder}: {why}; it is made again")
+        (note or logging.getLogger("dltk").warning)(f"{folder}: {why}; it is created again")
     else:
         with suppress(OSError):  # a cache that may only be read still serves
             os.utime(folder)  # `dltk cache` shows when an entry was last used
@@ -95,7 +94,7 @@ def opened(folder: Path, names: Sequence[str], *, whole: bool = False, note: Not
 
 
 def listed_files(folder: Path, kind: str) -> list[str] | None:
-    """The files of the entry `folder`; None unless it is one of dltk's, whose files all stand there, none a link."""
+    """The files of the entry `folder`; None unless it is an entry of dltk and its files all exist, none as a link."""
     try:
         names = list(_manifest(folder, kind)["files"])
         there = all(stat.S_ISREG((folder / name).lstat().st_mode) for name in names)
@@ -105,7 +104,7 @@ def listed_files(folder: Path, kind: str) -> list[str] | None:
 
 
 def _damage(folder: Path, names: Sequence[str], whole: bool) -> str:
-    """What is wrong with an entry, in words; "" where nothing is."""
+    """The damage of an entry, in words; "" if there is none."""
     try:
         files = _manifest(folder, folder.parent.name)["files"]
         if not set(names) <= set(files):
@@ -125,7 +124,7 @@ def _damage(folder: Path, names: Sequence[str], whole: bool) -> str:
 
 
 def _chosen(counts: Mapping[str, int], whole: bool) -> list[tuple[str, int]]:
-    """(file, block) of what is to be read: all of them, or all of the smaller files and some blocks of the others."""
+    """(file, block) pairs to check: all of small entries, and some blocks of large ones."""
     small: list[tuple[str, int]] = []
     large: list[tuple[str, int]] = []
     for name in sorted(counts, key=lambda name: counts[name]):
@@ -138,22 +137,22 @@ def _manifest(folder: Path, kind: str) -> dict[str, Any]:
     """The list of the entry `folder`.
 
     Raises:
-        InputError: if it has none, or that is damaged.
+        InputError: if it is missing or damaged.
     """
     path = folder / MANIFEST
     if not is_folder(folder):
         raise InputError(folder, "must be a folder, not a link or a file")
     found = parse_json(read_capped(path, _LARGEST_MANIFEST), path)
     if not isinstance(found, dict) or not isinstance(found.get("files"), dict):
-        raise InputError(path, "is no list of an entry's files")
+        raise InputError(path, "is not a list of an entry's files")
     rest = {key: value for key, value in found.items() if key != "sha256"}
     named = (found.get("schema"), found.get("kind"), found.get("name"), found.get("block"))
     if found.get("sha256") != sha256(canonical_json(rest)) or named != (_SCHEMA, kind, folder.name, _BLOCK):
-        raise InputError(path, "is damaged, or of another entry")
+        raise InputError(path, "is damaged, or belongs to another entry")
     for name, told in found["files"].items():
         plain = name == os.path.basename(name) and name not in ("", ".", "..", MANIFEST) and "\0" not in name
         if not plain or not isinstance(told, dict) or not isinstance(told.get("blocks"), list) or "bytes" not in told:
-            raise InputError(path, "is no list of an entry's files", name)
+            raise InputError(path, "is not a list of an entry's files", name)
     return found
 
 

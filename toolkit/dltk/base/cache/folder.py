@@ -1,7 +1,7 @@
-"""Where dltk's cache is: one marked folder inside the one that the user names.
+"""The folder of dltk's cache: a marked folder inside the one that the user names.
 
-DLTK_CACHE may name a folder in which the user keeps other things. Everything of dltk's is in `dltk-cache` inside it,
-which bears the tag of a cache (https://bford.info/cachedir/).
+DLTK_CACHE may name a folder that contains other files. dltk writes only to `dltk-cache` inside it, which is marked
+with a cache directory tag (https://bford.info/cachedir/).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def cache_root() -> Path:
     """The folder that the cache is in: `DLTK_CACHE`, else `dltk` in `XDG_CACHE_HOME`, else in `~/.cache`.
 
     Raises:
-        EnvironmentFault: if none of them is named and the user has no home.
+        EnvironmentFault: if no variable is set and the user has no home.
     """
     named = os.environ.get("DLTK_CACHE")
     if named:
@@ -34,12 +34,12 @@ def cache_root() -> Path:
     try:
         return Path(base or Path.home() / ".cache") / "dltk"
     except RuntimeError as fault:
-        hint = "Set DLTK_CACHE to a folder that may be written."
+        hint = "Set DLTK_CACHE to a writable folder."
         raise EnvironmentFault("cache", "needs a folder, and this user has no home", str(fault), hint) from fault
 
 
 def cache_folder(*parts: str) -> Path:
-    """dltk's own folder in the cache, or what is called `parts` in it; nothing is made.
+    """dltk's folder in the cache, or the path `parts` in it; nothing is created.
 
     Raises:
         EnvironmentFault: as `cache_root`.
@@ -48,17 +48,17 @@ def cache_folder(*parts: str) -> Path:
 
 
 def is_nothing(folder: Path) -> bool:
-    """Whether nothing stands at `folder`, or what a process leaves that was killed before it could mark it."""
+    """Whether `folder` does not exist, or was left by a process that was killed before it could mark it."""
     if not os.path.lexists(folder):
         return True
     return is_folder(folder) and all(name.startswith(MARK) for name in os.listdir(folder))
 
 
 def make_own() -> None:
-    """Make dltk's own folder and mark it, unless it is there.
+    """Create dltk's folder and mark it, unless it exists.
 
     Raises:
-        EnvironmentFault: if something stands there that dltk did not make, or nothing can be written.
+        EnvironmentFault: if dltk did not create what exists there, or it is not writable.
     """
     folder = cache_folder()
     if is_nothing(folder):
@@ -67,7 +67,7 @@ def make_own() -> None:
 
 
 def require_own(folder: Path) -> None:
-    """Raise EnvironmentFault unless `folder` is one that dltk made and marked; links are none."""
+    """Raise EnvironmentFault unless `folder` was created and marked by dltk and is not a link."""
     tag = folder / TAG
     try:
         marked = is_folder(folder) and stat.S_ISREG(tag.lstat().st_mode) and tag.read_bytes() == _MARK
@@ -75,9 +75,9 @@ def require_own(folder: Path) -> None:
         marked = False
     if not marked:
         hint = "Move it away, or set DLTK_CACHE to another folder."
-        raise EnvironmentFault(folder, f"must be the folder that dltk made and marked with {TAG}", None, hint)
+        raise EnvironmentFault(folder, f"must be a folder that dltk created and marked with {TAG}", None, hint)
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder stands at `path`, and not a link to one."""
+    """Whether `path` is a folder, and not a link to one."""
     return stat.S_ISDIR(path.lstat().st_mode)

@@ -32,18 +32,20 @@ def _keys(words: Sequence[str]) -> Keys:
 
 @click.command(cls=Suggesting, keys=_keys, known={"recipe": _recipes})
 @click.argument("model", type=options.PATH)
-@click.option("--recipe", required=True, help="Recipe whose task the model does; its settings say how data is read.")
+@click.option(
+    "--recipe", required=True, help="Recipe with the task of the model; its settings define how data is read."
+)
 @options.data
 @options.run
 @options.pairs
 @options.as_json
 def adopt(model: Path, recipe: str, data: str | None, run: Path | None, pairs: tuple[str, ...], as_json: bool) -> None:
-    """Make a run of MODEL, a .keras or .h5 file of Keras, so that it can be compressed and exported.
+    """Make a run from MODEL, a .keras or .h5 file of Keras, so that it can be compressed and exported.
 
-    The recipe's own network is not built; MODEL takes its place. Beside the recipe's settings, --set takes
-    input.range (what the model wants pixels to be: 0..255, 0..1, -1..1, imagenet or caffe), input.channels (rgb or
-    bgr) and input.check (false: adopt it however badly it does). Steps that train show pictures as they are, whatever
-    the recipe does: --set augment.flip=true and its like turn augmentation on.
+    MODEL replaces the network of the recipe. In addition to the recipe's settings, --set accepts input.range (the
+    pixel range that the model expects: 0..255, 0..1, -1..1, imagenet or caffe), input.channels (rgb or bgr) and
+    input.check (false: adopt the model even if its accuracy is low). Steps that train do not augment images, whatever
+    the recipe does: --set augment.flip=true and similar settings turn augmentation on.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`dltk backbones`: which pretrained models there are, and whether their weights are on this machine."""
+"""`dltk backbones`: the supported pretrained models, and whether their weights are on this machine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["backbones"]
 def backbones(as_json: bool) -> None:
     """List the pretrained models that recipes can start from.
 
-    For each: its number of parameters without classifier, its input sizes in pixels, its width multipliers, and
-    where ImageNet weights can come from. dltk tries the sources in the order shown; those that are on this machine
-    already come first and need no network.
+    Shows for each its number of parameters without classifier, its input sizes in pixels, its width multipliers, and
+    the sources of ImageNet weights. dltk tries the sources in the order shown; those that are already on this machine
+    come first and need no network.
 
     \b
     Example:
@@ -56,7 +56,7 @@ def _facts(spec: Backbone) -> dict[str, Any]:
 
 
 def _table(facts: list[dict[str, Any]]) -> str:
-    """A line a source, the columns below each other."""
+    """One line per source, in aligned columns."""
     rows = [("name", "parameters", "sizes", "weights from", "here")]
     for each in facts:
         first = (each["name"], f"{each['parameters'] / 1e6:.1f} M", _sizes(each))
@@ -78,7 +78,7 @@ def _sizes(facts: dict[str, Any]) -> str:
 
 
 def _origin(source: dict[str, Any]) -> str:
-    """Short, for the table; the JSON has the name of the package."""
+    """The source in short, for the table; the JSON has the name of the package."""
     title = source["title"]
     if source["megabytes"]:
         title = f"{title.partition(' ')[0]} package, {source['megabytes']} MB"

@@ -17,7 +17,7 @@ __all__ = ["bench"]
 @click.command()
 @click.argument("bundle", type=options.PATH)
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads of the runtime.")
-@click.option("--artifact", metavar="FILE", help="Only this model file of the bundle.")
+@click.option("--artifact", metavar="FILE", help="Measure only this model file of the bundle.")
 @options.verify
 @options.max_memory
 @options.host
@@ -86,7 +86,7 @@ def _text(report: Mapping[str, Any]) -> str:
 def _validated(validation: Mapping[str, Any]) -> str:
     passed = sum(artifact["status"] == "passed" for artifact in validation["artifacts"])
     whole = f"{passed} of {len(validation['artifacts'])} artifacts"
-    return f"{whole} give the answers they were sealed with, on {validation['samples']} golden samples"
+    return f"{whole} give their recorded predictions on {validation['samples']} golden samples"
 
 
 def _row(artifact: Mapping[str, Any]) -> tuple[str, ...]:

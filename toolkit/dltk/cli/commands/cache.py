@@ -20,14 +20,14 @@ __all__ = ["cache"]
 
 
 @click.command()
-@click.option("--clear", is_flag=True, help="Remove every entry that is listed, after a question.")
-@click.option("--yes", is_flag=True, help="With --clear: do not ask.")
+@click.option("--clear", is_flag=True, help="Remove every listed entry, after confirmation.")
+@click.option("--yes", is_flag=True, help="With --clear: do not ask for confirmation.")
 @options.as_json
 def cache(clear: bool, yes: bool, as_json: bool) -> None:
-    """List what dltk keeps between runs, or clear it; everything in it can be made or fetched again.
+    """List or clear dltk's cache. Everything in it can be computed or downloaded again.
 
-    It is in a folder of dltk's own, `dltk-cache`, in DLTK_CACHE or else in ~/.cache/dltk. Nothing outside of that
-    folder is removed, nothing in it that dltk did not make, and nothing through a link.
+    The cache is the folder `dltk-cache` in DLTK_CACHE, or in ~/.cache/dltk if that is not set. --clear removes nothing
+    outside of that folder, no files that dltk did not write, and nothing through a link.
 
     \b
     Example:
@@ -38,7 +38,7 @@ def cache(clear: bool, yes: bool, as_json: bool) -> None:
     from dltk.base.cache.folder import cache_folder
 
     if yes and not clear:
-        raise UsageError("--yes", "answers the question of --clear, which is not given", hint="Give --clear.")
+        raise UsageError("--yes", "needs --clear", hint="Give --clear.")
     entries, others, place = list_cache(), strangers(), str(cache_folder())
     if clear and entries and not yes:
         _ask(entries, place)
@@ -46,7 +46,7 @@ def cache(clear: bool, yes: bool, as_json: bool) -> None:
     total = sum(entry.bytes for entry in entries)
     lines = [f"{entry.kind:<9} {_size(entry.bytes):>9}  {entry.last_used}  {entry.name}" for entry in entries]
     lines.append(f"{'freed' if clear else 'in all'} {_size(total)}, {len(entries)} entries in {place}")
-    lines += [f"not dltk's, and left alone: {path}" for path in others]
+    lines += [f"not written by dltk, and not removed: {path}" for path in others]
     value = {
         "cleared": clear,
         "folder": place,
@@ -58,18 +58,18 @@ def cache(clear: bool, yes: bool, as_json: bool) -> None:
 
 
 def _ask(entries: Sequence[Entry], place: str) -> None:
-    """Say what would go, and wait for a yes.
+    """Show what would be removed, and wait for a yes.
 
     Raises:
-        UsageError: if nobody is there to ask, or the answer is no.
+        UsageError: if there is no terminal, or the reply is no.
     """
     total = _size(sum(entry.bytes for entry in entries))
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(entry.kind for entry in entries).items()))
     if not sys.stdin.isatty():
         hint = f"Give --yes to remove {len(entries)} entries ({kinds}), {total}, from {place}."
-        raise UsageError("--clear", "asks before it removes anything, and there is no terminal", hint=hint)
+        raise UsageError("--clear", "asks for confirmation, and there is no terminal", hint=hint)
     if not click.confirm(f"Remove {len(entries)} entries ({kinds}), {total}, from {place}?", err=True):
-        raise UsageError("--clear", "was answered with no: nothing is removed")
+        raise UsageError("--clear", "was not confirmed: nothing is removed")
 
 
 def _size(count: int) -> str:

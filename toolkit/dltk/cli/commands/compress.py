@@ -38,20 +38,30 @@ def _keys(words: Sequence[str]) -> Keys:
     "steps",
     multiple=True,
     metavar="NAME[:KEY=VALUE,...]",
-    help="A step to take, in order. When left out: what the limits need, or without limits the recipe's own plan.",
+    help="A step, in order; can be repeated.  [default: steps that meet the limits, or without limits the "
+    "recipe's plan]",
 )
-@click.option("--max-drop", metavar="X", help="Most that the metric may lose: 0.01 (a point of 0..1), or 1%.")
+@click.option("--max-drop", metavar="X", help="Largest loss of the metric: 0.01 (on the scale 0..1), or 1%.")
 @click.option("--max-size", metavar="S", help="Largest file: 300KB, 1.2MB, or 1/12 of the float32 file.")
-@click.option("--max-download", metavar="S", help="The same of the file after gzip -9.")
+@click.option("--max-download", metavar="S", help="Largest file after gzip -9, in the same form.")
 @click.option("--max-latency", metavar="T", help="Longest p50 with one thread, on this machine or --host: 5ms.")
-@click.option("--confident", is_flag=True, help="The upper end of the drop's 95% interval must meet --max-drop.")
-@click.option("--trials", type=int, metavar="N", help="Candidates a search may train, where cheap ones do not do; 20.")
+@click.option(
+    "--confident", is_flag=True, help="Require the upper end of the 95% interval of the drop to meet --max-drop."
+)
+@click.option(
+    "--trials",
+    type=int,
+    metavar="N",
+    help="Most candidates that a search trains, if no cheap one meets the limits.  [default: 20]",
+)
 @click.option(
     "--control/--no-control",
     default=None,
-    help="Also train the source for the same extra epochs, to compare; on with steps, off in a search.",
+    help="Also train the source for the same extra epochs, to compare.  [default: on with --step, off in a search]",
 )
-@click.option("--run", "out", type=options.PATH, metavar="DIR", help="Folder of the run that is made.")
+@click.option(
+    "--run", "out", type=options.PATH, metavar="DIR", help="Folder of the new run.  [default: RUN-compressed]"
+)
 @options.resume
 @options.host
 @options.trust_recipe
@@ -75,27 +85,28 @@ def compress(
 ) -> None:
     """Make the model in RUN smaller and faster.
 
-    RUN is not touched; what comes out is a run again, RUN-compressed unless --run says otherwise. Sizes, latencies
-    and figures are measured on the emitted files, in their runtime.
+    RUN is not changed; the result is a new run, by default RUN-compressed. Sizes, latencies and metrics are measured
+    on the emitted files, in their runtime.
 
     \b
     Steps and their main settings:
-        distil:student=width:0.5           a narrower student learns from the model
-        channels:keep=0.7                  fewer filters: smaller and faster
-        prune:sparsity=0.5,epochs=4        zeros: a smaller download, nothing faster
-        cluster:clusters=32                few different weights: a smaller download
+        distil:student=width:0.5           train a narrower student with the model as teacher
+        channels:keep=0.7                  remove filters: smaller and faster
+        prune:sparsity=0.5,epochs=4        weights to zero: a smaller download, not faster
+        cluster:clusters=32                few distinct weights: a smaller download
         quantize:precision=int8            smaller and faster; ranges from calibration
-        quantize:method=qat                the same, trained with the rounding in place
+        quantize:method=qat                the same, with quantization-aware training
         quantize:precision=float16         half the size
         quantize:precision=dynamic         int8 weights only
 
-    With limits and no --step, dltk finds the steps: int8 from calibration, repaired, with the most sensitive layers
-    left float, trained for int8, and then a search. The first of the cheap ones that meets all limits is taken; the
-    search goes on for --trials and takes the smallest. Limits are judged on the validation split, by the first file
-    of the plan. If none is met, the closest is kept and the exit code is 4.
+    With limits and no --step, dltk chooses the steps. It tries int8 from calibration, then with bias correction, then
+    with the most sensitive layers in float, then quantization-aware training; the first of them that meets all limits
+    is chosen. If none does, a search trains --trials candidates and chooses the smallest that meets them. Limits are
+    checked on the validation split, with the first file of the plan. If no candidate meets them, the closest is kept
+    and the exit code is 4.
 
-    With --host, latencies are those of that machine, which needs Python 3.11, NumPy and a TFLite runtime; ssh must
-    log in without a password. Everything else is done here.
+    With --host, latency is measured on that machine, which needs Python 3.11, NumPy and a TFLite runtime; ssh must log
+    in without a password. Everything else runs on this machine.
 
     \b
     Example:
@@ -114,7 +125,7 @@ def compress(
     )
     python = options.python_of(host, remote_python)
     if host is not None and limits.latency is None:
-        raise UsageError("--host", "measures for --max-latency, which is not given", host, "Give --max-latency 5ms.")
+        raise UsageError("--host", "needs --max-latency", host, "Give --max-latency 5ms.")
     target = Path(out or f"{run}-compressed")
     try:
         with (
@@ -146,7 +157,7 @@ def compress(
 
 @contextmanager
 def _device(host: str | None, python: str) -> Iterator[Device]:
-    """The machine that files are timed on."""
+    """The machine that latency is measured on."""
     from dltk.edge.runtime.device import THIS_MACHINE
 
     if host is None:
@@ -166,7 +177,7 @@ def _found(path: Path, report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _next(path: Path, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The export that will go through: of everything, of what passed, or none."""
+    """The export command that will pass: of every file, of those that passed, or none."""
     export = f"dltk export {shlex.quote(str(path))}"
     if all(row["passed"] for row in rows):
         return [export]
@@ -177,7 +188,7 @@ def _next(path: Path, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _notes(found: Mapping[str, Any]) -> list[str]:
     notes = [f"  {row['file']}: {note}" for row in found["artifacts"] for note in row.get("notes", ())]
-    return ["The test samples are too few to decide:", *notes, ""] if notes else []
+    return ["There are too few test samples to decide:", *notes, ""] if notes else []
 
 
 def _text(found: dict[str, Any]) -> str:
@@ -186,13 +197,13 @@ def _text(found: dict[str, Any]) -> str:
 
     lines = [f"{found['run']}: done", "", *(searched_text(found["search"]) if "search" in found else [])]
     for step in found["steps"]:
-        lines.append(f"{step['name']}: {len(step['changed'])} layers changed, {len(step['skipped'])} left as they are")
+        lines.append(f"{step['name']}: {len(step['changed'])} layers changed, {len(step['skipped'])} unchanged")
         reasons: dict[str, int] = {}
         for item in step["skipped"]:
             reasons[item["reason"]] = reasons.get(item["reason"], 0) + 1
         lines += [f"    {count} x {reason}" for reason, count in sorted(reasons.items())]
     place = found.get("machine", {}).get("host", "this machine")  # of a run that an older dltk made there is none
-    lines += ["", f"Measured on the files, one thread, on {place}:", table(found["artifacts"]), ""]
+    lines += ["", f"Measured on the emitted files with one thread, on {place}:", table(found["artifacts"]), ""]
     lines += _notes(found)
     following = [f"  {command}" for command in found["next"]]
     if found["passed"]:
@@ -206,7 +217,7 @@ def _failed(found: Mapping[str, Any]) -> list[str]:
 
 
 def _remedies(found: Mapping[str, Any]) -> list[str]:
-    """What can be done about files that failed: what was tried, and what follows from what was measured."""
+    """What to do about files that failed, from the measurements."""
     from dltk.workflows.analysis import remedies
 
     rows, known = found["artifacts"], found.get("bought", ())
@@ -219,4 +230,4 @@ def _remedies(found: Mapping[str, Any]) -> list[str]:
     lines += [f"  quantize otherwise:              {words}" for words in remedies.tried(found.get("tried", ()))]
     moved = remedies.limits(rows)
     lines += [f"  accept it, on the record:        dltk export {shlex.quote(found['run'])} {moved}"] if moved else []
-    return ["What can be done:", *lines] if lines else []
+    return ["What to do:", *lines] if lines else []

@@ -129,7 +129,7 @@ def _text(report: Mapping[str, Any]) -> str:
     lines = [
         f"dltk {report['dltk']}, Python {report['python']}",
         f"CPU       {machine['cpu']} ({machine['architecture']}), {machine['threads']} threads",
-        f"          {' '.join(machine['instructions']) or 'no telling instruction set'}",
+        f"          {' '.join(machine['instructions']) or 'no known instruction set'}",
         f"runtimes  {', '.join(report['runtimes']) or 'none'}",
         f"cache     {cache['path']}, {cache['bytes'] / 1e6:.1f} MB",
         "packages",

@@ -32,25 +32,29 @@ def _keys(words: Sequence[str]) -> Keys:
     "formats",
     multiple=True,
     type=click.Choice(["tflite", "onnx", "c"]),
-    help="tflite and onnx when left out; c: C sources of the TFLite files, for microcontrollers.",
+    help="tflite, onnx or c (C sources of the TFLite files, for microcontrollers).  [default: tflite and onnx]",
 )
 @click.option(
     "--precision",
     "precisions",
     multiple=True,
     metavar="P",
-    help="float32, float16, dynamic, int8, int8-io, int16x8. When left out: float32, and what the run's plan allows.",
+    help="float32, float16, dynamic, int8, int8-io or int16x8.  [default: float32, and those that the run's "
+    "plan allows]",
 )
-@click.option("--out", type=options.PATH, metavar="DIR", help="Folder of the bundle; exported/NAME when left out.")
+@click.option("--out", type=options.PATH, metavar="DIR", help="Folder of the bundle.  [default: exported/NAME]")
 @click.option(
     "--stateless",
     is_flag=True,
-    help="Write LSTMs into TFLite files in a form that keeps no state from one sample to the next.",
+    help="Write LSTMs to TFLite files in a form that keeps no state between samples.",
 )
 @click.option("--archive", is_flag=True, help="Write one file, exported/NAME.zip, instead of a folder.")
 @click.option("--sign", type=options.PATH, metavar="KEY", help="Sign the bundle with this Ed25519 private key (PEM).")
 @click.option(
-    "--golden", default="8", metavar="N|synthetic", help="Test samples the bundle proves itself with, or made-up ones."
+    "--golden",
+    default="8",
+    metavar="N|synthetic",
+    help="Number of golden samples from the test split, or `synthetic` for generated ones.",
 )
 @click.option(
     "--gate",
@@ -63,7 +67,8 @@ def _keys(words: Sequence[str]) -> Keys:
 @click.option(
     "--strict",
     is_flag=True,
-    help="Refuse what the test samples are too few to decide, too: they must prove that each limit is met.",
+    help="Also refuse files for which there are too few test samples to decide: the samples must show that "
+    "each limit is met.",
 )
 @options.trust_recipe
 @options.as_json
@@ -83,15 +88,15 @@ def export(
 ) -> None:
     """Write the model in RUN as a bundle for a device.
 
-    Every file is run without TensorFlow and held against the Keras model: names, shapes, outputs, accuracy. If one
-    does not pass, nothing is written (exit code 4). A bundle that stands in the folder is replaced whole.
+    Every file is run without TensorFlow and compared with the Keras model: names, shapes, outputs, accuracy. If one
+    does not pass, nothing is written (exit code 4). An existing bundle in the folder is replaced as a whole.
 
-    A file fails where the test samples show at 95% that a limit is missed. What they are too few to decide passes with
-    a note, which says how many would; with --strict it fails.
+    A file fails if the test samples show at 95% confidence that a limit is missed. If they are too few to decide, it
+    passes with a note on how many would decide; with --strict it fails.
 
-    --archive makes one file that `validate`, `predict`, `bench` and `report` read as it is. --sign needs the extra
-    `sign`, and a key that `openssl genpkey -algorithm ed25519 -out private.pem` makes. --format c needs the extra
-    `micro`: it proves the TFLite files in TensorFlow Lite Micro, too, and says how much memory they need there.
+    --archive writes one file that `validate`, `predict`, `bench` and `report` read without unpacking. --sign needs the
+    extra `sign`, and a key made by `openssl genpkey -algorithm ed25519 -out private.pem`. --format c needs the extra
+    `micro`: it also checks the TFLite files in TensorFlow Lite Micro, and reports how much memory they need there.
 
     \b
     Example:
@@ -166,7 +171,7 @@ def _text(found: dict[str, Any]) -> str:
 
     lines = [f"{found['bundle']}: every file passed", "", table(found["artifacts"])]
     notes = [f"  {row['file']}: {note}" for row in found["artifacts"] for note in row.get("notes", ())]
-    lines += ["", "Passed, but the test samples are too few to decide:", *notes] if notes else []
+    lines += ["", "Passed, but there are too few test samples to decide:", *notes] if notes else []
     agreement = [f"Top-1 agreement of {pair}: {value:.4f}" for pair, value in found["agreement"].items()]
     lines += ["", *agreement] if agreement else []
     micro = [_micro(row) for row in found["artifacts"] if "micro" in row["parity"]]

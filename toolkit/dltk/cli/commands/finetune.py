@@ -21,7 +21,9 @@ __all__ = ["finetune", "summary", "summary_text"]
 @options.data
 @options.run
 @options.pairs
-@click.option("--smoke", is_flag=True, help="Shrink data and training to seconds, to see that all goes through.")
+@click.option(
+    "--smoke", is_flag=True, help="Shrink data, model and training to seconds, to check that everything works."
+)
 @options.resume
 @options.as_json
 def finetune(
@@ -35,8 +37,8 @@ def finetune(
 ) -> None:
     """Train the model of RECIPE on your data.
 
-    RECIPE is a name that `dltk recipes` lists, or the path of a recipe file. The run goes to runs/RECIPE unless --run
-    says otherwise; an existing run is never overwritten.
+    RECIPE is a name that `dltk recipes` lists, or the path of a recipe file. The run is written to runs/RECIPE unless
+    --run is given; an existing run is never overwritten.
 
     \b
     Example:
@@ -67,7 +69,7 @@ def summary(run: Run) -> dict[str, Any]:
 
 
 def summary_text(found: dict[str, Any]) -> str:
-    """A table of the figures, then the next commands."""
+    """A table of the metrics, then the next commands."""
     from dltk.training.evaluation.text import as_text
     from dltk.training.log import kept_line
 

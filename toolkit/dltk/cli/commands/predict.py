@@ -14,13 +14,15 @@ __all__ = ["predict"]
 @click.command()
 @click.argument("bundle", type=options.PATH)
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
-@click.option("--runtime", metavar="NAME", help="tflite or onnx; the first that is installed if not given.")
+@click.option("--runtime", metavar="NAME", help="tflite or onnx.  [default: the first that is installed]")
 @click.option("--artifact", metavar="FILE", help="The model file of the bundle to run.")
-@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Labels a sample.")
-@click.option("--out", type=options.PATH, metavar="FILE", help="Write what the model made, e.g. pictures as a PNG.")
-@click.option("--env", metavar="NAME", help="Let a policy play in this gymnasium environment; no INPUT then.")
-@click.option("--episodes", type=click.IntRange(min=1), help="With --env: how many; 10 if not given.")
-@click.option("--seed", type=click.IntRange(min=0), help="With --env: of the first episode; 0 if not given.")
+@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Number of labels per sample.")
+@click.option(
+    "--out", type=options.PATH, metavar="FILE", help="Write the output of the model to a file, e.g. images as a PNG."
+)
+@click.option("--env", metavar="NAME", help="Run a policy in this gymnasium environment, without INPUT.")
+@click.option("--episodes", type=click.IntRange(min=1), help="With --env: number of episodes.  [default: 10]")
+@click.option("--seed", type=click.IntRange(min=0), help="With --env: seed of the first episode.  [default: 0]")
 @options.verify
 @options.max_memory
 @options.as_json
@@ -38,10 +40,11 @@ def predict(
     max_memory: int,
     as_json: bool,
 ) -> None:
-    """Run the model in BUNDLE on each INPUT, which is what the model takes.
+    """Run the model in BUNDLE on each INPUT.
 
-    Paths of pictures, recordings, CSV or text files; texts; seed numbers; JSON such as {"user": "7"} or {"image":
-    "a.jpg", "text": "a dog"}. Of a CSV or text file each row or line is a sample where the model takes such.
+    INPUT depends on the model: paths of images, recordings, CSV or text files; texts; seed numbers; JSON such as
+    {"user": "7"} or {"image": "a.jpg", "text": "a dog"}. For models of rows or texts, each row of a CSV file or line
+    of a text file is a sample.
 
     \b
     Example:
@@ -54,11 +57,11 @@ def predict(
     from dltk.edge.predict import answer
 
     if bool(inputs) == (env is not None):
-        raise UsageError("INPUT", "give what to run the model on, or --env to let a policy play", len(inputs))
+        raise UsageError("INPUT", "give an INPUT to run the model on, or --env to run a policy", len(inputs))
     if env is None and (episodes is not None or seed is not None):
         raise UsageError("--episodes, --seed", "need --env")
     if env is not None and out is not None:
-        raise UsageError("--out", "writes answers, and --env gives none", str(out))
+        raise UsageError("--out", "writes predictions; --env has none", str(out))
     model = load(bundle, runtime=runtime, artifact=artifact, verify=verify, max_memory=max_memory)
     told = {"bundle": str(bundle), "artifact": model.artifact.file}
     if env is not None:

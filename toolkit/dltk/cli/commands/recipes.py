@@ -1,4 +1,4 @@
-"""`dltk recipes`: answered without loading anything heavy."""
+"""`dltk recipes`, which loads no heavy package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["recipes"]
 def recipes(name: str | None, as_json: bool) -> None:
     """List the recipes, or describe the one called NAME: its data, and every setting with its default.
 
-    NAME may be the path of a recipe file, too.
+    NAME may also be the path of a recipe file.
 
     \b
     Example:

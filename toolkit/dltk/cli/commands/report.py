@@ -19,12 +19,13 @@ __all__ = ["report"]
 @options.max_memory
 @options.as_json
 def report(path: Path, out: Path | None, demo: bool, verify: Path | None, max_memory: int, as_json: bool) -> None:
-    """Show what was measured of RUN_OR_BUNDLE, or write it to a file.
+    """Show the measurements of RUN_OR_BUNDLE, or write them to a file.
 
-    Of a run: figures on the test split, history, data, compression. Of a bundle: size, metric, parity and operators
-    of every artifact. A page is one file that needs no network; it is drawn with the extra `report`.
+    For a run: metrics on the test split, history, data, compression. For a bundle: size, metric, parity and operators
+    of every artifact. The page is one HTML file that needs no network; its charts need the extra `report`.
 
-    With --demo the page has the model and a runtime inside: opened in a browser, it answers pictures dropped on it.
+    With --demo the page contains the model and a runtime: opened in a browser, it classifies images that are dropped
+    on it.
 
     \b
     Example:
@@ -37,9 +38,7 @@ def report(path: Path, out: Path | None, demo: bool, verify: Path | None, max_me
 
         out = out or Path(f"{path.resolve().name}-demo.html")
         found = write_demo(path, out, verify=verify, max_memory=max_memory, progress=progress())
-        options.show(
-            found, f"{found['out']}: written, {found['bytes']} bytes, with {found['artifact']} inside", as_json
-        )
+        options.show(found, f"{found['out']}: {found['bytes']} bytes, contains {found['artifact']}", as_json)
         return
     from dltk.report import as_text, collect, require_writable, write_report
 
@@ -51,4 +50,4 @@ def report(path: Path, out: Path | None, demo: bool, verify: Path | None, max_me
     found = collect(path, verify=verify, max_memory=max_memory)
     written = write_report(found, out)
     value = {"kind": found["kind"], "name": found["name"], "out": str(out), "bytes": written}
-    options.show(value, f"{out}: written, {written} bytes", as_json)
+    options.show(value, f"{out}: {written} bytes", as_json)

@@ -19,9 +19,9 @@ __all__ = ["validate"]
 @options.max_memory
 @options.as_json
 def validate(bundle: Path, data: str | None, verify: Path | None, max_memory: int, as_json: bool) -> None:
-    """Check every file of BUNDLE, and that each artifact still gives the answers it was sealed with.
+    """Check every file of BUNDLE, and that each artifact still gives its recorded predictions.
 
-    With --data, a folder a class or a CSV of path,label, also score the artifacts on it.
+    With --data, a folder with one subfolder per class or a CSV of path,label, also score the artifacts on it.
 
     \b
     Example:

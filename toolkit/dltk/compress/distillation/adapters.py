@@ -1,4 +1,4 @@
-"""The two ends of a student: it takes the very tensors that its teacher takes, and answers in the same form.
+"""The two ends of a student: it takes the same tensors as its teacher, and gives outputs of the same form.
 
 All of it is surgery on the layer graph, so that what comes out is one flat model whose names depend on nothing but it.
 """
@@ -39,7 +39,7 @@ _ENDINGS = {"Softmax": "softmax", "op.Softmax": "softmax", "op.Sigmoid": "sigmoi
 
 @dataclass(frozen=True)
 class Scaling:
-    """x * multiply + add, a number a channel, float64; with `reverse` the channels are turned round afterwards."""
+    """x * multiply + add, one number per channel, float64; with `reverse` the channels are turned round afterwards."""
 
     multiply: NDArray[np.float64]
     add: NDArray[np.float64]
@@ -70,7 +70,7 @@ def scaling_of(ops: Sequence[Op], channels: int) -> Scaling:
             deviation = np.asarray(op["std"], np.float64)
             multiply, add = multiply / deviation, (add - np.asarray(op["mean"], np.float64)) / deviation
         else:
-            raise InputError("preprocess", "must be a multiply and an add a channel", op["op"])
+            raise InputError("preprocess", "must be one multiply and one add per channel", op["op"])
     return Scaling(multiply, add, reverse)
 
 
@@ -83,7 +83,7 @@ def between(run: Scaling, own: Scaling) -> Scaling:
 
 
 def entered(graph: Graph, wanted: GraphInput, *, shrink: int = 1, scaling: Scaling | None = None) -> Graph:
-    """`graph`, which has one input, with `wanted` for it; pictures are averaged over `shrink` x `shrink` pixels first.
+    """`graph`, which has one input, with `wanted` for it; images are averaged over `shrink` x `shrink` pixels first.
 
     Raises:
         InputError: if channels would have to be turned round in front of a layer that cannot take it up.
@@ -169,7 +169,7 @@ def with_head(graph: Graph, answer: TensorSpec, *, activation: str, seed: int) -
 
 
 def ending(graph: Graph) -> str:
-    """What the model's answers are: "softmax", "sigmoid", or "linear" for everything else."""
+    """What the model's predictions are: "softmax", "sigmoid", or "linear" for everything else."""
     made, name = graph.producers(), graph.outputs[0]
     while name in made and graph.kind(made[name]) in _KEEPS_VALUES:
         name = made[name].inputs[0]

@@ -7,7 +7,7 @@
     backbone:NAME[;KEY=VALUE;...]    a backbone with a new last layer; keys: alpha, weights, size
     PATH.keras                       a model of one's own
 
-`size=N` (of a recipe, too) makes the student look at pictures of N x N pixels: the run's, averaged over whole squares.
+`size=N` (of a recipe, too) makes the student look at images of N x N pixels: the run's, averaged over whole squares.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def make_student(text: str, teacher: Graph, bench: Workbench) -> Any:
 
     Raises:
         InputError: if there is no such student, or it does not fit its teacher.
-        EnvironmentFault: if the weights of a backbone cannot be had.
+        EnvironmentFault: if the weights of a backbone are unavailable.
     """
     where = f"--step distil:student={text}"
     kind, colon, rest = text.partition(":")
@@ -107,7 +107,7 @@ def _rebuilt(graph: Graph) -> Any:
         return rebuild(graph)
     except ValueError as fault:  # a Dense layer behind a Flatten, for example, takes one size only
         hint = "Name an earlier layer, or leave size out."
-        raise InputError("student", "must fit pictures of its size", str(fault).splitlines()[0], hint) from fault
+        raise InputError("student", "must fit images of its size", str(fault).splitlines()[0], hint) from fault
 
 
 def _first(text: str, teacher: Graph, bench: Workbench) -> Graph:
@@ -174,7 +174,7 @@ def _backbone(text: str, teacher: Graph, bench: Workbench) -> Graph:
     options = assign(_Backbone(), pairs)
     shrink, shape = _shrink(options.size, bench)
     if len(shape) != 3:
-        raise InputError(f"backbone {name}", "needs a run of pictures", shape)
+        raise InputError(f"backbone {name}", "needs a run of images", shape)
     built = build_backbone(
         name,
         input_shape=(shape[0], shape[1], shape[2]),
@@ -230,7 +230,7 @@ def _shrink(size: int, bench: Workbench) -> tuple[int, tuple[int, ...]]:
     if not size or size == shape[0] == shape[1]:
         return 1, shape
     if len(shape) != 3:
-        raise InputError(f"size={size}", "needs a run of pictures", shape)
+        raise InputError(f"size={size}", "needs a run of images", shape)
     if shape[0] != shape[1] or shape[0] % size:
         whole = [shape[0] // number for number in range(2, shape[0] // 8 + 1) if shape[0] % number == 0]
         hint = f"For example {', '.join(map(str, whole[:4]))}." if whole and shape[0] == shape[1] else ""

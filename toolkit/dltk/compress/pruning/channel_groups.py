@@ -1,4 +1,4 @@
-"""The notebook of a channel analysis: atoms, which of them go together, which of them stay."""
+"""The state of a channel analysis: channel numbers, which belong together, which must stay."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Atoms = NDArray[np.int64]
 
 
 class Notebook:
-    """What the rules of `dltk.compress.pruning.channel_rules` write into.
+    """Written by the rules of `dltk.compress.pruning.channel_rules`.
 
     Attributes:
-        channels: tensor -> its atoms, before they are united.
+        channels: tensor -> its channel numbers, before they are merged.
         first: layer with weights -> channels that its first use reads and makes.
-        makers: atom -> the layers that make it.
+        makers: channel number -> the layers that make it.
         fixed: (tensors, why their channels stay), in the order in which they were found.
     """
 
@@ -33,7 +33,7 @@ class Notebook:
         self.first: dict[str, tuple[Atoms, Atoms]] = {}
 
     def new(self, shape: tuple[int | None, ...], makers: tuple[str, ...]) -> Atoms:
-        """Fresh atoms for the last axis of `shape`."""
+        """New channel numbers for the last axis of `shape`."""
         size = (shape[-1] or 0) if shape else 0
         start = len(self._parent)
         self._parent += range(start, start + size)
@@ -45,7 +45,7 @@ class Notebook:
         self.fixed.append((tuple(tensors), reason))
 
     def unite(self, *parts: Atoms) -> None:
-        """Atoms at the same place of each part go together."""
+        """Merge the channels at the same position of each part."""
         for other in parts[1:]:
             for a, b in zip(parts[0].tolist(), other.tolist(), strict=True):
                 self._parent[self._root(b)] = self._root(a)
@@ -66,5 +66,5 @@ class Notebook:
         return [self.graph.shapes[name] for name in (*call.inputs, call.outputs[0])]
 
     def roots(self) -> Atoms:
-        """Atom -> the one that stands for all that go with it."""
+        """Channel number -> the representative of its group."""
         return np.asarray([self._root(atom) for atom in range(len(self._parent))], np.int64)

@@ -25,8 +25,8 @@ class Choice:
     """How to choose.
 
     Attributes:
-        scores: importance of each atom (count,), comparable within a group.
-        costs: multiply-accumulates of each atom (count,).
+        scores: importance of each channel (count,), comparable within a group.
+        costs: multiply-accumulates of each channel (count,).
         floor: share of a group that stays at least.
         multiple: counts are rounded to multiples of it; see `rounded_count`.
     """
@@ -53,7 +53,7 @@ class Choice:
         return found
 
     def kept(self, counts: Sequence[int]) -> NDArray[np.bool_]:
-        """The atoms that stay (count,): the most important `counts` of each of `groups`."""
+        """The channels that stay (count,): the most important `counts` of each of `groups`."""
         found = np.ones(self.coupling.count, bool)
         for group, count in zip(self.groups, counts, strict=True):
             found[self._ranked(group)[count:]] = False
@@ -65,7 +65,7 @@ class Choice:
         Bisection finds the share to keep for all groups; what rounding leaves is then filled up group by group.
 
         Args:
-            measure: atoms that stay -> what is left of something, for example of the multiply-accumulates.
+            measure: channels that stay -> what is left of a quantity, for example of the multiply-accumulates.
         """
         low, high = 0.0, 1.0
         for _ in range(_HALVINGS):
@@ -118,7 +118,7 @@ class Choice:
 
 
 def step_for(size: int, multiple: int) -> int:
-    """`multiple`, halved until a quarter of a group of `size` can be told apart."""
+    """`multiple`, halved until it is at most a quarter of a group of `size`."""
     step = max(1, multiple)
     while step > 1 and step * 4 > size:
         step //= 2

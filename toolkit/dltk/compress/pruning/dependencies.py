@@ -1,9 +1,10 @@
-"""Which channels of a model must go together, and which must stay.
+"""The dependency graph of a model's channels: which belong together, and which must stay.
 
-Each position on a tensor's last axis is an atom. A layer that makes channels makes new atoms; residual additions and
-gates unite atoms of several layers; a concatenation puts them side by side; Flatten repeats them over positions. What
-hangs together at the end is kept or cut as one (structural dependencies, as in DepGraph, Fang et al. 2023,
-arXiv:2301.12900, here a channel at a time). The rule of each layer class stands in `dltk.twin.table`.
+Each position on a tensor's last axis has a channel number. A layer that makes channels makes new numbers; residual
+additions and gates merge those of several layers; a concatenation concatenates them; Flatten repeats them over
+positions. Channels with one number at the end form a channel group, kept or removed as one (structural dependencies,
+as in DepGraph, Fang et al. 2023, arXiv:2301.12900, here a channel at a time). The rule of each layer class is in
+`dltk.twin.table`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _NONE = np.zeros(0, np.int64)  # of a tensor whose last axis is open
 
 @dataclass(frozen=True)
 class Group:
-    """Channels that the same layers make.
+    """A channel group: channels that the same layers make.
 
     Attributes:
         name: the first of those layers.
@@ -41,10 +42,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Coupling:
-    """Atoms are numbers from 0 to `count`; those that go together have one number.
+    """Channel numbers from 0 to `count`; channels that belong together have one number.
 
     Attributes:
-        channels: tensor -> the atom of each position on its last axis (C,); (0,) where that axis is open.
+        channels: tensor -> the channel number of each position on its last axis (C,); (0,) where that axis is open.
     """
 
     channels: Mapping[str, Atoms]
@@ -86,7 +87,7 @@ def _visit(book: Notebook, call: Call) -> None:
 
 
 def _result(book: Notebook) -> Coupling:
-    """Everything seen, with one number for all atoms that go together."""
+    """Everything seen, with one number for all channels that belong together."""
     roots = book.roots()
     channels = {name: roots[atoms] if len(atoms) else _NONE for name, atoms in book.channels.items()}
     reasons: dict[int, str] = {}

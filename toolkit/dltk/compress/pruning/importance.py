@@ -26,7 +26,7 @@ _READERS = ("make", "read")
 
 
 def by_magnitude(graph: Graph, coupling: Coupling) -> Scores:
-    """Euclidean length of the weights that make each channel, those of all coupled layers together (count,)."""
+    """Euclidean length of the weights that make each channel, those of all layers of its group together (count,)."""
     squares = np.zeros(coupling.count)
     for call in _once(graph):
         layer = graph.layers[call.layer]
@@ -107,7 +107,7 @@ def by_taylor(
 
 
 def _gated(graph: Graph, coupling: Coupling) -> tuple[Graph, dict[str, NDArray[np.int64]]]:
-    """`graph` with a factor of one a channel before each layer that reads channels; gate -> atoms (C,)."""
+    """`graph` with a factor of one per channel before each layer that reads channels; gate -> channel numbers (C,)."""
     open_atoms = np.zeros(coupling.count, bool)
     for group in coupling.groups:
         open_atoms[group.atoms] = not group.fixed

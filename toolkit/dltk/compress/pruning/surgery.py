@@ -21,7 +21,7 @@ Cut = tuple[Weights, dict[str, Any]]  # weights and the settings that change
 
 
 def cut(graph: Graph, coupling: Coupling, kept: NDArray[np.bool_]) -> Graph:
-    """`graph` without the channels whose atoms are not in `kept` (coupling.count,).
+    """`graph` without the channels whose numbers are not in `kept` (count,).
 
     Each layer keeps its name; what it computes on the channels that stay is what it computed.
     """
@@ -41,10 +41,10 @@ def cut(graph: Graph, coupling: Coupling, kept: NDArray[np.bool_]) -> Graph:
 
 
 def macs_left(graph: Graph, coupling: Coupling, macs: Mapping[str, int]) -> Callable[[NDArray[np.bool_]], float]:
-    """atoms that stay (coupling.count,) -> share of the multiply-accumulates that is left.
+    """channels that stay (count,) -> share of the multiply-accumulates that is left.
 
     Args:
-        macs: layer -> multiply-accumulates a sample; they are proportional to the weights that are multiplied.
+        macs: layer -> multiply-accumulates per sample; they are proportional to the weights that are multiplied.
     """
     counted = {name: layer for name, layer in graph.layers.items() if macs.get(name)}
     hollow = {
@@ -121,7 +121,7 @@ def _scale(layer: Layer, into: Places, out: Places) -> Cut:
 
 
 def _recurrent(layer: Layer, into: Places, out: Places) -> Cut:
-    """The kernel of each direction; what units say to each other stays."""
+    """The kernel of each direction; the recurrent weights stay."""
     first = {0, len(layer.weights) // 2} if layer.kind == "Bidirectional" else {0}
     return tuple(weight.take(into, 0) if i in first else weight for i, weight in enumerate(layer.weights)), {}
 

@@ -34,7 +34,7 @@ def codebook(layer: Layer, clusters: int, *, start: str, seed: int) -> NDArray[n
     """The free values (clusters - 3,) of the layer's codebook; -127, 0 and 127 belong to each.
 
     Args:
-        start: "kmeans++" (Arthur & Vassilvitskii 2007) or "linear": evenly spread over the range.
+        start: "kmeans++" (Arthur & Vassilvitskii 2007) or "linear": evenly spaced over the range.
     """
     weights, free = histogram(layer), clusters - len(FIXED_CODES)
     if free <= 0 or not weights.any():
@@ -55,7 +55,7 @@ def codebook(layer: Layer, clusters: int, *, start: str, seed: int) -> NDArray[n
 
 
 def _linear(weights: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Evenly spread on either side of zero, which has a value of its own."""
+    """Evenly spaced below and above zero, which has a value of its own."""
     held, below = _GRID[weights > 0], count // 2
     sides = (np.linspace(held.min(), 0, below + 2), np.linspace(0, held.max(), count - below + 2))
     return np.concatenate([side[1:-1] for side in sides])
@@ -81,7 +81,7 @@ PRUNED = 0.01  # share of zeros from which on they are taken for meant
 
 @dataclass(frozen=True)
 class Form:
-    """What a kernel is held to.
+    """The constraint of a kernel.
 
     Attributes:
         axes: the axes that one scale covers.

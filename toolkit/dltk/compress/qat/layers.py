@@ -1,8 +1,8 @@
 """Training on what an int8 file can hold: kernels on their grids, activations on theirs, gradients passed straight on.
 
 Rounding has no useful gradient; the straight-through estimator takes it as the identity (Bengio et al. 2013,
-arXiv:1308.3432; for whole networks Jacob et al. 2018, arXiv:1712.05877). A kernel may besides be held to zeros that
-pruning left and to a codebook: a few values that all its channels share, in steps of each channel's scale.
+arXiv:1308.3432; for whole networks Jacob et al. 2018, arXiv:1712.05877). A kernel may also keep the zeros of pruning
+and a codebook: a few values that all its channels share, in steps of each channel's scale.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def _few_bits(values: Any, bits: int) -> Any:
 
 
 class Grids:
-    """Activations on grids that are trained: one a group of tied tensors. A hook for `dltk.twin.build.build`."""
+    """Activations on grids that are trained: one per group of tensors with a shared range. A hook for
+    `dltk.twin.build.build`.
+    """
 
     def __init__(
         self, graph: Graph, grids: Mapping[str, Affine8], known: frozenset[str], keep: frozenset[str] = frozenset()

@@ -55,7 +55,7 @@ def train_quantized(
 
     Args:
         ranges: how the ranges are found that training starts from, as `calibrate` takes it.
-        samples: calibration samples; 0: as the run's settings say.
+        samples: calibration samples; 0: as in the run's settings.
         equalize: bring channels to like ranges first; never done where kernels are clustered.
         scheme: layers that stay float.
 

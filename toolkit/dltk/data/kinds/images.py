@@ -21,18 +21,18 @@ def prepare_images(
 ) -> Dataset:
     """The images of `source`, decoded, resized to `settings.size` squared, cached, and split.
 
-    A split that comes with the data is kept; a side it lacks is taken from train, in the settings' shares. Of pictures
-    that are on several sides (equal in every decoded pixel), the copies stay on one: test before validation before
+    A split that comes with the data is kept; a split it lacks is taken from train, in the settings' shares. Of images
+    that are in several splits (equal in every decoded pixel), the copies stay in one: test before validation before
     train, so that a test set others use stays whole. `settings.limit` then takes a stratified part of train.
 
     Args:
-        source: "digits", "cifar10", "fashion-mnist", a folder with a subfolder a class, a CSV `path,label`, an npz.
-        least_classes: 1 where classes need not be told apart: of a folder or a CSV.
+        source: "digits", "cifar10", "fashion-mnist", a folder with a subfolder per class, a CSV `path,label`, an npz.
+        least_classes: 1 if the model does not classify: of a folder or a CSV.
 
     Raises:
         InputError: on another layout, labels that cannot be, more unreadable files than `settings.max_unreadable`
             allows, or a class without training samples.
-        EnvironmentFault: on a full disk, missing Pillow, or a named data set that cannot be had.
+        EnvironmentFault: on a full disk, missing Pillow, or a named data set that is unavailable.
     """
     require_training_share(settings)
     ops = reading_ops(settings)
@@ -45,15 +45,15 @@ def prepare_images(
             least_classes=least_classes,
         ).part(settings.total, seed)
         decoded = decode_pool(pool, image_decoder(ops), progress=progress)
-    return assemble(pool, decoded, settings, ops, noun="pictures", seed=seed, progress=progress)
+    return assemble(pool, decoded, settings, ops, noun="images", seed=seed, progress=progress)
 
 
 def reading_ops(settings: ImageData) -> tuple[Op, Op]:
-    """File -> cached uint8 (size, size, channels), as `settings` says."""
+    """The ops that turn a file into the cached uint8 (size, size, channels), from `settings`."""
     side, most = settings.size, settings.max_pixels
     return image_ops(side, side, fit=settings.resize, max_pixels=most, channels=channels(settings))
 
 
 def channels(settings: ImageData) -> int:
-    """Of the images that `settings` describe: 3 where they do not say."""
+    """Channels of the images that `settings` describe; by default 3."""
     return settings.channels if isinstance(settings, PlainImageData) else 3

@@ -1,4 +1,4 @@
-"""From a folder of pictures and masks to a `Dataset` whose targets are a class a pixel."""
+"""From a folder of images and masks to a `Dataset` whose targets are one class per pixel."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _KEPT = 3  # pictures to train on that each class is on, where a part is taken
 
 
 def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress = SILENT) -> Dataset:
-    """The pictures of `source`, decoded, resized and cached, with masks uint8 (side, side) of class numbers.
+    """The images of `source`, decoded, resized and cached, with masks uint8 (side, side) of class numbers.
 
-    Masks are resized to the nearest pixel. Copies of a picture stay on one side. Without labels.txt the classes are
+    Masks are resized to the nearest pixel. Copies of an image stay in one split. Without labels.txt the classes are
     the numbers up to the highest in any mask.
 
     Args:
         settings: size, resize, validation, test, limit, max_unreadable, max_pixels, and maybe total.
 
     Raises:
-        InputError: on another layout, a mask that does not fit its picture or the labels, more unreadable pictures
+        InputError: on another layout, a mask that does not fit its image or the labels, more unreadable images
             than `settings.max_unreadable` allows, or a class without a training pixel.
         EnvironmentFault: on a full disk, or missing Pillow.
     """
@@ -80,7 +80,7 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
 
 
 def _part(found: Masked, total: int, seed: int) -> Masked:
-    """About `total` pictures with their masks: drawn, and then more until each class is on some to train on."""
+    """About `total` images with their masks: drawn, and then more until each class is on some to train on."""
     count = len(found.names)
     sides = np.array([-1 if split is None else SIDES.index(split) for split in found.splits], np.int8)
     drawn = part_of_all(np.zeros(count, np.int64), sides, total=total, seed=seed)
@@ -102,7 +102,7 @@ def _part(found: Masked, total: int, seed: int) -> Masked:
 
 
 def _with_every_class(masks: NDArray[np.uint8], sides: NDArray[np.int8], given: NDArray[np.int8]) -> NDArray[np.int8]:
-    """`sides` (n,) with a picture of each class in train, where one that was held back by chance can be moved there."""
+    """`sides` (n,) with an image of each class in train, moved there from another split where possible."""
     sides = sides.copy()
     for number in np.unique(masks):
         has = (masks == number).any(axis=(1, 2))
@@ -113,16 +113,16 @@ def _with_every_class(masks: NDArray[np.uint8], sides: NDArray[np.int8], given: 
 
 
 def _faults(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> list[tuple[str, str]]:
-    """(name, reason) of the pictures that are left out; too many stop the work."""
+    """(name, reason) of the images that are left out; too many stop the work."""
     faults = [(pool.name(row), reason) for row, reason in sorted(decoded.unreadable.items())]
-    remedy = "Repair or remove them, or raise data.max_unreadable."
+    remedy = "Fix or remove them, or raise data.max_unreadable."
     if words := require_few_unreadable(f"data {pool.source}", faults, len(pool), most=most, remedy=remedy):
         progress.warn(words)
     return faults
 
 
 def _pool(source: str, found: Masked, progress: Progress) -> Pool:
-    """The pictures alone, as what decodes and caches them takes them."""
+    """The images alone, as what decodes and caches them takes them."""
     sides = [-1 if split is None else SIDES.index(split) for split in found.splits]
     files = stamped(source, found.images, progress)
     return Pool(
@@ -138,7 +138,7 @@ def _pool(source: str, found: Masked, progress: Progress) -> Pool:
 
 
 def _masks(found: Masked, rows: NDArray[np.int64], resize: Op, side: int, progress: Progress) -> NDArray[np.uint8]:
-    """uint8 (all pictures, side, side); those that are not among `rows` stay 0."""
+    """uint8 (all images, side, side); those that are not among `rows` stay 0."""
     masks = np.zeros((len(found.names), side, side), np.uint8)
     with progress.bar("masks", len(rows)) as bar:
         for row in rows:
@@ -153,5 +153,5 @@ def _require_every_class(labels: tuple[str, ...], pixels: list[int], source: str
         raise InputError(f"data {source}", "needs masks of at least two classes", f"only {labels[0]!r}")
     missing = [label for label, count in zip(labels, pixels, strict=True) if not count]
     if missing:
-        hint = "Add pictures of it, or take the class out."
+        hint = "Add images of it, or remove the class."
         raise InputError(f"data {source}", "every class needs a training pixel", f"none of {missing[0]!r}", hint)

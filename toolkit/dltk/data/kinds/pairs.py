@@ -41,11 +41,11 @@ def pair_ops(settings: PairData) -> tuple[Op, ...]:
 def prepare_pairs(source: str, settings: PairData, *, seed: int, progress: Progress = SILENT) -> Dataset:
     """The rows of the CSV `source`, decoded, cached and split, with the tokenizer their texts are read by.
 
-    For sides, copies and `settings.limit` see `assemble`; a tokenizer that is trained sees the training texts alone.
+    For splits, copies and `settings.limit` see `assemble`; a tokenizer that is trained sees the training texts alone.
 
     Raises:
         InputError: naming file, line or setting that cannot be used.
-        EnvironmentFault: on a full disk, missing Pillow or `tokenizers`, or a tokenizer that cannot be had.
+        EnvironmentFault: on a full disk, missing Pillow or `tokenizers`, or a tokenizer that is unavailable.
     """
     require_training_share(settings)
     ops = pair_ops(settings)

@@ -1,4 +1,6 @@
-"""Ratings as samples: of every user the last item is asked for in the end, the one before decides, the others teach."""
+"""Ratings as samples: the last item of every user is for the test split, the one before for validation, the others for
+training.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ _HELD_OUT = 2  # items of a user: the last for test, the one before for validati
 def prepare_ratings(source: str, settings: Any, *, seed: int, progress: Progress) -> Dataset:
     """The ratings in the CSV file `source`, or in the one of a name in `dltk.data.named.load`; leave one out by time.
 
-    A training sample is one item of a user, to be told from the items before it. Users with fewer than three items
-    only teach. See `RatingsData` in the recipe for `settings`.
+    A training sample is one item of a user, to be predicted from the items before it. Users with fewer than three
+    items are only in the training split. See `RatingsData` in the recipe for `settings`.
 
     Raises:
         InputError: naming the line and column of what cannot be used.
@@ -60,15 +62,15 @@ def prepare_ratings(source: str, settings: Any, *, seed: int, progress: Progress
 def _tell(found: Ratings, time: str | None, progress: Progress) -> None:
     if found.duplicates:
         progress.warn(
-            f"{found.duplicates} rows rate an item again that the user rated before, the first in "
-            f"{found.first_duplicate}; the later one counts"
+            f"{found.duplicates} rows rate an item that the user has already rated, the first in "
+            f"{found.first_duplicate}; the later rating counts"
         )
     if time is None:
-        progress.say("no column of times: the rows are taken to stand in their order")
+        progress.say("no time column: the rows are used in their order")
 
 
 def _asked(histories: list[list[int]], most: int, seed: int) -> list[int]:
-    """Places of the users who are asked: those with enough items, at most `most` of them."""
+    """Indices of the users to evaluate: those with enough items, at most `most` of them."""
     able = [place for place, items in enumerate(histories) if len(items) > _HELD_OUT]
     if len(able) <= most:
         return able
@@ -76,7 +78,7 @@ def _asked(histories: list[list[int]], most: int, seed: int) -> list[int]:
 
 
 def _taught(histories: list[list[int]], settings: Any, seed: int) -> Split:
-    """Every item of what is not held out, with the items before it; a share of them as anybody's."""
+    """Every item that is not held out, with the items before it; a share of them without a user."""
     users: list[int] = []
     before: list[NDArray[np.int32]] = []
     targets: list[int] = []

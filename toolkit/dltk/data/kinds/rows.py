@@ -33,7 +33,7 @@ def prepare_rows(table: Table, settings: Any, *, seed: int) -> Dataset:
     require_training_share(settings)
     columns = settings.columns or tuple(name for name in table.header if name != settings.label)
     if not columns or settings.label in columns:
-        rule = f"must have columns of numbers beside {settings.label!r}"
+        rule = f"must have columns of numbers besides {settings.label!r}"
         raise InputError(f"{where}, line 1", rule, ", ".join(table.header))
     values = table.numbers(columns)
     given = table.column(settings.label) if labelled else ("",) * len(values)

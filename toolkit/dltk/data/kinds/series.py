@@ -32,7 +32,7 @@ _AS_HIGH = 0.9  # of the highest peak: the first such is the season, later ones 
 
 @dataclass(frozen=True)
 class _Series:
-    """Measurements (time, columns), float32, oldest first; `time` says which column told the time, and its step."""
+    """Measurements (time, columns), float32, oldest first; `time`: the time column and its step."""
 
     columns: tuple[str, ...]
     values: NDArray[np.float32]
@@ -52,7 +52,7 @@ def prepare_series(source: str, data: Any, *, seed: int, progress: Progress = SI
 
     Raises:
         InputError: naming the line, where the table is no evenly spaced series of numbers, or is too short.
-        EnvironmentFault: if a named table cannot be had.
+        EnvironmentFault: if a named table is unavailable.
     """
     if source == "sine":
         series = _sine(seed)
@@ -61,7 +61,7 @@ def prepare_series(source: str, data: Any, *, seed: int, progress: Progress = SI
         series = _read(path, data.columns, positive=data.transform == "log")
     series = series.end(getattr(data, "total", 0))
     if data.season > data.window:
-        hint = "The season before is part of what the model sees."
+        hint = "The season before must be in the model's input."
         raise InputError("setting data.season", f"must be at most data.window, {data.window}", data.season, hint)
     return _dataset(series, data, source)
 
@@ -122,7 +122,7 @@ def _dataset(series: _Series, data: Any, source: str) -> Dataset:
     validation_from = test_from - max(horizon, round(length * data.validation))
     if validation_from < window + horizon:
         rule = f"needs more rows for a window of {window}, a horizon of {horizon} and three splits"
-        raise InputError(source, rule, length, "Set data.window or data.horizon lower.")
+        raise InputError(source, rule, length, "Set a smaller data.window or data.horizon.")
     starts = np.arange(length - window - horizon + 1)
     first, last = starts + window, starts + window + horizon  # of what is forecast
     rows = {
@@ -149,7 +149,7 @@ def _dataset(series: _Series, data: Any, source: str) -> Dataset:
 
 
 def _facts(seen: NDArray[np.float32], data: Any) -> dict[str, Any]:
-    """What the training rows say: scaler, season, rise a row, and how far off a season-naive forecast is in them."""
+    """Facts of the training rows: scaler, season, rise per row, and the error of a season-naive forecast in them."""
     values = _transformed(seen, data)
     season = data.season or season_of(values, data.window)
     deviation = values.std(axis=0)

@@ -23,12 +23,12 @@ __all__ = ["prepare_sounds"]
 
 
 def prepare_sounds(source: str, settings: SoundData, op: Op, *, seed: int, progress: Progress = SILENT) -> Dataset:
-    """The recordings of `source`, resampled and cut as the step "sound" in `op` says, cached, and split.
+    """The recordings of `source`, resampled and cut by the step "sound" in `op`, cached, and split.
 
-    For sides, copies and `settings.limit` see `assemble`. Raw samples are int16 (samples,).
+    For splits, copies and `settings.limit` see `assemble`. Raw samples are int16 (samples,).
 
     Args:
-        source: a folder with a subfolder a class, or a CSV `path,label`.
+        source: a folder with a subfolder per class, or a CSV `path,label`.
 
     Raises:
         InputError: on another layout, labels that cannot be, more unreadable files than `settings.max_unreadable`

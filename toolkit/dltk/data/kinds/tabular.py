@@ -52,7 +52,7 @@ def prepare_table(source: str, settings: Any, *, seed: int, progress: Progress) 
         targets, moments = _standardized(targets, train)
         report |= moments
     if report["copies"]:
-        progress.say(f"{report['copies']} rows are copies of another one, target aside")
+        progress.say(f"{report['copies']} rows are copies of another one, not counting the target")
     splits = {side: Split(raws, rows, targets[rows]) for side, rows in zip(SIDES, by_side, strict=True)}
     digest = _digest(splits, [report, *map(sha256, assets.values())])
     return Dataset(**splits, labels=labels, digest=digest, source=source, report=report, assets=assets)
@@ -70,7 +70,7 @@ def _targets(table: Table, names: tuple[str, ...], kind: TargetKind) -> tuple[ND
 def _by_side(
     table: Table, targets: NDArray[Any], kind: TargetKind, settings: Any, seed: int
 ) -> list[NDArray[np.int64]]:
-    """Rows of each side, ascending; classes, or ranges of a value, have their share of each."""
+    """Rows of each split, ascending; classes, or ranges of a value, have their share of each."""
     strata = targets
     if kind == "values":
         edges = np.quantile(targets[:, 0], np.linspace(0, 1, _STRATA + 1)[1:-1])

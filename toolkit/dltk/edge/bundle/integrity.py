@@ -1,4 +1,4 @@
-"""Bytes of a bundle that are what its manifest says: each file read once, checked, then handed on as bytes."""
+"""Reads a bundle's files, each once, and checks them against the manifest before they are used."""
 
 from __future__ import annotations
 
@@ -147,9 +147,9 @@ def _place(path: str | Path) -> Place:
 def _manifest(place: Place, verify: Key | None, max_memory: int) -> Manifest:
     if MANIFEST not in place.names:
         if {"recipe.json", "checkpoints"} & set(place.names):
-            hint = f"Make a bundle of it: dltk export {shlex.quote(str(place.path))}."
-            raise InputError(place.path, "a bundle holds a manifest.json", "a run, which has none", hint)
-        raise InputError(place.path, "a bundle holds a manifest.json", "none", "Make a bundle with `dltk export RUN`.")
+            hint = f"Make a bundle from it: dltk export {shlex.quote(str(place.path))}."
+            raise InputError(place.path, "a bundle has a manifest.json", "a run, which has none", hint)
+        raise InputError(place.path, "a bundle has a manifest.json", "none", "Make a bundle with `dltk export RUN`.")
     data = place.read(MANIFEST, LARGEST_MANIFEST)
     if verify is not None:
         check_seal(data, _seal(place), verify, place.path / SEAL)
@@ -159,7 +159,7 @@ def _manifest(place: Place, verify: Key | None, max_memory: int) -> Manifest:
 
 
 def _require_affordable(place: Place, manifest: Manifest, max_memory: int) -> None:
-    """Hold all files together against the budget, and against what they take on disk, before one of them is read."""
+    """Check the total size of all files against the limit, and against their size on disk, before reading one."""
     whole = sum(entry.bytes for entry in manifest.files.values())
     if whole > max_memory:
         hint = f"If you trust it, allow more: --max-memory {-(-whole // 1_000_000)}MB."

@@ -98,7 +98,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything a bundle says about itself.
+    """The description of a bundle.
 
     Attributes:
         name: the bundle's.
@@ -106,7 +106,7 @@ class Manifest:
         artifacts: in order of preference: `load` takes the first whose runtime is installed.
         files: every file of the bundle but the manifest itself.
         lineage: recipe digest, source digest, seeds, tool versions, CPU instruction set.
-        gate: limits that the artifacts were held to.
+        gate: limits that the artifacts met.
         schema: version of this layout.
     """
 

@@ -92,7 +92,7 @@ def _name(key: Key) -> str:
 
 
 def _read(key: Key) -> bytes:
-    """The bytes of a PEM file that holds one thing: of several, tools differ in which they take."""
+    """The bytes of a PEM file with one entry: if there are several, tools differ in which one they use."""
     if isinstance(key, bytes):
         data = key
     else:

@@ -78,7 +78,7 @@ def frames_of(samples: int, op: Op) -> int:
 
 
 def require_broadcast(op: Op, key: str, shape: Shape, before: str) -> None:
-    """Raise InputError unless NumPy spreads the numbers at `key` over a sample of `shape`, and no further."""
+    """Raise InputError unless the numbers at `key` broadcast to a sample of `shape`, and no further."""
     found = np.shape(op[key])
     try:
         same = np.broadcast_shapes(found, shape) == shape

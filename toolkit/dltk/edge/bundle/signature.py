@@ -25,7 +25,7 @@ class TensorSpec:
         name: as the artifact and its user call it.
         dtype: NumPy's name, "float32" or "int32".
         shape: None stands for the batch, always first.
-        axes: a name an axis, "batch" first.
+        axes: one name per axis, "batch" first.
         value_range: the lowest and highest value that may occur, or None where it is open.
     """
 
@@ -49,7 +49,7 @@ class TensorSpec:
             raise InputError(where, "needs a name and a dtype", found)
         sizes_fit = isinstance(shape, list) and all(_is_size(size) for size in shape[1:]) and shape[:1] == [None]
         if not sizes_fit or not isinstance(axes, list) or len(axes) != len(shape):
-            raise InputError(where, "shape must be null and then positive sizes, with a name an axis", found)
+            raise InputError(where, "shape must be null and then positive sizes, with one name per axis", found)
         if value_range is not None and not _is_range(value_range):
             raise InputError(where, "value_range must be null or two numbers", value_range)
         limits = None if value_range is None else (float(value_range[0]), float(value_range[1]))
@@ -64,8 +64,8 @@ class Signature:
         task, family: names; `dltk.edge.families` holds the family.
         inputs, outputs: in the order of the model.
         preprocess: raw sample -> input tensors, in order.
-        postprocess: output tensors -> answers, in order.
-        labels: one a class, or empty.
+        postprocess: output tensors -> predictions, in order.
+        labels: one per class, or empty.
         assets: file name -> bytes of what the steps read beside the model, such as a tokenizer. A step that reads one
             names it as "file" and gives its hash as "sha256". They travel as files, not in `as_dict`.
     """
@@ -100,7 +100,7 @@ class Signature:
         found = {name: read(name) for name in self.asset_names}
         for op in (*self.preprocess, *self.postprocess):
             if "file" in op and sha256(found[op["file"]]) != op.get("sha256"):
-                rule = f"must have SHA-256 {op.get('sha256')}, as step {op['op']!r} says"
+                rule = f"must have SHA-256 {op.get('sha256')}, as given in step {op['op']!r}"
                 raise InputError(op["file"], rule, sha256(found[op["file"]]))
         return replace(self, assets=found)
 

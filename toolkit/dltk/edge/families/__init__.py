@@ -58,7 +58,7 @@ def family(name: str) -> Family:
 
 
 def finite(outputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-    """`outputs` of a model, name -> (n, ...), which every family makes answers of: none of them out of NaN or infinity.
+    """`outputs` of a model, name -> (n, ...), checked for NaN and infinity before a family decodes them.
 
     Raises:
         InputError: naming the output and the sample, if a number is not finite.
@@ -66,7 +66,7 @@ def finite(outputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
     for name, array in outputs.items():
         if not np.isfinite(array).all():
             sample = int(np.argwhere(~np.isfinite(array))[0][0])
-            hint = "The model is damaged, or the sample is unlike all that it was trained on."
+            hint = "The model is damaged, or the sample is far from the training data."
             raise InputError(f"output {name!r}", "must be finite numbers", f"NaN or infinity, sample {sample}", hint)
     return outputs
 
@@ -74,7 +74,7 @@ def finite(outputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
 def compared_inputs(raws: NDArray[Any], signature: Signature) -> Tensors:
     """The input tensors of raw samples (n, ...) where the family's metrics compare outputs with them, else none.
 
-    They take as much memory as outputs of the same shape do: nobody holds them who has no use for them.
+    They take as much memory as outputs of the same shape, so they are kept only if needed.
     """
     return family(signature.family).tensors(raws, signature) if compares_inputs(signature) else {}
 

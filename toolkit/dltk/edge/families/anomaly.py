@@ -23,7 +23,7 @@ VERDICTS = ("normal", "anomaly")  # by number, as targets have them
 
 @dataclass(frozen=True)
 class Answer:
-    """How far a sample is from what comes back, and whether that is too far.
+    """The reconstruction error of a sample, and the verdict.
 
     Attributes:
         score: mean squared error between input tensor and reconstruction.
@@ -76,7 +76,7 @@ class Anomaly(Samples):
         return f"{answer.verdict}  score {answer.score:.6g}, threshold {answer.threshold:.6g}"
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
-        """Of images in a folder a class or a CSV path,label; or of a CSV with the columns and one of labels."""
+        """Of images in one folder per class or a CSV path,label; or of a CSV with the columns and one of labels."""
         op = step(signature.postprocess, "threshold", "normal", "label")
         if is_table(signature):
             table = read_table(data, required=(op["label"],))

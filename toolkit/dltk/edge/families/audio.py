@@ -34,7 +34,7 @@ class Audio(LabelledFiles):
         return {signature.inputs[0].name: preprocess.apply_ops(raws, signature.preprocess)}
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.int16]:
-        """Tones that rise or fall, with noise (count, samples): steady noise alone makes every answer the same."""
+        """Tones that rise or fall, with noise (count, samples): steady noise alone makes all predictions equal."""
         rate, samples = sound_op(signature.preprocess)
         generator = np.random.Generator(np.random.PCG64(seed))
         start, end = generator.uniform(0.02, 0.4, (2, count, 1)) * rate

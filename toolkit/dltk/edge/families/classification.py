@@ -1,4 +1,4 @@
-"""Images to labels: one label a sample, or several."""
+"""Images to labels: one label per sample, or several."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Classification(LabelledFiles):
         return preprocess.read_image(source, signature.preprocess)
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
-        """float32 (n, height, width, 3), scaled as the signature says."""
+        """float32 (n, height, width, 3), scaled as the signature defines."""
         return {signature.inputs[0].name: preprocess.apply_ops(raws, signature.preprocess)}
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.uint8]:
-        """Coloured patches with noise (count, height, width, 3): flat noise alone makes every answer the same."""
+        """Coloured patches with noise (count, height, width, 3): flat noise alone makes all predictions equal."""
         return synthetic_images(signature, count=count, seed=seed)
 
 

@@ -1,4 +1,4 @@
-"""A sample to a short vector that says what it is like: near vectors, like samples."""
+"""A sample to a short vector: similar samples have close vectors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Embedding(Samples):
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Refused: no vector is right or wrong."""
-        raise InputError(str(data), f"no answer of an {self.name} is right or wrong", hint="Leave --data out.")
+        raise InputError(str(data), f"no prediction of an {self.name} is right or wrong", hint="Leave --data out.")
 
 
 FAMILY: Family = Embedding()

@@ -62,16 +62,16 @@ class Generator(Whole):
         return {"shape": list(answer.shape), "pixels": answer.tolist()}
 
     def as_text(self, answer: NDArray[Any]) -> str:
-        """One line: what the picture is; `--out` shows it."""
+        """One line: what the image is; `--out` shows it."""
         return f"image {'x'.join(map(str, answer.shape))}, mean {answer.mean():.1f} (write it with --out FILE.png)"
 
     def as_file(self, answers: list[NDArray[Any]]) -> tuple[str, bytes]:
-        """A PNG with the pictures in a grid, row by row."""
+        """A PNG with the images in a grid, row by row."""
         return ".png", as_png_grid(answers)
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
-        """Refused: no picture is right or wrong."""
-        raise InputError(str(data), f"no answer of a {self.name} is right or wrong", hint="Leave --data out.")
+        """Refused: no image is right or wrong."""
+        raise InputError(str(data), f"no prediction of a {self.name} is right or wrong", hint="Leave --data out.")
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.int64]:
         """Seed numbers (count,)."""

@@ -58,7 +58,7 @@ class ImageText(Labels):
         return found
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
-        """float32 (n, height, width, 3) scaled as the signature says, int32 (n, length) tokens."""
+        """float32 (n, height, width, 3) scaled as the signature defines, int32 (n, length) tokens."""
         made: Tensors = {}
         for spec in signature.inputs:
             if spec.name == "image":
@@ -85,7 +85,7 @@ class ImageText(Labels):
                 faults.append((found.places[row], reason_of(fault)))
                 continue
             kept.append(row)
-        note = require_few_unreadable(str(data), faults, len(found.paths), remedy="Repair or remove them.")
+        note = require_few_unreadable(str(data), faults, len(found.paths), remedy="Fix or remove them.")
         targets = hot([[found.classes[row]] for row in kept], signature)
         return Labelled(np.stack(raws), targets, tuple(faults), (note,) if note else ())
 
@@ -102,7 +102,7 @@ class ImageText(Labels):
 
 
 def pair_type(ops: tuple[Op, ...]) -> np.dtype[Any]:
-    """The dtype of a raw sample, as the steps "resize" and "text" say.
+    """The dtype of a raw sample, from the steps "resize" and "text".
 
     Raises:
         InputError: if one of them is missing, or its numbers cannot be.

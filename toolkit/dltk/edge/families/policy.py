@@ -25,7 +25,7 @@ Answer = dict[str, Any]  # "action", and "values" of all actions
 class Policy(Whole):
     """Raw sample: an observation, float32 (numbers,). Output: what each action is worth, (n, actions).
 
-    No action is right or wrong by itself: a policy is judged by what it gains when it plays (`dltk.edge.play`).
+    There are no targets: a policy is evaluated by the return of its episodes (`dltk.edge.play`).
     """
 
     name = "policy"
@@ -33,7 +33,7 @@ class Policy(Whole):
     metrics: tuple[Metric, ...] = ()
 
     def kind(self, signature: Signature) -> Kind:
-        """An action is a class: quantized files are held to choosing the same one as float."""
+        """An action is a class: quantized files must choose the same one as float."""
         return "single-label"
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
@@ -48,7 +48,7 @@ class Policy(Whole):
         return rows[0]
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
-        """float32 (n, numbers), as the signature says."""
+        """float32 (n, numbers), as the signature defines."""
         return {signature.inputs[0].name: preprocess.apply_ops(np.asarray(raws, np.float32), signature.preprocess)}
 
     def actions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature) -> NDArray[np.int64]:

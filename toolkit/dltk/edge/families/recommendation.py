@@ -37,9 +37,10 @@ def _gains(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature
 
 
 class Recommendation(Whole):
-    """Raw sample: a record of int32 "user" (), 0 for anybody, and int32 "history" (kept,): ids, the newest last.
+    """Raw sample: a record of int32 "user" (), 0 for an unknown user, and int32 "history" (kept,): ids, the newest
+    last.
 
-    Output: a score an item (n, items). Targets: int (n, 1 + k), the item that came next, and those the user had.
+    Output: one score per item (n, items). Targets: int (n, 1 + k), the item that came next, and those the user had.
     """
 
     name = "recommendation"
@@ -105,7 +106,7 @@ class Recommendation(Whole):
         """A sample: the `top` items that `narrow` left, with their share of all that is left."""
         scores, items = outputs[signature.outputs[0].name], catalogue_of(signature).items
         if scores.shape[-1] != len(items):
-            raise InputError("catalogue", f"must hold {scores.shape[-1]} items, one an output", len(items))
+            raise InputError("catalogue", f"must hold {scores.shape[-1]} items, one per output", len(items))
         found: list[Answer] = []
         for row in scores:
             left = np.flatnonzero(np.isfinite(row))
@@ -119,7 +120,7 @@ class Recommendation(Whole):
         return [{"item": item, "score": score} for item, score in answer]
 
     def as_text(self, answer: Answer) -> str:
-        """A line an item."""
+        """One line per item."""
         return "\n".join(f"{score:7.4f}  {one_line(item)}" for item, score in answer) or "(no item is left)"
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
@@ -189,7 +190,7 @@ def _places(signature: Signature) -> tuple[int, float, int]:
 def _unknown_user(user: str | None, known: Catalogue) -> InputError:
     near = get_close_matches(str(user), known.users, n=1)  # never all names: there may be a million
     hint = f"Did you mean {near[0]!r}? " if near else ""
-    hint += 'Somebody new is answered by what they have: {"history": ["ITEM", ...]}.'
+    hint += 'Pass the history of a new user: {"history": ["ITEM", ...]}.'
     return InputError(f"user {user!r}", "is not known to this model", hint=hint)
 
 

@@ -59,13 +59,13 @@ class Restore(Samples):
         return answer if isinstance(answer, dict) else {"shape": list(answer.shape), "pixels": answer.tolist()}
 
     def as_text(self, answer: Answer) -> str:
-        """A line a column, or one that says what the picture is; `--out` shows it."""
+        """One line per column, or one that describes the image; `--out` writes it."""
         if isinstance(answer, dict):
             return "\n".join(f"{one_line(name)}={value:.6g}" for name, value in answer.items())
         return f"image {'x'.join(map(str, answer.shape))}, mean {answer.mean():.1f} (write it with --out FILE.png)"
 
     def as_file(self, answers: list[Answer]) -> tuple[str, bytes]:
-        """A PNG with the pictures in a grid, or a CSV with a row a sample."""
+        """A PNG with the images in a grid, or a CSV with one row per sample."""
         pictures = [answer for answer in answers if not isinstance(answer, dict)]
         if pictures:
             return ".png", as_png_grid(pictures)
@@ -74,7 +74,7 @@ class Restore(Samples):
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Clean samples of a user's own, to which the noise is added that the model was trained for.
 
-        Of images in a folder a class or a CSV path,label, or of a CSV with the columns.
+        Of images in one folder per class or a CSV path,label, or of a CSV with the columns.
         """
         skipped: tuple[tuple[str, str], ...] = ()
         notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Images to masks: a class for every pixel."""
+"""Images to masks: one class per pixel."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _CLASSES = 256
 
 @dataclass(frozen=True)
 class Mask:
-    """An answer.
+    """A predicted mask.
 
     Attributes:
         classes: uint8 (height, width), class numbers.
-        labels: one a class.
+        labels: one per class.
     """
 
     classes: NDArray[np.uint8]
@@ -46,7 +46,7 @@ class Mask:
 
 
 def _mean_iou(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
-    """Intersection over union, the mean over the classes that occur in a picture's target or answer."""
+    """Intersection over union, the mean over the classes that occur in an image's target or prediction."""
     found, wanted = _classes(outputs, signature), np.asarray(targets)
     scores = np.empty(len(found), np.float64)
     for row, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
@@ -89,15 +89,15 @@ class Segmentation(Whole):
         return preprocess.read_image(source, signature.preprocess)
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
-        """float32 (n, height, width, 3), scaled as the signature says."""
+        """float32 (n, height, width, 3), scaled as the signature defines."""
         return {signature.inputs[0].name: preprocess.apply_ops(raws, signature.preprocess)}
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Mask]:
-        """A mask a sample, of the size that the model sees. `top` has no meaning here."""
+        """A mask per sample, of the size of the model's input. `top` has no meaning here."""
         found, classes = _classes(outputs, signature), outputs[signature.outputs[0].name].shape[-1]
         labels = signature.labels or tuple(map(str, range(classes)))
         if len(labels) != classes:
-            raise InputError("labels", f"must be {classes}, one an output", len(labels))
+            raise InputError("labels", f"must be {classes}, one per output", len(labels))
         return [Mask(mask, labels) for mask in found]
 
     def as_json(self, answer: Mask) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Segmentation(Whole):
         return {"shares": answer.shares(), "labels": list(answer.labels), "classes": answer.classes.tolist()}
 
     def as_text(self, answer: Mask) -> str:
-        """A line a class that occurs: its share of the picture."""
+        """One line per class that occurs: its share of the image."""
         return "\n".join(f"{share:7.2%}  {one_line(label)}" for label, share in answer.shares().items())
 
     def as_file(self, answers: list[Mask]) -> tuple[str, bytes]:

@@ -68,7 +68,7 @@ class Series(Whole):
         return {signature.inputs[0].name: preprocess.apply_ops(np.asarray(raws, np.float32), ops)}
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: column -> {"value", "low", "high"}, one dictionary a step. `top` has no meaning here.
+        """A sample: column -> {"value", "low", "high"}, one dictionary per step. `top` has no meaning here.
 
         Low and high are missing where the model has no interval.
         """
@@ -94,7 +94,7 @@ class Series(Whole):
         return answer
 
     def as_text(self, answer: Answer) -> str:
-        """A line a step: the value, and in brackets low and high."""
+        """One line per step: the value, and in brackets low and high."""
         lines = (
             f"+{step:<4d} " + "  ".join(f"{one_line(name)}={_number(found)}" for name, found in values.items())
             for step, values in enumerate(answer, start=1)
@@ -130,7 +130,7 @@ class Series(Whole):
 
 
 def window_of(signature: Signature) -> Op:
-    """The step that says which columns, and how many rows of them, make a sample.
+    """The step that defines the columns and the number of rows of a sample.
 
     Raises:
         InputError: if the signature has none.

@@ -48,7 +48,7 @@ class TabularValues(Rows):
             columns_of(signature).targets,
         )
         if values.shape[1] != len(names):
-            raise InputError("preprocess: columns", f"must name {values.shape[1]} targets, one an output", len(names))
+            raise InputError("preprocess: columns", f"must name {values.shape[1]} targets, one per output", len(names))
         return [dict(zip(names, map(float, row), strict=True)) for row in values]
 
     def as_json(self, answer: Answer) -> Answer:

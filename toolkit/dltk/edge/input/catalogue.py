@@ -26,7 +26,7 @@ class Catalogue:
     """Who and what there is.
 
     Attributes:
-        users: a user's number is the place here plus 1; 0 is anybody else.
+        users: a user's number is the index here plus 1; 0 is any other user.
         items: an item's number is the place here, its id in a history that plus `FIRST_ITEM`.
         histories: numbers of the items that each user has, the oldest first; None: not carried.
         user_numbers, item_numbers: text -> number.

@@ -66,5 +66,5 @@ def _read(source: Any, noun: str, limit: int) -> bytes:
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise InputError(where, "must give bytes", type(data).__name__, 'Open it with open(path, "rb").')
     if not data:
-        raise InputError(where, "must have bytes left to read", "none", "Go back to its start: seek(0).")
+        raise InputError(where, "must have bytes left to read", "none", "Rewind it: seek(0).")
     return bytes(data)

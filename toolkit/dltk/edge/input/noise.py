@@ -18,9 +18,9 @@ def add_noise(
     """Raw samples (n, ...) with noise, in their own dtype; whole numbers are rounded and stay in 0..255.
 
     Args:
-        ids: (n,), a number a sample: with `seed` it decides the noise.
+        ids: (n,), one number per sample: with `seed` it decides the noise.
         deviation: standard deviation of the noise, as a share of `scale`.
-        scale: what shares are of, a number or one a column.
+        scale: what shares are of, a number or one per column.
     """
     drawn = np.empty(raws.shape, np.float32)
     for place, number in enumerate(np.asarray(ids, np.int64)):

@@ -2,7 +2,7 @@
 
 A sample goes two steps. `read_image` runs the ops "decode" and "resize" and gives the raw sample, uint8 (H, W, 3) or of
 one channel, that training caches. `apply_ops` runs the ops after them on a batch of raw samples and gives float32
-tensors. How pictures become pixels stands in `dltk.edge.input.images.decode`.
+tensors. How images become pixels stands in `dltk.edge.input.images.decode`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def read_image(source: ImageSource, ops: Sequence[Op], *, where: str | None = No
         where: how messages call `source`; its path when left out.
 
     Raises:
-        InputError: if it is no such picture, damaged, or has too many pixels.
+        InputError: if it is no such image, damaged, or has too many pixels.
         EnvironmentFault: if Pillow is needed and missing.
     """
     limit = next((op.get("max_pixels", MAX_PIXELS) for op in ops if op["op"] == "decode"), MAX_PIXELS)
@@ -111,7 +111,7 @@ def in_units(values: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float64]:
 
 
 def from_units(values: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float64]:
-    """The other way round: what a model whose answers go through `ops` should have given for `values`."""
+    """The other way round: what a model whose predictions go through `ops` should have given for `values`."""
     found = np.asarray(values, np.float64)
     for op in reversed(ops):
         if op["op"] == "unstandardize":

@@ -1,6 +1,6 @@
-"""From a recording to what a model hears: resampled, cut, and as a log-mel spectrogram.
+"""From a recording to the model's input: resampled, cut, and as a log-mel spectrogram.
 
-A sample goes two steps, as a picture does. `read_sound` gives the raw sample that training caches, int16 (samples,) at
+A sample goes two steps, as an image does. `read_sound` gives the raw sample that training caches, int16 (samples,) at
 the model's rate; the ops here turn a batch of those into float32 tensors. All sums are taken in float64 and rounded
 once, so that the device computes what training did.
 """
@@ -93,7 +93,7 @@ def resample(samples: NDArray[Any], rate: int, wanted: int, most: int) -> NDArra
     has_table = up * 2 * half <= _CHUNK
     products = count * 2 * half * (1 if has_table else _COMPUTED)
     if products > _MAX_PRODUCTS:
-        rule = f"must be resampled to {wanted} samples a second in at most {_MAX_PRODUCTS} products"
+        rule = f"must be resampled to {wanted} samples per second in at most {_MAX_PRODUCTS} products"
         raise InputError("recording", rule, f"{products}, from {rate}", "Save it at that rate.")
     last = (count - 1) * down // up + half + 1
     padded = np.pad(values[:last], (half - 1, max(0, last - len(values)) + 1))

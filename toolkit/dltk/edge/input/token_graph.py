@@ -1,6 +1,6 @@
 """What a tokenizer.json may do to a text: known parts only, and a bound on how much longer they make it.
 
-The file comes with a bundle, and so from anyone. Twenty-six replacements of a letter by two make gigabytes of one
+The file comes with a bundle and is untrusted. Twenty-six replacements of a letter by two make gigabytes of one
 letter, and a pattern may be such that a matcher goes back over a text for minutes.
 """
 
@@ -30,7 +30,8 @@ Part = Mapping[str, Any]
 def growth_of(found: Any, where: str) -> int:
     """How many times longer a text may become under a parsed tokenizer.json, or as much longer to work on.
 
-    Unknown letters and bytes aside. A model that looks for long words goes over each letter of a text many times.
+    Not counting unknown letters and bytes. A model that looks for long words goes over each letter of a text many
+    times.
 
     Raises:
         InputError: if a part is not known, or it may grow to over 64 times its length.

@@ -1,6 +1,6 @@
 """Text to tokens with the tokenizer that a bundle carries; the same code in training and on the device.
 
-A tokenizer.json comes from a bundle and so from anyone: its size, its type, and every number it gives are checked.
+A tokenizer.json in a bundle is untrusted: its size, its type, and all its numbers are checked.
 """
 
 from __future__ import annotations

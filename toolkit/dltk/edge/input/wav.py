@@ -37,7 +37,7 @@ class Sound:
 
     Attributes:
         samples: float32 (n,), full scale at -1 and 1; two channels are averaged.
-        rate: samples a second.
+        rate: samples per second.
     """
 
     samples: NDArray[np.float32]
@@ -105,7 +105,7 @@ def _format(chunk: bytes, place: str) -> _Format:
     if channels not in (1, 2):
         raise InputError(place, "must have one channel or two", channels, _HINT)
     if not RATES[0] <= rate <= RATES[1]:
-        raise InputError(place, f"its rate must lie between {RATES[0]} and {RATES[1]} samples a second", rate)
+        raise InputError(place, f"its rate must lie between {RATES[0]} and {RATES[1]} samples per second", rate)
     if block != channels * bits // 8:
         raise InputError(place, f"must have {channels * bits // 8} bytes for each time step", block, _HINT)
     return _Format(codec, channels, rate, bits)

@@ -24,7 +24,7 @@ class Device(Protocol):
     def run(self, artifact: bytes, format: str, signature: Signature, raws: NDArray[Any]) -> WorkerResult:
         """What `artifact` answers to raw samples (n, ...), and its time for one of them with one thread.
 
-        The answers are this machine's, `milliseconds` are the device's.
+        The predictions are this machine's, `milliseconds` are the device's.
 
         Raises:
             InputError: if the file does not load or run, here or there.

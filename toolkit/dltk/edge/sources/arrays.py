@@ -31,8 +31,8 @@ class ImageArrays:
 
     Attributes:
         images: split ("train", "validation", "test", or None where there is no split) -> uint8 (n, H, W[, channels]).
-        targets: the same keys -> int64 (n,), or float32 (n, labels) of 0 and 1 for several labels a sample.
-        labels: one a class.
+        targets: the same keys -> int64 (n,), or float32 (n, labels) of 0 and 1 for several labels per sample.
+        labels: one per class.
     """
 
     images: Mapping[str | None, NDArray[np.uint8]]

@@ -36,7 +36,7 @@ class FileKind:
             return True  # for the decoder to say so
 
     def why_ignored(self, path: Path) -> str:
-        """Why a file is passed over, and what it is where its content says so."""
+        """Why a file is skipped, and its format if that is recognized."""
         try:
             data = _beginning(path) if path.is_file() else b""
         except OSError:

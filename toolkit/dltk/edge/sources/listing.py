@@ -1,4 +1,4 @@
-"""Lists labelled files, from a folder a class or from a CSV; decodes none of them, writes nothing."""
+"""Lists labelled files, from one folder per class or from a CSV; decodes none of them, writes nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Listing:
         paths: where each file lies.
         classes: the labels of each file as NFC text; one, unless several a sample were asked for.
         labels: all labels, sorted.
-        splits: "train", "validation", "test", or None where the source does not say, a file.
+        splits: "train", "validation", "test", or None if the source has no splits, per file.
         groups: the group of each file; None where none were asked for.
         skipped: (name, reason) of files that lie where no sample can lie, or are of another kind.
     """
@@ -50,7 +50,7 @@ def list_files(
     source: str | Path, kind: FileKind = PICTURES, *, group: str | None = None, group_pattern: str | None = None,
     multi_label: bool = False, least_classes: int = 2
 ) -> Listing:  # fmt: skip
-    """The files of `source`: a folder with one subfolder a class (also inside train/ val/ test/), or a CSV.
+    """The files of `source`: a folder with one subfolder per class (also inside train/ val/ test/), or a CSV.
 
     In a folder, a file whose suffix is not one of `kind` is passed over and named; so is one without a suffix that does
     not begin like one. With fewer than two `least_classes`, class folders may be empty: a finished model is scored.
@@ -136,7 +136,7 @@ def _split_folders(root: Path) -> list[tuple[str | None, Path]]:
     splits = {folder: split_name(folder.name) for folder in folders}
     nested = [folder for folder, split in splits.items() if split and _subfolders(folder)]
     if not folders or (not nested and all(splits.values())):
-        raise InputError(root, "must hold one subfolder a class, or train/ and test/ with such", _shape(root))
+        raise InputError(root, "must hold one subfolder per class, or train/ and test/ with such", _shape(root))
     if not nested or not any(splits[folder] == "train" for folder in nested):
         return [(None, root)]
     others = [folder.name for folder in folders if folder not in nested]
@@ -204,7 +204,7 @@ def _classes(cell: str, multi_label: bool, where: str) -> tuple[str, ...]:
     for name in names:  # here, where the line is known
         check_label(name, where)
     if len(set(names)) != len(names):
-        raise InputError(where, "a label must stand once a sample", cell)
+        raise InputError(where, "a label must occur once per sample", cell)
     return names
 
 

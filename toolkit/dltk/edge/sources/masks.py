@@ -1,4 +1,4 @@
-"""Pictures with masks: a folder `images/` and a folder `masks/`, files of one picture with the same stem."""
+"""Images with masks: a folder `images/` and a folder `masks/`, files of one image with the same stem."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _LABELS_BYTES = 100_000
 
 @dataclass(frozen=True)
 class Masked:
-    """Pictures and their masks, sorted by name.
+    """Images and their masks, sorted by name.
 
     Attributes:
-        names: how messages call each picture: its path inside the folder.
+        names: how messages call each image: its path inside the folder.
         images, masks: where the files lie.
-        splits: "train", "validation", "test", or None where the folder has no split, a picture.
+        splits: "train", "validation", "test", or None if the folder has no splits, per image.
         labels: of labels.txt, in the order of the class numbers; None where there is no such file.
     """
 
@@ -46,7 +46,7 @@ def list_masked(source: str | Path) -> Masked:
     """What the folder `source` holds: images/ and masks/, or train/ validation/ test/ with such; labels.txt beside.
 
     Raises:
-        InputError: on another layout, a picture without a mask or the other way round, or labels that cannot be.
+        InputError: on another layout, an image without a mask or the other way round, or labels that cannot be.
     """
     root = Path(source)
     if not root.is_dir():
@@ -66,7 +66,7 @@ def read_mask(path: Path, *, like: Path, labels: tuple[str, ...] | None = None) 
     """Class numbers uint8 (H, W) of a mask: the indices of a palette, grey levels, or 0 and 1 of a bitmap.
 
     Args:
-        like: the picture, whose size the mask must have.
+        like: the image, whose size the mask must have.
         labels: of the classes; None: any number may occur.
 
     Raises:
@@ -76,11 +76,11 @@ def read_mask(path: Path, *, like: Path, labels: tuple[str, ...] | None = None) 
     mask, wanted = _decode(path), picture_size(like)
     if mask.shape != wanted:
         received = f"{mask.shape[1]} x {mask.shape[0]}"
-        raise InputError(path, f"must have the size of its picture, {wanted[1]} x {wanted[0]}", received)
+        raise InputError(path, f"must have the size of its image, {wanted[1]} x {wanted[0]}", received)
     if labels is not None and int(mask.max()) >= len(labels):
         row, column = np.argwhere(mask >= len(labels))[0]
         received = f"{mask[row, column]} at column {column}, row {row}"
-        hint = "Is 255 a border to be ignored? Give it a class of its own."
+        hint = "Is 255 a border to be ignored? Make it a class."
         raise InputError(path, f"class numbers must lie in 0..{len(labels) - 1}", received, hint)
     return mask
 
@@ -96,7 +96,7 @@ def _decode(path: Path) -> NDArray[np.uint8]:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(path, f"may have at most {MAX_PIXELS} pixels", image.width * image.height)
             if image.mode not in ("P", "L", "1"):
-                hint = "Save it with a palette, or as 8-bit grey, a level a class."
+                hint = "Save it with a palette, or as 8-bit grey, one level per class."
                 raise InputError(path, "a mask must be a PNG of class numbers", f"mode {image.mode}", hint)
             return np.array(image).astype(np.uint8)
     except DltkError:
@@ -119,13 +119,13 @@ def _split_folders(root: Path) -> list[tuple[str | None, Path]]:
 
 def _pairs(folder: Path) -> list[tuple[Path, Path]]:
     images, masks = _by_stem(folder / _IMAGES), _by_stem(folder / _MASKS)
-    for ours, theirs, what in ((images, masks, "a mask"), (masks, images, "a picture")):
+    for ours, theirs, what in ((images, masks, "a mask"), (masks, images, "an image")):
         for stem, path in ours.items():
             if stem not in theirs:
                 place = (_MASKS if ours is images else _IMAGES) + "/"
                 raise InputError(path, f"needs {what} of the same name in {place}")
     if not images:
-        raise InputError(folder / _IMAGES, "must hold pictures", "none")
+        raise InputError(folder / _IMAGES, "must hold images", "none")
     return [(path, masks[stem]) for stem, path in images.items()]
 
 
@@ -151,5 +151,7 @@ def _labels(path: Path) -> tuple[str, ...] | None:
         raise InputError(path, "must be UTF-8", hint="Save it as UTF-8.") from fault
     known: Any = check_labels(lines, path)
     if len(known) != len(lines) or set(known) != set(lines) or len(lines) > _CLASSES:
-        raise InputError(path, f"must name each of at most {_CLASSES} classes once, a line each", f"{len(lines)} lines")
+        raise InputError(
+            path, f"must name each of at most {_CLASSES} classes once, one per line", f"{len(lines)} lines"
+        )
     return tuple(lines)

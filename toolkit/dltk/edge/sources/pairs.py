@@ -24,7 +24,7 @@ class Pairs:
         texts: none of them empty.
         classes: the label of each, in Unicode NFC.
         labels: all labels, sorted.
-        splits: "train", "validation", "test", or None where the file does not say.
+        splits: "train", "validation", "test", or None if the file has no splits.
         groups: the group of each; None where no column was asked for.
     """
 

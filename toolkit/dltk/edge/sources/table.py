@@ -110,7 +110,7 @@ def read_table(path: str | Path, *, required: Sequence[str] = (), breaks: bool =
     width, most, appends = len(header), _MAX_CELLS // len(header), [column.append for column in cells]
     for line, row in records:
         if len(row) != width:
-            hint = "A cell that holds a comma must stand in double quotes."
+            hint = "Put a cell that contains a comma in double quotes."
             raise InputError(f"{path}, line {line}", f"must have {width} cells", f"{len(row)}", hint)
         if len(lines) == most:
             raise InputError(f"{path}, line {line}", f"a table may have at most {_MAX_CELLS} cells", hint="Split it.")
@@ -176,4 +176,4 @@ def _check_header(header: list[str], required: Sequence[str], where: str) -> Non
         raise InputError(where, f"needs a column {missing[0]!r}", ", ".join(header), misnamed(missing[0], given))
     for name in header:
         if not name.strip() or counts[name] > 1:
-            raise InputError(where, "every column needs a name of its own", repr(name))
+            raise InputError(where, "every column needs a different name", repr(name))

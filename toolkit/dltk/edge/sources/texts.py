@@ -1,4 +1,4 @@
-"""Texts out of files: a CSV of text and label, a folder of such files a side, a plain file with one text a line."""
+"""Texts from files: a CSV of text and label, a folder of such files per split, a plain file with one text per line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Texts:
         texts: none of them empty.
         classes: the label of each, in Unicode NFC.
         labels: all labels, sorted.
-        sides: "train", "validation", "test", or None where the source does not say, a text.
+        sides: "train", "validation", "test", or None if the source has no splits, per text.
         places: "FILE, line N" of each.
     """
 
@@ -120,7 +120,7 @@ def check_text(text: str, where: object) -> str:
 
 
 def _side_files(folder: Path) -> Sequence[tuple[str | None, Path]]:
-    """(side, file) of the files in `folder` that are named after a side, train first."""
+    """(split, file) of the files in `folder` that are named after a split, train first."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         side = split_name(path.stem) if path.suffix.lower() == ".csv" and path.is_file() else None

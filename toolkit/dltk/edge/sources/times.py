@@ -45,7 +45,7 @@ def step_of(table: Table, column: str) -> Step:
 
     Raises:
         InputError: with the line, where a time cannot be read, is of another form than the first, does not come after
-            the one before it, or comes later than the step says.
+            the one before it, or comes later than one step.
     """
     return _regular(table, column, 0)
 
@@ -62,9 +62,7 @@ def require_regular(table: Table, column: str, step: Step, *, last: int) -> None
     found = _regular(table, column, first)
     same = found.unit == step.unit and math.isclose(found.size, step.size, rel_tol=_ROUNDING)
     if not same:
-        raise InputError(
-            table.where(first + 1), f"rows must be {step} apart, as those the model learnt from", str(found)
-        )
+        raise InputError(table.where(first + 1), f"rows must be {step} apart, as in training", str(found))
 
 
 def _regular(table: Table, column: str, first: int) -> Step:
@@ -80,7 +78,7 @@ def _regular(table: Table, column: str, first: int) -> Step:
     step = Step(_UNITS[form], _usual(gaps) if gaps else 0.0)
     for row, gap in enumerate(gaps, start=1):
         if abs(gap - step.size) > _ROUNDING * step.size + _LAST_BITS * abs(places[row]):
-            hint = "Fill the gap, or cut the table there: the model takes rows for evenly spaced."
+            hint = "Fill the gap, or cut the table there: the model needs evenly spaced rows."
             received = f"{cells[row - 1]} and then {cells[row]}"
             raise InputError(table.where(first + row), f"column {column!r} must rise by {step} a row", received, hint)
     return step

@@ -52,7 +52,7 @@ def reason_of(fault: InputError) -> str:
 
 
 def is_ignored(reason: str) -> bool:
-    """Whether `reason` says that a file is of another kind, and not meant as a sample."""
+    """Whether `reason` is that a file is of another kind, and not meant as a sample."""
     return reason.startswith("ignored, ")
 
 

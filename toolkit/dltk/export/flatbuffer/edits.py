@@ -85,7 +85,7 @@ def narrow_weights(model: Any, levels: int) -> None:
 def unclip_cells(model: Any) -> None:
     """LSTMs whose cell and projection grow as far as they do in Keras; changes `model`.
 
-    The converter writes a bound of 10 into every fused LSTM, whatever the layer says. 0 stands for none.
+    The converter writes a bound of 10 into every fused LSTM, whatever the layer's settings. 0 means none.
     """
     for options in (op.builtinOptions for graph in model.subgraphs for op in graph.operators):
         for bound in ("cellClip", "projClip"):

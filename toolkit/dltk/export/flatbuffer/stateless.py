@@ -3,7 +3,7 @@
 TFLite's fused LSTM keeps its state in variable tensors from one invoke to the next. A program that does not reset them
 gets wrong outputs from the second sample on. As a loop the layer starts from zeros each time: 3.4 KB more for a layer,
 and 0.8 to 2 times its latency (measured for 8 to 128 steps). No loop can be quantized by the converter: beside ranges
-of its own a layer of few steps is unrolled instead, which costs 1.4 to 1.9 KB a step.
+of its own a layer of few steps is unrolled instead, which costs 1.4 to 1.9 KB per step.
 """
 
 from __future__ import annotations

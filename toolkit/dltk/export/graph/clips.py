@@ -15,7 +15,7 @@ _ROUNDING = 1e-6  # of a bound: the scale of a grid that ends there is a float32
 
 
 def clip_in_integers(model: Any) -> None:
-    """A Relu or Clip whose grid goes on behind its bounds cuts the integers instead of the floats; changes `model`.
+    """Clip the integers instead of the floats in a Relu or Clip whose grid exceeds its bounds; changes `model`.
 
     What is joined by a Concat shares a grid, and one of its parts may reach further than a relu6 beside it. onnxruntime
     drops an activation that its grid makes idle, and computes the layer before any other in float. To round and then to

@@ -1,7 +1,7 @@
 """Weights of an ONNX graph as int8, where its activations already carry Q/DQ pairs on dltk's own grids.
 
 The twin goes to ONNX with its fake-quant operations in place, so that every grid stands where TFLite has it; what is
-left is to store the weights as int8 with a scale a channel and the biases as int32, each behind a DequantizeLinear,
+left is to store the weights as int8 with a scale per channel and the biases as int32, each behind a DequantizeLinear,
 the pattern that onnxruntime fuses into integer kernels.
 """
 
@@ -29,7 +29,7 @@ def quantize_weights(model: Any, *, levels: int = LEVELS, per_tensor_dense: bool
     """Store the weights of every weighted node with a quantized input as int8; changes `model`.
 
     Args:
-        levels: steps on each side of zero.
+        levels: steps above and below zero.
         per_tensor_dense: one scale for the whole weight of a Gemm or MatMul.
     """
     import onnx
@@ -87,7 +87,9 @@ def _pair_up(model: Any) -> None:
 
 
 def _pair_constants(model: Any) -> None:
-    """The constant side of an Add, Sub or Mul with a quantized input, as uint8: else the runtime computes in float."""
+    """The constant operand of an Add, Sub or Mul with a quantized input, as uint8: else the runtime computes in
+    float.
+    """
     from onnx import helper, numpy_helper
 
     constants = {item.name: item for item in model.graph.initializer}

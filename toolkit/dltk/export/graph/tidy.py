@@ -120,7 +120,7 @@ def shapes(model: Any) -> dict[str, list[int | None]]:
 def drop_idle_reshapes(model: Any) -> None:
     """Take out each Reshape to the shape that its input has already; changes `model`.
 
-    The converter turns two transposes of a picture of one pixel into one. Between two Q/DQ pairs it has no integer
+    The converter turns two transposes of an image of one pixel into one. Between two Q/DQ pairs it has no integer
     kernel, and what reads it beside the convolution behind it computes in float.
     """
     import onnx

@@ -27,7 +27,7 @@ class BuiltBackbone:
     """A backbone, ready for a head.
 
     Attributes:
-        inputs: the input tensor, (batch, height, width, 3), scaled as `scale` says.
+        inputs: the input tensor, (batch, height, width, 3), scaled by `scale`.
         features: the last feature map, (batch, rows, columns, channels).
         scale: what is done to uint8 RGB before it enters.
         unfreeze_after: name of the layer after which partial unfreezing begins.
@@ -58,17 +58,17 @@ def build_backbone(
     source: WeightSource | None = None,
     progress: Progress = SILENT,
 ) -> BuiltBackbone:
-    """Backbone `name` over pictures of `input_shape` (height, width, 3), float32.
+    """Backbone `name` over images of `input_shape` (height, width, 3), float32.
 
     Args:
         weights, alpha: as `dltk.models.backbones.weights.resolve` takes them; unused when `source` is given.
         seed: of the random weights, and of the layers that draw at random while training.
         inputs: build upon this `keras.Input`; a new one by default.
-        source: what `resolve` returned, when the data side has asked already.
+        source: the result of `resolve`, if the data has called it already.
 
     Raises:
         InputError: if the shape is too small or not of three channels, or the file of weights does not fit.
-        EnvironmentFault: if the weights cannot be had.
+        EnvironmentFault: if the weights are unavailable.
     """
     import keras
 

@@ -37,7 +37,7 @@ def smoke_alpha(settings: Any) -> float:
 
 
 def smoke_size(settings: Any, *, least: int = 32, multiple: int = 1) -> int:
-    """The smallest side that the backbone takes: at least `least`, and a multiple of `multiple`."""
+    """The smallest height and width that the backbone takes: at least `least`, and a multiple of `multiple`."""
     smallest = max(least, backbone(settings.model.backbone, "setting model.backbone").min_size)
     return -(-smallest // multiple) * multiple
 

@@ -20,7 +20,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Scale:
-    """What a backbone wants done to uint8 RGB pictures, in float32: `x * multiply + add`, a number a channel.
+    """What a backbone wants done to uint8 RGB images, in float32: `x * multiply + add`, one number per channel.
 
     Attributes:
         multiply, add: three numbers, in the order of the channels *after* any reversal.
@@ -74,7 +74,7 @@ class Origin:
 
     @property
     def pin(self) -> str:
-        """How its bytes are held to what they should be."""
+        """How its bytes are checked."""
         if self.package is not None:
             return "SHA-256"
         known = next(iter(self.digests.values()), "")

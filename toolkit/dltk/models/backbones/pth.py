@@ -117,7 +117,7 @@ def _structure(stream: io.BytesIO, where: object) -> tuple[dict[str, _Tensor], l
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise ValueError("not little endian")
     if not isinstance(tensors, dict) or not all(isinstance(each, _Tensor) for each in tensors.values()):
-        raise ValueError("something beside tensors")
+        raise ValueError("values other than tensors")
     if not isinstance(keys, list):
         raise ValueError("no list of storages")
     return {str(name): tensor for name, tensor in tensors.items()}, keys

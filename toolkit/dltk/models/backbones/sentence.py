@@ -58,7 +58,7 @@ def build_encoder(
 
     Raises:
         InputError: if the weights are not made for this vocabulary or length.
-        EnvironmentFault: if they cannot be had here.
+        EnvironmentFault: if they are unavailable here.
     """
     import keras
     from keras import layers

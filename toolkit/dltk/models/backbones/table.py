@@ -257,7 +257,7 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType({each.name: each for each i
 
 
 def backbone(name: str, where: str = "backbone") -> Backbone:
-    """The backbone called `name`; `where` says who named it.
+    """The backbone called `name`; `where` is the place of the name, for messages.
 
     Raises:
         InputError: if there is none of that name.

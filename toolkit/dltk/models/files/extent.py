@@ -73,7 +73,7 @@ def require_modest_activations(model: Any, packed: int, where: object) -> None:
     ends = sum(min(sum(map(_bytes, side)), _LARGEST_END) for side in sides)
     most, total = max(_ANY, _OF_ENDS * ends, _OF_FILE * packed), 0
     whole = max(_ANY_TOTAL, _OF_ENDS_TOTAL * ends, _OF_ENDS * packed)
-    hint = "dltk opens no model that makes so much of so little; make it of smaller parts."
+    hint = "dltk does not open models that are much larger than their file; build it from smaller layers."
     for layer, shape in _made(model):
         size = _bytes(shape)
         total += size

@@ -1,4 +1,4 @@
-"""A Keras model that somebody brings: looked through first, then opened in safe mode, no larger than its file."""
+"""Opens an untrusted Keras model: checked first, then opened in safe mode, no larger than its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HDF5 files that somebody brings: nothing in them may lead out of the file, or claim much more than they hold."""
+"""Checks of untrusted HDF5 files: no references out of the file, no sizes much larger than the file."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _address(found: Any) -> int:
 
 
 def _claimed(name: str, found: Any, where: object) -> int:
-    """Bytes that a dataset says it holds; 0 for anything else."""
+    """Bytes that a dataset claims to have; 0 for anything else."""
     import h5py
 
     if not isinstance(found, h5py.Dataset):

@@ -58,7 +58,7 @@ def require_same_activations(layers: Iterable[Mapping[str, Any]], path: Path) ->
 
 
 def drop_settings(layers: Iterable[Mapping[str, Any]]) -> bool:
-    """Take what Keras 3 refuses and what says nothing out of the configurations of `layers`, in place.
+    """Remove settings that Keras 3 refuses and that have no effect from the configurations of `layers`, in place.
 
     Args:
         layers: `{"class_name": ..., "config": {...}}`, as a model's configuration holds them.

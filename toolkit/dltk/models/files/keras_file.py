@@ -1,4 +1,4 @@
-"""Open a Keras model that somebody brings, without running anything of theirs."""
+"""Open an untrusted Keras model without executing its code."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def read_model(path: Path) -> tuple[bytes, Any]:
         received, hint = "a folder", "Save the model with model.save('model.keras')."
         if (path / "recipe.json").is_file():
             typed = shlex.quote(str(path))
-            received, hint = "a run", f"Go on with `dltk compress {typed}` or `dltk export {typed}`."
+            received, hint = "a run", f"Use it with `dltk compress {typed}` or `dltk export {typed}`."
         elif (path / "saved_model.pb").is_file():
             received = "a SavedModel"
         raise InputError(path, "must be a .keras or .h5 file", received, hint)
@@ -66,7 +66,7 @@ def read_model(path: Path) -> tuple[bytes, Any]:
 
 
 def _keras_of(data: bytes) -> str:
-    """The version of Keras that wrote the file `data`, as it says itself; "" where it does not."""
+    """The version of Keras that the file `data` records; "" if it records none."""
     stream = io.BytesIO(data)
     try:
         if not zipfile.is_zipfile(stream):

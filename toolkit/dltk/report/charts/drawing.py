@@ -43,7 +43,7 @@ _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture and what it shows.
+    """An image and what it shows.
 
     Attributes:
         title, note: plain text.

@@ -12,7 +12,7 @@ __all__ = ["compared", "judged"]
 
 _MOST_CURVES = 10  # ROC curves that can be told apart; above it only their mean is drawn
 _RGB = tuple(int(BLUE[i : i + 2], 16) / 255 for i in (1, 3, 5))
-_ROWS = "A row is what the sample is, a column what the model found; a stronger colour is a larger share of the row."
+_ROWS = "Rows are targets, columns predictions; a stronger colour is a larger share of the row."
 
 
 def judged(metrics: Mapping[str, Any]) -> list[Chart]:
@@ -83,7 +83,7 @@ def _roc(metrics: Mapping[str, Any], *, before: Mapping[str, Any] | None = None)
         axes.set_aspect("equal")
         axes.legend(loc="lower right", ncols=2 if len(named) > 4 else 1, fontsize=7)
 
-    note = "One class against the rest; " + ("the mean is that of the classes." if mean else "one curve a class.")
+    note = "One class against the rest; " + ("the mean is that of the classes." if mean else "one curve per class.")
     return Chart("ROC, after" if before is not None else "ROC", note, svg("roc", paint))
 
 
@@ -114,7 +114,7 @@ def _reliability(sides: Mapping[str, Mapping[str, Any]]) -> Chart:
         axes.legend(loc="upper left", fontsize=7)
 
     temperatures = ", ".join(f"{side} {fitted['temperature']:.3g}".strip() for side, fitted in sides.items())
-    note = "A point a bin of confidence, the larger the more samples; below the line the model is too sure of itself. "
+    note = "One point per bin of confidence, larger for more samples; below the line the model is overconfident. "
     return Chart("Reliability", f"{note}Behind the fitted temperature: {temperatures}.", svg("reliability", paint))
 
 

@@ -24,7 +24,7 @@ def tradeoffs(compression: Mapping[str, Any]) -> list[Chart]:
     bought = [row for row in compression.get("bought", ()) if _scored(row) and row["download_bytes"] > 0]
     if len(bought) > 1:
         note = "Up and to the left is better. The line is the interval of the change, at 95%."
-        found.append(Chart("What each step bought", note, svg("bought", _states(bought))))
+        found.append(Chart("Effect of each step", note, svg("bought", _states(bought))))
     search = compression.get("search")
     if search:
         limited = [key for key, (_, _, limit) in _AXES.items() if limit in search["bounds"]] or ["download_bytes"]
@@ -77,8 +77,11 @@ def _pareto(search: Mapping[str, Any], key: str) -> Chart | None:
         axes.set_ylabel(_name(made[0]["metric"]))
         axes.legend(loc="lower right", fontsize=7)
 
-    note = "On the validation split. Dotted lines are the limits. The front is what no other candidate beats in drop, "
-    note += "download, latency and size at once; the line joins what none beats in these two."
+    note = (
+        "On the validation split. Dotted lines are the limits. The front are the candidates that no other "
+        "beats in drop, "
+    )
+    note += "download, latency and size at once; the line joins those that none beats in these two."
     return Chart(f"Candidates: metric over {words.partition(',')[0]}", note, svg(f"pareto-{key}", paint))
 
 

@@ -35,7 +35,7 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> list[Chart]:
         groups.setdefault(name.removeprefix("validation_"), []).append(name)
     starts = [place for place in range(1, len(history)) if history[place]["phase"] != history[place - 1]["phase"]]
 
-    note = "A dotted line is where the next phase of training starts." if starts else ""
+    note = "Dotted lines mark the start of the next phase." if starts else ""
     return [
         Chart(group.replace("_", " ").capitalize(), note, svg(f"curve-{group}", _curve(history, members, starts)))
         for group, members in groups.items()
@@ -76,7 +76,7 @@ def _horizon(steps: Sequence[Mapping[str, Any]]) -> Chart:
         axes.set_xlabel("step ahead")
         axes.legend()
 
-    return Chart("Error a step of the horizon", "In the unit of the data, on the test split.", svg("horizon", paint))
+    return Chart("Error per step of the horizon", "In the unit of the data, on the test split.", svg("horizon", paint))
 
 
 def _stretch(found: Mapping[str, Any]) -> Chart:
@@ -92,7 +92,7 @@ def _stretch(found: Mapping[str, Any]) -> Chart:
         axes.set_ylabel(short(found["column"], 30))
         axes.legend()
 
-    note = "The last window of the test split; the band is the interval that answers come with."
+    note = "The last window of the test split; the band is the interval of the forecast."
     return Chart("A forecast", note, svg("stretch", paint))
 
 

@@ -16,8 +16,8 @@ __all__ = ["pixels_report", "ranking_report"]
 def pixels_report(outputs: NDArray[Any], targets: NDArray[Any], signature: Signature) -> dict[str, Any]:
     """Of scores (n, height, width, classes) against class numbers (n, height, width): all pixels counted together.
 
-    Pixel accuracy, and a class: intersection over union, precision, recall. "mean_iou" is the mean over the classes
-    that occur in targets or answers (Everingham et al. 2010, the PASCAL VOC challenge).
+    Pixel accuracy, and per class: intersection over union, precision, recall. "mean_iou" is the mean over the classes
+    that occur in targets or predictions (Everingham et al. 2010, the PASCAL VOC challenge).
     """
     classes = outputs.shape[-1]
     counts = confusion_matrix(targets.reshape(-1), outputs.argmax(-1).reshape(-1), classes)

@@ -56,12 +56,12 @@ def report(
 ) -> dict[str, Any]:  # fmt: skip
     """Figures of model outputs (n, ...) against targets.
 
-    Single labels: accuracy, top_k, a class: precision, recall, f1, auc, samples; macro means, confusion matrix, ROC
+    Single labels: accuracy, top_k, per class: precision, recall, f1, auc, samples; macro means, confusion matrix, ROC
     curves, calibration before and after a temperature fitted on `validation` (outputs, targets), or `temperature`
-    without those, and the reliability behind it: (confidence, accuracy, samples) a bin. Several labels: the same a
-    label at the signature's threshold. Values: errors overall and a step of the horizon, in the data's unit. Pixels and
-    rankings: see `dltk.training.evaluation.pixels`. Reconstructions: the family's own metrics; the input tensors must
-    stand in `inputs` where these compare outputs with them.
+    without those, and the reliability behind it: (confidence, accuracy, samples) a bin. Several labels: the same per
+    label at the signature's threshold. Values: errors overall and per step of the horizon, in the data's unit. Pixels
+    and rankings: see `dltk.training.evaluation.pixels`. Reconstructions: the family's own metrics; the input tensors
+    must stand in `inputs` where these compare outputs with them.
 
     Raises:
         InputError: if there are no samples.
@@ -184,7 +184,7 @@ def _names(signature: Signature, classes: int) -> tuple[str, ...]:
 
 
 def _ranking(scores: NDArray[Any], wanted: NDArray[np.bool_]) -> list[tuple[float | None, list[list[float]]]]:
-    """(AUC, ROC curve) a class, one against the rest; None and an empty curve where only one side occurs."""
+    """(AUC, ROC curve) a class, one against the rest; None and an empty curve if only one of the two occurs."""
     from sklearn.metrics import roc_auc_score, roc_curve
 
     found: list[tuple[float | None, list[list[float]]]] = []

@@ -21,7 +21,7 @@ def fit_temperature(logits: NDArray[Any], targets: NDArray[Any]) -> float:
         targets: int (n,).
 
     Where every sample is right the loss would have no minimum: any T that is lower is better. As in Platt 1999, each
-    label therefore counts (n + 1) / (n + 2), and the rest is spread over all classes.
+    label therefore counts (n + 1) / (n + 2), and the rest is distributed over all classes.
 
     The loss is convex in 1 / T, so that its one minimum is found by golden section over the logarithm of T.
     """

@@ -1,1 +1,1 @@
-"""The trainers, one file a kind of learning, and what only they use."""
+"""The trainers, one file per kind of training, and what only they use."""

@@ -52,7 +52,7 @@ def vague(logits: Any) -> Any:
 def steepness(judged: Any, reals: Any, fakes: Any, noise: Any) -> Any:
     """How far the slope of the discriminator is from 1, between pairs of a real and a made image, squared.
 
-    The places between them come from the noise of the other side, so that a step needs no numbers of its own.
+    The points between them come from the noise of the other network, so that a step needs no random numbers of its own.
     """
     chosen = tf.reshape(noise[1], (tf.shape(reals)[0], -1))[:, 0]
     shares = tf.reshape(0.5 * (1 + tf.math.erf(chosen / 2**0.5)), (-1, 1, 1, 1))  # normal -> uniform in 0..1

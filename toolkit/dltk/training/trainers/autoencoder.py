@@ -25,7 +25,7 @@ class AutoencoderTrainer(FitTrainer):
     ) -> Iterator[FitTrainer]:
         """One trainer a phase of `built`.
 
-        A model whose answer is a code learns as part of `built.parts["autoencoder"]`, which has the same layers and
+        A model whose prediction is a code learns as part of `built.parts["autoencoder"]`, which has the same layers and
         gives the input tensor back.
         """
         if signature.family != "embedding":

@@ -66,7 +66,7 @@ class DqnTrainer:
     def phases(
         cls, built: Built, dataset: Dataset, signature: Signature, settings: Any, *, progress: Progress = SILENT
     ) -> Iterator[DqnTrainer]:
-        """One trainer a phase of `built`; `settings.dqn` says how it plays."""
+        """One trainer per phase of `built`; `settings.dqn` has the settings of playing."""
         for phase in built.phases:
             if phase.frozen_through is not None:
                 raise InputError(f"phase {phase.name}", "of dqn trains the whole network", phase.frozen_through)

@@ -1,4 +1,4 @@
-"""The trainer of everything that has targets: gradient descent toward labels, values, or a teacher's answers."""
+"""The trainer of everything that has targets: gradient descent toward labels, values, or a teacher's predictions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = ["FitTrainer"]
 
 
 class FitTrainer:
-    """Trains a model with one input batch and one target a sample; see `dltk.training.trainer.Trainer`.
+    """Trains a model with one input batch and one target per sample; see `dltk.training.trainer.Trainer`.
 
     Args:
         model: functional Keras 3 model, or a tf_keras one (a twin, also wrapped by tfmot); trained in place.

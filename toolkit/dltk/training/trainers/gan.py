@@ -58,7 +58,7 @@ class GanTrainer:
         dataset: its samples are real images, uint8 (H, W, C).
         signature: of the generator: "normal" before it, "to_uint8" after it.
         fit: settings of the phase; `average` averages the generator's weights.
-        adversarial: the loss, and how the sides take turns; the hinge loss, step by step, when None.
+        adversarial: the loss, and how the two networks alternate; the hinge loss, step by step, when None.
     """
 
     @classmethod
@@ -131,7 +131,7 @@ class GanTrainer:
     def evaluate(self, epoch: int) -> Mapping[str, float]:
         """The discriminator's loss, without penalty, on validation images and on as many made ones.
 
-        Where it cannot tell them apart it is 2 for the hinge loss, and 0 for Wasserstein's.
+        If it cannot distinguish them it is 2 for the hinge loss, and 0 for Wasserstein's.
         """
         split = self._dataset.validation
         count = min(len(split), _VALIDATION)
@@ -143,7 +143,7 @@ class GanTrainer:
         return {"validation_loss": float(self._judge(tf.constant(reals), tf.constant(noise)))}
 
     def done(self, history: Sequence[Row]) -> bool:
-        """Never early: no figure says which generator is the best."""
+        """Never early: no metric shows which generator is the best."""
         return False
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -251,7 +251,7 @@ class GanTrainer:
         return tf.function(partial(self._take_turns, moves=False), autograph=False, reduce_retracing=True)
 
     def _take_turns(self, reals: Any, targets: Any, noise: Any, now: Any, *, moves: bool) -> dict[str, Any]:
-        """One step, traced; without `moves` the generator's loss is told and nothing learnt from it."""
+        """One step, traced; without `moves` the generator's loss is reported, and its weights stay."""
         with tf.GradientTape() as tape:
             loss = self._critic_loss(reals, targets, noise)
         self._descend(1, tape, loss, now * self._rules.critic_rate)

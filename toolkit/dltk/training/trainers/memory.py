@@ -19,7 +19,7 @@ _FLOOR = 1e-6  # of a priority: what was once learnt well may be drawn again
 
 @dataclass(frozen=True)
 class Transitions:
-    """Steps (n, ...) and what came of them.
+    """Steps (n, ...) and their results.
 
     Attributes:
         before: float32 (n, numbers), input of the network when the action was chosen.

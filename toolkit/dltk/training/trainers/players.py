@@ -1,4 +1,4 @@
-"""Environments that are played side by side while a network learns."""
+"""Environments that run in parallel while a network learns."""
 
 from __future__ import annotations
 

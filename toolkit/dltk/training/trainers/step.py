@@ -51,7 +51,7 @@ class Step:
     def many(
         self, inputs: Any, targets: Any, taught: Any, order: NDArray[np.int64], rates: NDArray[np.float32]
     ) -> Mapping[str, Any]:
-        """A step a row of `order` (steps, batch), rows of the arrays in memory; figures (steps,)."""
+        """One step per row of `order` (steps, batch), rows of the arrays in memory; figures (steps,)."""
         return dict(self._compiled_loop(inputs, targets, taught, tf.constant(order), tf.constant(rates)))
 
     def forget_trace(self) -> None:

@@ -1,1 +1,1 @@
-"""Augmentation: random views of a sample, one file a kind of sample."""
+"""Augmentation: random views of a sample, one file per kind of sample."""

@@ -1,4 +1,4 @@
-"""Views of images whose targets are a class a pixel: what moves a picture moves its mask."""
+"""Views of images whose targets are one class per pixel: what moves an image moves its mask."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["PixelViews", "has_pixels"]
 
 
 def has_pixels(split: Split) -> bool:
-    """Whether the targets of `split` are a class a pixel of its images."""
+    """Whether the targets of `split` are one class per pixel of its images."""
     return split.store.ndim == 4 and split.targets.shape[1:] == split.store.shape[1:3]
 
 
@@ -32,10 +32,10 @@ class PixelViews(ImageViews):
         super().__init__(split, augment, seed=seed, classes=classes)
         if augment.mixup:
             hint = "Set it to 0; cutmix blends whole pixels."
-            raise InputError("setting augment.mixup", "needs a label a picture", augment.mixup, hint)
+            raise InputError("setting augment.mixup", "needs one label per image", augment.mixup, hint)
 
     def targets(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
-        """Targets at `positions`, moved as `take` moves the pictures, and cut where it cuts."""
+        """Targets at `positions`, moved as `take` moves the images, and cut where it cuts."""
         targets = self._split.targets[positions]
         if view == PLAIN or not self.changes:
             return np.asarray(targets)

@@ -1,1 +1,1 @@
-"""What a report says of a run: what each step and each layer did, and which command helps."""
+"""The analysis of a run for its report: each step, each layer, and the commands that help."""

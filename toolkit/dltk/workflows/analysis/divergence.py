@@ -59,7 +59,7 @@ def divergence(
     Returns:
         {"samples", "limit", "int8_limit", "first", "first_int8", "layers", "failed"}. "layers" are the rows of
         `dltk.report.schema.ComparedRow` as plain JSON values. "first" and "first_int8" name the first layer above the
-        limit, or None. "failed" says why there is nothing.
+        limit, or None. "failed" is the reason if there is no comparison.
     """
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed, split_activations, split_hard_sigmoid, split_separable

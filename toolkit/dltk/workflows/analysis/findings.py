@@ -1,4 +1,4 @@
-"""Everything that the report of a compression shows beside sizes and steps, found while TensorFlow is there.
+"""The parts of a compression report other than sizes and steps, computed while TensorFlow is loaded.
 
 It is kept in the run's report.json, so that `dltk report` only reads. A bundle carries it on, without times and without
 the folders of the machine that made it.
@@ -74,7 +74,7 @@ def findings(
 
 
 def carried(report: Any) -> dict[str, Any]:
-    """What a bundle tells of the compression in `report`, a run's report.json: nothing that differs where it was made.
+    """The parts of `report`, a run's report.json, that go into a bundle: nothing that depends on the machine.
 
     Folders are reduced to their names.
     """
@@ -89,7 +89,7 @@ def carried(report: Any) -> dict[str, Any]:
 
 
 def _samples(made: Run, bench: Workbench) -> Evaluation:
-    """The test samples; what is measured here is held against the first float32 model of the line."""
+    """The test samples; measurements are compared with the first float32 model of the line."""
     raws, targets = made.evaluation()
     names = [spec.name for spec in bench.signature.outputs]
     answers = read_npz(made.baseline_path, set(names))

@@ -100,7 +100,7 @@ def signal_to_noise(
 
 
 def _decibels(found: Sequence[Probe], sums: NDArray[np.float64]) -> dict[str, float]:
-    """A layer used twice is told by its noisier use."""
+    """A layer used twice is reported by its noisier use."""
     told: dict[str, float] = {}
     for probe, signal, noise in zip(found, *sums, strict=True):
         if signal > 0:

@@ -29,13 +29,13 @@ def outcomes(
     *,
     after_temperature: float,
 ) -> dict[str, Any] | None:
-    """{"file", "before", "after"}: figures as `training.report` has them; None where no answer is right or wrong.
+    """{"file", "before", "after"}: figures as `training.report` has them; None where no prediction is right or wrong.
 
     Args:
         graph: deployed, of the compressed model.
         signature: of the source, with the temperature that was fitted to it.
-        target: the file that is judged: "after" is what it answers in its runtime.
-        samples: raws, targets and the answers of the source's float32 model.
+        target: the file that is evaluated: "after" are its predictions in its runtime.
+        samples: raws, targets and the predictions of the source's float32 model.
         after_temperature: as fitted to the compressed model on the validation split.
     """
     from dltk import training
@@ -58,7 +58,7 @@ def outcomes(
 
 
 def temperature_of(signature: Signature) -> float:
-    """What confidences are divided by on the device; 1 where nothing is said."""
+    """The temperature of the confidences on the device; 1 if there is none."""
     last = signature.postprocess[-1] if signature.postprocess else {}
     return float(last.get("temperature", 1.0))
 

@@ -1,4 +1,4 @@
-"""What each step of a compression bought, measured on files: bytes, download, latency, metric with its interval.
+"""The effect of each step of a compression, measured on files: bytes, download, latency, metric with its interval.
 
 A step that trains has had more epochs than the source. What those alone would have given is measured beside it: the
 source model, trained on for the same epochs on the same samples at the same rate, left in float32.
@@ -41,7 +41,8 @@ def bought(
     *,
     control: bool,
 ) -> list[dict[str, Any]]:
-    """A row a state of the model: the source, the model after each step that changed it, the quantized file, control.
+    """One row per state of the model: the source, the model after each step that changed it, the quantized file,
+    control.
 
     Args:
         made: the run that is being made; the models between steps lie in its `steps/`.
@@ -77,7 +78,7 @@ def trained(planned: Sequence[Planned], steps: Sequence[Mapping[str, Any]]) -> l
 
 
 def control_model(made: Run, source: Run, bench: Workbench, extra: Sequence[Retrain]) -> Any:
-    """The source model after phases of `extra`, one a step that trained, to the same labels and teacher.
+    """The source model after phases of `extra`, one per step that trained, to the same labels and teacher.
 
     Kept in the run, so that a resumed compression does not train it again.
     """

@@ -1,4 +1,4 @@
-"""What every family answers: the device half of a kind of model."""
+"""The interface of the families: the device half of a kind of model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Metric:
         name: in the field's words: "accuracy", "mean_absolute_error".
         higher_is_better: its direction.
         is_share: whether it lies in 0..1, so that a drop may be given in points.
-        scores: (outputs, targets, signature) -> float64 (n,), one score a sample; the metric is their mean.
+        scores: (outputs, targets, signature) -> float64 (n,), one score per sample; the metric is their mean.
         compares_inputs: whether `outputs` must hold the input tensors, too.
     """
 
@@ -68,7 +68,7 @@ class Labelled:
 
 
 class Family(Protocol):
-    """Raw sample -> tensors, outputs -> answers. Stateless: everything that varies stands in the signature.
+    """Raw sample -> tensors, outputs -> predictions. Stateless: everything that varies is in the signature.
 
     Raw samples are one NumPy array, sample first, without objects: texts are bytes ("S"), and a sample of several
     parts is a record of a structured dtype.
@@ -82,7 +82,7 @@ class Family(Protocol):
         """What the targets are, and so which loss and which figures belong to them."""
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
-        """What a user names on the command line -> what `read` takes, one a sample: a file may hold many.
+        """What a user names on the command line -> what `read` takes, one per sample: a file may hold many.
 
         Raises:
             InputError: if `source` is a file that cannot be read.
@@ -104,7 +104,7 @@ class Family(Protocol):
         """`outputs` without what the samples themselves rule out, such as the items that a user has already."""
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Any]:
-        """One answer a sample out of the model's output tensors, decoded by `signature.postprocess`.
+        """One prediction per sample from the model's output tensors, decoded by `signature.postprocess`.
 
         Args:
             outputs: the output tensors, and beside them the input tensors they were made from.
@@ -114,10 +114,10 @@ class Family(Protocol):
         """`answer` as plain JSON values."""
 
     def as_text(self, answer: Any) -> str:
-        """`answer` as lines for a person."""
+        """`answer` as lines of text for people."""
 
     def as_file(self, answers: list[Any]) -> tuple[str, bytes] | None:
-        """(suffix, bytes) of a file that shows `answers`, or None where text says it all."""
+        """(suffix, bytes) of a file that shows `answers`, or None if the text is complete."""
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Samples and targets of a user's own data, to score a model on.
@@ -125,27 +125,27 @@ class Family(Protocol):
         There need not be samples of every class.
 
         Raises:
-            InputError: if the data cannot be read, carries labels the model does not know, or nothing can be right or
-                wrong.
+            InputError: if the data cannot be read, has labels that the model does not know, or the family has no
+            targets.
         """
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[Any]:
-        """Raw samples (count, ...) made up from `seed`, for a bundle that may carry nobody's data."""
+        """Raw samples (count, ...) generated from `seed`, for a bundle that must not contain real data."""
 
 
 @runtime_checkable
 class Acting(Protocol):
-    """What a family answers besides whose models can play: `dltk.edge.play`."""
+    """The additional interface of families whose models can play: `dltk.edge.play`."""
 
     def actions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature) -> NDArray[np.int64]:
         """The number (n,) of the action that the model chooses for each sample."""
 
 
 def each(samples: Any, where: object) -> list[Any]:
-    """The samples of a file, one by one; no more than can be answered at once.
+    """The samples of a file, one by one; no more than fit in memory at once.
 
     Raises:
-        InputError: if they are over 200,000: their answers are held in memory, a kilobyte or two each.
+        InputError: if they are over 200,000: their predictions are held in memory, a kilobyte or two each.
     """
     if len(samples) > _MOST_TOGETHER:
         raise InputError(where, f"may hold at most {_MOST_TOGETHER} samples", len(samples), "Split it.")
@@ -153,7 +153,7 @@ def each(samples: Any, where: object) -> list[Any]:
 
 
 class Whole:
-    """What families share where every source is one sample and text says all there is to say."""
+    """Shared by families whose sources are one sample each and whose text output is complete."""
 
     takes: str = "a sample"
 
@@ -164,9 +164,9 @@ class Whole:
     def narrow(
         self, outputs: Mapping[str, NDArray[Any]], raws: NDArray[Any], signature: Signature
     ) -> Mapping[str, NDArray[Any]]:
-        """`outputs` themselves: no sample rules an answer out."""
+        """`outputs` themselves: no sample rules a prediction out."""
         return outputs
 
     def as_file(self, answers: list[Any]) -> tuple[str, bytes] | None:
-        """None: text says it all."""
+        """None: the text is complete."""
         return None

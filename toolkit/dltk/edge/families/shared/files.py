@@ -21,7 +21,7 @@ __all__ = ["LabelledFiles", "read_listing"]
 
 
 class LabelledFiles(Labels):
-    """One label a file, or several."""
+    """One label per file, or several."""
 
     files: ClassVar[FileKind]
 
@@ -30,7 +30,7 @@ class LabelledFiles(Labels):
         """One raw sample out of a file; see `Family.read`."""
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
-        """Of a folder a class or a CSV of path,label. A few files that cannot be read are left out."""
+        """Of one folder per class or a CSV of path,label. A few files that cannot be read are left out."""
         listing = list_files(data, self.files, multi_label=is_multi_label(signature), least_classes=1)
         require_known(listing.labels, signature, data)
         raws, rows, skipped, notes = read_listing(listing, signature, self.read, data)
@@ -52,6 +52,6 @@ def read_listing(
             rows.append(row)
         except InputError as fault:
             faults.append((listing.names[row], reason_of(fault)))
-    few = require_few_unreadable(str(data), faults, len(listing.names), remedy="Repair or remove them.")
+    few = require_few_unreadable(str(data), faults, len(listing.names), remedy="Fix or remove them.")
     notes = tuple(filter(None, (ignored(listing.skipped), few)))
     return np.stack(raws), rows, (*faults, *listing.skipped), notes

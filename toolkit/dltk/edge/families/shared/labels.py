@@ -1,4 +1,4 @@
-"""One label a sample, or several: what all families of labels share, whatever a sample is."""
+"""One label per sample, or several: what all families of labels share, whatever a sample is."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def _all_right(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signa
 class Labels(Whole):
     """Output: (n, classes). Targets: int (n,), or 0 and 1 (n, classes)."""
 
-    # With several labels a sample, "accuracy" is the share of its labels that are right, "exact_match" asks for all.
+    # With several labels per sample, "accuracy" is the share of its labels that are right, "exact_match" asks for all.
     metrics: tuple[Metric, ...] = (
         Metric("accuracy", True, True, _right),
         Metric("exact_match", True, True, _all_right),
     )
 
     def kind(self, signature: Signature) -> Kind:
-        """One label a sample, or several."""
+        """One label per sample, or several."""
         return "multi-label" if is_multi_label(signature) else "single-label"
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
@@ -77,7 +77,7 @@ class Labels(Whole):
         scores = probabilities(outputs[signature.outputs[0].name], signature)
         labels = signature.labels or tuple(str(number) for number in range(scores.shape[-1]))
         if len(labels) != scores.shape[-1]:
-            raise InputError("labels", f"must be {scores.shape[-1]}, one an output", len(labels))
+            raise InputError("labels", f"must be {scores.shape[-1]}, one per output", len(labels))
         lowest = float(_last(signature).get("threshold", _HALF)) if is_multi_label(signature) else -np.inf
         count = len(labels) if is_multi_label(signature) else top
         order = np.argsort(-scores, axis=-1, kind="stable")[:, :count]
@@ -91,7 +91,7 @@ class Labels(Whole):
         return [{"label": label, "score": score} for label, score in answer]
 
     def as_text(self, answer: Answer) -> str:
-        """A line a label."""
+        """One line per label."""
         return (
             "\n".join(f"{score:7.4f}  {one_line(label)}" for label, score in answer) or "(no label over the threshold)"
         )

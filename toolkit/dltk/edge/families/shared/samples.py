@@ -107,7 +107,7 @@ class Samples(Whole):
         return preprocess.read_image(source, signature.preprocess)
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
-        """float32 (n, ...): scaled or standardized as the signature says."""
+        """float32 (n, ...): scaled or standardized as the signature defines."""
         ops = [op for op in signature.preprocess if op["op"] not in _REST]
         return {signature.inputs[0].name: preprocess.apply_ops(raws, ops)}
 

@@ -1,6 +1,6 @@
-"""Decodes and resizes pictures, the same way in training and on the device.
+"""Decodes and resizes images, the same way in training and on the device.
 
-How a picture becomes RGB, one rule each:
+How an image becomes RGB, one rule each:
     formats        JPEG, PNG, BMP, WebP, GIF (first frame), and HEIC with the extra `heic`; by content, never by name
     orientation    the EXIF orientation is applied (of a HEIC, its own); EXIF that cannot be read counts as none
     16 bits        the upper 8 bits: value >> 8
@@ -9,8 +9,8 @@ How a picture becomes RGB, one rule each:
     transparency   laid over white: (value * alpha + 255 * (255 - alpha) + 127) // 255
     CMYK           Pillow's conversion; colour profiles are not applied
     resize         Pillow's bilinear filter, widened when shrinking, in its fixed-point arithmetic, one axis at a time
-Damaged and truncated files are refused, and so is a picture with more pixels than the cap, or one whose few bytes would
-take gigabytes or minutes, before it is decoded. What lies between a picture and its resized pixels is in `pixels`.
+Damaged and truncated files are refused, and so is an image with more pixels than the cap, or one whose few bytes would
+take gigabytes or minutes, before it is decoded. What lies between an image and its resized pixels is in `pixels`.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ _MOST_SCANS, _MOST_SCANNED = 100, 10 * MAX_PIXELS  # a progressive JPEG has abou
 def decode_image(
     source: ImageSource, *, max_pixels: int = MAX_PIXELS, where: str | None = None, resize: Op | None = None
 ) -> NDArray[np.uint8]:
-    """The whole picture as uint8 RGB (H, W, 3), turned upright; the rules stand at the top of this module.
+    """The whole image as uint8 RGB (H, W, 3), turned upright; the rules stand at the top of this module.
 
     Args:
-        resize: an op that the picture is resized by, as `resize_image` does, while it is decoded: beside what Pillow
-            holds of a large picture, that takes no more memory than the result.
+        resize: an op that the image is resized by, as `resize_image` does, while it is decoded: beside what Pillow
+            holds of a large image, that takes no more memory than the result.
 
     Raises:
-        InputError: if `source` is no allowed picture, damaged, or has more than `max_pixels` pixels.
+        InputError: if `source` is no allowed image, damaged, or has more than `max_pixels` pixels.
         EnvironmentFault: if Pillow is missing.
     """
     if isinstance(source, np.ndarray):
@@ -92,10 +92,10 @@ def decode_image(
 
 
 def picture_size(path: str | Path) -> tuple[int, int]:
-    """Height and width of the picture in a file, turned upright, by its header alone.
+    """Height and width of the image in a file, turned upright, by its header alone.
 
     Raises:
-        InputError: if it is no allowed picture.
+        InputError: if it is no allowed image.
         EnvironmentFault: if Pillow is missing.
     """
     data, where = bytes_of(path, "image", _LARGEST_FILE), str(path)
@@ -158,11 +158,11 @@ def _resized(image: Image.Image, orientation: int, op: Op) -> NDArray[np.uint8]:
 
 
 def _check_work(data: bytes, image: Any, where: str) -> None:
-    """Hold against its bytes what decoding would take: a small file must not cost gigabytes or minutes."""
+    """Check the cost of decoding against the file's size: a small file must not take gigabytes or minutes."""
     width, height = image.size
     count, kind = width * height, getattr(image, "format", None)
     if max(width, height) > _LONGEST_SIDE:
-        raise InputError(where, f"may have at most {_LONGEST_SIDE} pixels a side", f"{width} x {height}")
+        raise InputError(where, f"may have at most {_LONGEST_SIDE} pixels per side", f"{width} x {height}")
     if kind == "WEBP" and count > _FEW_PIXELS and count > _MOST_A_BYTE * len(data):
         rule = f"a WebP of over {_FEW_PIXELS} pixels may have at most {_MOST_A_BYTE} a byte"
         raise InputError(where, rule, f"{count} pixels in {len(data)} bytes")
@@ -202,7 +202,7 @@ def _refusing(data: bytes | None, max_pixels: int, where: str) -> Iterator[None]
         most = min(max_pixels, 2 * (images.MAX_IMAGE_PIXELS or max_pixels))  # Pillow's own limit, which it checks first
         raise InputError(where, f"may have at most {most} pixels", str(fault)) from fault
     except Exception as fault:  # OSError, SyntaxError, struct.error ...
-        raise InputError(where, "must be an undamaged picture", str(fault) or type(fault).__name__) from fault
+        raise InputError(where, "must be an undamaged image", str(fault) or type(fault).__name__) from fault
 
 
 def _other_format(data: bytes, where: str) -> InputError:
@@ -210,7 +210,7 @@ def _other_format(data: bytes, where: str) -> InputError:
     if found is None:
         return InputError(where, rule, f"{len(data)} bytes of something else" if data else "no bytes")
     if not found.remedy:
-        return InputError(where, "must be an undamaged picture", f"{found.name} that is damaged where it begins")
+        return InputError(where, "must be an undamaged image", f"{found.name} that is damaged where it begins")
     return InputError(where, rule, found.name, found.remedy)
 
 
@@ -252,5 +252,5 @@ def pillow() -> Any:
         from PIL import Image
     except ImportError as fault:
         hint = f"Run `{pip_package('Pillow')}`."
-        raise EnvironmentFault("Pillow", "is needed to read pictures", hint=hint) from fault
+        raise EnvironmentFault("Pillow", "is needed to read images", hint=hint) from fault
     return Image

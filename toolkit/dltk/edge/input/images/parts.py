@@ -1,7 +1,7 @@
-"""How many parts a picture's file has, from its markers alone: decoders go over each of them, in Python too.
+"""How many parts an image's file has, from its markers alone: decoders go over each of them, in Python too.
 
 Segments and scans of a JPEG, chunks of a PNG, the blocks before the first frame of a GIF. Megabytes of empty ones take
-minutes and hundreds of bytes each. What stands behind the end of a picture, such as the video of a motion photo, is
+minutes and hundreds of bytes each. What stands behind the end of an image, such as the video of a motion photo, is
 no part of it.
 """
 

@@ -1,4 +1,4 @@
-"""From an opened picture to RGB, piece by piece: a large one is never held whole beside itself.
+"""From an opened image to RGB, piece by piece: a large one is never held whole beside itself.
 
 What is resized goes through Pillow's filter strip by strip, one axis after the other, which gives the same numbers as
 all at once: the filter of an axis sees one row, or one column, at a time.
@@ -22,7 +22,7 @@ _STRIP_PIXELS = 1_000_000
 
 
 def whole(image: Image.Image) -> NDArray[np.uint8]:
-    """uint8 (H, W, 3), strip by strip: what lies between a large picture and its pixels takes no memory to speak of."""
+    """uint8 (H, W, 3), strip by strip: what lies between a large image and its pixels takes no memory to speak of."""
     rows = max(1, _STRIP_PIXELS // image.width)
     if image.height <= rows:
         return _rgb(image)
@@ -34,7 +34,7 @@ def whole(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def region(image: Image.Image, orientation: int, box: Box, height: int, width: int) -> NDArray[np.uint8]:
-    """uint8 (height, width, 3): the part `box` of the picture, turned upright, resized."""
+    """uint8 (height, width, 3): the part `box` of the image, turned upright, resized."""
     top, left, rows, columns = box
     if rows * width <= height * columns:
         step = max(1, _STRIP_PIXELS // columns)
@@ -65,7 +65,7 @@ def pillow_resize(image: NDArray[np.uint8], height: int, width: int, *, nearest:
 
 
 def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """`image` turned as EXIF 2.32, tag 0x0112, says."""
+    """`image` rotated by EXIF 2.32, tag 0x0112."""
     if orientation in (5, 6, 7, 8):
         image = image.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):
@@ -83,7 +83,7 @@ def over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _part(image: Image.Image, orientation: int, box: Box) -> NDArray[np.uint8]:
-    """A part of the picture as it stands when it is turned upright."""
+    """A part of the image as it stands when it is turned upright."""
     top, left, rows, columns = box
     bottom, right = top + rows, left + columns
     is_turned = orientation in (5, 6, 7, 8)

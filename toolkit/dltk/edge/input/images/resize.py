@@ -1,4 +1,4 @@
-"""Brings images to the size that a model takes, to the bit the same with every version of Pillow."""
+"""Brings images to the size that a model takes, bit-identical with every version of Pillow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def resize_image(image: NDArray[np.uint8], op: Op, *, nearest: bool = False) -> 
     """`image` (H, W, 3) or (H, W) at the op's height and width; class numbers ask for the `nearest` pixel's value.
 
     fit "stretch" ignores the proportions, "crop" cuts the middle out first, "pad" puts black around, "keep" does so
-    without making a small picture larger.
+    without making a small image larger.
 
     Raises:
         InputError: if the op asks for something unknown.
@@ -30,7 +30,7 @@ def resize_image(image: NDArray[np.uint8], op: Op, *, nearest: bool = False) -> 
 
 
 def cut(rows: int, columns: int, op: Op) -> tuple[Box, tuple[int, int], tuple[int, int]]:
-    """Of a picture: the part that is used, the (height, width) it is resized to, and that of the frame around it."""
+    """Of an image: the part that is used, the (height, width) it is resized to, and that of the frame around it."""
     height, width = (_size(op, key) for key in ("height", "width"))
     fit, method = op.get("fit", "stretch"), op.get("method", "bilinear")
     if method != "bilinear" or fit not in ("stretch", "crop", "pad", "keep"):
