@@ -10,7 +10,7 @@ from dltk.base.errors import InputError, StepOrderError, did_you_mean
 from dltk.base.files import sha256
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.data.dataset import Dataset, Split
-from dltk.data.split import stratified
+from dltk.data.strata import stratified
 from dltk.edge.families import family
 from dltk.recipe.groups import Fit
 from dltk.recipe.settings import setting

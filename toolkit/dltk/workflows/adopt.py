@@ -16,6 +16,7 @@ from dltk.base.errors import InputError
 from dltk.base.files import building_folder, read_capped, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
+from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.models.conventions import Input, best_guess, is_near_chance, worth
@@ -27,7 +28,6 @@ from dltk.recipe.load import read, resolve
 from dltk.recipe.near import settings_hint
 from dltk.recipe.settings import apply, as_dict, assign
 from dltk.run import Run
-from dltk.tasks.base import spread
 from dltk.workflows.brought import deployable, first_line, require_same
 from dltk.workflows.finish import finish_run, require_test_samples
 from dltk.workflows.preflight import ends_of, require_place, require_training_packages
@@ -252,7 +252,7 @@ def _any_size(model: Any, signature: Signature) -> str:
 def _some(dataset: Dataset, *, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Up to 256 samples: of validation, where there are enough, so that the test split stays unseen."""
     split = dataset.validation if len(dataset.validation) >= _SAMPLES else dataset.test
-    positions = spread(split, count=_SAMPLES, seed=seed)
+    positions = stratified(split.targets, count=_SAMPLES, seed=seed, mixed=True)
     return split.take(positions), split.targets[positions]
 
 
