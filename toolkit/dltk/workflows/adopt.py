@@ -19,6 +19,7 @@ from dltk.data.dataset import Dataset
 from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
+from dltk.edge.input.preprocess import READING_OPS
 from dltk.models.conventions import Input, best_guess, is_near_chance, worth
 from dltk.models.files.extent import batch_within
 from dltk.models.files.keras_file import open_keras, read_model
@@ -213,7 +214,7 @@ def _require_usual_reading(
     A wrong range seldom takes a model all the way down to guessing: it is held against the other readings, too.
     """
     raws, targets = _some(dataset, seed=seed)
-    decode = tuple(op for op in signature.preprocess if op["op"] in ("decode", "resize"))
+    decode = tuple(op for op in signature.preprocess if op["op"] in READING_OPS)
 
     def predict(wanted: Input) -> NDArray[Any]:
         return _outputs(model, raws, replace(signature, preprocess=(*decode, *wanted.ops())))

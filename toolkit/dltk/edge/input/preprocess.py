@@ -21,6 +21,7 @@ from dltk.edge.input.images.resize import resize_image
 
 __all__ = [
     "MAX_PIXELS",
+    "READING_OPS",
     "apply_ops",
     "channels_of",
     "decode_image",
@@ -32,7 +33,8 @@ __all__ = [
 ]
 
 _LARGEST_EXPONENT = 88.0  # float32 ends a little above e^88
-_READING_OPS = ("decode", "resize", "window", "columns", "sound")  # they made the raw sample
+# They make the raw sample, or read a part of it into an input of its own: `apply_ops` passes over them.
+READING_OPS = ("decode", "resize", "window", "columns", "sound", "text", "tokenize")
 
 
 def image_ops(
@@ -80,7 +82,7 @@ def channels_of(ops: Sequence[Op]) -> int:
 
 
 def apply_ops(raws: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float32]:
-    """Tensors, float32 (n, ...), of a batch of raw samples (n, ...), by every op that does not read files.
+    """Tensors, float32 (n, ...), of a batch of raw samples (n, ...), by every op that is none of `READING_OPS`.
 
     Raises:
         InputError: on an op that this version does not know, or numbers that do not fit the samples.
@@ -88,7 +90,7 @@ def apply_ops(raws: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float32]:
     batch: NDArray[Any] = raws
     for op in ops:
         name = op["op"]
-        if name in _READING_OPS:
+        if name in READING_OPS:
             continue
         if name not in _BATCH_OPS:
             raise InputError(f"preprocess: {name}", "is not known to this version", hint=did_you_mean(name, _BATCH_OPS))
