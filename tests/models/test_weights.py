@@ -15,7 +15,7 @@ from dltk.base.progress import Silent
 from dltk.models.backbones import convert, origins, weights
 from dltk.models.backbones.build import build_backbone
 from dltk.models.backbones.table import backbone
-from dltk.models.backbones.weights import resolve, scale_for
+from dltk.models.backbones.weights import resolve
 
 SHAPE = (64, 64, 3)
 NAME = "mobilenet-v2"
@@ -61,7 +61,7 @@ def test_nothing_to_be_had_is_exit_code_5_and_lists_what_was_tried():
 
 
 def test_none_needs_no_network_and_the_scale_follows_the_source(monkeypatch):
-    assert scale_for(NAME, "none") == origins.TF
+    assert resolve(NAME, "none").scale == origins.TF
     tensors = {"Conv1/kernel": np.zeros((3, 3, 3, 32), np.float32)}
     monkeypatch.setattr(weights.fetch, "from_package", lambda _package, progress: {})
     monkeypatch.setattr(weights, "CONVERTERS", {"mobilenet_v2": lambda _files, _digests: tensors})

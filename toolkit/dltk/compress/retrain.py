@@ -107,7 +107,6 @@ def trainer_for(
     bench: Workbench,
     *,
     name: str,
-    fit: Fit | None = None,
     before_step: Callable[[int], None] | None = None,
     first_kept: int = 0,
     start_counts: bool = True,
@@ -117,13 +116,12 @@ def trainer_for(
 
     Args:
         name: of the phase: checkpoints and progress carry it.
-        fit: how the phase goes, where it is more than `settings` says.
         before_step, first_kept, start_counts, hints: as FitTrainer takes them.
     """
     from dltk.training import FitTrainer, cached_teacher
 
     dataset, teacher = samples_of(bench.dataset, settings.samples, bench.seed), None
-    fit, augment = fit or as_fit(settings), bench.augment
+    fit, augment = as_fit(settings), bench.augment
     if settings.mixup and augment is not None:
         augment = replace(augment, mixup=settings.mixup)
     _quicken_norms(model, -(-len(dataset.train) // fit.batch_size) * fit.epochs)

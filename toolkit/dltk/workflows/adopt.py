@@ -70,7 +70,7 @@ def adopt(
     task = tasks.task(loaded.recipe.task)
     if not adopts(task.name):
         raise InputError(f"--recipe {loaded.recipe.name}", "adopt takes image classifiers", f"task {task.name}")
-    pairs, given = _split(set, loaded.recipe.settings)
+    pairs, given = _split(set)
     settings = resolve(replace(loaded.recipe, settings=_without_views(loaded.recipe.settings)), pairs)
     path = Path(run or Path("runs", Path(model).stem))
     source = str(data) if data is not None else loaded.recipe.data.default
@@ -113,7 +113,7 @@ def adopts(task: str) -> bool:
     return tasks.task(task).family == "classification"
 
 
-def _split(pairs: Iterable[str], settings: Any) -> tuple[list[str], Input]:
+def _split(pairs: Iterable[str]) -> tuple[list[str], Input]:
     """The pairs for the recipe, and those that say what the model wants."""
     ours: list[str] = []
     theirs: list[str] = []

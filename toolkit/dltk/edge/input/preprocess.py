@@ -51,12 +51,11 @@ def image_ops(
     )
 
 
-def read_image(source: ImageSource, ops: Sequence[Op], *, where: str | None = None) -> NDArray[np.uint8]:
+def read_image(source: ImageSource, ops: Sequence[Op]) -> NDArray[np.uint8]:
     """One raw sample, uint8 (H, W, 3), or (H, W, 1) in mode "L", by the ops "decode" and "resize" among `ops`.
 
     Args:
         source: path, the bytes of a file, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
-        where: how messages call `source`; its path when left out.
 
     Raises:
         InputError: if it is no such picture, damaged, or has too many pixels.
@@ -65,7 +64,7 @@ def read_image(source: ImageSource, ops: Sequence[Op], *, where: str | None = No
     limit = next((op.get("max_pixels", MAX_PIXELS) for op in ops if op["op"] == "decode"), MAX_PIXELS)
     resize = next((op for op in ops if op["op"] == "resize"), None)
     # A bundle may lower the cap, not lift it: its number may be anybody's.
-    image = decode_image(source, max_pixels=min(limit, MAX_PIXELS), where=where, resize=resize)
+    image = decode_image(source, max_pixels=min(limit, MAX_PIXELS), resize=resize)
     return image if channels_of(ops) == 3 else to_grey(image)
 
 
