@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +15,7 @@ from dltk.models.backbones.convert import Tensors
 from dltk.models.backbones.weights import read_npz
 from dltk.models.files.foreign import checked_config, load_checked
 from dltk.models.files.hdf5 import require_plain_hdf5
-from dltk.models.names import Names
+from dltk.models.names import Names, flat_layers
 
 __all__ = ["assign_named", "is_named", "load_stock", "read_safetensors"]
 
@@ -73,18 +73,9 @@ def _of_model(path: Path) -> Tensors:
     names = Names()
     return {
         f"{name}/{each.name}": np.asarray(each)
-        for layer, name in ((layer, names.of(layer)) for layer in _flat(model))
+        for layer, name in ((layer, names.of(layer)) for layer in flat_layers(model))
         for each in layer.weights
     }
-
-
-def _flat(model: Any) -> Iterator[Any]:
-    """The layers of `model`, those of nested models in their place."""
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            yield from _flat(layer)
-        else:
-            yield layer
 
 
 def read_safetensors(path: Path) -> Tensors:
