@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,22 @@ def test_every_requirement_is_bounded_above_or_a_tool():
     for extra, lines in config()["options.extras_require"].items():
         if extra not in ("dev", "demo"):
             assert all("<" in line or "==" in line for line in lines.strip().splitlines()), extra
+
+
+def test_every_package_that_is_imported_is_declared():
+    """Not only what happens to come with another one."""
+    options = config()
+    lines = [options["options"]["install_requires"], *options["options.extras_require"].values()]
+    declared = {re.split(r"[<>=;]", line)[0].replace("_", "-").lower() for line in "\n".join(lines).split()}
+    owners, missing = packages_distributions(), set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for top in {name.partition(".")[0] for name in names} - {*sys.stdlib_module_names, "dltk"}:
+                if not declared & {owner.replace("_", "-").lower() for owner in owners.get(top, [top])}:
+                    missing.add(f"{short(path)}: {top}")
+    assert not missing
 
 
 def test_imports_go_down_the_floors():

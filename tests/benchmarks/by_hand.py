@@ -92,7 +92,7 @@ def _tfmot(subject: Subject, samples: int) -> tuple[bytes, float]:
     import tensorflow as tf
     import tf_keras
 
-    from dltk.compress.prune import _tfmot as load
+    from dltk.compress.pruning.schedule import load_tfmot as load
     from dltk.twin.build import build
 
     tfmot, (x, y) = load(), subject.training(samples)

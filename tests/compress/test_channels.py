@@ -15,7 +15,7 @@ from dltk.base.errors import InputError, StepOrderError
 from dltk.base.progress import Silent
 from dltk.compress.candidate import Candidate
 from dltk.compress.channels import Channels, channels
-from dltk.compress.norms import settle
+from dltk.compress.norms import reestimate
 from dltk.compress.pruning.choice import Choice, rounded_count
 from dltk.compress.pruning.dependencies import couple
 from dltk.compress.pruning.importance import by_batch_norm, by_magnitude, by_taylor, costs
@@ -278,11 +278,11 @@ def loss(model, bench, images, targets):
     return np.log(np.exp(logits).sum(1)) - logits[np.arange(len(targets)), targets]
 
 
-def test_statistics_settle_on_what_the_layers_see():
+def test_reestimated_statistics_are_those_of_what_the_layers_see():
     model = chain()
     values = zoo.samples(model, 128)
     momenta = [layer.momentum for layer in model.layers if isinstance(layer, L.BatchNormalization)]
-    settle(model, values, seed=0)
+    reestimate(model, values, seed=0)
     seen = np.asarray(keras.Model(model.input, model.get_layer("conv0").output)(values[0]))
     assert model.get_layer("norm0").get_weights()[2] == pytest.approx(seen.mean((0, 1, 2)), abs=1e-5)
     assert [layer.momentum for layer in model.layers if isinstance(layer, L.BatchNormalization)] == momenta

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import small
-from dltk.compress.norms import freeze_norms, own_statistics, settle
+from dltk.compress.norms import freeze_norms, own_statistics, reestimate
 
 pytestmark = small.QUIET
 
@@ -15,7 +15,7 @@ pytestmark = small.QUIET
 def given(trained, tmp_path_factory):
     from dltk.training.features import model_inputs
 
-    bench = small.bench(trained.path, tmp_path_factory.mktemp("settle") / "step.npz")
+    bench = small.bench(trained.path, tmp_path_factory.mktemp("norms") / "step.npz")
     return bench.source, model_inputs(bench.source, bench.calibration(50), bench.signature)
 
 
@@ -62,7 +62,7 @@ def test_settling_measures_the_statistics_of_the_samples(given):
 
     model, tensors = given
     copy = copied(model, foreign)
-    settle(copy, tensors, seed=0)
+    reestimate(copy, tensors, seed=0)
     first = next(layer for layer in copy.layers if type(layer).__name__ == "BatchNormalization")
     seen = keras.Model(copy.inputs, first.input).predict(tensors[0], verbose=0)
     wanted = seen.reshape(-1, seen.shape[-1]).mean(0)

@@ -15,6 +15,7 @@ from dltk.compress import prune as module
 from dltk.compress.candidate import Candidate
 from dltk.compress.prune import Prune, prune
 from dltk.compress.pruning.masks import Pattern
+from dltk.compress.pruning.schedule import Timing, load_tfmot
 from dltk.quantization.plan import QuantizationPlan
 
 pytestmark = small.QUIET
@@ -106,7 +107,7 @@ def test_the_schedule_reaches_its_end_before_the_first_weights_are_kept(given, s
         def __len__(self):
             return samples
 
-    plan = module._schedule(settings, replace(given[0], dataset=replace(given[0].dataset, train=Split())))
+    plan = module._timing(settings, replace(given[0], dataset=replace(given[0].dataset, train=Split())))
     an_epoch = -(-samples // settings.batch_size)
     assert plan.end % plan.frequency == 0
     assert 1 <= plan.end <= an_epoch * settings.epochs
@@ -116,7 +117,7 @@ def test_the_schedule_reaches_its_end_before_the_first_weights_are_kept(given, s
 
 def test_few_steps_are_warned_of(outcome):
     assert outcome.warnings[0].startswith("48 training steps are few to get over pruning")
-    assert module._warnings(module._Schedule(100, 60, 1, 0)) == ()
+    assert module._warnings(Timing(100, 60, 1, 0)) == ()
 
 
 def test_a_model_that_is_not_sparse_yet_is_never_what_the_step_gives(given, outcome, tmp_path):
@@ -159,9 +160,9 @@ def test_the_teacher_is_asked_unless_it_is_turned_off(given, monkeypatch):
     monkeypatch.setattr(dltk.training, "cached_teacher", lambda *given, **named: seen.append(named))
     monkeypatch.setattr(dltk.training, "FitTrainer", lambda *given, **named: named["teacher"])
     bench = given[0]
-    module._trainer(twin, {}, replace(SETTINGS, teacher=0.5), bench, module._schedule(SETTINGS, bench), Pattern())
+    module._trainer(twin, {}, replace(SETTINGS, teacher=0.5), bench, module._timing(SETTINGS, bench), Pattern())
     assert len(seen) == 1
-    module._trainer(twin, {}, SETTINGS, bench, module._schedule(SETTINGS, bench), Pattern())
+    module._trainer(twin, {}, SETTINGS, bench, module._timing(SETTINGS, bench), Pattern())
     assert len(seen) == 1  # teacher=0 asks nobody
 
 
@@ -190,11 +191,11 @@ def test_the_environment_is_as_it_was(monkeypatch):
     import os
     import sys
 
-    module._tfmot()
+    load_tfmot()
     assert "TF_USE_LEGACY_KERAS" not in os.environ
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "0")
     monkeypatch.setitem(sys.modules, "tensorflow_model_optimization", sys.modules["tensorflow_model_optimization"])
-    module._tfmot()
+    load_tfmot()
     assert os.environ["TF_USE_LEGACY_KERAS"] == "0"
 
 

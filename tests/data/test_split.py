@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dltk.data.split import assign_sides, stratified
+from dltk.data.split import assign_sides
+from dltk.data.strata import stratified
 
 
 def shares(targets, validation=0.1, test=0.2, groups=None, seed=0):
@@ -77,3 +78,18 @@ def test_stratified_takes_exactly_as_many():
         assert np.array_equal(found, np.sort(found))
     assert np.bincount(targets[stratified(targets, count=50, seed=3)]).tolist() == [45, 5]
     assert len(stratified(targets[:0], count=5, seed=3)) == 0
+
+
+def test_mixed_samples_keep_the_shares_of_classes_in_every_first_part():
+    targets = np.repeat([0, 1, 2], [60, 30, 10])
+    drawn = stratified(targets, count=20, seed=3, mixed=True)
+    assert list(np.bincount(targets[drawn], minlength=3)) == [12, 6, 2]
+    assert list(np.bincount(targets[drawn[:10]], minlength=3)) == [6, 3, 1]
+    assert sorted(stratified(targets, count=1000, seed=3, mixed=True)) == list(range(100))
+
+
+def test_values_are_one_class():
+    """A column of values has as many as it has rows: no share could be kept."""
+    for mixed in (False, True):
+        found = stratified(np.linspace(0.0, 1.0, 30)[:, None], count=7, seed=0, mixed=mixed)
+        assert len(set(found)) == 7

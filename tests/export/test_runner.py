@@ -25,6 +25,7 @@ from dltk.bundle import publish
 from dltk.cli.main import cli
 from dltk.edge.families import FAMILIES
 from dltk.export.runner import RUNNER, runner
+from dltk.report.template import PAGE, STYLE
 
 ROOT = Path(__file__).parents[2] / "toolkit" / "dltk"
 RUNTIMES = {"tflite": ("ai-edge-litert", "flatbuffers"), "onnx": ("onnxruntime", "flatbuffers", "protobuf")}
@@ -291,3 +292,9 @@ def test_no_alias_of_types_is_made_with_a_bar():
                 ]
                 names = {each.id for bar in bars for each in ast.walk(bar) if isinstance(each, ast.Name)}
                 assert not names & types, f"{path}, line {node.lineno}: write Union[...]"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_every_bundle_carries_stays_small(family):
+    """The runner, and of `report.html` what no model changes; the model card and the licenses are under 2 KB."""
+    assert len(runner(family)) + len((PAGE + STYLE).encode()) + 2_000 < 120_000

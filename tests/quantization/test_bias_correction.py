@@ -13,7 +13,7 @@ from dltk.quantization.bias_correction import bias_shifts, find_repair, repaired
 from dltk.quantization.calibration import calibrate, weight_scales
 from dltk.quantization.codes import clustered
 from dltk.quantization.equalization import channel_factors, equalized
-from dltk.quantization.fake_quant import rounded, simulated_error
+from dltk.quantization.fake_quant import rounded, simulated_errors
 from dltk.quantization.observers import observe
 from dltk.quantization.range_methods import clipped
 from dltk.twin.read import read
@@ -73,7 +73,7 @@ def test_repair_brings_int8_nearer_to_float(case):
 
     def error(of):
         plan = calibrate(of, tensors, limits={}, method="min-max")
-        return simulated_error(graph, of, plan.tensors, plan.weights, tensors)
+        return simulated_errors(graph, of, {"plan": plan.tensors}, plan.weights, tensors)["plan"]
 
     assert error(found.graph) < error(graph)
     plan = calibrate(found.graph, tensors, limits={}, reference=graph)

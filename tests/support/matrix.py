@@ -32,7 +32,7 @@ from dltk.export.emit import Target, emit, left_float
 from dltk.quantization.bias_correction import repaired
 from dltk.quantization.fake_quant import on_grids, rounded
 from dltk.quantization.plan import QuantizationPlan
-from dltk.twin.build import build, twin_error
+from dltk.twin.build import build
 from dltk.twin.graph import Graph
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
@@ -167,7 +167,7 @@ def _require_same(model: Any, graph: Graph) -> None:
     Deep nets with random weights carry each rounding on and enlarge it.
     """
     values = zoo.samples(model, 8)
-    error, largest = twin_error(model, build(graph), _fed(values))
+    error, largest = zoo.twin_error(model, build(graph), _fed(values))
     if error > 1e-6 * max(1.0, largest):
         moved = [np.nextafter(part, part + 1) if part.dtype.kind == "f" else part for part in values]
         pairs = zip(zoo.expected(model, values), zoo.expected(model, moved), strict=True)

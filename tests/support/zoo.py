@@ -93,6 +93,19 @@ def expected(model: Any, values: list[NDArray[Any]]) -> list[NDArray[Any]]:
     return [np.asarray(part) for part in (found if isinstance(found, (list, tuple)) else [found])]
 
 
+def twin_error(model: Any, twin: Any, samples: list[NDArray[Any]]) -> tuple[float, float]:
+    """(largest absolute difference, largest absolute output) of a Keras 3 model and its twin on `samples`."""
+    expected, found = (_flat(candidate(samples, training=False)) for candidate in (model, twin))
+    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(expected, found, strict=True)]
+    return max(float(np.abs(a - b).max()) for a, b in pairs), max(float(np.abs(a).max()) for a, _ in pairs)
+
+
+def _flat(outputs: Any) -> list[Any]:
+    if isinstance(outputs, dict):
+        return [outputs[key] for key in sorted(outputs)]
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
 def _spec(name: str, tensor: Any) -> TensorSpec:
     axes = ("batch", *(f"axis{i}" for i in range(1, len(tensor.shape))))
     return TensorSpec(name, str(tensor.dtype), tuple(tensor.shape), axes)

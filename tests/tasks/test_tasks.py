@@ -13,13 +13,11 @@ from dltk import tasks
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json
 from dltk.base.progress import SILENT
-from dltk.data.dataset import Split
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.recipe import Built
 from dltk.recipe.load import load, resolve
 from dltk.recipe.settings import assign
-from dltk.tasks.base import spread
 from dltk.training.trainers.table import TRAINERS
 
 SCALE = {"op": "scale", "multiply": [1 / 127.5] * 3, "add": [-1.0] * 3}
@@ -149,14 +147,6 @@ def test_what_is_drawn_is_seeded_stratified_and_on_its_side(digits):
     assert len(everything) == len(dataset.test)
     trained = {image.tobytes() for image in dataset.train.take(slice(None))}
     assert {image.tobytes() for image in task.calibration(dataset, count=50, seed=0)} <= trained
-
-
-def test_spread_keeps_the_shares_of_classes():
-    targets = np.repeat([0, 1, 2], [60, 30, 10])
-    split = Split(np.zeros((100, 1)), np.arange(100), targets)
-    counts = np.bincount(targets[spread(split, count=20, seed=3)], minlength=3)
-    assert list(counts) == [12, 6, 2]
-    assert sorted(spread(split, count=1000, seed=3)) == list(range(100))
 
 
 def test_labels_in_the_order_of_a_models_outputs(digits):

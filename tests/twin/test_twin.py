@@ -14,7 +14,7 @@ import zoo
 from dltk.base.errors import InputError
 from dltk.models.backbones.build import build_backbone
 from dltk.models.backbones.table import BACKBONES
-from dltk.twin.build import build, carry_back, twin_error
+from dltk.twin.build import build, carry_back
 from dltk.twin.read import read, sources
 from dltk.twin.rewrite import deployed
 
@@ -27,7 +27,7 @@ def fed(values):
 
 
 def assert_equal(model, twin, values, tolerance):
-    difference, largest = twin_error(model, twin, fed(values))
+    difference, largest = zoo.twin_error(model, twin, fed(values))
     assert largest > 0
     assert difference <= tolerance * max(1.0, largest)
 
@@ -78,7 +78,7 @@ def test_every_backbone_is_equal(name):
     built = build_backbone(name, input_shape=(size, size, 3), weights="none", alpha=spec.alphas[0])
     model = zoo.shake(keras.Model(built.inputs, built.features))
     values = np.random.Generator(np.random.PCG64(2)).uniform(-1, 1, (2, *model.inputs[0].shape[1:])).astype("float32")
-    error, largest = twin_error(model, build(read(model)), values)
+    error, largest = zoo.twin_error(model, build(read(model)), values)
     assert error <= 1e-6 * max(1.0, largest)
 
 

@@ -57,18 +57,25 @@ def test_what_is_no_pattern_is_refused(text):
 
 
 @pytest.mark.filterwarnings(*[mark.args[0] for mark in small.QUIET])
-def test_a_kernel_loses_the_weights_that_tfmot_would_take():
-    """tfmot's own mask of one kernel, at one point of its schedule."""
+@pytest.mark.parametrize("kernel", list(KERNELS))
+@pytest.mark.parametrize(("pattern", "theirs"), [("free", {}), ("2:4", {"sparsity_m_by_n": (2, 4)})])
+def test_a_kernel_loses_the_weights_that_tfmot_would_take(kernel, pattern, theirs):
+    """The mask of tfmot's own wrapper, at one point of its schedule."""
     import tensorflow as tf
 
-    from dltk.compress.prune import _tfmot
+    from dltk.compress.pruning.schedule import load_tfmot
 
-    tfmot = _tfmot()
-    from tensorflow_model_optimization.python.core.sparsity.keras import pruning_impl
+    sparsity = load_tfmot().sparsity.keras
+    import tf_keras
 
-    kernel = KERNELS["first"]
-    schedule = tfmot.sparsity.keras.ConstantSparsity(0.6, begin_step=0, frequency=1)
-    variables = [(tf.Variable(kernel), tf.Variable(np.ones_like(kernel)), tf.Variable(0.0))]
-    theirs = pruning_impl.Pruning(lambda: tf.constant(1, tf.int64), variables, schedule, (1, 1), "AVG")
-    _, mask = theirs._update_mask(variables[0][0])
-    assert np.array_equal(mask.numpy(), magnitude_masks({"first": kernel}, 0.6)["first"])
+    values, share = KERNELS[kernel], 0.5 if theirs else 0.6
+    *_, inputs, outputs = values.shape
+    layer = tf_keras.layers.Dense(outputs) if values.ndim == 2 else tf_keras.layers.Conv2D(outputs, values.shape[:2])
+    schedule = sparsity.ConstantSparsity(share, begin_step=0, frequency=1)
+    wrapper = sparsity.prune_low_magnitude(layer, pruning_schedule=schedule, **theirs)
+    wrapper.build((None, inputs) if values.ndim == 2 else (None, 8, 8, inputs))
+    wrapper.set_weights([values, np.zeros(outputs, np.float32)])
+    wrapper.pruning_step.assign(tf.constant(1, tf.int64))
+    wrapper.pruning_obj.conditional_mask_update()
+    ours = magnitude_masks({"kernel": values}, share, pattern=Pattern.parse(pattern, "pattern"))
+    assert np.array_equal(wrapper.pruning_vars[0][1].numpy(), ours["kernel"])

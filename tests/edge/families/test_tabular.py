@@ -120,7 +120,7 @@ def test_values_come_back_in_their_unit(table):
 
 def test_a_vocabulary_travels_as_an_asset():
     bare = Signature.from_dict(json.loads(json.dumps(LABELS.as_dict())), "test")
-    with pytest.raises(InputError, match="needs its file"):
+    with pytest.raises(InputError, match="must name a file of the bundle"):
         vocabulary_of(bare)
     again = bare.with_assets(lambda name: LABELS.assets[name])
     assert vocabulary_of(again) == KNOWN

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import small
+import zoo
 from dltk.base.errors import InputError
 
 pytestmark = small.QUIET
@@ -88,7 +89,7 @@ def test_it_computes_what_bert_computes_and_padding_counts_nowhere(encoder):
 def test_its_twin_and_its_files_know_the_padding(encoder, tmp_path):
     import keras
 
-    from dltk.twin.build import build, twin_error
+    from dltk.twin.build import build
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
 
@@ -96,7 +97,7 @@ def test_its_twin_and_its_files_know_the_padding(encoder, tmp_path):
     model.save(tmp_path / "model.keras")
     kept = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     tokens = np.array([[5, 6, 7, 0, 0, 0, 0], [1, 2, 3, 4, 5, 6, 7]], np.int32)
-    error, _ = twin_error(model, build(deployed(read(kept))), [tokens, positions(tokens)])
+    error, _ = zoo.twin_error(model, build(deployed(read(kept))), [tokens, positions(tokens)])
     assert error <= 1e-6
 
 

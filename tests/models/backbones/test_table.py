@@ -29,7 +29,6 @@ def test_the_table_is_consistent():
     assert len(BACKBONES) == 12
     for name, spec in BACKBONES.items():
         assert spec.name == name == name.lower()
-        assert spec.default_size in spec.sizes
         assert list(spec.sizes) == sorted(spec.sizes)
         assert spec.min_size <= spec.sizes[0]
         assert 1.0 in spec.alphas

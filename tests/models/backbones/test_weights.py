@@ -7,6 +7,7 @@ import struct
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from dltk.base.cache.entries import keep, making
 from dltk.base.cache.folder import cache_folder
@@ -15,7 +16,7 @@ from dltk.base.progress import Silent
 from dltk.models.backbones import convert, origins, weights
 from dltk.models.backbones.build import build_backbone
 from dltk.models.backbones.table import backbone
-from dltk.models.backbones.weights import resolve, scale_for
+from dltk.models.backbones.weights import resolve
 
 SHAPE = (64, 64, 3)
 NAME = "mobilenet-v2"
@@ -61,7 +62,7 @@ def test_nothing_to_be_had_is_exit_code_5_and_lists_what_was_tried():
 
 
 def test_none_needs_no_network_and_the_scale_follows_the_source(monkeypatch):
-    assert scale_for(NAME, "none") == origins.TF
+    assert resolve(NAME, "none").scale == origins.TF
     tensors = {"Conv1/kernel": np.zeros((3, 3, 3, 32), np.float32)}
     monkeypatch.setattr(weights.fetch, "from_package", lambda _package, progress: {})
     monkeypatch.setattr(weights, "CONVERTERS", {"mobilenet_v2": lambda _files, _digests: tensors})
@@ -109,7 +110,7 @@ def test_a_file_of_the_users_is_read(tmp_path, small, kind):
     if kind == ".npz":
         np.savez(path, **tensors)
     elif kind == ".safetensors":
-        path.write_bytes(safetensors(tensors))
+        path.write_bytes(save(tensors))
     elif kind == ".keras":
         wrapped = keras.Sequential([model, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
         wrapped.save(path)
@@ -122,22 +123,13 @@ def test_a_file_of_the_users_is_read(tmp_path, small, kind):
     assert progress.said
 
 
-def safetensors(tensors: dict[str, np.ndarray]) -> bytes:
-    header, row = {}, b""
-    for name, value in tensors.items():
-        data = value.astype("<f4").tobytes()
-        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [len(row), len(row) + len(data)]}
-        row += data
-    head = json.dumps(header).encode()
-    return struct.pack("<Q", len(head)) + head + row
-
-
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
         ("mine.npz", b"no zip", "plain arrays"),
         ("mine.safetensors", b"\x05", "undamaged .safetensors"),
         ("mine.safetensors", struct.pack("<Q", 2) + b"{}", "must hold the weight"),
+        ("mine.safetensors", save({"Conv1/kernel": np.zeros(3, np.complex64)}), "it holds complex64"),
         ("mine.keras", b"no zip", "must be a whole .keras file"),
         ("mine.weights.h5", b"no hdf5", "must be a whole HDF5 file"),
         ("mine.h5", b"no hdf5", "must be a whole HDF5 file"),
@@ -160,8 +152,8 @@ def test_wrong_shapes_offsets_widths_and_paths_are_refused(tmp_path, small):
     with pytest.raises(InputError, match="Conv1/kernel must have the shape"):
         build_backbone(NAME, input_shape=SHAPE, weights=wrong, alpha=0.35)
     cut = tmp_path / "cut.safetensors"
-    cut.write_bytes(safetensors(tensors)[:-4])
-    with pytest.raises(InputError, match="offsets"):
+    cut.write_bytes(save(tensors)[:-4])
+    with pytest.raises(InputError, match="undamaged"):
         build_backbone(NAME, input_shape=SHAPE, weights=cut, alpha=0.35)
     with pytest.raises(InputError, match="must exist"):
         resolve(NAME, tmp_path / "nowhere.npz")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dltk.compress.candidate import Workbench
 
-__all__ = ["freeze_norms", "holds_foreign", "own_statistics", "settle"]
+__all__ = ["freeze_norms", "holds_foreign", "own_statistics", "reestimate"]
 
 _BATCH = 64
 # Mean cosine of outputs before and after, on 500 CIFAR-10 images: 0.989 of a ResNet-8 that was trained on them, 0.946
@@ -22,29 +22,22 @@ _BATCH = 64
 _ALIKE = 0.95
 
 
-def settle(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> None:
-    """Measure the statistics of every batch norm of a Keras 3 `model` anew, in place.
-
-    Training would take hundreds of steps for it at the usual momentum, and learn from wrong ones until then.
+def reestimate(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> None:
+    """Estimate the statistics of every batch norm of a Keras 3 `model` again, in place.
 
     Args:
         tensors: one array (n, ...) per input.
         seed: of dropout, which is on here as it is in training.
     """
+    from dltk.training.norms import reestimate_norms
     from dltk.training.weights import seed_dropout
 
-    norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
-    if not norms:
+    if not any(type(layer).__name__ == "BatchNormalization" for layer in model.layers):
         return
-    seed_dropout(model, seed, "settle")
-    before = [layer.momentum for layer in norms]
-    plain, count = _plain(model), max(1, len(tensors[0]) // _BATCH)
-    for number, rows in enumerate(np.array_split(np.arange(len(tensors[0])), count)):
-        for layer in norms:
-            layer.momentum = number / (number + 1)  # the mean over all batches so far
-        plain([part[rows] for part in tensors] if len(tensors) > 1 else tensors[0][rows], training=True)
-    for layer, momentum in zip(norms, before, strict=True):
-        layer.momentum = momentum
+    seed_dropout(model, seed, "settle")  # this word is part of the seed: another would draw other masks
+    parts = np.array_split(np.arange(len(tensors[0])), max(1, len(tensors[0]) // _BATCH))
+    batches = ([each[rows] for each in tensors] if len(tensors) > 1 else tensors[0][rows] for rows in parts)
+    reestimate_norms(_plain(model), batches)
 
 
 def own_statistics(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> bool:
@@ -59,7 +52,7 @@ def own_statistics(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> boo
     from dltk.twin.keras3 import copied
 
     copy = copied(model)
-    settle(copy, tensors, seed=seed)
+    reestimate(copy, tensors, seed=seed)
     given = tensors if len(tensors) > 1 else tensors[0]
     plain = [_plain(each) for each in (model, copy)]
     before, after = (keras.tree.flatten(each.predict(given, batch_size=_BATCH, verbose=0)) for each in plain)

@@ -1,14 +1,14 @@
-"""Magnitude pruning while training, on the twin, by tfmot's schedule. The only module that imports tfmot."""
+"""Magnitude pruning while training, on the twin, by tfmot's schedule: see `dltk.compress.pruning.schedule`."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.pruning.masks import Pattern, magnitude_masks
+from dltk.compress.pruning.schedule import Timing, shares
 from dltk.compress.retrain import (
     Retrain,
     judged,
@@ -74,7 +74,7 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
     changed = tuple(name for name in graph.layers if name not in skipped)
     if not changed:
         return Outcome(candidate, (), listed, {}, ("no layer can be pruned: the model is unchanged",))
-    plan, wrapped = _schedule(settings, bench), dict[str, Any]()
+    plan, wrapped = _timing(settings, bench), dict[str, Any]()
     freezes = _freezes(candidate.model, settings, plan, bench)
     twin = build(graph, wrap=_wrapper(graph, changed, freezes, wrapped))
     masked = {name: wrapped[name] for name in changed}
@@ -87,27 +87,12 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
     return Outcome(Candidate(model), changed, listed, figures, (*_warnings(plan), *worse))
 
 
-@dataclass(frozen=True)
-class _Schedule:
-    """When masks are renewed, in steps counted from 1: every `frequency` steps, for the last time at `end`."""
-
-    steps: int
-    end: int
-    frequency: int
-    first_kept: int
-
-
-def _schedule(settings: Prune, bench: Workbench) -> _Schedule:
-    """tfmot renews masks at multiples of `frequency` only: the end must be one, or the sparsity is never reached."""
+def _timing(settings: Prune, bench: Workbench) -> Timing:
     count = len(samples_of(bench.dataset, settings.samples, bench.seed).train)
-    an_epoch = -(-count // settings.batch_size)
-    steps = an_epoch * settings.epochs
-    frequency = max(1, steps // 100)
-    end = max(frequency, int(steps * settings.end) // frequency * frequency)
-    return _Schedule(steps, end, frequency, first_kept=(end - 1) // an_epoch)
+    return Timing.of(count, settings.batch_size, settings.epochs, settings.end)
 
 
-def _warnings(plan: _Schedule) -> tuple[str, ...]:
+def _warnings(plan: Timing) -> tuple[str, ...]:
     if plan.steps >= _FEW_STEPS:
         return ()
     return (f"{plan.steps} training steps are few to recover from pruning: check the metric, and use more epochs",)
@@ -138,7 +123,7 @@ def _wrapper(
     return wrap
 
 
-def _freezes(model: Any, settings: Prune, plan: _Schedule, bench: Workbench) -> bool:
+def _freezes(model: Any, settings: Prune, plan: Timing, bench: Workbench) -> bool:
     """Whether batch norms are frozen: if the steps are too few to re-estimate them, or they have other data's
     statistics.
     """
@@ -151,34 +136,15 @@ def _freezes(model: Any, settings: Prune, plan: _Schedule, bench: Workbench) -> 
     return holds_foreign(model, bench)
 
 
-def _tfmot() -> Any:
-    """tfmot, without the environment variable that it sets for every later import and child process."""
-    before = os.environ.get("TF_USE_LEGACY_KERAS")
-    import tensorflow_model_optimization as tfmot
-
-    if before is None:
-        os.environ.pop("TF_USE_LEGACY_KERAS", None)
-    else:
-        os.environ["TF_USE_LEGACY_KERAS"] = before
-    return tfmot
-
-
 def _trainer(
-    twin: Any, masked: Mapping[str, Any], settings: Prune, bench: Workbench, plan: _Schedule, pattern: Pattern
+    twin: Any, masked: Mapping[str, Any], settings: Prune, bench: Workbench, plan: Timing, pattern: Pattern
 ) -> Any:
-    schedule = _tfmot().sparsity.keras.PolynomialDecay(
-        initial_sparsity=0.0,
-        final_sparsity=settings.sparsity if not pattern.of else 1 - pattern.kept / pattern.of,
-        begin_step=0,
-        end_step=plan.end,
-        frequency=plan.frequency,
-    )
+    share_at = shares(plan, settings.sparsity if not pattern.of else 1 - pattern.kept / pattern.of)
 
     def before_step(step: int) -> None:
-        renew, share = schedule(step + 1)
-        if bool(renew):
+        if (share := share_at(step + 1)) is not None:
             kernels = {name: layer.values() for name, layer in masked.items()}
-            masks = magnitude_masks(kernels, float(share), scope=settings.scope, pattern=pattern)
+            masks = magnitude_masks(kernels, share, scope=settings.scope, pattern=pattern)
             for name, layer in masked.items():
                 layer.mask.assign(masks[name])
 

@@ -11,7 +11,7 @@ from dltk.compress.retrain import Retrain
 from dltk.quantization.bias_correction import find_repair
 from dltk.quantization.calibration import calibrate, graph_inputs, input_limits
 from dltk.quantization.codes import LEVELS
-from dltk.quantization.plan import QuantizationPlan
+from dltk.quantization.plan import Precision, QuantizationPlan
 from dltk.quantization.scheme import NARROW, Scheme, kept_layers
 from dltk.quantization.shared_ranges import native_loops
 from dltk.recipe.settings import setting
@@ -29,7 +29,7 @@ class Quantize(Retrain):
     epochs: int = setting(3, "qat: passes over the training samples", low=1)
     learning_rate: float = setting(1e-4, "qat: peak learning rate; warmed up for a tenth, then a cosine", low=0.0)
 
-    precision: Literal["int8", "int16x8", "float16", "dynamic"] = setting(
+    precision: Precision = setting(
         "int8", "of the weights; int8 also of activations, int16x8: int16 activations (TFLite only)"
     )
     method: Literal["calibrate", "qat"] = setting(

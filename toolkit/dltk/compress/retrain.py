@@ -10,7 +10,7 @@ from dltk.base.errors import InputError, StepOrderError, did_you_mean
 from dltk.base.files import sha256
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.data.dataset import Dataset, Split
-from dltk.data.split import stratified
+from dltk.data.strata import stratified
 from dltk.edge.families import family
 from dltk.recipe.groups import Fit
 from dltk.recipe.settings import setting
@@ -107,7 +107,6 @@ def trainer_for(
     bench: Workbench,
     *,
     name: str,
-    fit: Fit | None = None,
     before_step: Callable[[int], None] | None = None,
     first_kept: int = 0,
     start_counts: bool = True,
@@ -118,13 +117,12 @@ def trainer_for(
 
     Args:
         name: of the phase: checkpoints and progress carry it.
-        fit: settings of the phase, if they are more than `settings`.
         before_step, first_kept, start_counts, hints: as FitTrainer takes them.
     """
     from dltk.training import FitTrainer, cached_teacher
 
     dataset, teacher = samples_of(bench.dataset, settings.samples, bench.seed), None
-    fit, augment = fit or as_fit(settings), bench.augment
+    fit, augment = as_fit(settings), bench.augment
     if settings.mixup and augment is not None:
         augment = replace(augment, mixup=settings.mixup)
     _quicken_norms(model, -(-len(dataset.train) // fit.batch_size) * fit.epochs)

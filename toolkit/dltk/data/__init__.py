@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from dltk.data.dataset import Dataset, Split
 from dltk.data.kinds.images import prepare_images
-from dltk.data.split import stratified
+from dltk.data.strata import stratified
 
 __all__ = ["Dataset", "Split", "prepare_images", "stratified"]

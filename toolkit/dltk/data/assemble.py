@@ -8,13 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError
 from dltk.base.progress import Progress
+from dltk.data.classes import limited, require_every_class, split_report, warn_of_copies
 from dltk.data.dataset import Dataset, Split
 from dltk.data.decoded import Decoded
 from dltk.data.duplicates import drop_duplicates
 from dltk.data.pool import Pool
-from dltk.data.split import SIDES, HeldBack, complete_sides, sides_digest, stratified
+from dltk.data.split import SIDES, HeldBack, complete_sides, sides_digest
 from dltk.edge.bundle.signature import Op
 from dltk.edge.sources.unreadable import ignored, is_ignored, require_few_unreadable
 
@@ -57,9 +57,10 @@ def assemble(
         seed=seed,
     )
     rows, sides, copies = drop_duplicates(pool, decoded.digests, rows, sides)
-    if copies["duplicates"]:
-        progress.warn(f"{len(copies['duplicates'])} {noun} were in several splits; copies stay in one, see the report")
-    by_side = _rows_by_side(pool, rows, sides, settings, seed)
+    warn_of_copies(copies, noun, progress)
+    by_side = [rows[sides == side] for side in range(len(SIDES))]
+    by_side[0] = limited(by_side[0], pool.targets, limit=settings.limit, seed=seed, classes=len(pool.labels))
+    require_every_class(pool, by_side[0])
     splits = [Split(decoded.raws, chosen, pool.targets[chosen]) for chosen in by_side]
     report = {**_report(pool, decoded, by_side), "carved_from_train": carved, **copies}
     train, validation, test = splits
@@ -70,30 +71,11 @@ def assemble(
 
 def _report(pool: Pool, decoded: Decoded, by_side: list[NDArray[np.int64]]) -> dict[str, Any]:
     return {
-        "source": pool.source,
-        "samples": {side: len(chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
-        "classes": {side: _counts(pool, chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
+        **split_report(pool, by_side),
         "skipped": _skipped(pool, decoded),
         "unreadable": len(decoded.unreadable),
         "ignored": sum(is_ignored(reason) for _, reason in pool.skipped),
     }
-
-
-def _rows_by_side(
-    pool: Pool, rows: NDArray[np.int64], sides: NDArray[np.int8], settings: Shares, seed: int
-) -> list[NDArray[np.int64]]:
-    by_side = [rows[sides == side] for side in range(len(SIDES))]
-    if settings.limit and settings.limit < len(by_side[0]):
-        if settings.limit < len(pool.labels):
-            least = f"must be 0 or at least one sample per class: {len(pool.labels)}"
-            raise InputError("setting data.limit", least, settings.limit)
-        chosen = stratified(pool.targets[by_side[0]], count=settings.limit, seed=seed)
-        by_side[0] = by_side[0][chosen]
-    missing = [label for label, count in _counts(pool, by_side[0]).items() if not count]
-    if missing:
-        hint = "Add samples of it, or remove the class."
-        raise InputError(f"data {pool.source}", "every class needs a training sample", f"none for {missing[0]!r}", hint)
-    return by_side
 
 
 def _check_files(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> None:
@@ -109,11 +91,3 @@ def _check_files(pool: Pool, decoded: Decoded, most: float, progress: Progress) 
 def _skipped(pool: Pool, decoded: Decoded) -> list[dict[str, str]]:
     unreadable = [(pool.name(row), reason) for row, reason in sorted(decoded.unreadable.items())]
     return [{"name": name, "reason": reason} for name, reason in (*unreadable, *pool.skipped)]
-
-
-def _counts(pool: Pool, rows: NDArray[np.int64]) -> dict[str, int]:
-    targets = pool.targets[rows]
-    counts: NDArray[Any] = (
-        np.bincount(targets, minlength=len(pool.labels)) if targets.ndim == 1 else targets.sum(axis=0).astype(int)
-    )
-    return {label: int(count) for label, count in zip(pool.labels, counts, strict=True)}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError, did_you_mean
 from dltk.base.files import canonical_json, sha256
 from dltk.data.dataset import Dataset, Split
+from dltk.data.strata import evenly, strata
 
 __all__ = [
     "HeldBack",
@@ -23,7 +24,6 @@ __all__ = [
     "part_of_all",
     "require_training_share",
     "sides_digest",
-    "stratified",
 ]
 
 SIDES = ("train", "validation", "test")
@@ -81,15 +81,6 @@ def sides_digest(facts: Any, by_side: Sequence[NDArray[np.int64]], *arrays: NDAr
     return hashed.hexdigest()
 
 
-def stratified(targets: NDArray[np.generic], *, count: int, seed: int) -> NDArray[np.int64]:
-    """Positions (min(count, n),), ascending, of samples whose classes are mixed as in `targets`.
-
-    Args:
-        targets: (n,) class numbers or (n, labels) of 0 and 1; there every combination is a stratum of its own.
-    """
-    return _spread(_strata(targets), min(count, len(targets)), np.random.default_rng([seed, 2]))
-
-
 def part_of_all(targets: NDArray[np.generic], sides: NDArray[np.int8], *, total: int, seed: int) -> NDArray[np.int64]:
     """Positions, ascending, of about `total` samples; of all where `total` is 0 or there are no more.
 
@@ -100,9 +91,9 @@ def part_of_all(targets: NDArray[np.generic], sides: NDArray[np.int8], *, total:
         return np.arange(len(targets))
     rng = np.random.default_rng([seed, 4])
     single = targets.ndim == 1
-    strata = sides.astype(np.int64) + (len(SIDES) + 1) * _strata(targets) if single else sides.astype(np.int64)
+    groups = sides.astype(np.int64) + (len(SIDES) + 1) * strata(targets) if single else sides.astype(np.int64)
     chosen = np.zeros(len(targets), bool)
-    chosen[_spread(strata, total, rng)] = True
+    chosen[evenly(groups, total, rng)] = True
     order = rng.permutation(len(targets))
     classes = (targets[order] == value for value in np.unique(targets)) if single else targets[order].T.astype(bool)
     for members in classes:
@@ -125,36 +116,17 @@ def assign_sides(
     rng = np.random.default_rng([seed, 1])
     if groups is not None:
         return _by_group(targets, groups, validation, test, rng)
-    strata = _strata(targets)
+    classes = strata(targets)
     sides = np.zeros(len(targets), np.int8)
-    sides[_spread(strata, round(len(targets) * test), rng)] = _TEST
+    sides[evenly(classes, round(len(targets) * test), rng)] = _TEST
     rest = np.flatnonzero(sides == _TRAIN)
-    sides[rest[_spread(strata[rest], min(len(rest), round(len(targets) * validation)), rng)]] = _VALIDATION
-    return _keep_one_in_train(sides, strata)
+    sides[rest[evenly(classes[rest], min(len(rest), round(len(targets) * validation)), rng)]] = _VALIDATION
+    return _keep_one_in_train(sides, classes)
 
 
-def _strata(targets: NDArray[np.generic]) -> NDArray[np.int64]:
-    if targets.ndim == 1:
-        return targets.astype(np.int64)
-    found: NDArray[np.int64] = np.unique(targets, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
-    return found
-
-
-def _spread(strata: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """`count` positions at even distances in an order that is sorted by stratum and shuffled within it."""
-    if count == 0:
-        return np.zeros(0, np.int64)
-    order = rng.permutation(len(strata))
-    order = order[np.argsort(strata[order], kind="stable")]
-    # Whole numbers: with float steps two picks could fall on one sample.
-    picks = (np.arange(count, dtype=np.int64) * len(strata) + rng.integers(len(strata))) // count
-    return np.sort(order[picks])
-
-
-def _keep_one_in_train(sides: NDArray[np.int8], strata: NDArray[np.int64]) -> NDArray[np.int8]:
-    missed = np.setdiff1d(strata, strata[sides == _TRAIN])
-    for stratum in missed:
-        members = np.flatnonzero(strata == stratum)
+def _keep_one_in_train(sides: NDArray[np.int8], classes: NDArray[np.int64]) -> NDArray[np.int8]:
+    for missed in np.setdiff1d(classes, classes[sides == _TRAIN]):
+        members = np.flatnonzero(classes == missed)
         sides[members[np.argmin(sides[members])]] = _TRAIN  # from validation first: argmin finds the lower side
     return sides
 

@@ -15,7 +15,7 @@ from dltk.base.cache.entries import keep, opened
 from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import InputError, UsageError
 from dltk.base.files import canonical_json, read_capped, sha256
-from dltk.edge.bundle.manifest import LARGEST_FILE
+from dltk.edge.bundle.manifest import LARGEST_FILE, PRECISIONS
 from dltk.edge.bundle.signature import Signature
 from dltk.models.canonical import plain
 from dltk.models.digest import Use, wiring_digest
@@ -32,7 +32,7 @@ _FILE = "model"  # in a cache entry
 _TOOLS = ("tensorflow", "tf-keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
 
 PAIRS = {
-    "tflite": ("float32", "float16", "dynamic", "int8", "int8-io", "int16x8"),
+    "tflite": PRECISIONS,
     "onnx": ("float32", "int8"),
     "c": ("float32", "int8", "int8-io", "int16x8"),  # C sources of the TFLite file, which stands beside them
 }

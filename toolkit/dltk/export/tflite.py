@@ -155,7 +155,7 @@ def _finished(
         if precision == "int16x8":
             widen_biases(model)
     _describe(model, signature, precision)
-    _plain_names(model, signature)
+    _plain_names(model)
     _empty_unread_buffers(model)
     return packed(model)
 
@@ -173,7 +173,7 @@ def _describe(model: Any, signature: Signature, precision: str) -> None:
     model.metadata = [*(model.metadata or []), entry]
 
 
-def _plain_names(model: Any, signature: Signature) -> None:
+def _plain_names(model: Any) -> None:
     """Name tensors by position, borders by the signature: the converter's names count what the process did before."""
     for i, subgraph in enumerate(model.subgraphs):
         subgraph.name = "main" if i == 0 else f"graph{i}"

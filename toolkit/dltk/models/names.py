@@ -1,12 +1,22 @@
-"""Names of layers that do not depend on what else was built in the process."""
+"""The layers of a model in order, and names of them that do not depend on what else was built in the process."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Names"]
+__all__ = ["Names", "flat_layers"]
+
+
+def flat_layers(model: Any) -> Iterator[Any]:
+    """The layers of `model`, those of nested models in their place."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from flat_layers(layer)
+        else:
+            yield layer
 
 
 class Names:

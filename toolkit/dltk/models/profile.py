@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
+
+from dltk.models.names import flat_layers
 
 __all__ = ["LayerProfile", "ModelProfile", "profile"]
 
@@ -58,7 +60,7 @@ class ModelProfile:
 
 def profile(model: Any) -> ModelProfile:
     """Count the layers of `model`, which must be built. A layer that is called several times counts as one call."""
-    layers = tuple(_one(layer) for layer in _flat(model))
+    layers = tuple(_one(layer) for layer in flat_layers(model))
     return ModelProfile(
         layers=layers,
         weights=sum(each.weights for each in layers),
@@ -66,14 +68,6 @@ def profile(model: Any) -> ModelProfile:
         macs=sum(each.macs or 0 for each in layers),
         uncounted=tuple(each.name for each in layers if each.macs is None),
     )
-
-
-def _flat(model: Any) -> Iterator[Any]:
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            yield from _flat(layer)
-        else:
-            yield layer
 
 
 def _one(layer: Any) -> LayerProfile:

@@ -15,7 +15,7 @@ from dltk.quantization.plan import Grid, QuantizationPlan, Symmetric16
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
 
-__all__ = ["fake_quant", "on_grids", "rounded", "simulated_error", "simulated_errors"]
+__all__ = ["fake_quant", "on_grids", "rounded", "simulated_errors"]
 
 Hook = Callable[[str, Any], Any]
 
@@ -53,17 +53,6 @@ def rounded(layer: Layer, scale: NDArray[np.float32]) -> Layer:
     return replace(layer, weights=(*layer.weights[:index], values, *layer.weights[index + 1 :]))
 
 
-def simulated_error(
-    reference: Graph,
-    graph: Graph,
-    grids: Mapping[str, Grid],
-    scales: Mapping[str, NDArray[np.float32]],
-    tensors: Mapping[str, NDArray[Any]],
-) -> float:
-    """Mean squared difference between `reference` in float and `graph` with rounded weights and activations."""
-    return simulated_errors(reference, graph, {"only": grids}, scales, tensors)["only"]
-
-
 def simulated_errors(
     reference: Graph,
     graph: Graph,
@@ -71,7 +60,10 @@ def simulated_errors(
     scales: Mapping[str, NDArray[np.float32]],
     tensors: Mapping[str, NDArray[Any]],
 ) -> dict[str, float]:
-    """`simulated_error` for several sets of grids over the same tensors; graphs are built once."""
+    """Mean squared difference between `reference` in float and `graph` with rounded weights and activations.
+
+    For several sets of grids over the same tensors: graphs are built once.
+    """
     layers = dict(graph.layers) | {name: rounded(graph.layers[name], scale) for name, scale in scales.items()}
     first = next(iter(candidates.values()))
     hook = _Movable(first)

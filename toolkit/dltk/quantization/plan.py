@@ -20,9 +20,9 @@ from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, read_capped
 from dltk.edge.bundle.arrays import parse_npz, save_npz
 
-__all__ = ["Affine8", "Grid", "QuantizationPlan", "Symmetric16", "affine8", "symmetric16"]
+__all__ = ["Affine8", "Grid", "Precision", "QuantizationPlan", "Symmetric16", "affine8", "symmetric16"]
 
-Precision = Literal["int8", "int16x8", "float16", "dynamic"]
+Precision = Literal["int8", "int16x8", "float16", "dynamic"]  # those of `PRECISIONS` that a plan decides
 Ranges = Literal["shared", "native", "none"]
 _FORMAT = 1
 _LIMIT = 512_000_000

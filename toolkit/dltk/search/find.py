@@ -11,7 +11,7 @@ from dltk.base.errors import DltkError, EnvironmentFault, InputError, UsageError
 from dltk.base.progress import SILENT, Progress
 from dltk.search.ledger import Ledger
 from dltk.search.limits import Bounds
-from dltk.search.plans import FLOAT16, REPAIRED, Proposal, cheap_plans, exists, misses_drop_only, with_kept
+from dltk.search.plans import FLOAT16, Proposal, cheap_plans, misses_drop_only
 from dltk.search.space import Space
 from dltk.search.study import open_study
 from dltk.search.trial import Trial
@@ -138,8 +138,7 @@ class _Session:
 
     def explore(self, path: Path, trials: int, seed: int) -> None:
         """Search, for what meets the limits at the lowest cost."""
-        asks = "drop" in self._bounds.limited() and exists(with_kept(REPAIRED, ("any",)))
-        sensitive = self._maker.sensitive() if asks and trials else ()
+        sensitive = self._maker.sensitive() if "drop" in self._bounds.limited() and trials else ()
         space = Space.of(self._bounds, sensitive, trains=self._maker.trains)
         if not space.knobs or not trials:
             return

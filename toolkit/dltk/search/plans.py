@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
-from dltk.base.errors import InputError, UsageError
-from dltk.compress.steps import parse_steps
 from dltk.search.limits import Bounds
 from dltk.search.trial import Trial
 
-__all__ = ["FLOAT16", "INT8", "Proposal", "QAT", "REPAIRED", "cheap_plans", "exists", "kept_float",
+__all__ = ["FLOAT16", "INT8", "Proposal", "QAT", "REPAIRED", "cheap_plans", "kept_float",
            "misses_drop_only", "with_kept"]  # fmt: skip
 
 INT8: tuple[str, ...] = ("quantize:repair=false",)
@@ -43,12 +41,11 @@ def cheap_plans(
     repaired = yield Proposal("repaired", REPAIRED)
     if not (misses_drop_only(bounds, repaired) or misses_drop_only(bounds, first)):
         return
-    if exists(with_kept(REPAIRED, ("any",))):
-        for steps in kept_float(sensitive()):
-            trial = yield Proposal("sensitive layers float", steps)
-            if not misses_drop_only(bounds, trial):
-                break  # it grew over another limit, or could not be made: with more float layers so would the next
-    if trains and exists(QAT):
+    for steps in kept_float(sensitive()):
+        trial = yield Proposal("sensitive layers float", steps)
+        if not misses_drop_only(bounds, trial):
+            break  # it grew over another limit, or could not be made: with more float layers so would the next
+    if trains:
         yield Proposal("quantization-aware training", QAT)
 
 
@@ -64,15 +61,6 @@ def with_kept(steps: tuple[str, ...], names: Sequence[str]) -> tuple[str, ...]:
         return steps
     joined = "," if ":" in steps[-1] else ":"
     return (*steps[:-1], f"{steps[-1]}{joined}keep={','.join(names)}")
-
-
-def exists(steps: Sequence[str]) -> bool:
-    """Whether there are such steps and settings."""
-    try:
-        parse_steps(tuple(steps))
-    except (UsageError, InputError):
-        return False
-    return True
 
 
 def misses_drop_only(bounds: Bounds, trial: Trial) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltk.search.limits import Bounds
-from dltk.search.plans import QAT, REPAIRED, exists, with_kept
+from dltk.search.plans import QAT, REPAIRED, with_kept
 
 __all__ = ["Space"]
 
@@ -36,17 +36,15 @@ class Space:
 
     @classmethod
     def of(cls, bounds: Bounds, sensitive: Sequence[str], *, trains: bool) -> Space:
-        """The knobs that the limits ask for and that this dltk and this task have."""
+        """The knobs that the limits ask for and that the task has."""
         limited, knobs = bounds.limited(), dict[str, tuple[Any, ...]]()
         if trains and limited & {"size", "download", "latency"}:
-            knobs |= {"width": _WIDTHS} if exists(("distil:student=width:0.5",)) else {}
-            knobs |= {"channels": _CHANNELS} if exists(("channels:keep=0.5",)) else {}
+            knobs |= {"width": _WIDTHS, "channels": _CHANNELS}
         if trains and "download" in limited:
-            knobs |= {"sparsity": _SPARSITIES} if exists(("prune:sparsity=0.5",)) else {}
-            knobs |= {"clusters": _CLUSTERS} if exists(("cluster:clusters=16",)) else {}
-        if trains and exists(QAT):
+            knobs |= {"sparsity": _SPARSITIES, "clusters": _CLUSTERS}
+        if trains:
             knobs |= {"method": ("calibrate", "qat"), "rate": _RATES}
-        if "drop" in limited and exists(with_kept(REPAIRED, ("any",))):
+        if "drop" in limited:
             knobs |= {"kept": tuple(count for count in _KEPT if count <= len(sensitive))}
         return cls({name: choices for name, choices in knobs.items() if len(choices) > 1}, tuple(sensitive))
 

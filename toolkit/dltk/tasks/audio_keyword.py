@@ -11,11 +11,12 @@ from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
 from dltk.data.kinds.sounds import prepare_sounds
+from dltk.data.strata import stratified
 from dltk.edge.bundle.shapes import frames_of
 from dltk.edge.bundle.signature import Op, Signature, TensorSpec
 from dltk.edge.input import preprocess
 from dltk.recipe import Built, Contract
-from dltk.tasks.base import SplitTask, spread
+from dltk.tasks.base import SplitTask
 
 __all__ = ["TASK"]
 
@@ -93,7 +94,7 @@ def _shape(settings: Any) -> tuple[int, int, int]:
 
 def _moments(dataset: Dataset, ops: tuple[Op, ...], seed: int) -> tuple[list[float], list[float]]:
     """Mean and deviation of each band over training samples."""
-    drawn = dataset.train.take(spread(dataset.train, count=_MEASURED, seed=seed))
+    drawn = dataset.train.take(stratified(dataset.train.targets, count=_MEASURED, seed=seed, mixed=True))
     chunks = [preprocess.apply_ops(drawn[start : start + 64], ops) for start in range(0, len(drawn), 64)]
     found = np.concatenate(chunks).astype(np.float64)
     deviation = np.maximum(found.std(axis=(0, 1, 3)), _QUIETEST)

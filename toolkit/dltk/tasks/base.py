@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
+from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 
-__all__ = ["Answer", "Samples", "SplitTask", "Task", "check_tensors", "share", "spread", "take"]
+__all__ = ["Answer", "Samples", "SplitTask", "Task", "check_tensors", "share", "take"]
 
 Answer = Callable[[NDArray[Any]], NDArray[Any]]
 Samples = tuple[NDArray[Any], NDArray[Any]]  # raw samples (n, ...) and their targets (n, ...)
@@ -96,15 +97,15 @@ class SplitTask:
 
     def calibration(self, dataset: Dataset, *, count: int, seed: int) -> NDArray[Any]:
         """Training samples, every class with its share."""
-        return dataset.train.take(spread(dataset.train, count=count, seed=seed))
+        return dataset.train.take(stratified(dataset.train.targets, count=count, seed=seed, mixed=True))
 
     def evaluation(self, dataset: Dataset, *, limit_bytes: int, seed: int) -> Samples:
         """Test samples, every class with its share."""
-        return take(dataset.test, spread(dataset.test, count=share(dataset.test, limit_bytes), seed=seed))
+        return _drawn(dataset.test, count=share(dataset.test, limit_bytes), seed=seed)
 
     def golden(self, dataset: Dataset, *, count: int, seed: int) -> Samples:
         """Test samples, of different classes."""
-        return take(dataset.test, spread(dataset.test, count=count, seed=seed))
+        return _drawn(dataset.test, count=count, seed=seed)
 
     def settle(
         self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
@@ -137,21 +138,6 @@ def check_tensors(model: Any, signature: Signature) -> None:
             _check_tensor(f"model: {kind} {tensor.name!r}", spec, tuple(tensor.shape))
 
 
-def spread(split: Split, *, count: int, seed: int) -> NDArray[np.int64]:
-    """Stratified positions (min(count, n),) in `split`, drawn by `seed`, each class in its share, rounded.
-
-    Samples of one class are those with equal targets; where targets are numbers, not classes, all are one class.
-    """
-    drawn = np.random.Generator(np.random.Philox(seed)).permutation(len(split))
-    classes = _classes(split.targets)[drawn]
-    # The i-th of n samples of a class stands at (i + 1/2) / n: sorting by that mixes the classes evenly.
-    place = np.empty(len(drawn))
-    for value in np.unique(classes):
-        of_class = np.flatnonzero(classes == value)
-        place[of_class] = (np.arange(len(of_class)) + 0.5) / len(of_class)
-    return np.asarray(drawn[np.argsort(place, kind="stable")][:count], np.int64)
-
-
 def share(split: Split, limit_bytes: int) -> int:
     """How many samples of `split` take at most `limit_bytes`, at least one."""
     each = int(split.store.dtype.itemsize * np.prod(split.store.shape[1:], dtype=np.int64))
@@ -163,13 +149,8 @@ def take(split: Split, positions: NDArray[np.int64]) -> Samples:
     return split.take(positions), split.targets[positions]
 
 
-def _classes(targets: NDArray[Any]) -> NDArray[np.int64]:
-    if np.issubdtype(targets.dtype, np.integer) and targets.ndim == 1:
-        return targets.astype(np.int64)
-    if targets.ndim == 2 and np.isin(targets, (0, 1)).all():  # several labels per sample: one class a combination
-        _, found = np.unique(targets, axis=0, return_inverse=True)
-        return found.reshape(-1).astype(np.int64)
-    return np.zeros(len(targets), np.int64)
+def _drawn(split: Split, *, count: int, seed: int) -> Samples:
+    return take(split, stratified(split.targets, count=count, seed=seed, mixed=True))
 
 
 def _check_tensor(where: str, spec: TensorSpec, shape: tuple[int | None, ...]) -> None:

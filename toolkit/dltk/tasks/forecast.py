@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
 from dltk.data.kinds.series import prepare_series, seasonal_naive
+from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.families.series import interval_of
 from dltk.edge.input.preprocess import from_units, in_units
 from dltk.recipe import Built, Contract
-from dltk.tasks.base import SplitTask, spread
+from dltk.tasks.base import SplitTask
 
 __all__ = ["TASK"]
 
@@ -63,7 +64,7 @@ class _Forecast(SplitTask):
         The latest of them is moved to the last row of all: a series that grows leaves the range of its training rows,
         and an int8 model cuts off what lies outside its own.
         """
-        positions = spread(dataset.train, count=count, seed=seed)
+        positions = stratified(dataset.train.targets, count=count, seed=seed, mixed=True)
         moved = positions[1::2]  # in the order drawn, but the furthest first: the last samples may set no ranges
         moved[:] = np.roll(moved, -int(moved.argmax())) if len(moved) else moved
         raws, report = dataset.train.take(positions), dataset.report

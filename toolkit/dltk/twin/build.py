@@ -15,7 +15,7 @@ from dltk.twin.graph import Call, Graph, Layer, map_refs
 from dltk.twin.layers import OnKernel, make, safe_name
 from dltk.twin.table import is_fused, lstm
 
-__all__ = ["Wrap", "build", "carry_back", "layer_names", "rebuilding", "twin_error"]
+__all__ = ["Wrap", "build", "carry_back", "layer_names", "rebuilding"]
 
 _OTHERWISE = "Build that part of the model from other layers or settings."
 Hook = Callable[[str, Any], Any]
@@ -145,16 +145,3 @@ def carry_back(twin: Mapping[str, Any], into: Mapping[str, Any]) -> None:
         values = layer.get_weights()
         if values:
             into[name].set_weights(values)
-
-
-def twin_error(model: Any, twin: Any, samples: list[NDArray[Any]]) -> tuple[float, float]:
-    """(largest absolute difference, largest absolute output) of a Keras 3 model and its twin on `samples`."""
-    expected, found = (_flat(candidate(samples, training=False)) for candidate in (model, twin))
-    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(expected, found, strict=True)]
-    return max(float(np.abs(a - b).max()) for a, b in pairs), max(float(np.abs(a).max()) for a, _ in pairs)
-
-
-def _flat(outputs: Any) -> list[Any]:
-    if isinstance(outputs, dict):
-        return [outputs[key] for key in sorted(outputs)]
-    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]

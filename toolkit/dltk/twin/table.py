@@ -158,23 +158,20 @@ ROWS: Mapping[str, Row] = {
     "op.Mean": _FLOAT_PASS,
 }
 
-# Layers that change a sample in training only: a twin computes what a user of the model sees.
+# Layers that change a sample in training only: a twin computes what a user of the model sees. RandomCrop, RandomHeight
+# and RandomWidth are none of them: they change the shape in use, too.
 DROPPED_IN_USE = frozenset(
     {
         "ActivityRegularization",
         "Identity",
         "RandomBrightness",
         "RandomContrast",
-        "RandomCrop",
         "RandomFlip",
-        "RandomHeight",
         "RandomRotation",
         "RandomTranslation",
-        "RandomWidth",
         "RandomZoom",
     }
 )
-DROPPED_IN_USE = DROPPED_IN_USE - {"RandomCrop", "RandomHeight", "RandomWidth"}  # these change the shape in use too
 
 # Layers that training keeps and an exported file does not.
 IDENTITY = frozenset(

@@ -16,8 +16,10 @@ from dltk.base.errors import InputError
 from dltk.base.files import building_folder, read_capped, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
+from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
+from dltk.edge.input.preprocess import READING_OPS
 from dltk.models.conventions import Input, best_guess, is_near_chance, worth
 from dltk.models.files.extent import batch_within
 from dltk.models.files.keras_file import open_keras, read_model
@@ -27,7 +29,6 @@ from dltk.recipe.load import read, resolve
 from dltk.recipe.near import settings_hint
 from dltk.recipe.settings import apply, as_dict, assign
 from dltk.run import Run
-from dltk.tasks.base import spread
 from dltk.workflows.brought import deployable, first_line, require_same
 from dltk.workflows.finish import finish_run, require_test_samples
 from dltk.workflows.preflight import ends_of, require_place, require_training_packages
@@ -69,7 +70,7 @@ def adopt(
     task = tasks.task(loaded.recipe.task)
     if not adopts(task.name):
         raise InputError(f"--recipe {loaded.recipe.name}", "adopt takes image classifiers", f"task {task.name}")
-    pairs, given = _split(set, loaded.recipe.settings)
+    pairs, given = _split(set)
     settings = resolve(replace(loaded.recipe, settings=_without_views(loaded.recipe.settings)), pairs)
     path = Path(run or Path("runs", Path(model).stem))
     source = str(data) if data is not None else loaded.recipe.data.default
@@ -112,7 +113,7 @@ def adopts(task: str) -> bool:
     return tasks.task(task).family == "classification"
 
 
-def _split(pairs: Iterable[str], settings: Any) -> tuple[list[str], Input]:
+def _split(pairs: Iterable[str]) -> tuple[list[str], Input]:
     """The pairs for the recipe, and those of the model's input."""
     ours: list[str] = []
     theirs: list[str] = []
@@ -213,7 +214,7 @@ def _require_usual_reading(
     A wrong range seldom takes a model all the way down to guessing: it is compared with the other readings, too.
     """
     raws, targets = _some(dataset, seed=seed)
-    decode = tuple(op for op in signature.preprocess if op["op"] in ("decode", "resize"))
+    decode = tuple(op for op in signature.preprocess if op["op"] in READING_OPS)
 
     def predict(wanted: Input) -> NDArray[Any]:
         return _outputs(model, raws, replace(signature, preprocess=(*decode, *wanted.ops())))
@@ -252,7 +253,7 @@ def _any_size(model: Any, signature: Signature) -> str:
 def _some(dataset: Dataset, *, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Up to 256 samples: of validation, where there are enough, so that the test split stays unseen."""
     split = dataset.validation if len(dataset.validation) >= _SAMPLES else dataset.test
-    positions = spread(split, count=_SAMPLES, seed=seed)
+    positions = stratified(split.targets, count=_SAMPLES, seed=seed, mixed=True)
     return split.take(positions), split.targets[positions]
 
 

@@ -40,8 +40,8 @@ from dltk.workflows.rehearse import rehearse, with_golden
 
 __all__ = ["Exported", "export"]
 
-# Of the bytes of model.keras, what a file takes at least: 8 and 16 bits of 32.
-_SHARES = {"float32": 1.0, "float16": 0.5, "dynamic": 0.25, "int8": 0.25, "int8-io": 0.25, "int16x8": 0.25}
+# Of the bytes of model.keras, what a file takes at least: 16 bits of 32; every other precision has weights of 8.
+_SHARES, _OF_INTEGERS = {"float32": 1.0, "float16": 0.5}, 0.25
 _TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-keras", "ai-edge-litert")
 
 
@@ -115,7 +115,7 @@ def export(
     require_utf8(target)
     bundle.require_replaceable(target, archive=archive)
     size = os.path.getsize(opened.model_path)
-    require_place(target, round(size * sum(_SHARES[item.precision] for item in wanted)))
+    require_place(target, round(size * sum(_SHARES.get(item.precision, _OF_INTEGERS) for item in wanted)))
     require_training_packages()
     model, graph = _read(opened)
     _require_fits(plan, graph, opened)

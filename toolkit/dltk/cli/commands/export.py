@@ -148,11 +148,12 @@ def _count(text: str) -> int | None:
 
 def _check_precisions(precisions: tuple[str, ...]) -> None:
     from dltk.base.errors import did_you_mean
+    from dltk.edge.bundle.manifest import PRECISIONS
 
-    known = ("float32", "float16", "dynamic", "int8", "int8-io", "int16x8")
     for name in precisions:
-        if name not in known:
-            raise UsageError("--precision", f"must be one of {', '.join(known)}", name, did_you_mean(name, known))
+        if name not in PRECISIONS:
+            rule = f"must be one of {', '.join(PRECISIONS)}"
+            raise UsageError("--precision", rule, name, did_you_mean(name, PRECISIONS))
 
 
 def _rows(fault: LimitError) -> dict[str, Any]:

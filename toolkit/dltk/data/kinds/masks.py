@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from dltk.base.cache.entries import using
 from dltk.base.errors import InputError
 from dltk.base.progress import SILENT, Progress
+from dltk.data.classes import limited
 from dltk.data.dataset import Dataset, Split
 from dltk.data.decoded import Decoded, decode_pool, image_decoder
 from dltk.data.duplicates import drop_duplicates
 from dltk.data.kinds.images import reading_ops
 from dltk.data.pool import Pool
-from dltk.data.split import SIDES, complete_sides, part_of_all, require_training_share, sides_digest, stratified
+from dltk.data.split import SIDES, complete_sides, part_of_all, require_training_share, sides_digest
 from dltk.data.stamps import stamped
 from dltk.edge.bundle.signature import Op
 from dltk.edge.input.preprocess import resize_image
@@ -60,8 +61,7 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
         sides = _with_every_class(masks[rows], sides, given=pool.sides[rows])
     rows, sides, copies = drop_duplicates(pool, decoded.digests, rows, sides)
     by_side = [rows[sides == side] for side in range(len(SIDES))]
-    if 0 < settings.limit < len(by_side[0]):
-        by_side[0] = by_side[0][stratified(pool.targets[by_side[0]], count=settings.limit, seed=seed)]
+    by_side[0] = limited(by_side[0], pool.targets, limit=settings.limit, seed=seed)
     pixels = [np.bincount(masks[chosen].reshape(-1), minlength=len(labels)).tolist() for chosen in by_side]
     _require_every_class(labels, pixels[0], pool.source)
     report = {

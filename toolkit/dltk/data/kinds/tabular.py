@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
+from dltk.data.classes import limited
 from dltk.data.columns import TargetKind, columns_of_table, kind_of_target, texts_of
 from dltk.data.dataset import Dataset, Split
-from dltk.data.split import SIDES, assign_sides, require_training_share, stratified
+from dltk.data.split import SIDES, assign_sides, require_training_share
 from dltk.edge.families.shared.rows import Columns, encode
 from dltk.edge.families.tabular import labels_of_rows
 from dltk.edge.input.vocabulary import VOCABULARY, Vocabulary
@@ -78,8 +79,7 @@ def _by_side(
     groups = None if settings.group is None else table.column(settings.group)
     sides = assign_sides(strata, validation=settings.validation, test=settings.test, groups=groups, seed=seed)
     by_side = [np.flatnonzero(sides == number) for number in range(len(SIDES))]
-    if settings.limit and settings.limit < len(by_side[0]):
-        by_side[0] = by_side[0][stratified(strata[by_side[0]], count=settings.limit, seed=seed)]
+    by_side[0] = limited(by_side[0], strata, limit=settings.limit, seed=seed)
     if not len(by_side[0]):
         raise InputError(table.path, "needs rows for training", 0)
     return by_side

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import sha256
 from dltk.base.progress import SILENT, Progress
+from dltk.data.classes import limited, require_every_class, split_report, warn_of_copies
 from dltk.data.dataset import Dataset, Split
 from dltk.data.duplicates import drop_duplicates
-from dltk.data.split import SIDES, complete_sides, part_of_all, require_training_share, sides_digest, stratified
+from dltk.data.split import SIDES, complete_sides, part_of_all, require_training_share, sides_digest
 from dltk.data.tokenizer import find_tokenizer
 from dltk.edge.families.text import as_raw
 from dltk.edge.input.tokens import TOKENIZER
@@ -79,11 +80,11 @@ def prepare_texts(source: str, settings: TextData, *, seed: int, progress: Progr
     _tell(copies, progress)
     by_side = [rows[sides == side] for side in range(len(SIDES))]
     by_side[0] = _part(pool, by_side[0], settings, seed)
-    _require_every_class(pool, by_side[0])
+    require_every_class(pool, by_side[0], "texts")
     seen = [bytes(raw).decode("utf-8") for raw in pool.raws[by_side[0]]]
     tokenizer = find_tokenizer(settings.tokenizer, seen, vocabulary_size=settings.vocabulary, progress=progress)
     train, validation, test = (Split(pool.raws, chosen, pool.targets[chosen]) for chosen in by_side)
-    report = {**_report(pool, by_side), "carved_from_train": carved, **copies}
+    report = {**split_report(pool, by_side), "cut_off": pool.cut, "carved_from_train": carved, **copies}
     facts = {"labels": list(pool.labels), "tokenizer": sha256(tokenizer), "length": settings.length}
     digest = sides_digest(facts, by_side, digests, pool.targets)
     return Dataset(train, validation, test, pool.labels, digest, source, report, {TOKENIZER: tokenizer})
@@ -105,8 +106,7 @@ def _pool(source: str, settings: TextData) -> _Pool:
 
 
 def _tell(copies: dict[str, Any], progress: Progress) -> None:
-    if copies["duplicates"]:
-        progress.warn(f"{len(copies['duplicates'])} texts were in several splits; copies stay in one, see the report")
+    warn_of_copies(copies, "texts", progress)
     if copies["conflicts"]:
         first = "; ".join(f"{each['name']}: {each['labels'][0]}" for each in copies["conflicts"][0])
         progress.warn(f"{len(copies['conflicts'])} texts occur with different labels ({first}), see the report")
@@ -118,30 +118,4 @@ def _part(pool: _Pool, rows: NDArray[np.int64], settings: TextData, seed: int) -
         drawn = np.random.default_rng([seed, 3]).permutation(len(rows))
         of_class = [drawn[pool.targets[rows[drawn]] == number][: settings.shots] for number in range(len(pool.labels))]
         return np.sort(rows[np.concatenate(of_class)])
-    if not settings.limit or settings.limit >= len(rows):
-        return rows
-    if settings.limit < len(pool.labels):
-        least = f"must be 0 or at least one sample per class: {len(pool.labels)}"
-        raise InputError("setting data.limit", least, settings.limit)
-    return rows[stratified(pool.targets[rows], count=settings.limit, seed=seed)]
-
-
-def _require_every_class(pool: _Pool, rows: NDArray[np.int64]) -> None:
-    missing = [label for label, count in _counts(pool, rows).items() if not count]
-    if missing:
-        hint = "Add texts of it, or remove the class."
-        raise InputError(f"data {pool.source}", "every class needs a training sample", f"none for {missing[0]!r}", hint)
-
-
-def _counts(pool: _Pool, rows: NDArray[np.int64]) -> dict[str, int]:
-    counts = np.bincount(pool.targets[rows], minlength=len(pool.labels))
-    return {label: int(count) for label, count in zip(pool.labels, counts, strict=True)}
-
-
-def _report(pool: _Pool, by_side: list[NDArray[np.int64]]) -> dict[str, Any]:
-    return {
-        "source": pool.source,
-        "samples": {side: len(chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
-        "classes": {side: _counts(pool, chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
-        "cut_off": pool.cut,
-    }
+    return limited(rows, pool.targets, limit=settings.limit, seed=seed, classes=len(pool.labels))

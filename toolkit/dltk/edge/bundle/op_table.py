@@ -58,8 +58,8 @@ def _number(low: float = -_LARGEST, high: float = _LARGEST, *, needed: bool = Tr
     return Parameter(words, lambda value: _is_number(value) and low <= value <= high, needed)
 
 
-def _over_zero(*, needed: bool = True) -> Parameter:
-    return Parameter("must be a finite number above 0", lambda value: _is_number(value) and value > 0, needed)
+def _over_zero() -> Parameter:
+    return Parameter("must be a finite number above 0", lambda value: _is_number(value) and value > 0)
 
 
 def _one_of(*words: str, needed: bool = True) -> Parameter:

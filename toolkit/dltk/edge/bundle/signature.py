@@ -115,6 +115,17 @@ class Signature:
                 return op
         raise InputError("preprocess", f"needs a step {name!r}", [op["op"] for op in self.preprocess])
 
+    def asset(self, step: str) -> tuple[str, bytes]:
+        """Name and bytes of the file that the step `step` before the model names.
+
+        Raises:
+            InputError: if there is no such step, or it names no file of the bundle.
+        """
+        name = self.step(step).get("file")
+        if not isinstance(name, str) or name not in self.assets:
+            raise InputError(f"preprocess: {step}", "must name a file of the bundle", name)
+        return name, self.assets[name]
+
     def with_postprocess(self, *ops: Op) -> Signature:
         """The same signature with other steps after the model."""
         return replace(self, postprocess=tuple(ops))

@@ -27,7 +27,6 @@ __all__ = ["FAMILY", "ImageText", "pair_type"]
 _FEWEST, _MOST = 3, 12  # words of a sentence that is made up
 _LARGEST = 1024  # side of an image, as recipes allow it
 _MOST_BYTES = 1_000_000  # of a text
-_TEXT_OPS = ("text", "tokenize")
 _HINT = 'Give {"image": "photo.jpg", "text": "what to know"}, or a CSV with the columns image and text.'
 
 
@@ -62,8 +61,7 @@ class ImageText(Labels):
         made: Tensors = {}
         for spec in signature.inputs:
             if spec.name == "image":
-                ops = [op for op in signature.preprocess if op["op"] not in _TEXT_OPS]
-                made["image"] = preprocess.apply_ops(raws["image"], ops)
+                made["image"] = preprocess.apply_ops(raws["image"], signature.preprocess)
             elif spec.name == "tokens" and len(spec.sample_shape) == 1:
                 highest = None if spec.value_range is None else int(spec.value_range[1])
                 texts = [_decoded(bytes(text)) for text in raws["text"]]

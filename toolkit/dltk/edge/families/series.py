@@ -64,8 +64,7 @@ class Series(Whole):
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
         """float32 (n, length, columns), standardized."""
-        ops = [op for op in signature.preprocess if op["op"] != "window"]
-        return {signature.inputs[0].name: preprocess.apply_ops(np.asarray(raws, np.float32), ops)}
+        return {signature.inputs[0].name: preprocess.apply_ops(np.asarray(raws, np.float32), signature.preprocess)}
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
         """A sample: column -> {"value", "low", "high"}, one dictionary per step. `top` has no meaning here.

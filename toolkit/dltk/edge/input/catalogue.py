@@ -62,12 +62,8 @@ def catalogue_of(signature: Signature) -> Catalogue:
     Raises:
         InputError: if there is none, its asset is missing, or it is no catalogue.
     """
-    for op in signature.preprocess:
-        if op["op"] == "catalogue":
-            if op.get("file") not in signature.assets:
-                raise InputError("preprocess: catalogue", "needs its file", op.get("file"))
-            return parse_catalogue(signature.assets[str(op["file"])], str(op["file"]))
-    raise InputError("preprocess", "needs a step 'catalogue'", [op["op"] for op in signature.preprocess])
+    name, data = signature.asset("catalogue")
+    return parse_catalogue(data, name)
 
 
 @lru_cache(maxsize=4)

@@ -21,6 +21,7 @@ from dltk.edge.input.images.resize import resize_image
 
 __all__ = [
     "MAX_PIXELS",
+    "READING_OPS",
     "apply_ops",
     "channels_of",
     "decode_image",
@@ -32,7 +33,8 @@ __all__ = [
 ]
 
 _LARGEST_EXPONENT = 88.0  # float32 ends a little above e^88
-_READING_OPS = ("decode", "resize", "window", "columns", "sound")  # they made the raw sample
+# They make the raw sample, or read a part of it into an input of its own: `apply_ops` passes over them.
+READING_OPS = ("decode", "resize", "window", "columns", "sound", "text", "tokenize")
 
 
 def image_ops(
@@ -49,12 +51,11 @@ def image_ops(
     )
 
 
-def read_image(source: ImageSource, ops: Sequence[Op], *, where: str | None = None) -> NDArray[np.uint8]:
+def read_image(source: ImageSource, ops: Sequence[Op]) -> NDArray[np.uint8]:
     """One raw sample, uint8 (H, W, 3), or (H, W, 1) in mode "L", by the ops "decode" and "resize" among `ops`.
 
     Args:
         source: path, the bytes of a file, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
-        where: how messages call `source`; its path when left out.
 
     Raises:
         InputError: if it is no such image, damaged, or has too many pixels.
@@ -63,7 +64,7 @@ def read_image(source: ImageSource, ops: Sequence[Op], *, where: str | None = No
     limit = next((op.get("max_pixels", MAX_PIXELS) for op in ops if op["op"] == "decode"), MAX_PIXELS)
     resize = next((op for op in ops if op["op"] == "resize"), None)
     # A bundle may lower the cap, not lift it: its number may be anybody's.
-    image = decode_image(source, max_pixels=min(limit, MAX_PIXELS), where=where, resize=resize)
+    image = decode_image(source, max_pixels=min(limit, MAX_PIXELS), resize=resize)
     return image if channels_of(ops) == 3 else to_grey(image)
 
 
@@ -80,7 +81,7 @@ def channels_of(ops: Sequence[Op]) -> int:
 
 
 def apply_ops(raws: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float32]:
-    """Tensors, float32 (n, ...), of a batch of raw samples (n, ...), by every op that does not read files.
+    """Tensors, float32 (n, ...), of a batch of raw samples (n, ...), by every op that is none of `READING_OPS`.
 
     Raises:
         InputError: on an op that this version does not know, or numbers that do not fit the samples.
@@ -88,7 +89,7 @@ def apply_ops(raws: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float32]:
     batch: NDArray[Any] = raws
     for op in ops:
         name = op["op"]
-        if name in _READING_OPS:
+        if name in READING_OPS:
             continue
         if name not in _BATCH_OPS:
             raise InputError(f"preprocess: {name}", "is not known to this version", hint=did_you_mean(name, _BATCH_OPS))

@@ -35,10 +35,7 @@ def tokenizer_of(signature: Signature) -> bytes:
     Raises:
         InputError: if there is no such step, or it names no file of the bundle.
     """
-    name = signature.step("tokenize").get("file")
-    if not isinstance(name, str) or name not in signature.assets:
-        raise InputError("preprocess: tokenize", "must name a file of the bundle", name)
-    return signature.assets[name]
+    return signature.asset("tokenize")[1]
 
 
 def padded_tokens(

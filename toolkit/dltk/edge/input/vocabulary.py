@@ -62,13 +62,10 @@ def vocabulary_of(signature: Signature) -> Vocabulary:
     Raises:
         InputError: if its asset is missing or no vocabulary.
     """
-    for op in signature.preprocess:
-        if op["op"] == "vocabulary":
-            name = op.get("file")
-            if name not in signature.assets:
-                raise InputError("preprocess: vocabulary", "needs its file", name)
-            return parse_vocabulary(signature.assets[str(name)], str(name))
-    return Vocabulary.of({})
+    if not any(op["op"] == "vocabulary" for op in signature.preprocess):
+        return Vocabulary.of({})
+    name, data = signature.asset("vocabulary")
+    return parse_vocabulary(data, name)
 
 
 @lru_cache(maxsize=16)

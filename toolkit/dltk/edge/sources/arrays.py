@@ -56,16 +56,16 @@ def read_arrays(path: str | Path, *, limit: int = _MAX_BYTES) -> dict[str, NDArr
             raise InputError(path, "must be an undamaged npz archive", str(fault)) from fault
 
 
-def read_array(path: str | Path, *, limit: int = _MAX_BYTES) -> NDArray[Any]:
+def read_array(path: str | Path) -> NDArray[Any]:
     """The array in the .npy file at `path`.
 
     Raises:
-        InputError: on objects (pickles), a header that does not fit its data, or more than `limit` bytes.
+        InputError: on objects (pickles), a header that does not fit its data, or more than 16 GB.
     """
     with open_regular(Path(path), follow_links=True) as stream:
         size = os.fstat(stream.fileno()).st_size
-        if size > limit:
-            raise InputError(path, f"must hold at most {limit} bytes", size)
+        if size > _MAX_BYTES:
+            raise InputError(path, f"must hold at most {_MAX_BYTES} bytes", size)
         return _parsed(stream, size, path)
 
 

@@ -10,6 +10,8 @@ from dltk.models.backbones.table import backbone
 
 __all__ = ["check_backbone", "smoke_alpha", "smoke_size"]
 
+_SMOKE = 32  # pixels: what a smoke run has at least
+
 
 def check_backbone(settings: Any) -> None:
     """Hold `model.backbone`, `model.alpha`, `model.weights` and `data.size` against each other; loads no Keras.
@@ -36,9 +38,9 @@ def smoke_alpha(settings: Any) -> float:
     return min(backbone(settings.model.backbone, "setting model.backbone").alphas)
 
 
-def smoke_size(settings: Any, *, least: int = 32, multiple: int = 1) -> int:
-    """The smallest height and width that the backbone takes: at least `least`, and a multiple of `multiple`."""
-    smallest = max(least, backbone(settings.model.backbone, "setting model.backbone").min_size)
+def smoke_size(settings: Any, *, multiple: int = 1) -> int:
+    """The smallest height and width that the backbone takes: at least 32, and a multiple of `multiple`."""
+    smallest = max(_SMOKE, backbone(settings.model.backbone, "setting model.backbone").min_size)
     return -(-smallest // multiple) * multiple
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,17 +10,16 @@ from typing import Any
 import numpy as np
 
 from dltk.base.errors import InputError
-from dltk.base.files import parse_json, read_capped
+from dltk.base.files import read_capped
 from dltk.models.backbones.convert import Tensors
 from dltk.models.backbones.weights import read_npz
 from dltk.models.files.foreign import checked_config, load_checked
 from dltk.models.files.hdf5 import require_plain_hdf5
-from dltk.models.names import Names
+from dltk.models.names import Names, flat_layers
 
 __all__ = ["assign_named", "is_named", "load_stock", "read_safetensors"]
 
 _LIMIT = 2_000_000_000
-_SAFETENSORS_DTYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8", "I64": "<i8"}
 
 
 def is_named(path: Path) -> bool:
@@ -76,42 +73,28 @@ def _of_model(path: Path) -> Tensors:
     names = Names()
     return {
         f"{name}/{each.name}": np.asarray(each)
-        for layer, name in ((layer, names.of(layer)) for layer in _flat(model))
+        for layer, name in ((layer, names.of(layer)) for layer in flat_layers(model))
         for each in layer.weights
     }
 
 
-def _flat(model: Any) -> Iterator[Any]:
-    """The layers of `model`, those of nested models in their place."""
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            yield from _flat(layer)
-        else:
-            yield layer
-
-
 def read_safetensors(path: Path) -> Tensors:
-    """The tensors of a .safetensors as float32: length of a JSON header (8 bytes), the header, one row of bytes.
+    """The tensors of a .safetensors as float32.
 
     Raises:
-        InputError: if it is damaged, or holds another kind of number.
+        InputError: if it is larger than 2 GB or damaged, or holds a kind of number that NumPy does not know.
     """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
     data = read_capped(path, _LIMIT)
     try:
-        (length,) = struct.unpack_from("<Q", data)
-        header = parse_json(data[8 : 8 + length], path)
-        row = memoryview(data)[8 + length :]
-        return {name: _tensor(entry, row) for name, entry in header.items() if name != "__metadata__"}
-    except (struct.error, KeyError, TypeError, ValueError, AttributeError) as fault:
+        tensors = load(data)
+        if strange := {str(tensor.dtype) for tensor in tensors.values() if tensor.dtype.kind not in "fiu"}:
+            raise TypeError(f"it holds {', '.join(sorted(strange))}")
+        return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+    except (SafetensorError, KeyError, TypeError, ValueError) as fault:
         raise InputError(path, "must be an undamaged .safetensors of plain numbers", str(fault)) from fault
-
-
-def _tensor(entry: dict[str, Any], row: memoryview) -> np.ndarray:
-    dtype, shape = np.dtype(_SAFETENSORS_DTYPES[entry["dtype"]]), tuple(int(each) for each in entry["shape"])
-    start, stop = entry["data_offsets"]
-    if stop - start != math.prod(shape) * dtype.itemsize or not 0 <= start <= stop <= len(row):
-        raise ValueError("offsets that do not fit the shape")
-    return np.frombuffer(row[start:stop], dtype).reshape(shape).astype(np.float32)
 
 
 _READERS: Mapping[str, Callable[[Path], Tensors]] = MappingProxyType(

@@ -23,7 +23,6 @@ class Backbone:
         title: as papers write it.
         keras_class: the function in `keras.applications`; `arguments` are passed to it every time.
         parameters: number of weights without the classifier, at width 1.
-        default_size: height and width, in pixels, that it was designed for.
         sizes: those worth choosing from; the official weights of some differ with the size.
         min_size: the smallest height and width that it accepts.
         scale: what is done to uint8 RGB when the weights are random or the user's own; an origin brings its own.
@@ -41,7 +40,6 @@ class Backbone:
     scale: Scale
     unfreeze_after: str
     origins: tuple[Origin, ...]
-    default_size: int = 224
     sizes: tuple[int, ...] = (128, 160, 192, 224)
     min_size: int = 32
     batch_norm: str = "after convolution"
@@ -230,7 +228,6 @@ _ALL = (
                 {1.0: "md5:b0042744bf5b25fce3cb969f33bebb97"},
             ),
         ),
-        default_size=299,
         sizes=(128, 160, 224, 299),
         min_size=71,
     ),

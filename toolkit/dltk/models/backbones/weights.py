@@ -25,7 +25,7 @@ from dltk.models.backbones.convert import CONVERTERS, Tensors
 from dltk.models.backbones.origins import STOCK, Origin, Scale, Variant
 from dltk.models.backbones.table import BACKBONES, Backbone, backbone
 
-__all__ = ["WeightSource", "at_hand", "read_npz", "resolve", "scale_for", "user_file"]
+__all__ = ["WeightSource", "at_hand", "read_npz", "resolve", "user_file"]
 
 FILE_KINDS = (".keras", ".weights.h5", ".h5", ".safetensors", ".npz")
 
@@ -95,18 +95,6 @@ def resolve(
         else:
             return _told(progress, _source(spec, origin, path, alpha, "fetched now"))
     raise _not_to_be_had(spec, alpha, tried)
-
-
-def scale_for(
-    name: str,
-    weights: str | Path = "imagenet",
-    *,
-    alpha: float = 1.0,
-    size: int | None = None,
-    progress: Progress = SILENT,
-) -> Scale:
-    """The scale that `resolve` with the same arguments would return."""
-    return resolve(name, weights, alpha=alpha, size=size, progress=progress).scale
 
 
 def at_hand(spec: Backbone, origin: Origin) -> str:

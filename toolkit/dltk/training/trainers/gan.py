@@ -25,6 +25,7 @@ from dltk.edge.input.images.decode import as_png_grid
 from dltk.models.backend import tf
 from dltk.recipe.groups import Adversarial, Fit
 from dltk.recipe.recipe import Built
+from dltk.training.norms import reestimate_norms
 from dltk.training.optimizers import optimizer, rate
 from dltk.training.prefetch import ahead
 from dltk.training.trainer import AT_START, Row
@@ -36,7 +37,7 @@ __all__ = ["GanTrainer"]
 
 _VALIDATION = 512  # images that are compared: the figure only shows that neither side has won
 _SHOWN = 64  # images of a grid of samples
-_SETTLING = 32  # batches whose mean the statistics of batch norms become under averaged weights
+_REESTIMATING = 32  # batches whose mean the statistics of batch norms become under averaged weights
 _BETA_1 = 0.5  # Adam's, after Radford et al. 2015 (arXiv:1511.06434): 0.9 makes the pair oscillate
 
 
@@ -180,21 +181,13 @@ class GanTrainer:
         """The generator's averaged weights, where they were asked for."""
         if self._average:
             put(self._models[0].trainable_variables, snapshot(self._average.values))
-            self._settle_norms()
+            self._reestimate_norms()
 
-    def _settle_norms(self) -> None:
+    def _reestimate_norms(self) -> None:
         """Give batch norms the statistics of the weights they stand behind now: means over fresh noise."""
-        model = self._models[0]
-        norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
-        kept = [norm.momentum for norm in norms]
-        for number in range(_SETTLING if norms else 0):
-            for norm in norms:
-                norm.momentum = number / (number + 1)  # the mean of all batches so far
-            stream = generator(self._seed, self.name, "norms", number)
-            shape = (self._fit.batch_size, *self._signature.inputs[0].sample_shape)
-            model(stream.standard_normal(shape, np.float32), training=True)
-        for norm, momentum in zip(norms, kept, strict=True):
-            norm.momentum = momentum
+        shape = (self._fit.batch_size, *self._signature.inputs[0].sample_shape)
+        streams = (generator(self._seed, self.name, "norms", number) for number in range(_REESTIMATING))
+        reestimate_norms(self._models[0], (stream.standard_normal(shape, np.float32) for stream in streams))
 
     def explain(self, epoch: int, step: int) -> str:
         """The learning rate: images of whole numbers cannot be at fault."""

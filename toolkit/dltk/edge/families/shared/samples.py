@@ -19,8 +19,6 @@ from dltk.edge.sources import read_table
 
 __all__ = ["Samples", "columns_of", "error", "is_table", "moments", "number", "scale_of", "step"]
 
-_REST = ("decode", "resize", "columns")  # steps that made the raw sample
-
 
 def step(ops: Sequence[Op], name: str, *keys: str) -> Op:
     """The step called `name`, of a bundle that may come from anywhere; it has `keys`.
@@ -108,8 +106,7 @@ class Samples(Whole):
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
         """float32 (n, ...): scaled or standardized as the signature defines."""
-        ops = [op for op in signature.preprocess if op["op"] not in _REST]
-        return {signature.inputs[0].name: preprocess.apply_ops(raws, ops)}
+        return {signature.inputs[0].name: preprocess.apply_ops(raws, signature.preprocess)}
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[Any]:
         """Coloured patches with noise, or rows around the mean that the signature standardizes by."""
