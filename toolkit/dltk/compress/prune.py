@@ -162,6 +162,8 @@ def _tfmot() -> Any:
 def _trainer(
     twin: Any, masked: Mapping[str, Any], settings: Prune, bench: Workbench, plan: _Schedule, pattern: Pattern
 ) -> Any:
+    from dltk.training import FitOptions
+
     schedule = _tfmot().sparsity.keras.PolynomialDecay(
         initial_sparsity=0.0,
         final_sparsity=settings.sparsity if not pattern.of else 1 - pattern.kept / pattern.of,
@@ -179,9 +181,8 @@ def _trainer(
                 layer.mask.assign(masks[name])
 
     # What comes in is not sparse: it is nothing that the step could give.
-    return trainer_for(
-        twin, settings, bench, name="prune", before_step=before_step, first_kept=plan.first_kept, start_counts=False
-    )
+    options = FitOptions(before_step=before_step, first_kept=plan.first_kept, start_counts=False)
+    return trainer_for(twin, settings, bench, name="prune", options=options)
 
 
 def _carried(model: Any, wrapped: Mapping[str, Any]) -> Any:

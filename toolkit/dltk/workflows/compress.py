@@ -12,7 +12,7 @@ from typing import Any
 from dltk import tasks
 from dltk.base.cache.entries import using
 from dltk.base.errors import InputError, UsageError
-from dltk.base.files import parse_json, read_capped, sha256, sweep_tree, write_atomic
+from dltk.base.files import read_capped, write_atomic
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.steps import Planned, parse_steps
@@ -30,12 +30,35 @@ from dltk.workflows.chain import Chain
 from dltk.workflows.finish import finish_run, refreshed
 from dltk.workflows.measure import evaluation, line, measure, planned_files, reference_outputs
 from dltk.workflows.preflight import require_place, require_training_packages
+from dltk.workflows.resume import STATE, asked_for, started_with
 from dltk.workflows.search import Search, misses_on_test, require_decidable, require_met
 
-__all__ = ["Compressed", "compress"]
+__all__ = ["CompressOptions", "Compressed", "compress"]
 
 _TRIALS = 20
-_STATE = "compress"  # compress.json: what was asked for, so that --resume goes on with the same
+
+
+@dataclass(frozen=True)
+class CompressOptions:
+    """How a compression goes about it.
+
+    Attributes:
+        trials: candidates that a search may make beyond its cheap stages; 20 when None.
+        control: also train the source for the epochs that the steps took, to compare; with steps only when None.
+        device: the machine that files are timed on: this one, or one of `dltk.remote.host.connect`.
+    """
+
+    trials: int | None = None
+    control: bool | None = None
+    device: Device = THIS_MACHINE
+
+    def require_fit(self, *, searches: bool) -> None:
+        """Raise UsageError if `trials` is no number of candidates, or bounds a search where there is none."""
+        if self.trials is not None and not searches:
+            rule, hint = "bounds a search, and there is none without limits or with steps", "without --step."
+            raise UsageError("--trials", rule, self.trials, f"For example --max-drop 0.01 --trials 10, {hint}")
+        if self.trials is not None and self.trials < 0:
+            raise UsageError("--trials", "must be 0 or more", self.trials)
 
 
 @dataclass(frozen=True)
@@ -51,11 +74,9 @@ def compress(
     *,
     steps: Sequence[str] = (),
     limits: Limits | None = None,
-    trials: int | None = None,
-    control: bool | None = None,
+    options: CompressOptions | None = None,
     out: str | Path | None = None,
     resume: bool = False,
-    device: Device = THIS_MACHINE,
     trust_recipe: bool = False,
     progress: Progress = SILENT,
 ) -> Compressed:
@@ -64,11 +85,9 @@ def compress(
     Args:
         steps: `NAME[:KEY=VALUE,...]` in order; without limits, the recipe's own plan when empty.
         limits: find steps that meet these; together with `steps`: take those, and say whether they do.
-        trials: candidates that a search may make beyond its cheap stages; 20 when None.
-        control: also train the source for the epochs that the steps took, to compare; with steps only when None.
+        options: how long a search may take, what is measured beside the steps, and where files are timed.
         out: the new Run's folder; `RUN-compressed` when None.
         resume: go on with an interrupted compression: finished steps and candidates are not made again.
-        device: the machine that files are timed on: this one, or one of `dltk.remote.host.connect`.
         trust_recipe: code that `run` names may be executed: its own recipe.py, a recipe file in its plan, the module
             of its environment. Otherwise only recipe files that `steps` name are.
 
@@ -77,15 +96,15 @@ def compress(
         LimitError: if no candidate meets the limits: the closest is the Run then, and `measured` its report. Also if
             the loss of a step that trains becomes NaN.
     """
-    limits = limits or Limits()
-    _check_trials(trials, bool(limits) and not steps)
+    limits, options = limits or Limits(), options or CompressOptions()
+    options.require_fit(searches=bool(limits) and not steps)
     planned = parse_steps(tuple(steps))
     source = Run.open(run, trust_recipe=trust_recipe)
     settings = source.settings()
     planned = planned or parse_steps(() if limits else settings.compress.steps)
     path = Path(out or f"{Path(run)}-compressed")
-    asked = _asked(source, planned, limits, device)
-    started = _started(path, asked) if resume else None
+    asked = asked_for(source, planned, limits, options.device)
+    started = started_with(path, asked) if resume else None
     if started is None:
         Run.require_free(path)
     elif started.is_finished:
@@ -98,7 +117,7 @@ def compress(
     task, made = tasks.task(source.task), started or Run(path)
     bench = replace(
         _workbench(source, task, made, settings, resume, progress),
-        device=device,
+        device=options.device,
         students=_students(planned, steps, trust_recipe),
     )
     search = Search(made, task, bench, limits) if limits else None
@@ -110,10 +129,10 @@ def compress(
         if started is None:
             Run.require_free(path)  # still: another may have begun it before this one had it alone
         _describe(made, source, asked)
-        planned, candidate, found = _taken(made, bench, search, planned, texts=steps, trials=trials)
-        report = {"source": str(source.path), "machine": dict(device.machine), **found}
-        compares = bool(steps) or not limits if control is None else control
-        done = _finish(made, source, task, candidate, bench, settings, report, planned, control=compares)
+        planned, candidate, found = _taken(made, bench, search, planned, texts=steps, trials=options.trials)
+        report = {"source": str(source.path), "machine": dict(options.device.machine), **found}
+        compares = bool(steps) or not limits if options.control is None else options.control
+        done = _finish(made, source, candidate, bench, settings, report, planned, control=compares)
         if search is not None:
             search.clear()
     return _within(done)
@@ -165,51 +184,9 @@ def _students(planned: Sequence[Planned], typed: Sequence[str], trusts: bool) ->
     return frozenset(step.settings.student for step in planned if typed and step.name == "distil")
 
 
-def _check_trials(trials: int | None, searches: bool) -> None:
-    if trials is not None and not searches:
-        hint = "For example --max-drop 0.01 --trials 10, without --step."
-        raise UsageError("--trials", "bounds a search, and there is none without limits or with steps", trials, hint)
-    if trials is not None and trials < 0:
-        raise UsageError("--trials", "must be 0 or more", trials)
-
-
 def _within(done: Compressed) -> Compressed:
     require_met(done.run, done.report)
     return done
-
-
-def _asked(source: Run, planned: Sequence[Planned], limits: Limits, device: Device) -> dict[str, Any]:
-    asked: dict[str, Any] = {
-        "model": sha256(read_capped(source.model_path)),
-        "steps": [step.as_dict() for step in planned],
-    }
-    if limits.latency is not None:  # times of two machines cannot be compared; how many threads are free may change
-        asked["machine"] = {key: value for key, value in device.machine.items() if key != "threads"}
-    return asked | ({"limits": limits.as_dict()} if limits else {})
-
-
-def _started(path: Path, asked: Mapping[str, Any]) -> Run | None:
-    """The compression to go on with; None where it was killed before it began.
-
-    Raises:
-        InputError: if it was begun with other steps, limits or another model.
-    """
-    if not (path / f"{_STATE}.json").is_file():
-        return None
-    sweep_tree(path)
-    begun = parse_json(read_capped(path / f"{_STATE}.json", 10_000_000), path)
-    machine, device = (told.get("machine") for told in (begun, asked))
-    if machine != device and begun == {**asked, "machine": machine}:
-        hint = "Resume on that machine, with the same --host, or give another --run."
-        raise InputError(path, f"was begun with times of {_named(machine)}", _named(device), hint)
-    if begun != asked:
-        hint = "Resume with the very same steps, limits and source, or give another --run."
-        raise InputError(path, "was begun with other steps or another model", hint=hint)
-    return Run(path)
-
-
-def _named(machine: Any) -> str:
-    return f"{machine.get('host', 'this machine')}: {machine.get('cpu')} {' '.join(machine.get('instructions', ()))}"
 
 
 def _dataset(source: Run, task: tasks.Task, settings: Any, progress: Progress) -> Dataset:
@@ -221,7 +198,7 @@ def _dataset(source: Run, task: tasks.Task, settings: Any, progress: Progress) -
 
 
 def _describe(made: Run, source: Run, asked: Mapping[str, Any]) -> None:
-    made.write_json(_STATE, dict(asked))  # first: with it the folder can be resumed
+    made.write_json(STATE, dict(asked))  # first: with it the folder can be resumed
     for name in ("recipe.json", "recipe.py", "data.json", "notes.json"):
         if (source.path / name).is_file():
             write_atomic(made.path / name, read_capped(source.path / name))
@@ -230,7 +207,6 @@ def _describe(made: Run, source: Run, asked: Mapping[str, Any]) -> None:
 def _finish(
     made: Run,
     source: Run,
-    task: tasks.Task,
     candidate: Candidate,
     bench: Workbench,
     settings: Any,
@@ -256,6 +232,7 @@ def _finish(
         made.write_signature(bench.signature)
         made.write_json("metrics", source.read_json("metrics"))
     else:
+        task = tasks.task(source.task)
         finish_run(made, task, candidate.model, bench.dataset, bench.signature, settings, progress=bench.progress)
     return Compressed(made, report)
 

@@ -14,8 +14,9 @@ from dltk.base.errors import InputError, LimitError
 from dltk.base.files import read_capped, require_utf8, sha256
 from dltk.base.install import DISTRIBUTION, own_version
 from dltk.base.progress import SILENT, Progress
+from dltk.bundle import BundleOptions
 from dltk.edge.bundle.manifest import file_entry
-from dltk.edge.bundle.seal import Key, private_key
+from dltk.edge.bundle.seal import private_key
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.edge.replay import GOLDEN
@@ -74,12 +75,8 @@ def export(
     formats: Sequence[str] = (),
     precisions: Sequence[str] = (),
     out: str | Path | None = None,
-    golden: int = 8,
-    synthetic: bool = False,
     gate: Gate | None = None,
-    stateless: bool = False,
-    archive: bool = False,
-    sign: Key | None = None,
+    options: BundleOptions | None = None,
     trust_recipe: bool = False,
     progress: Progress = SILENT,
 ) -> Exported:
@@ -89,25 +86,22 @@ def export(
         formats: "tflite", "onnx", both when empty; "c" for C sources of the TFLite files, which come along.
         precisions: as `--precision`; float32 and what the run's plan allows when empty.
         out: the bundle's folder; `exported/NAME` when None. Of an archive the file, `exported/NAME.zip` when None.
-        golden: samples that the bundle carries to prove itself.
-        synthetic: make those samples up instead of taking test samples.
         gate: limits; the default ones when None.
-        stateless: write LSTMs into TFLite files in a form that keeps no state from one sample to the next.
-        archive: write one compressed file instead of a folder.
-        sign: Ed25519 private key (a PEM file's path or bytes) to sign the manifest with.
+        options: golden samples, archive, signature.
         trust_recipe: run the run's own recipe.py to read its settings by; otherwise nothing in `run` is executed.
 
     Raises:
         UsageError: if a file that does not exist is asked for.
         InputError: if the run is incomplete, int8 is asked for and it has no ranges, `out` holds something else than a
-            bundle, or `sign` is no key to sign with.
+            bundle, or `options.sign` is no key to sign with.
         LimitError: if a file does not pass; `measured` has what was found about every file.
         EnvironmentFault: if "c" is asked for and tflite-micro is not installed.
     """
     if "c" in formats:
         micro_runtime()
-    key = None if sign is None else private_key(sign)
-    opened, gate = Run.open(run, trust_recipe=trust_recipe), gate or Gate()
+    gate, options = gate or Gate(), options or BundleOptions()
+    archive, key = options.archive, None if options.sign is None else private_key(options.sign)
+    opened = Run.open(run, trust_recipe=trust_recipe)
     signature, settings = opened.signature, opened.settings()
     plan = QuantizationPlan.load(opened.quantization_path) if opened.quantization_path.is_file() else None
     wanted = targets(formats, precisions, plan, run, source=_source(opened))
@@ -120,11 +114,11 @@ def export(
     model, graph = _read(opened)
     _require_fits(plan, graph, opened)
     samples = evaluation(opened, model, signature, progress=progress)
-    forms = {item: _form(graph, item, plan, stateless) for item in wanted}
+    forms = {item: _form(graph, item, plan, options.stateless) for item in wanted}
     found = _measured(forms, signature, plan, samples, gate, settings.seed, progress)
     whole = Path(os.path.abspath(target))  # `.` has a name, too
     name = whole.stem if archive else whole.name
-    proof, sources = _golden(model, samples, signature, golden, synthetic), dict[str, bytes]()
+    proof, sources = _golden(model, samples, signature, options), dict[str, bytes]()
     found = with_golden(found, proof, signature, samples, gate)
     if "c" in formats:
         found, sources = on_micro(found, proof, signature, name, gate)
@@ -235,8 +229,9 @@ def _files(run: Run, found: Sequence[Measured], exported: Exported) -> dict[str,
     return files
 
 
-def _golden(model: Any, samples: Evaluation, signature: Signature, count: int, synthetic: bool) -> bytes:
-    if not synthetic:
+def _golden(model: Any, samples: Evaluation, signature: Signature, options: BundleOptions) -> bytes:
+    count = options.golden
+    if not options.synthetic:
         first = {name: value[:count] for name, value in samples.reference.items()}
         targets = None if samples.targets is None else samples.targets[:count]
         return bundle.golden_bytes(samples.raws[:count], first, signature, targets)

@@ -23,7 +23,7 @@ from dltk.models.files.extent import batch_within
 from dltk.quantization.plan import QuantizationPlan
 from dltk.run import Run
 from dltk.twin.graph import Graph
-from dltk.validate import Gate, Verdict, WorkerResult, judge
+from dltk.validate import Gate, Scoring, Verdict, WorkerResult, judge
 
 __all__ = [
     "Evaluation",
@@ -149,7 +149,10 @@ def measure(
     """Emit a file and run it on all samples in a process without TensorFlow; it is timed on `device`."""
     data = emit(graph, signature, target, plan)
     result = device.run(data, target.format, signature, samples.raws)
-    metrics = family(signature.family).metrics
+    metrics, scoring = family(signature.family).metrics, None
+    if samples.targets is not None and metrics:
+        inputs = compared_inputs(samples.raws, signature)
+        scoring = Scoring(samples.targets, metrics[0], samples.baseline, inputs, seed)
     ranges = plan.ranges if plan is not None and target.precision.startswith("int") else "none"
     verdict = judge(
         samples.reference,
@@ -157,11 +160,7 @@ def measure(
         precision=target.precision,
         signature=signature,
         gate=gate,
-        targets=samples.targets,
-        metric=metrics[0] if metrics else None,
-        baseline=samples.baseline,
-        inputs=compared_inputs(samples.raws, signature),
-        seed=seed,
+        scoring=scoring,
         float_operators=result.float_operators,
         left_float=allowed_float(graph, plan, result.float_operators),
     )
