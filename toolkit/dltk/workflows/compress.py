@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dltk import tasks
 from dltk.base.cache.entries import using
-from dltk.base.errors import InputError, UsageError
-from dltk.base.files import read_capped, write_atomic
+from dltk.base.errors import UsageError
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.steps import Planned, parse_steps
-from dltk.data.dataset import Dataset
-from dltk.edge.bundle.arrays import save_npz
 from dltk.edge.runtime.device import THIS_MACHINE, Device
-from dltk.export.emit import Target, left_float
-from dltk.models.files.keras_file import open_keras
-from dltk.models.files.save import keras_bytes
 from dltk.run import Run
 from dltk.search.limits import Limits
-from dltk.validate import Gate
-from dltk.workflows.analysis.findings import findings
+from dltk.workflows.analysis.commands import commands
 from dltk.workflows.chain import Chain
-from dltk.workflows.finish import finish_run, refreshed
-from dltk.workflows.measure import evaluation, line, measure, planned_files, reference_outputs
-from dltk.workflows.preflight import require_place, require_training_packages
-from dltk.workflows.resume import STATE, asked_for, started_with
-from dltk.workflows.search import Search, misses_on_test, require_decidable, require_met
+from dltk.workflows.compressed import Compressed, finish_compressed
+from dltk.workflows.preflight import require_training_packages
+from dltk.workflows.search import Search, require_decidable, require_met
+from dltk.workflows.source import Source, asked_for, started_with
 
 __all__ = ["CompressOptions", "Compressed", "compress"]
 
@@ -59,14 +48,6 @@ class CompressOptions:
             raise UsageError("--trials", rule, self.trials, f"For example --max-drop 0.01 --trials 10, {hint}")
         if self.trials is not None and self.trials < 0:
             raise UsageError("--trials", "must be 0 or more", self.trials)
-
-
-@dataclass(frozen=True)
-class Compressed:
-    """The Run that came out, and the report: what each step changed, and what the files measure."""
-
-    run: Run
-    report: Mapping[str, Any]
 
 
 def compress(
@@ -99,9 +80,8 @@ def compress(
     limits, options = limits or Limits(), options or CompressOptions()
     options.require_fit(searches=bool(limits) and not steps)
     planned = parse_steps(tuple(steps))
-    source = Run.open(run, trust_recipe=trust_recipe)
-    settings = source.settings()
-    planned = planned or parse_steps(() if limits else settings.compress.steps)
+    source = Source.open(run, trust_recipe=trust_recipe)
+    planned = planned or parse_steps(() if limits else source.settings.compress.steps)
     path = Path(out or f"{Path(run)}-compressed")
     asked = asked_for(source, planned, limits, options.device)
     started = started_with(path, asked) if resume else None
@@ -110,29 +90,30 @@ def compress(
     elif started.is_finished:
         progress.say(f"{path}: is finished already")
         return _within(Compressed(started, started.read_json("report")))
-    if source.quantization_path.is_file():
-        raise InputError(run, "is quantized already", hint="Compress the run that it was made from.")
-    require_place(path, 2 * os.path.getsize(source.model_path))
+    source.require_compressible(path)
     require_training_packages()
-    task, made = tasks.task(source.task), started or Run(path)
+    made = started or Run(path)
+    # Students whose recipe may be a file to run: those that the user typed, since a run must not run code; None: any.
+    typed = frozenset(step.settings.student for step in planned if steps and step.name == "distil")
     bench = replace(
-        _workbench(source, task, made, settings, resume, progress),
+        source.workbench(made, resume=resume, progress=progress),
         device=options.device,
-        students=_students(planned, steps, trust_recipe),
+        students=None if trust_recipe else typed,
     )
-    search = Search(made, task, bench, limits) if limits else None
+    search = Search(made, source.task, bench, limits) if limits else None
     if search is not None:
         require_decidable(limits, bench)
     if started is None:
         Run.create(path)
-    with made.alone(), using(settings.data):
+    with made.alone(), using(source.settings.data):
         if started is None:
             Run.require_free(path)  # still: another may have begun it before this one had it alone
-        _describe(made, source, asked)
+        made.inherit(source.run, asked)
         planned, candidate, found = _taken(made, bench, search, planned, texts=steps, trials=options.trials)
-        report = {"source": str(source.path), "machine": dict(options.device.machine), **found}
+        lines = commands(source.commands, source.run.path, path, planned)
+        report = {"source": str(source.run.path), "machine": dict(options.device.machine), "commands": lines, **found}
         compares = bool(steps) or not limits if options.control is None else options.control
-        done = _finish(made, source, candidate, bench, settings, report, planned, control=compares)
+        done = finish_compressed(made, source, candidate, bench, report, planned, control=compares)
         if search is not None:
             search.clear()
     return _within(done)
@@ -156,118 +137,6 @@ def _taken(
     return planned, candidate, {"steps": reports, **told}
 
 
-def _workbench(source: Run, task: tasks.Task, made: Run, settings: Any, resume: bool, progress: Progress) -> Workbench:
-    dataset = _dataset(source, task, settings, progress)  # before TensorFlow is loaded, which takes its time
-    model = open_keras(source.model_path)
-    dataset = refreshed(task, model, dataset, source.signature, settings)
-    return Workbench(
-        source=model,
-        dataset=dataset,
-        signature=source.signature,
-        seed=settings.seed,
-        calibration=lambda count: task.calibration(
-            dataset, count=count or settings.calibration.samples, seed=settings.seed
-        ),
-        checkpoint=made.checkpoints / "step.npz",
-        open_model=open_keras,
-        left_float=lambda graph, plan: left_float(graph, source.signature, plan),
-        augment=getattr(settings, "augment", None),
-        resume=resume,
-        progress=progress,
-    )
-
-
-def _students(planned: Sequence[Planned], typed: Sequence[str], trusts: bool) -> frozenset[str] | None:
-    """The students whose recipe may be a file: those that the user typed; None: all. A run must not run code."""
-    if trusts:
-        return None
-    return frozenset(step.settings.student for step in planned if typed and step.name == "distil")
-
-
 def _within(done: Compressed) -> Compressed:
     require_met(done.run, done.report)
     return done
-
-
-def _dataset(source: Run, task: tasks.Task, settings: Any, progress: Progress) -> Dataset:
-    dataset = task.prepare(settings, source.openable_source, progress=progress)
-    if dataset.digest != source.data.get("digest"):
-        hint = "Put the old data back: the test samples would no longer be unseen ones."
-        raise InputError(source.data_source, "must still be the data the run was made with", "changed samples", hint)
-    return dataset
-
-
-def _describe(made: Run, source: Run, asked: Mapping[str, Any]) -> None:
-    made.write_json(STATE, dict(asked))  # first: with it the folder can be resumed
-    for name in ("recipe.json", "recipe.py", "data.json", "notes.json"):
-        if (source.path / name).is_file():
-            write_atomic(made.path / name, read_capped(source.path / name))
-
-
-def _finish(
-    made: Run,
-    source: Run,
-    candidate: Candidate,
-    bench: Workbench,
-    settings: Any,
-    report: dict[str, Any],
-    planned: Sequence[Planned],
-    *,
-    control: bool,
-) -> Compressed:
-    """Measure what came out, on its files, and leave a finished Run; the metrics are written last."""
-    raws, targets_found = source.evaluation()
-    save_npz(made.evaluation_path, {"raws": raws, "targets": targets_found})
-    _keep_baseline(made, source, bench, raws)
-    if candidate.plan is not None:
-        candidate.plan.save(made.quantization_path)
-    write_atomic(made.model_path, keras_bytes(candidate.model))
-    report |= _measured(made, candidate, bench)
-    if "search" in report:
-        report["search"]["misses_on_test"] = misses_on_test(report)
-    report |= findings(made, source, candidate, bench, planned, report, control=control)
-    made.write_json("report", report)
-    shutil.rmtree(made.checkpoints, ignore_errors=True)
-    if candidate.model is bench.source:  # no weight changed: the float figures are the source's
-        made.write_signature(bench.signature)
-        made.write_json("metrics", source.read_json("metrics"))
-    else:
-        task = tasks.task(source.task)
-        finish_run(made, task, candidate.model, bench.dataset, bench.signature, settings, progress=bench.progress)
-    return Compressed(made, report)
-
-
-def _keep_baseline(made: Run, source: Run, bench: Workbench, raws: Any) -> None:
-    """Answers of the first float32 model of the line: drops are counted from there."""
-    if source.baseline_path.is_file():
-        write_atomic(made.baseline_path, read_capped(source.baseline_path))
-        return
-    outputs = reference_outputs(bench.source, raws, bench.signature, progress=bench.progress)
-    save_npz(made.baseline_path, outputs)
-
-
-def _measured(made: Run, candidate: Candidate, bench: Workbench) -> dict[str, Any]:
-    """float32 and what the plan makes of it, as TFLite files; nothing is refused here, only told.
-
-    Where integers alone fail, float16 is tried: what may be advised is known then.
-
-    Returns:
-        {"artifacts": rows, and where it was tried "tried": rows}.
-    """
-    from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
-
-    graph, plan = deployed(read(candidate.model)), candidate.plan
-    wanted = [Target("tflite", "float32"), *planned_files(plan)]
-    signature, samples = bench.signature, evaluation(made, candidate.model, bench.signature, progress=bench.progress)
-    common: dict[str, Any] = {"gate": Gate(), "seed": bench.seed, "device": bench.device}
-    rows = []
-    with bench.progress.bar("measuring", len(wanted)) as bar:
-        for target in wanted:
-            rows.append(measure(graph, signature, target, plan, samples, **common).row())
-            bar.advance(1, target.file)
-            bench.progress.say(line(rows[-1]))
-    if all(row["passed"] for row in rows) or not rows[0]["passed"] or not rows[-1]["precision"].startswith("int"):
-        return {"artifacts": rows}
-    other = measure(graph, signature, Target("tflite", "float16"), None, samples, **common)
-    return {"artifacts": rows, "tried": [other.row()]}

@@ -22,7 +22,7 @@ from dltk.models.files.save import keras_bytes
 from dltk.run import Run
 from dltk.tasks import Task
 
-__all__ = ["NOT_TRAINED", "TrainingLog", "finish_run", "refreshed", "require_test_samples", "write_history"]
+__all__ = ["NOT_TRAINED", "TrainingLog", "finish_run", "require_test_samples", "write_history"]
 
 _PHASE = ("phase", "epoch", "seconds")  # of a history row; the rest are figures
 
@@ -63,6 +63,8 @@ def finish_run(
     progress: Progress,
 ) -> None:
     """Write signature, test samples, model and metrics; the metrics last: with them the run is finished."""
+    from dltk.training.features import refreshed
+
     history, kept = log.history, log.kept
     dataset = refreshed(task, model, dataset, signature, settings)
     metrics, settled = _judged(task, model, dataset, signature, settings, _row(history, kept), progress)
@@ -80,14 +82,6 @@ def _row(history: Sequence[Mapping[str, Any]], kept: Mapping[str, Any] | None) -
     where = None if kept is None else (kept["phase"], kept["epoch"])
     found = [row for row in history if (row["phase"], row["epoch"]) == where]
     return found[0] if found else history[-1] if history else {}
-
-
-def refreshed(task: Task, model: Any, dataset: Dataset, signature: Signature, settings: Any) -> Dataset:
-    """`dataset` as `task` has it now that there is a Keras `model`."""
-    from dltk.training.features import Frozen
-
-    frozen = Frozen(model)
-    return task.refresh(dataset, settings, lambda raws: frozen.run(raws, signature))
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:

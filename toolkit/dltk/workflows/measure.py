@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dltk.base.progress import SILENT, Progress
 from dltk.edge.bench import download_bytes
+from dltk.edge.bundle.arrays import read_npz
 from dltk.edge.bundle.manifest import PRECISIONS, Artifact
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import compared_inputs, family
@@ -27,11 +28,14 @@ from dltk.validate import Gate, Scoring, Verdict, WorkerResult, judge
 
 __all__ = [
     "Evaluation",
+    "Kept",
     "Measured",
+    "Outputs",
     "agreement",
     "evaluation",
     "line",
     "measure",
+    "measure_all",
     "planned_files",
     "reference_outputs",
     "table",
@@ -39,6 +43,34 @@ __all__ = [
 
 Outputs = Mapping[str, NDArray[Any]]
 _BATCH = 64
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run keeps to judge files by.
+
+    Attributes:
+        raws, targets: test samples (n, ...) and what is right of them.
+        baseline: outputs of the first float32 model of the line; None where that is the run's own.
+    """
+
+    raws: NDArray[Any]
+    targets: NDArray[Any]
+    baseline: Outputs | None
+
+    @classmethod
+    def of(cls, run: Run, signature: Signature) -> Kept:
+        """Read them.
+
+        Raises:
+            InputError: if a file is missing or damaged.
+        """
+        raws, targets = run.evaluation()
+        if not run.baseline_path.is_file():
+            return cls(raws, targets, None)
+        names = [spec.name for spec in signature.outputs]
+        found = read_npz(run.baseline_path, names)
+        return cls(raws, targets, {name: found[name] for name in names})
 
 
 @dataclass(frozen=True)
@@ -90,17 +122,11 @@ class Measured:
         }
 
 
-def evaluation(run: Run, model: Any, signature: Signature, *, progress: Progress = SILENT) -> Evaluation:
-    """The run's test samples with the answers of its model, and of the model it was compressed from."""
-    from dltk.edge.bundle.arrays import read_npz
-
-    raws, targets = run.evaluation()
-    reference = reference_outputs(model, raws, signature, progress=progress)
-    baseline: Outputs = reference
-    if run.baseline_path.is_file():
-        found = read_npz(run.baseline_path, {spec.name for spec in signature.outputs})
-        baseline = {spec.name: found[spec.name] for spec in signature.outputs}
-    return Evaluation(raws, targets if family(signature.family).metrics else None, reference, baseline)
+def evaluation(kept: Kept, model: Any, signature: Signature, *, progress: Progress = SILENT) -> Evaluation:
+    """A run's test samples with the outputs of its model, and of the model it was compressed from."""
+    reference = reference_outputs(model, kept.raws, signature, progress=progress)
+    targets = kept.targets if family(signature.family).metrics else None
+    return Evaluation(kept.raws, targets, reference, reference if kept.baseline is None else kept.baseline)
 
 
 def reference_outputs(
@@ -178,6 +204,31 @@ def measure(
         download_bytes=download,
     )
     return Measured(target, data, download, result, verdict, artifact)
+
+
+def measure_all(
+    forms: Mapping[Target, Graph],
+    signature: Signature,
+    plan: QuantizationPlan | None,
+    samples: Evaluation,
+    *,
+    label: str,
+    progress: Progress,
+    **how: Any,
+) -> list[Measured]:
+    """`measure` of each file, made of its graph; a line a file.
+
+    Args:
+        label: of the bar.
+        how: gate, seed and device, as `measure` takes them.
+    """
+    found: list[Measured] = []
+    with progress.bar(label, len(forms)) as bar:
+        for target, graph in forms.items():
+            found.append(measure(graph, signature, target, plan, samples, **how))
+            bar.advance(1, target.file)
+            progress.say(line(found[-1].row()))
+    return found
 
 
 def agreement(measured: Sequence[Measured], signature: Signature) -> dict[str, float]:
