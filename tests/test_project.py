@@ -85,6 +85,18 @@ def test_functions_stay_under_40_lines(path):
             assert length <= 40, f"{node.name} has {length} lines"
 
 
+@pytest.mark.parametrize("path", [path for path in SOURCES if "commands" not in path.parts], ids=short)
+def test_functions_have_at_most_eight_parameters(path):
+    """`self` and `cls` aside. What belongs together is one settings object; a command has one parameter an option."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = node.args
+            names = [item.arg for item in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+            names += [item.arg for item in (given.vararg, given.kwarg) if item is not None]
+            names = [name for name in names if name not in ("self", "cls")]
+            assert len(names) <= 8, f"{node.name} has {len(names)} parameters"
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=short)
 def test_no_path_of_a_machine_and_nothing_unfinished(path):
     text = path.read_text()

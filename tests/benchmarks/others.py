@@ -70,7 +70,7 @@ class Subject:
             calibration=self._calibration,
             checkpoint=run / "unused",
             open_model=open_keras,
-            left_float=lambda graph, plan: left_float(graph, self.signature, plan),
+            left_float=left_float,
         )
 
     def training(self, count: int) -> tuple[NDArray[Any], NDArray[Any]]:

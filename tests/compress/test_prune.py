@@ -158,7 +158,7 @@ def test_the_teacher_is_asked_unless_it_is_turned_off(given, monkeypatch):
 
     seen, twin = [], SimpleNamespace(layers=[])
     monkeypatch.setattr(dltk.training, "cached_teacher", lambda *given, **named: seen.append(named))
-    monkeypatch.setattr(dltk.training, "FitTrainer", lambda *given, **named: named["teacher"])
+    monkeypatch.setattr(dltk.training, "FitTrainer", lambda *given, **named: given[-1].teacher)
     bench = given[0]
     module._trainer(twin, {}, replace(SETTINGS, teacher=0.5), bench, module._timing(SETTINGS, bench), Pattern())
     assert len(seen) == 1

@@ -29,7 +29,8 @@ from dltk.edge.sources.pairs import list_pairs
 from dltk.edge.sources.ratings import columns_of_ratings, read_ratings
 from dltk.edge.sources.table import read_table
 from dltk.edge.sources.texts import list_texts
-from dltk.models.files.foreign import checked_config
+from dltk.models.files.config import require_own_layers
+from dltk.models.files.container import contents
 from dltk.remote.answers import BENCH, fits
 from dltk.remote.link import Link
 from dltk.remote.wire import pack, receive, unpack
@@ -96,6 +97,11 @@ def _archived(content: Any) -> bytes:
     return stream.getvalue()
 
 
+def _checked(data: bytes) -> None:
+    path = Path("model.keras")
+    require_own_layers(contents(data, path).config, path)
+
+
 def _onnx(data: bytes) -> object:
     refuse_external_data(data)
     return operators(data)
@@ -149,10 +155,8 @@ def targets() -> dict[str, Target]:
             changed_json(json.loads(catalogue.to_bytes())),
             lambda found: parse_catalogue(json.dumps(found).encode(errors="surrogatepass")),
         ),
-        "Keras configurations": Target(
-            changed_json(_CONFIG), lambda found: checked_config(_archived(found), Path("model.keras"))
-        ),
-        "Keras files": Target(changed(_archived(_CONFIG)), lambda data: checked_config(data, Path("model.keras"))),
+        "Keras configurations": Target(changed_json(_CONFIG), lambda found: _checked(_archived(found))),
+        "Keras files": Target(changed(_archived(_CONFIG)), _checked),
         "ONNX files": Target(changed(tiny.onnx()), _onnx),
         "lines of a machine": Target(changed(lines), lambda data: _all(io.BytesIO(data))),
         "words of a machine": Target(st.sampled_from(_LINES).flatmap(changed_json), _answer),

@@ -14,6 +14,7 @@ from PIL import Image
 import zoo
 from dltk.base.errors import DltkError, LimitError
 from dltk.base.progress import SILENT
+from dltk.bundle import BundleOptions
 from dltk.models.conventions import Input
 from dltk.models.files.keras_file import open_keras
 from dltk.workflows.adopt import adopt
@@ -68,11 +69,11 @@ def gone(path: Path, photos: Path, out: Path, *, settings: Sequence[str] = SETTI
     A net of random weights may lose too much in int8: then export says so in one line, as it should.
     """
     run = adopt(path, recipe="cnn", data=photos, run=out / "run", set=settings)
-    export(run.path, out=out / "bundle", golden=2)
+    export(run.path, out=out / "bundle", options=BundleOptions(golden=2))
     if int8:
         compress(run.path, steps=["quantize:ranges=min-max"], out=out / "small")
         try:
-            export(out / "small", out=out / "small-bundle", golden=2)
+            export(out / "small", out=out / "small-bundle", options=BundleOptions(golden=2))
         except LimitError as fault:
             refused(fault)
 

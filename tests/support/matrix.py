@@ -139,11 +139,8 @@ def _bench(name: str, model: Any, checkpoint: Path, watched: Watched) -> Workben
         watched.begun.append("calibration")
         return store[: count or CALIBRATION]
 
-    def float_in_file(graph: Graph, plan: QuantizationPlan) -> Mapping[str, str]:
-        return left_float(graph, signature, plan)
-
     return Workbench(
-        model, dataset, signature, 0, calibration, checkpoint, keras.saving.load_model, float_in_file, progress=watched
+        model, dataset, signature, 0, calibration, checkpoint, keras.saving.load_model, left_float, progress=watched
     )
 
 

@@ -68,7 +68,7 @@ def bench(run: Path, checkpoint: Path, **changes: Any) -> Workbench:
     found: dict[str, Any] = {
         "source": open_keras(opened.model_path), "dataset": dataset, "signature": opened.signature,
         "seed": settings.seed, "calibration": calibration, "checkpoint": checkpoint, "open_model": open_keras,
-        "left_float": lambda graph, plan: left_float(graph, opened.signature, plan), "students": None,
+        "left_float": left_float, "students": None,
     }  # fmt: skip
     return Workbench(**found | changes)
 

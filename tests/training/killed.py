@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dltk.training import FitTrainer, harness, run
+from dltk.training import FitOptions, FitTrainer, harness, run
 from training import kit
 
 # Where it dies -> epochs that the checkpoint then holds.
@@ -18,7 +18,9 @@ PLACES = {"first epoch": 0, "epoch": 3, "evaluation": 4, "write": 2, "renamed": 
 
 def trainer(name: str = "fit") -> FitTrainer:
     """Shuffling, augmentation, dropout, batch norm, Adam, cosine, averaging: all that makes a resume inexact."""
-    return FitTrainer(kit.model(), kit.dataset(), kit.SIGNATURE, kit.EVERYTHING, seed=3, name=name, augment=kit.AUGMENT)
+    return FitTrainer(
+        kit.model(), kit.dataset(), kit.SIGNATURE, kit.EVERYTHING, FitOptions(kit.AUGMENT), seed=3, name=name
+    )
 
 
 def main(place: str, path: Path) -> None:

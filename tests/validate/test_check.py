@@ -13,7 +13,7 @@ from dltk.edge.families import family
 from dltk.edge.families.shared.base import Metric
 from dltk.edge.gains import gain_with_interval
 from dltk.edge.metrics import mean_cosine
-from dltk.validate import Gate, judge, run_worker
+from dltk.validate import Gate, Scoring, judge, run_worker
 
 SAMPLES = tiny.raws(200)
 REFERENCE = tiny.reference(SAMPLES)
@@ -70,7 +70,7 @@ def test_the_drop_has_an_interval_and_a_limit():
     worse = {"logits": REFERENCE["logits"].copy()}
     worse["logits"][:10] = np.roll(worse["logits"][:10], 1, axis=1)  # ten of 200 wrong: 5 points
     gate = Gate(cosine=0.0, top1_agreement=0.0)
-    common = {"precision": "int8", "signature": tiny.SIGNATURE, "targets": RIGHT, "metric": ACCURACY}
+    common = {"precision": "int8", "signature": tiny.SIGNATURE, "scoring": Scoring(RIGHT, ACCURACY)}
     verdict = judge(REFERENCE, worse, gate=gate, **common)
     assert not verdict.passed
     assert verdict.metric["drop"] == pytest.approx(0.05)
@@ -116,8 +116,7 @@ def test_real_files_pass_the_default_gate(models, file):
         precision=precision,
         signature=tiny.SIGNATURE,
         gate=Gate(drop=0.05),  # one layer with an output step of 0.1 flips near ties that a trained model does not have
-        targets=RIGHT,
-        metric=ACCURACY,
+        scoring=Scoring(RIGHT, ACCURACY),
         float_operators=result.float_operators,
     )
     assert verdict.passed, verdict.reasons
@@ -137,10 +136,12 @@ LOOSE = {"cosine": -1.0, "top1_agreement": 0.0}
 
 def decided(worse=0, better=0, count=36, *, precision="int8", targets=None, **gate):
     before, after, right = counted(worse, better, count)
-    given = {"targets": right if targets is None else targets, "metric": ACCURACY, "gate": Gate(**LOOSE | gate)}
+    scoring = Scoring(right if targets is None else targets, ACCURACY)
     # At another step of their grids, so that nobody takes them for the float32 model.
     after = {"logits": after["logits"] * np.float32(1.01)}
-    return judge(before, after, precision=precision, signature=tiny.SIGNATURE, **given)
+    return judge(
+        before, after, precision=precision, signature=tiny.SIGNATURE, gate=Gate(**LOOSE | gate), scoring=scoring
+    )
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,7 @@ def test_a_mean_cosine_that_few_samples_cannot_decide():
 def test_what_equals_the_model_before_has_nothing_to_prove():
     """Six samples prove nothing of accuracy, and need not where every output is the same to 1e-5."""
     before, _, right = counted(count=6)
-    given = {"targets": right, "metric": ACCURACY, "gate": Gate(strict=True), "signature": tiny.SIGNATURE}
+    given = {"scoring": Scoring(right, ACCURACY), "gate": Gate(strict=True), "signature": tiny.SIGNATURE}
     assert judge(before, before, precision="float32", **given).passed
 
 
@@ -257,7 +258,7 @@ def test_no_samples_and_numbers_that_are_none_are_reasons():
     assert "of the reference has numbers that are not finite" in reason
     odd = replace(ACCURACY, scores=lambda outputs, targets, signature: np.array([np.nan] + [1.0] * 5))
     before, after, right = counted(count=6)
-    verdict = judge(before, after, targets=right, metric=odd, **common)
+    verdict = judge(before, after, scoring=Scoring(right, odd), **common)
     assert verdict.metric is None
     assert verdict.reasons == ("accuracy cannot be computed: it is no finite number on 1 of 6 samples",)
 
@@ -270,7 +271,7 @@ def test_a_metric_that_is_no_share_is_relative(scale, ends):
     before, after = ({"logits": np.full((200, 3), by, np.float32) + np.eye(3, dtype=np.float32)[np.arange(200) % 3] * 0}
                      for by in (1.0, scale))  # fmt: skip
     gate = Gate(**LOOSE)
-    given = {"targets": errors, "metric": metric, "gate": gate, "precision": "int8", "signature": tiny.SIGNATURE}
+    given = {"scoring": Scoring(errors, metric), "gate": gate, "precision": "int8", "signature": tiny.SIGNATURE}
     verdict = judge(before, after, **given)
     assert verdict.passed is (ends == "passed"), verdict.reasons
     assert "changed" not in verdict.metric

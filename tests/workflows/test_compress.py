@@ -115,7 +115,7 @@ def test_a_finished_step_is_not_taken_again(trained, compressed, tmp_path):
 
 
 def test_killed_before_anything_but_the_plan_was_written(trained, tmp_path, monkeypatch):
-    module = sys.modules["dltk.workflows.compress"]
+    module = sys.modules["dltk.run"]
     write = module.write_atomic
 
     def dying(path, data):

@@ -16,6 +16,7 @@ import small
 from dltk.base.errors import InputError, LimitError, UsageError
 from dltk.base.install import pip_extra
 from dltk.base.progress import Silent
+from dltk.bundle import BundleOptions
 from dltk.edge import load, replay
 from dltk.edge.bundle.arrays import read_npz
 from dltk.edge.bundle.integrity import read_bundle
@@ -77,10 +78,9 @@ def test_a_signed_archive_holds_what_the_folder_would(compressed, tmp_path):
     secret = key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
     public = key.public_key().public_bytes(forms.Encoding.PEM, forms.PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "private.pem").write_bytes(secret)
-    folder = export(compressed.path, out=tmp_path / "digits", sign=secret, **ONE).path
-    archive = export(
-        compressed.path, out=tmp_path / "digits.zip", archive=True, sign=tmp_path / "private.pem", **ONE
-    ).path
+    folder = export(compressed.path, out=tmp_path / "digits", options=BundleOptions(sign=secret), **ONE).path
+    packed = BundleOptions(archive=True, sign=tmp_path / "private.pem")
+    archive = export(compressed.path, out=tmp_path / "digits.zip", options=packed, **ONE).path
     assert archives.members(archive.read_bytes()) == small.files(folder)
     assert replay(archive, verify=public)["passed"]
     for data in small.files(folder).values():
@@ -150,14 +150,14 @@ def test_an_export_needs_no_data(trained, compressed, exported, tmp_path, monkey
     data = json.loads((tmp_path / "digits" / "data.json").read_bytes()) | {"source": "/gone/for/ever"}
     (tmp_path / "digits" / "data.json").write_text(json.dumps(data))
     monkeypatch.setenv("DLTK_CACHE", str(tmp_path / "cache"))
-    made = export(tmp_path / "digits", out=tmp_path / "bundle", golden=3, **ONE)
+    made = export(tmp_path / "digits", out=tmp_path / "bundle", options=BundleOptions(golden=3), **ONE)
     assert (made.path / FILES[0]).read_bytes() == (exported.path / FILES[0]).read_bytes()
     assert len(read_npz(made.path / "golden.npz", {"raw"})["raw"]) == 3
     assert not list(tmp_path.glob(".dltk-*"))
 
 
 def test_golden_samples_may_be_made_up(compressed, tmp_path):
-    made = export(compressed.path, out=tmp_path / "bundle", golden=5, synthetic=True, **ONE)
+    made = export(compressed.path, out=tmp_path / "bundle", options=BundleOptions(golden=5, synthetic=True), **ONE)
     golden = read_npz(made.path / "golden.npz", {"raw"})
     assert golden["raw"].shape == (5, 8, 8, 3)
     assert "target" not in golden

@@ -17,6 +17,7 @@ from dltk.run import Run
 from dltk.search.limits import Amount, Limits
 from dltk.workflows import compress
 from dltk.workflows.analysis.findings import carried
+from dltk.workflows.compress import CompressOptions
 
 pytestmark = small.QUIET
 EASY = {"max_drop": "0.5", "max_size": "1MB"}
@@ -90,7 +91,7 @@ def test_it_is_finished_when_it_is_finished(trained, found):
 def test_the_closest_is_kept_where_nothing_meets_the_limits(trained, tmp_path):
     limits = Limits.parse(max_size="1KB")
     with pytest.raises(LimitError, match=r"no candidate meets them all; received size \d+") as caught:
-        compress(trained.path, limits=limits, trials=0, out=tmp_path / "run")
+        compress(trained.path, limits=limits, options=CompressOptions(0), out=tmp_path / "run")
     assert caught.value.exit_code == 4
     report = caught.value.measured
     assert [trial["stage"] for trial in report["search"]["trials"]] == ["int8", "repaired"]
@@ -112,7 +113,12 @@ class Slow:
 
 def test_latency_is_judged_by_the_machine_that_measures(trained, tmp_path):
     with pytest.raises(LimitError, match=r"received latency 100\.000 ms \(at most 99\.000 ms\)"):
-        compress(trained.path, limits=Limits.parse(max_latency="99ms"), trials=0, device=Slow(), out=tmp_path / "run")
+        compress(
+            trained.path,
+            limits=Limits.parse(max_latency="99ms"),
+            options=CompressOptions(0, device=Slow()),
+            out=tmp_path / "run",
+        )
     report = Run.open(tmp_path / "run").read_json("report")
     rows = [trial["row"] for trial in report["search"]["trials"]] + report["artifacts"] + report["bought"]
     assert {row["p50_ms"] for row in rows} == {100.0}
@@ -138,11 +144,17 @@ def test_given_steps_are_taken_and_held_to_the_limits(trained, tmp_path):
 
 def test_what_does_not_fit_is_said_before_anything_is_made(trained, tmp_path):
     with pytest.raises(UsageError, match="which needs limits and no --step"):
-        compress(trained.path, trials=3, out=tmp_path / "run")
+        compress(trained.path, options=CompressOptions(3), out=tmp_path / "run")
     with pytest.raises(UsageError, match="which needs limits and no --step"):
-        compress(trained.path, steps=("quantize",), limits=Limits.parse(**EASY), trials=3, out=tmp_path / "run")
+        compress(
+            trained.path,
+            steps=("quantize",),
+            limits=Limits.parse(**EASY),
+            options=CompressOptions(3),
+            out=tmp_path / "run",
+        )
     with pytest.raises(UsageError, match="must be 0 or more"):
-        compress(trained.path, limits=Limits.parse(**EASY), trials=-1, out=tmp_path / "run")
+        compress(trained.path, limits=Limits.parse(**EASY), options=CompressOptions(-1), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -151,7 +163,7 @@ def test_every_cheap_stage_can_be_made(trained, tmp_path):
     """Nobody gains half of all answers, so that each stage is tried; the layers are those of the sensitivity table."""
     limits = Limits(drop=Amount(-0.5))
     with pytest.raises(LimitError, match="drop"):
-        compress(trained.path, limits=limits, trials=0, out=tmp_path / "run")
+        compress(trained.path, limits=limits, options=CompressOptions(0), out=tmp_path / "run")
     told = Run.open(tmp_path / "run").read_json("report")["search"]
     assert not [trial["error"] for trial in told["trials"] if trial["error"]]
     stages = [stage["stage"] for stage in told["stages"]]
@@ -169,13 +181,13 @@ def test_interrupted_inside_a_candidate_it_takes_up_its_training(trained, tmp_pa
     """A candidate that prunes, clusters and trains for int8: its finished steps and candidates are not made again."""
     limits, out = Limits.parse(max_download="1KB"), tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        compress(trained.path, limits=limits, trials=1, out=out, progress=Stop("cluster 2/"))
+        compress(trained.path, limits=limits, options=CompressOptions(1), out=out, progress=Stop("cluster 2/"))
     first = sorted((out / "candidates").glob("[0-9]*.json"))
     before = [path.read_bytes() for path in first]
     assert len(first) == 2
     progress = Stop()
     with pytest.raises(LimitError, match="download"):
-        compress(trained.path, limits=limits, trials=1, out=out, resume=True, progress=progress)
+        compress(trained.path, limits=limits, options=CompressOptions(1), out=out, resume=True, progress=progress)
     assert "2 candidates are done already" in progress.said
     assert not any(bar.startswith(("prune", "cluster 1/", "calibrating")) for bar in progress.bars[:2])
     assert not any(bar.startswith("prune") for bar in progress.bars)
@@ -184,7 +196,7 @@ def test_interrupted_inside_a_candidate_it_takes_up_its_training(trained, tmp_pa
     assert [trial["stage"] for trial in report["search"]["trials"]] == ["int8", "repaired", "search"]
     whole = tmp_path / "whole"
     with pytest.raises(LimitError):
-        compress(trained.path, limits=limits, trials=1, out=whole)
+        compress(trained.path, limits=limits, options=CompressOptions(1), out=whole)
     assert (out / "model.keras").read_bytes() == (whole / "model.keras").read_bytes()
     assert (out / "quantization.npz").read_bytes() == (whole / "quantization.npz").read_bytes()
     shutil.rmtree(whole)

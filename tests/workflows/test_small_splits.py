@@ -20,6 +20,7 @@ from dltk.edge.bundle.integrity import read_bundle
 from dltk.run import Run
 from dltk.validate import Gate
 from dltk.workflows import adopt, compress, export, rehearse
+from dltk.workflows.compress import CompressOptions
 from workflows.test_export import light
 
 pytestmark = small.QUIET
@@ -137,5 +138,5 @@ def test_any_model_on_any_small_split_validates(tmp_path, classes, each, seed, l
     pairs = ("data.size=12", "input.range=0..1", "input.check=false", f"seed={seed}", "calibration.samples=30")
     run = adopt(tmp_path / "model.keras", recipe="cnn", data=data, run=tmp_path / "run", set=pairs)
     assert len(run.evaluation()[0]) == classes * each // 5
-    less = compress(run.path, steps=("quantize",), control=False, out=tmp_path / "less").run
+    less = compress(run.path, steps=("quantize",), options=CompressOptions(control=False), out=tmp_path / "less").run
     require_valid(export(less.path, out=tmp_path / "bundle", gate=OPEN).path)

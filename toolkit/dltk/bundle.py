@@ -17,14 +17,33 @@ from dltk.base.files import building_folder, sweep, write_atomic
 from dltk.edge.bundle.archive import Archive, pack
 from dltk.edge.bundle.arrays import npz_bytes
 from dltk.edge.bundle.manifest import MANIFEST, SEAL, Artifact, Manifest, file_entry
-from dltk.edge.bundle.seal import sign
+from dltk.edge.bundle.seal import Key, sign
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["Sealing", "golden_bytes", "labels_bytes", "publish", "report_bytes", "require_replaceable"]
+__all__ = ["BundleOptions", "Sealing", "golden_bytes", "labels_bytes", "publish", "report_bytes", "require_replaceable"]
+
+
+@dataclass(frozen=True)
+class BundleOptions:
+    """How a bundle is made.
+
+    Attributes:
+        golden: samples that the bundle carries to prove itself.
+        synthetic: make those samples up instead of taking test samples.
+        stateless: write LSTMs into TFLite files in a form that keeps no state from one sample to the next.
+        archive: write one compressed file instead of a folder.
+        sign: Ed25519 private key (a PEM file's path or bytes) to sign the manifest with.
+    """
+
+    golden: int = 8
+    synthetic: bool = False
+    stateless: bool = False
+    archive: bool = False
+    sign: Key | None = None
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,12 @@ from dltk.recipe.record import Record, require_nothing_else
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Run"]
+__all__ = ["ASKED", "Run"]
 
 _JSON_LIMIT, _ASSET_LIMIT = 64_000_000, 500_000_000
 _BEGUN = ("recipe.json", "recipe.py")  # one of them is in whatever --resume can go on with
+ASKED = "compress"
+_INHERITED = ("recipe.json", "recipe.py", "data.json", "notes.json", "evaluation.npz", "baseline.npz")
 _GO_ON = "Give another --run, or --resume to continue it."
 _NOTHING: Mapping[str, bytes] = {}
 
@@ -255,6 +257,13 @@ class Run:
 
         found = read_npz(self.evaluation_path, {"raws", "targets"})
         return found["raws"], found["targets"]
+
+    def inherit(self, source: Run, asked: Mapping[str, Any]) -> None:
+        """Keep what was `asked` for in compress.json, then take over what a run that is made of `source` shares."""
+        self.write_json(ASKED, asked)  # first: with it the folder can be resumed
+        for name in _INHERITED:
+            if source._file(name).is_file():
+                write_atomic(self._file(name), read_capped(source._file(name)))
 
     def write_recipe(self, loaded: Loaded, settings: Any, *, smoke: bool) -> None:
         """Write the recipe and the resolved settings."""

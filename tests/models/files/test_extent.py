@@ -15,7 +15,8 @@ import pytest
 
 import small
 from dltk.base.errors import InputError
-from dltk.models.files.extent import batch_within, largest_activation, require_few_layers, require_modest_activations
+from dltk.models.files.config import require_few_layers
+from dltk.models.files.extent import batch_within, largest_activation, require_modest_activations
 
 pytestmark = small.QUIET
 MEMORY, SECONDS = 500_000_000, 10

@@ -14,15 +14,16 @@ from dltk.data.dataset import Dataset, Split
 from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.models.backend import keras
 from dltk.recipe import Augment, Built, Fit, Phase
-from dltk.training import FitTrainer, cached_teacher, run, trainer_class
+from dltk.training import FitOptions, FitTrainer, cached_teacher, run, trainer_class
 from dltk.training.trainers.cut import split_at
 from training import kit
 
 QUICK = Fit(epochs=3, batch_size=16, learning_rate=0.02)
 
 
-def _train(tmp_path, fit=QUICK, *, made=None, data=None, signature=kit.SIGNATURE, **settings):
-    trainer = FitTrainer(made or kit.model(), data or kit.dataset(), signature, fit, seed=3, **settings)
+def _train(tmp_path, fit=QUICK, *, made=None, data=None, signature=kit.SIGNATURE, name="fit", **options):
+    own = FitOptions(**options)
+    trainer = FitTrainer(made or kit.model(), data or kit.dataset(), signature, fit, own, seed=3, name=name)
     return run(trainer, checkpoint=kit.checkpoint(tmp_path)), trainer
 
 
@@ -125,7 +126,7 @@ def test_a_phase_never_ends_worse_than_it_began(tmp_path):
     assert history[0]["validation_accuracy"] == max(row["validation_accuracy"] for row in head)
     assert all(row["validation_accuracy"] < history[0]["validation_accuracy"] for row in history[1:])
     assert kit.same(kit.weights(made), before)
-    resumed = FitTrainer(made, data, kit.SIGNATURE, fit, seed=3, name="tune", frozen_through="cut")
+    resumed = FitTrainer(made, data, kit.SIGNATURE, fit, FitOptions(frozen_through="cut"), seed=3, name="tune")
     run(resumed, checkpoint=kit.checkpoint(tmp_path / "tune"), resume=True)
     assert (resumed.kept, kit.same(kit.weights(made), before)) == (0, True)
 
@@ -190,7 +191,7 @@ def test_labels_beyond_the_outputs_are_refused():
 @pytest.mark.parametrize(("name", "message"), [("tpo", "Did you mean 'top'"), ("norm_0", "must be a layer")])
 def test_an_unknown_cut_is_refused(name, message):
     with pytest.raises(InputError, match=message):
-        FitTrainer(kit.model(), kit.dataset(), kit.SIGNATURE, QUICK, seed=0, frozen_through=name)
+        FitTrainer(kit.model(), kit.dataset(), kit.SIGNATURE, QUICK, FitOptions(frozen_through=name), seed=0)
 
 
 def test_a_cut_inside_a_branch_is_refused():
@@ -199,7 +200,7 @@ def test_a_cut_inside_a_branch_is_refused():
     x = keras.layers.Flatten()(keras.layers.Add()([image, inside]))
     made = keras.Model(image, keras.layers.Dense(3)(x))
     with pytest.raises(InputError, match="must be one that all paths go through"):
-        FitTrainer(made, kit.dataset(), kit.SIGNATURE, QUICK, seed=0, frozen_through="inside")
+        FitTrainer(made, kit.dataset(), kit.SIGNATURE, QUICK, FitOptions(frozen_through="inside"), seed=0)
 
 
 def test_several_labels_a_sample(tmp_path):
@@ -285,7 +286,7 @@ def test_a_tf_keras_model_trains_and_repeats_to_the_bit(tmp_path):
     with pytest.raises(InputError, match="precision"):
         FitTrainer(made, kit.dataset(), kit.SIGNATURE, replace(QUICK, precision="mixed_bfloat16"), seed=0)
     with pytest.raises(InputError, match="needs a Keras 3 model"):
-        FitTrainer(made, kit.dataset(), kit.SIGNATURE, QUICK, seed=0, frozen_through="top")
+        FitTrainer(made, kit.dataset(), kit.SIGNATURE, QUICK, FitOptions(frozen_through="top"), seed=0)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

@@ -11,7 +11,7 @@ from dltk.base.errors import InputError
 from dltk.base.progress import Silent
 from dltk.models.backend import keras, tf
 from dltk.recipe import Augment, Fit
-from dltk.training import FitTrainer, run
+from dltk.training import FitOptions, FitTrainer, run
 from dltk.training import hints as module
 from dltk.training.hints import Hints
 from training import kit
@@ -35,7 +35,7 @@ def hints(made, **changes):
 
 
 def trainer(made, *, followed=None, fit=FIT):
-    return FitTrainer(made, kit.dataset(), kit.SIGNATURE, fit, seed=3, hints=followed or hints(made))
+    return FitTrainer(made, kit.dataset(), kit.SIGNATURE, fit, FitOptions(hints=followed or hints(made)), seed=3)
 
 
 def test_a_model_that_follows_itself_loses_nothing_whatever_the_scale():
@@ -96,9 +96,8 @@ def test_features_are_computed_once_a_view_and_are_what_a_step_would_compute(tmp
         made, bars = student(), Bars()
         followed = hints(made, teacher_layers=layers, student_layers=["deep", "pool"][: len(layers)])
         augment = Augment(views=2, flip=True)
-        trained = FitTrainer(
-            made, kit.dataset(), kit.SIGNATURE, FIT, seed=3, hints=followed, augment=augment, progress=bars
-        )
+        options = FitOptions(augment, hints=followed)
+        trained = FitTrainer(made, kit.dataset(), kit.SIGNATURE, FIT, options, seed=3, progress=bars)
         found.append(run(trained, checkpoint=tmp_path / f"{limit}.npz")[1:])
         asked.append(bars.labels.count("teacher's features"))
     assert asked == [2, 0], "two views in three epochs; none where there is no room"
@@ -135,4 +134,6 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(InputError, match=r"features cut:deep: both layers must have features of one shape.*10, 10"):
         hints(made, teacher_layers=["cut"])
     with pytest.raises(InputError, match="must be None where hints are followed"):
-        FitTrainer(made, kit.dataset(), kit.SIGNATURE, FIT, seed=0, frozen_through="wide", hints=hints(made))
+        FitTrainer(
+            made, kit.dataset(), kit.SIGNATURE, FIT, FitOptions(frozen_through="wide", hints=hints(made)), seed=0
+        )

@@ -14,7 +14,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.input.noise import PIXELS
 from dltk.models.backend import keras
 from dltk.recipe import Augment, Built, Fit, Phase
-from dltk.training import FitTrainer, run, trainer_class
+from dltk.training import FitOptions, FitTrainer, run, trainer_class
 from dltk.training.views.base import PLAIN
 from dltk.training.views.factory import views_of
 from training import kit
@@ -37,7 +37,7 @@ def whole():
 
 
 def trainer(augment=NOISE, fit=FIT, dataset=None):
-    return FitTrainer(whole()[0], dataset or kit.dataset(), SIGNATURE, fit, seed=3, augment=augment)
+    return FitTrainer(whole()[0], dataset or kit.dataset(), SIGNATURE, fit, FitOptions(augment), seed=3)
 
 
 def test_views_carry_noise_that_clean_ones_do_not():

@@ -22,11 +22,12 @@ from dltk.run import Run
 from dltk.training.evaluation.report import predict_outputs
 from dltk.validate import run_worker
 from dltk.workflows.analysis import divergence as layers_compared
-from dltk.workflows.analysis.commands import commands, step_text
+from dltk.workflows.analysis.commands import commands, made_by, step_text
 from dltk.workflows.analysis.divergence import divergence, probes
 from dltk.workflows.analysis.findings import carried, findings
 from dltk.workflows.analysis.layers import per_layer, signal_to_noise
 from dltk.workflows.analysis.steps import CONTROL, trained
+from dltk.workflows.measure import Kept, evaluation
 
 pytestmark = small.QUIET
 STEPS = ("prune:sparsity=0.4,epochs=2,batch_size=32", "quantize")  # as the fixture `compressed` takes them
@@ -60,7 +61,8 @@ def case(trained, compressed, tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(case):
     candidate = Candidate(case.model, case.plan)
-    return findings(case.made, case.source, candidate, case.bench, case.planned, case.report, control=True)
+    samples = evaluation(Kept.of(case.made, case.signature), case.model, case.signature)
+    return findings(case.made, candidate, case.bench, case.planned, case.report, samples, control=True)
 
 
 def test_a_row_for_each_state_of_the_model(case, found):
@@ -87,7 +89,7 @@ def test_the_control_is_trained_for_the_same_epochs_and_is_kept(case, found, tmp
     (settings,) = trained(case.planned, case.report["steps"])
     assert (settings.epochs, settings.batch_size) == (2, 32)
     fresh = Run(tmp_path / "fresh")
-    control = control_model(fresh, case.source, case.bench, [settings])
+    control = control_model(fresh, case.bench, [settings])
     history = read(fresh.checkpoints / "control-0.npz").history
     assert [row["epoch"] for row in history] == [0, 1, 2]
     split = case.bench.dataset.validation
@@ -97,7 +99,7 @@ def test_the_control_is_trained_for_the_same_epochs_and_is_kept(case, found, tmp
     path = case.made.path / "steps" / "control.keras"
     kept = path.stat().st_mtime_ns
     quiet = replace(case.bench, dataset=None)  # without data nothing could be trained again
-    again = control_model(case.made, case.source, quiet, [settings])
+    again = control_model(case.made, quiet, [settings])
     assert path.stat().st_mtime_ns == kept
     assert all(np.array_equal(a, b) for a, b in zip(control.get_weights(), again.get_weights(), strict=True))
 
@@ -199,8 +201,13 @@ def test_reliability_is_what_the_calibration_error_sums_up():
     assert error == pytest.approx(expected_calibration_error(scores, targets))
 
 
-def test_the_commands_say_what_was_done(case, found):
-    finetune, compress, export = map(shlex.split, found["commands"])
+def lines_of(source, case, made):
+    return commands(made_by(source), source.path, made, case.planned)
+
+
+def test_the_commands_say_what_was_done(case):
+    lines = lines_of(case.source, case, case.made.path)
+    finetune, compress, export = map(shlex.split, lines)
     assert finetune[:3] == ["dltk", "finetune", "cnn"]
     assert "--smoke" in finetune
     from dltk.recipe.load import resolve
@@ -218,19 +225,21 @@ def test_settings_of_every_kind_come_back_from_their_text():
         assert parse_steps([step_text(planned[0])]) == planned
 
 
-def test_a_compressed_run_compressed_again_names_the_whole_line(case, found, tmp_path):
-    case.made.write_json("report", case.report | {"commands": found["commands"]})
+def test_a_compressed_run_compressed_again_names_the_whole_line(case, tmp_path):
+    before = lines_of(case.source, case, case.made.path)
+    case.made.write_json("report", case.report | {"commands": before})
     try:
-        lines = commands(case.made, Run(tmp_path / "again"), parse_steps(["quantize"]))
+        lines = lines_of(case.made, case, tmp_path / "again")
     finally:
         case.made.write_json("report", case.report)
-    assert lines[:2] == found["commands"][:2]
+    assert lines[:2] == before[:2]
     assert [shlex.split(line)[1] for line in lines] == ["finetune", "compress", "compress", "export"]
 
 
 def test_a_bundle_carries_no_times_and_no_folders(case, found):
     search = {"trials": [{"row": {"p50_ms": 1.0}, "misses": [{"limit": "latency", "found": 1.0}]}]}
-    told = carried(case.report | found | {"search": search})
+    lines = lines_of(case.source, case, case.made.path)
+    told = carried(case.report | found | {"search": search, "commands": lines})
     text = json.dumps(told)
     assert "p50_ms" not in text
     assert '"seconds"' not in text

@@ -43,7 +43,7 @@ class Workbench:
         settings.
         checkpoint: file that a step which trains keeps its state in.
         open_model: path -> an untrusted Keras 3 model, opened in safe mode.
-        left_float: (deployed graph, plan without ranges) -> layer and why the plan's file holds it in float32.
+        left_float: (deployed graph, signature, plan without ranges) -> layer and why the plan's file has it in float32.
         students: those, as `distil:student=` takes them, whose recipe may be a file to execute; None: any.
         device: the machine that files are timed on.
         resume: continue from that file, if it exists.
@@ -56,7 +56,7 @@ class Workbench:
     calibration: Callable[[int], NDArray[Any]]
     checkpoint: Path
     open_model: Callable[[Path], Any]
-    left_float: Callable[[Graph, QuantizationPlan], Mapping[str, str]]
+    left_float: Callable[[Graph, Signature, QuantizationPlan], Mapping[str, str]]
     students: frozenset[str] | None = frozenset()
     device: Device = THIS_MACHINE
     augment: Augmentation | None = None

@@ -49,7 +49,7 @@ def distil(candidate: Candidate, settings: Distil, bench: Workbench) -> Outcome:
     if not settings.student:
         raise InputError("--step distil", "needs a student", hint=f"Give student=TEXT: {FORMS}.")
     from dltk.models.backend import require_tensorflow
-    from dltk.training import run
+    from dltk.training import FitOptions, run
     from dltk.twin.read import read
 
     require_tensorflow()
@@ -60,8 +60,8 @@ def distil(candidate: Candidate, settings: Distil, bench: Workbench) -> Outcome:
     same_pictures = "size=" not in settings.student  # smaller ones have other statistics, which must be learnt
     if settings.student.startswith(_TAKEN_OVER) and same_pictures and holds_foreign(candidate.model, bench):
         freeze_norms(student)
-    hints = _hints(student, bench.source, settings, bench)
-    trainer = trainer_for(student, settings, bench, name="distil", hints=hints)
+    options = FitOptions(hints=_hints(student, bench.source, settings, bench))
+    trainer = trainer_for(student, settings, bench, name="distil", options=options)
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
     found = _outcome(student, read(student), teacher, settings, history)
     came_to, worse = judged(trainer, history, candidate, settings, bench)

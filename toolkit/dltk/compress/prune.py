@@ -139,6 +139,8 @@ def _freezes(model: Any, settings: Prune, plan: Timing, bench: Workbench) -> boo
 def _trainer(
     twin: Any, masked: Mapping[str, Any], settings: Prune, bench: Workbench, plan: Timing, pattern: Pattern
 ) -> Any:
+    from dltk.training import FitOptions
+
     share_at = shares(plan, settings.sparsity if not pattern.of else 1 - pattern.kept / pattern.of)
 
     def before_step(step: int) -> None:
@@ -149,9 +151,8 @@ def _trainer(
                 layer.mask.assign(masks[name])
 
     # What comes in is not sparse: it is nothing that the step could give.
-    return trainer_for(
-        twin, settings, bench, name="prune", before_step=before_step, first_kept=plan.first_kept, start_counts=False
-    )
+    options = FitOptions(before_step=before_step, first_kept=plan.first_kept, start_counts=False)
+    return trainer_for(twin, settings, bench, name="prune", options=options)
 
 
 def _carried(model: Any, wrapped: Mapping[str, Any]) -> Any:

@@ -73,7 +73,7 @@ def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outc
         plan = _integer_plan(graph, settings, bench, scheme)
     else:
         plan = QuantizationPlan(settings.precision)
-        plan = replace(plan, floats=bench.left_float(graph, plan))
+        plan = replace(plan, floats=bench.left_float(graph, bench.signature, plan))
     return _outcome(Candidate(candidate.model, plan), graph, settings, [])
 
 

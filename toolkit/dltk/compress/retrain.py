@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dltk.base.errors import InputError, StepOrderError, did_you_mean
 from dltk.base.files import sha256
@@ -16,6 +16,9 @@ from dltk.recipe.groups import Fit
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
+
+if TYPE_CHECKING:
+    from dltk.training import FitOptions
 
 __all__ = [
     "Retrain",
@@ -107,19 +110,16 @@ def trainer_for(
     bench: Workbench,
     *,
     name: str,
-    before_step: Callable[[int], None] | None = None,
-    first_kept: int = 0,
-    start_counts: bool = True,
-    hints: Any = None,
+    options: FitOptions | None = None,
 ) -> Any:
     """A `FitTrainer` of `model` (Keras 3, or a tf_keras twin) that learns from labels and the source model's
     predictions.
 
     Args:
         name: of the phase: checkpoints and progress carry it.
-        before_step, first_kept, start_counts, hints: as FitTrainer takes them.
+        options: as FitTrainer takes them; views and teacher are set here, by `settings`.
     """
-    from dltk.training import FitTrainer, cached_teacher
+    from dltk.training import FitOptions, FitTrainer, cached_teacher
 
     dataset, teacher = samples_of(bench.dataset, settings.samples, bench.seed), None
     fit, augment = as_fit(settings), bench.augment
@@ -137,20 +137,9 @@ def trainer_for(
             weight=settings.teacher,
             progress=bench.progress,
         )
+    options = replace(options or FitOptions(), augment=augment, teacher=teacher)
     return FitTrainer(
-        model,
-        dataset,
-        bench.signature,
-        fit,
-        seed=bench.seed,
-        name=name,
-        augment=augment,
-        teacher=teacher,
-        before_step=before_step,
-        first_kept=first_kept,
-        start_counts=start_counts,
-        hints=hints,
-        progress=bench.progress,
+        model, dataset, bench.signature, fit, options, seed=bench.seed, name=name, progress=bench.progress
     )
 
 

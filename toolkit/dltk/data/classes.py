@@ -1,4 +1,4 @@
-"""Rules of classes wherever samples are split: counts per split, what `data.limit` leaves, no class without a sample."""
+"""Rules of classes where samples are split: counts per split, what `data.limit` leaves, no class without a sample."""
 
 from __future__ import annotations
 

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from dltk.training.trainers.dqn import DqnTrainer
     from dltk.training.trainers.fit import FitTrainer
     from dltk.training.trainers.gan import GanTrainer
+    from dltk.training.trainers.options import FitOptions
     from dltk.training.trainers.table import TRAINERS, trainer_class
 
 _HOMES = {  # name -> module; imported when first asked for, since most of them load TensorFlow
     "DqnTrainer": "trainers.dqn",
+    "FitOptions": "trainers.options",
     "FitTrainer": "trainers.fit",
     "GanTrainer": "trainers.gan",
     "TRAINERS": "trainers.table",
@@ -46,6 +48,7 @@ _HOMES = {  # name -> module; imported when first asked for, since most of them 
 __all__ = [
     "TRAINERS",
     "DqnTrainer",
+    "FitOptions",
     "FitTrainer",
     "GanTrainer",
     "Teacher",

@@ -21,16 +21,17 @@ from dltk.base.cache.folder import cache_folder
 from dltk.base.disk import allocate, require_free_disk
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
-from dltk.data.dataset import Split
+from dltk.data.dataset import Dataset, Split
 from dltk.edge.bundle.arrays import kept_array
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.models.backend import tf
 from dltk.models.digest import model_digest
+from dltk.tasks import Task
 from dltk.training.prefetch import ahead
 from dltk.training.views.base import PLAIN, Views
 
-__all__ = ["Frozen", "cached_outputs", "model_inputs", "runner"]
+__all__ = ["Frozen", "cached_outputs", "model_inputs", "refreshed", "runner"]
 
 BATCH = 64  # fixed: another batch size could change a last bit, and with it what a cache holds
 _FLOAT16_OVER = 4_000_000_000  # bytes
@@ -95,6 +96,12 @@ class Frozen:
 
         for inputs in ahead(make, range(0, count, batch_size)):
             yield self.forward(*map(tf.constant, inputs)).numpy()
+
+
+def refreshed(task: Task, model: Any, dataset: Dataset, signature: Signature, settings: Any) -> Dataset:
+    """`dataset` as `task` has it now that there is a Keras `model`."""
+    frozen = Frozen(model)
+    return task.refresh(dataset, settings, lambda raws: frozen.run(raws, signature))
 
 
 def cached_outputs(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dltk.edge.runtime.worker import WorkerResult, run_worker
-from dltk.validate.check import Gate, Verdict, judge
+from dltk.validate.check import Gate, Scoring, Verdict, judge
 from dltk.validate.micro import MicroResult, apart, micro_runtime, run_micro
 
 __all__ = [
     "Gate",
     "MicroResult",
+    "Scoring",
     "Verdict",
     "WorkerResult",
     "apart",

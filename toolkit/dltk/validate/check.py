@@ -21,7 +21,7 @@ from dltk.edge.parity import COSINE, MAX_ABS, UNDECIDED, compare, misfits
 from dltk.recipe.settings import setting
 from dltk.validate.lost import lost
 
-__all__ = ["Gate", "Verdict", "judge"]
+__all__ = ["Gate", "Scoring", "Verdict", "judge"]
 
 Outputs = Mapping[str, NDArray[Any]]
 
@@ -52,6 +52,25 @@ class Gate:
     def as_dict(self) -> dict[str, float]:
         """Plain JSON values."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How the metric of an artifact is computed.
+
+    Attributes:
+        targets: what is right, (n, ...).
+        metric: the family's metric.
+        baseline: outputs that its drop is counted from (the model before compression); the reference if None.
+        inputs: the input tensors, where the metric compares outputs with them.
+        seed: of the bootstrap.
+    """
+
+    targets: NDArray[Any]
+    metric: Metric
+    baseline: Outputs | None = None
+    inputs: Outputs = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,21 +109,14 @@ def judge(
     precision: str,
     signature: Signature,
     gate: Gate | None = None,
-    targets: NDArray[Any] | None = None,
-    metric: Metric | None = None,
-    baseline: Outputs | None = None,
-    inputs: Outputs | None = None,
-    seed: int = 0,
+    scoring: Scoring | None = None,
     float_operators: Collection[str] = (),
     left_float: Collection[str] = (),
 ) -> Verdict:
     """Compare an artifact's outputs with the float32 reference's on the same samples, name -> (n, ...).
 
     Args:
-        targets: what is right, (n, ...), for `metric`; without both no metric is computed.
-        baseline: outputs that the metric's drop is counted from (the model before compression); `reference` if None.
-        inputs: the input tensors, where `metric` compares outputs with them.
-        seed: of the bootstrap.
+        scoring: how the metric is computed; None: no metric is judged.
         float_operators: as the worker found them; a file called int8 may have none but `left_float`.
         left_float: operators that the quantization plan leaves float, by the runtime's names.
     """
@@ -120,11 +132,12 @@ def judge(
     if stray:
         reasons.append(f"called {precision} but computes in float32: {', '.join(stray)}")
     scored = None
-    if targets is not None and metric is not None:
-        before, after = ({**(inputs or {}), **found} for found in (baseline or reference, outputs))
-        told = lost(before, after, targets, metric, signature, seed)
+    if scoring is not None:
+        origin = scoring.baseline or reference
+        before, after = ({**scoring.inputs, **found} for found in (origin, outputs))
+        told = lost(before, after, scoring.targets, scoring.metric, signature, scoring.seed)
         scored, words = told.found, told.fault
-        if scored is not None and not _equal(baseline or reference, outputs, signature, gate):
+        if scored is not None and not _equal(origin, outputs, signature, gate):
             ends, words = told.against(gate.drop)
             if ends == UNDECIDED and not gate.strict:
                 notes, words = [*notes, words], ""

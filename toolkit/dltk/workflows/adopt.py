@@ -91,13 +91,7 @@ def adopt(
     sized = _sized(settings, shape, pairs, repr(opened.inputs[0].name))
     if sized != settings:
         settings, dataset = sized, task.prepare(sized, source, progress=progress)
-    theirs, opened = opened, deployable(opened, given, progress)
-    signature = task.signature(settings, dataset, Built(opened, (), given.ops()))
-    task.check(opened, signature)
-    signature = _as_it_ends(opened, dataset, signature, progress)
-    _require_like(theirs, opened, dataset, signature)
-    if given.check and not settings.data.multi_label:
-        _require_usual_reading(opened, dataset, signature, given, progress, seed=settings.seed)
+    opened, signature = _taken_in(opened, given, task, settings, dataset, progress)
     with building_folder(Path(os.path.abspath(path)), replace=False) as folder:  # no --resume: whole or nothing
         made = Run(folder)
         made.write_json("data", {"source": dataset.source, "digest": dataset.digest, "report": dict(dataset.report)})
@@ -106,6 +100,24 @@ def adopt(
         made.write_recipe(loaded, settings, smoke=False)
         finish_run(made, task, opened, dataset, signature, settings, progress=progress)
     return Run(path)
+
+
+def _taken_in(
+    theirs: Any, given: Input, task: tasks.Task, settings: Any, dataset: Dataset, progress: Progress
+) -> tuple[Any, Signature]:
+    """The model as it is deployed, and its signature.
+
+    Raises:
+        InputError: if it cannot be, computes something else then, or does badly on the data as they are read.
+    """
+    ours = deployable(theirs, given, progress)
+    signature = task.signature(settings, dataset, Built(ours, (), given.ops()))
+    task.check(ours, signature)
+    signature = _as_it_ends(ours, dataset, signature, progress)
+    _require_like(theirs, ours, dataset, signature)
+    if given.check and not settings.data.multi_label:
+        _require_usual_reading(ours, dataset, signature, given, progress, seed=settings.seed)
+    return ours, signature
 
 
 def adopts(task: str) -> bool:

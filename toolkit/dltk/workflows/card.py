@@ -15,8 +15,8 @@ from dltk.base.terminal import plain
 from dltk.bundle import Sealing
 from dltk.edge.bundle.manifest import parse
 from dltk.report import as_bytes, of_bundle
-from dltk.run import Run
 from dltk.workflows.measure import table
+from dltk.workflows.opened import Opened
 
 __all__ = ["RESET", "licenses", "model_card", "report_page"]
 
@@ -30,14 +30,14 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", flat)
 
 
-def model_card(run: Run, report: Mapping[str, Any], state: Mapping[str, Any] = {}) -> str:
+def model_card(opened: Opened, report: Mapping[str, Any], state: Mapping[str, Any] = {}) -> str:
     """What the model is for, what it was measured at, and how to ask it (after arXiv:1810.03993)."""
-    signature, data = run.signature, run.data
+    run, signature, data = opened.run, opened.signature, opened.data
     inputs = ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.inputs)
     outputs = ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.outputs)
     shown = ", ".join(map(_escaped, signature.labels[:20]))
     labels = f"- Labels ({len(signature.labels)}): {shown}" if signature.labels else ""
-    notes = "\n".join(f"- {name}: {text}" for name, text in sorted(_notes(run).items()))
+    notes = "\n".join(f"- {name}: {text}" for name, text in sorted(opened.notes.items()))
     return f"""# {run.name}
 
 A model for {signature.task}, made with the recipe `{run.recipe_name}` of dltk.
@@ -97,15 +97,15 @@ def _state(state: Mapping[str, Any]) -> str:
     return _STATE.format(files=", ".join(f"`{name}`" for name in found["files"])) if found else ""
 
 
-def licenses(run: Run) -> str:
+def licenses(opened: Opened) -> str:
     """What the bundle's owner must look up: the terms of the data and of the weights it started from."""
-    data = run.data
+    data = opened.data
     lines = [
         "The software that made this bundle, dltk, is under the Apache License 2.0.",
         "",
         "The weights in this bundle were trained from:",
         f"- data: {data.get('source')}{_data_terms(str(data.get('source')))}",
-        *(f"- {name}: {text}" for name, text in sorted(_notes(run).items()) if name in ("weights", "adopted")),
+        *(f"- {name}: {text}" for name, text in sorted(opened.notes.items()) if name in ("weights", "adopted")),
         "",
         "Their terms apply to the weights.",
     ]
@@ -121,11 +121,6 @@ def report_page(sealing: Sealing, progress: Progress) -> dict[str, bytes]:
     except EnvironmentFault:
         progress.say(f"{_PAGE} is not written: it needs matplotlib and jinja2. Run `{pip_extra('report')}`.")
         return {}
-
-
-def _notes(run: Run) -> dict[str, str]:
-    found = run.read_json("notes") if (run.path / "notes.json").is_file() else {}
-    return {str(name): str(text) for name, text in found.items()}
 
 
 _TERMS = {

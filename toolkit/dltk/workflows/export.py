@@ -5,44 +5,35 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from dltk import bundle
-from dltk.base.errors import InputError, LimitError
-from dltk.base.files import read_capped, require_utf8, sha256
-from dltk.base.install import DISTRIBUTION, own_version
+from dltk.base.errors import LimitError
+from dltk.base.files import require_utf8
 from dltk.base.progress import SILENT, Progress
-from dltk.edge.bundle.manifest import file_entry
-from dltk.edge.bundle.seal import Key, private_key
-from dltk.edge.bundle.signature import Signature
-from dltk.edge.families import family
-from dltk.edge.replay import GOLDEN
+from dltk.bundle import BundleOptions
+from dltk.edge.bundle.seal import private_key
+from dltk.edge.replay import GOLDEN, golden
 from dltk.edge.runtime.machine import machine
-from dltk.export.emit import Target, graph_digest, targets
-from dltk.export.flatbuffer.stateless import STATE_OPERATOR
+from dltk.export.emit import Target, targets
 from dltk.export.flatbuffer.stateless import stateless as without_state
-from dltk.export.runner import RUNNER, runner
-from dltk.models.files.keras_file import open_keras
 from dltk.quantization.plan import QuantizationPlan
-from dltk.recipe.settings import as_dict, digest
-from dltk.run import Run
 from dltk.twin.graph import Graph
 from dltk.validate import Gate, micro_runtime
 from dltk.workflows.analysis import remedies
-from dltk.workflows.analysis.findings import carried
-from dltk.workflows.card import RESET, licenses, model_card, report_page
-from dltk.workflows.measure import Evaluation, Measured, agreement, evaluation, line, measure, reference_outputs
+from dltk.workflows.card import report_page
+from dltk.workflows.contents import code, lineage, state_of, texts
+from dltk.workflows.measure import Measured, agreement, evaluation, measure_all
 from dltk.workflows.micro import on_micro
+from dltk.workflows.opened import Opened
 from dltk.workflows.preflight import require_place, require_training_packages
-from dltk.workflows.rehearse import rehearse, with_golden
+from dltk.workflows.rehearse import golden_of, rehearse, with_golden
 
 __all__ = ["Exported", "export"]
 
 # Of the bytes of model.keras, what a file takes at least: 16 bits of 32; every other precision has weights of 8.
 _SHARES, _OF_INTEGERS = {"float32": 1.0, "float16": 0.5}, 0.25
-_TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-keras", "ai-edge-litert")
 
 
 @dataclass(frozen=True)
@@ -74,12 +65,8 @@ def export(
     formats: Sequence[str] = (),
     precisions: Sequence[str] = (),
     out: str | Path | None = None,
-    golden: int = 8,
-    synthetic: bool = False,
     gate: Gate | None = None,
-    stateless: bool = False,
-    archive: bool = False,
-    sign: Key | None = None,
+    options: BundleOptions | None = None,
     trust_recipe: bool = False,
     progress: Progress = SILENT,
 ) -> Exported:
@@ -89,107 +76,56 @@ def export(
         formats: "tflite", "onnx", both when empty; "c" for C sources of the TFLite files, which come along.
         precisions: as `--precision`; float32 and what the run's plan allows when empty.
         out: the bundle's folder; `exported/NAME` when None. Of an archive the file, `exported/NAME.zip` when None.
-        golden: samples that the bundle carries to prove itself.
-        synthetic: make those samples up instead of taking test samples.
         gate: limits; the default ones when None.
-        stateless: write LSTMs into TFLite files in a form that keeps no state from one sample to the next.
-        archive: write one compressed file instead of a folder.
-        sign: Ed25519 private key (a PEM file's path or bytes) to sign the manifest with.
+        options: golden samples, archive, signature.
         trust_recipe: run the run's own recipe.py to read its settings by; otherwise nothing in `run` is executed.
 
     Raises:
         UsageError: if a file that does not exist is asked for.
         InputError: if the run is incomplete, int8 is asked for and it has no ranges, `out` holds something else than a
-            bundle, or `sign` is no key to sign with.
+            bundle, or `options.sign` is no key to sign with.
         LimitError: if a file does not pass; `measured` has what was found about every file.
         EnvironmentFault: if "c" is asked for and tflite-micro is not installed.
     """
     if "c" in formats:
         micro_runtime()
-    key = None if sign is None else private_key(sign)
-    opened, gate = Run.open(run, trust_recipe=trust_recipe), gate or Gate()
-    signature, settings = opened.signature, opened.settings()
-    plan = QuantizationPlan.load(opened.quantization_path) if opened.quantization_path.is_file() else None
-    wanted = targets(formats, precisions, plan, run, source=_source(opened))
-    target = Path(out or Path("exported", f"{opened.name}.zip" if archive else opened.name))
+    gate, options = gate or Gate(), options or BundleOptions()
+    archive, key = options.archive, None if options.sign is None else private_key(options.sign)
+    opened = Opened.open(run, trust_recipe=trust_recipe)
+    signature, plan, folder = opened.signature, opened.plan, opened.run.name
+    wanted = targets(formats, precisions, plan, run, source=opened.source)
+    target = Path(out or Path("exported", f"{folder}.zip" if archive else folder))
     require_utf8(target)
     bundle.require_replaceable(target, archive=archive)
-    size = os.path.getsize(opened.model_path)
+    size = os.path.getsize(opened.run.model_path)
     require_place(target, round(size * sum(_SHARES.get(item.precision, _OF_INTEGERS) for item in wanted)))
     require_training_packages()
-    model, graph = _read(opened)
-    _require_fits(plan, graph, opened)
-    samples = evaluation(opened, model, signature, progress=progress)
-    forms = {item: _form(graph, item, plan, stateless) for item in wanted}
-    found = _measured(forms, signature, plan, samples, gate, settings.seed, progress)
+    model, graph = opened.model()
+    samples = evaluation(opened.samples, model, signature, progress=progress)
+    forms = {item: _form(graph, item, plan, options.stateless) for item in wanted}
+    how = {"gate": gate, "seed": opened.settings.seed}
+    found = measure_all(forms, signature, plan, samples, label="exporting", progress=progress, **how)
     whole = Path(os.path.abspath(target))  # `.` has a name, too
     name = whole.stem if archive else whole.name
-    proof, sources = _golden(model, samples, signature, golden, synthetic), dict[str, bytes]()
-    found = with_golden(found, proof, signature, samples, gate)
+    sources: dict[str, bytes] = {}
+    pairs, proof = agreement(found, signature), golden_of(model, samples, signature, options)
+    known = golden(proof, signature)
+    found = with_golden(found, known, signature, samples, gate)
     if "c" in formats:
-        found, sources = on_micro(found, proof, signature, name, gate)
-    exported = Exported(target, tuple(one.row() for one in found), agreement(found, signature))
+        found, sources = on_micro(found, known, signature, name, gate)
+    exported = Exported(target, tuple(one.row() for one in found), pairs)
     _require_passed(exported, found, gate, plan)
-    files = _files(opened, found, exported) | {GOLDEN: proof} | sources
-    lineage = _lineage(opened, settings, graph_digest(graph), plan) | _state(found)
-    sealing = bundle.Sealing(name, signature, [one.artifact for one in found], files, lineage, gate.as_dict())
+    history, artifacts = lineage(opened, graph) | state_of(found), [one.artifact for one in found]
+    files = code(opened, found) | texts(opened, found, pairs) | {GOLDEN: proof} | sources
+    sealing = bundle.Sealing(name, signature, artifacts, files, history, gate.as_dict())
     rehearse(sealing, target)
     bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target, archive=archive, key=key)
     return exported
 
 
-def _measured(
-    forms: Mapping[Target, Graph],
-    signature: Signature,
-    plan: QuantizationPlan | None,
-    samples: Evaluation,
-    gate: Gate,
-    seed: int,
-    progress: Progress,
-) -> list[Measured]:
-    """Emit and compare each file; one line per file."""
-    found: list[Measured] = []
-    with progress.bar("exporting", len(forms)) as bar:
-        for item, graph in forms.items():
-            found.append(measure(graph, signature, item, plan, samples, gate=gate, seed=seed))
-            bar.advance(1, item.file)
-            progress.say(line(found[-1].row()))
-    return found
-
-
 def _form(graph: Graph, target: Target, plan: QuantizationPlan | None, stateless: bool) -> Graph:
     """The graph that `target` is made of."""
     return without_state(graph, target.precision, plan) if stateless and target.format == "tflite" else graph
-
-
-def _state(found: Sequence[Measured]) -> dict[str, Any]:
-    """Which files keep state between samples, and what other programs must do; empty if there are none."""
-    files = [one.target.file for one in found if STATE_OPERATOR in one.artifact.operators]
-    return {"keeps_state": {"files": files, "before_each_sample": RESET}} if files else {}
-
-
-def _source(run: Run) -> str | None:
-    """The run that `run` was compressed from, as its report has it."""
-    if not (run.path / "report.json").is_file():
-        return None
-    found = run.read_json("report")
-    return str(found["source"]) if isinstance(found, dict) and "source" in found else None
-
-
-def _read(run: Run) -> tuple[Any, Any]:
-    from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
-
-    model = open_keras(run.model_path)
-    return model, deployed(read(model))
-
-
-def _require_fits(plan: QuantizationPlan | None, graph: Graph, run: Run) -> None:
-    layers = set(graph.layers)
-    if plan is not None and not {*plan.weights, *plan.floats} <= layers:
-        strange = sorted({*plan.weights, *plan.floats} - layers)
-        hint = "Compress again, and export the new run."
-        raise InputError(run.quantization_path, "must be the plan of this run's model", strange, hint)
 
 
 def _require_passed(exported: Exported, found: Sequence[Measured], gate: Gate, plan: QuantizationPlan | None) -> None:
@@ -213,52 +149,3 @@ def _advice(rows: Sequence[Mapping[str, Any]], gate: Gate, plan: QuantizationPla
         "Without --strict, a file passes with a note if the samples cannot decide." if gate.strict else "",
     )
     return "".join(f" {words}" for words in found if words)
-
-
-def _files(run: Run, found: Sequence[Measured], exported: Exported) -> dict[str, bytes]:
-    """Every file of the bundle but manifest, page, golden samples and C sources. None contains times or latencies."""
-    signature = run.signature
-    files = {one.target.file: one.data for one in found} | dict(signature.assets)
-    if signature.labels:
-        files["labels.txt"] = bundle.labels_bytes(signature.labels)
-    compression = carried(run.read_json("report")) if (run.path / "report.json").is_file() else {}
-    report = compression | {
-        "artifacts": [{key: value for key, value in row.items() if key != "p50_ms"} for row in exported.table],
-        "agreement": dict(exported.agreement),
-        "metrics": run.read_json("metrics"),
-    }
-    files["report.json"] = bundle.report_bytes(report)
-    files["recipe.json"] = read_capped(run.path / "recipe.json")
-    files["MODEL_CARD.md"] = model_card(run, report, _state(found)).encode()
-    files["LICENSES.txt"] = licenses(run).encode()
-    files[RUNNER] = runner(signature.family)
-    return files
-
-
-def _golden(model: Any, samples: Evaluation, signature: Signature, count: int, synthetic: bool) -> bytes:
-    if not synthetic:
-        first = {name: value[:count] for name, value in samples.reference.items()}
-        targets = None if samples.targets is None else samples.targets[:count]
-        return bundle.golden_bytes(samples.raws[:count], first, signature, targets)
-    raws = family(signature.family).synthetic(signature, count=count, seed=0)
-    return bundle.golden_bytes(raws, reference_outputs(model, raws, signature), signature, None)
-
-
-def _lineage(run: Run, settings: Any, model: str, plan: QuantizationPlan | None) -> dict[str, Any]:
-    data = run.data
-    return {
-        "recipe": run.recipe_name,
-        "recipe_digest": digest(settings),
-        "settings": as_dict(settings),
-        "data_digest": data.get("digest"),
-        "source_digest": file_entry(read_capped(run.model_path)).sha256,
-        "graph_digest": model,
-        "plan_digest": sha256(read_capped(run.quantization_path)) if plan is not None else None,
-        "calibration": dict(plan.calibration) if plan is not None else None,
-        "left_float": dict(plan.floats) if plan is not None else {},
-        "weight_levels": plan.levels if plan is not None and plan.weights else None,
-        "per_tensor_dense": plan is not None and plan.per_tensor_dense,
-        "seed": settings.seed,
-        "tools": {DISTRIBUTION: own_version()} | {name: version(name) for name in _TOOLS},
-        "instructions": machine()["instructions"],
-    }

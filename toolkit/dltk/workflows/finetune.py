@@ -21,7 +21,7 @@ from dltk.recipe.load import Loaded, read, resolve
 from dltk.recipe.settings import apply, as_dict, describe, from_dict
 from dltk.run import Run
 from dltk.tasks import Task
-from dltk.workflows.finish import finish_run, require_test_samples
+from dltk.workflows.finish import TrainingLog, finish_run, require_test_samples
 from dltk.workflows.preflight import require_place, require_training_packages
 
 __all__ = ["finetune", "run_folder"]
@@ -84,10 +84,8 @@ def finetune(
         if started is None:
             Run.require_free(path, begun=begun)  # still: another may have begun it before this one had it alone
         _describe(target, loaded, settings, dataset, built, smoke=smoke)
-        history, kept = _train(target, task, built, dataset, signature, settings, resume=resume, progress=progress)
-        finish_run(
-            target, task, built.model, dataset, signature, settings, history=history, kept=kept, progress=progress
-        )
+        log = _train(target, task, built, dataset, signature, settings, resume=resume, progress=progress)
+        finish_run(target, task, built.model, dataset, signature, settings, log=log, progress=progress)
     return target
 
 
@@ -232,8 +230,8 @@ def _train(
     *,
     resume: bool,
     progress: Progress,
-) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """Phase after phase: each starts from the best weights so far; the history, and which epoch won."""
+) -> TrainingLog:
+    """Phase after phase: each starts from the best weights so far."""
     history: list[dict[str, Any]] = []
     kept: dict[str, Any] | None = None
     for trainer in training.trainer_class(task.trainer).phases(built, dataset, signature, settings, progress=progress):
@@ -242,4 +240,4 @@ def _train(
         history, kept = history + rows, training.kept_of(trainer, rows, kept)
     if kept is not None:
         progress.say(f"kept: {training.kept_line(kept)}")
-    return history, kept
+    return TrainingLog(history, kept)

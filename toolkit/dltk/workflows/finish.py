@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,25 @@ from dltk.models.files.save import keras_bytes
 from dltk.run import Run
 from dltk.tasks import Task
 
-__all__ = ["finish_run", "refreshed", "require_test_samples", "write_history"]
+__all__ = ["NOT_TRAINED", "TrainingLog", "finish_run", "require_test_samples", "write_history"]
 
 _PHASE = ("phase", "epoch", "seconds")  # of a history row; the rest are figures
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """How the training of a run went.
+
+    Attributes:
+        history: one row an epoch.
+        kept: which epoch's weights the model has, as `dltk.training.kept_of` says it; None where nothing says which.
+    """
+
+    history: Sequence[Mapping[str, Any]] = ()
+    kept: Mapping[str, Any] | None = None
+
+
+NOT_TRAINED = TrainingLog()  # of a model that was adopted or compressed
 
 
 def require_test_samples(dataset: Dataset) -> None:
@@ -42,15 +59,13 @@ def finish_run(
     signature: Signature,
     settings: Any,
     *,
-    history: Sequence[Mapping[str, Any]] = (),
-    kept: Mapping[str, Any] | None = None,
+    log: TrainingLog = NOT_TRAINED,
     progress: Progress,
 ) -> None:
-    """Write signature, test samples, model and metrics; the metrics last: with them the run is finished.
+    """Write signature, test samples, model and metrics; the metrics last: with them the run is finished."""
+    from dltk.training.features import refreshed
 
-    Args:
-        kept: which epoch's weights `model` has, as from `dltk.training.kept_of`.
-    """
+    history, kept = log.history, log.kept
     dataset = refreshed(task, model, dataset, signature, settings)
     metrics, settled = _judged(task, model, dataset, signature, settings, _row(history, kept), progress)
     raws, targets = task.evaluation(dataset, limit_bytes=settings.data.evaluation_mb * 1_000_000, seed=settings.seed)
@@ -67,14 +82,6 @@ def _row(history: Sequence[Mapping[str, Any]], kept: Mapping[str, Any] | None) -
     where = None if kept is None else (kept["phase"], kept["epoch"])
     found = [row for row in history if (row["phase"], row["epoch"]) == where]
     return found[0] if found else history[-1] if history else {}
-
-
-def refreshed(task: Task, model: Any, dataset: Dataset, signature: Signature, settings: Any) -> Dataset:
-    """`dataset` as `task` has it now that there is a Keras `model`."""
-    from dltk.training.features import Frozen
-
-    frozen = Frozen(model)
-    return task.refresh(dataset, settings, lambda raws: frozen.run(raws, signature))
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:

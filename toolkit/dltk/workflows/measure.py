@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dltk.base.progress import SILENT, Progress
 from dltk.edge.bench import download_bytes
+from dltk.edge.bundle.arrays import read_npz
 from dltk.edge.bundle.manifest import PRECISIONS, Artifact
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import compared_inputs, family
@@ -23,15 +24,18 @@ from dltk.models.files.extent import batch_within
 from dltk.quantization.plan import QuantizationPlan
 from dltk.run import Run
 from dltk.twin.graph import Graph
-from dltk.validate import Gate, Verdict, WorkerResult, judge
+from dltk.validate import Gate, Scoring, Verdict, WorkerResult, judge
 
 __all__ = [
     "Evaluation",
+    "Kept",
     "Measured",
+    "Outputs",
     "agreement",
     "evaluation",
     "line",
     "measure",
+    "measure_all",
     "planned_files",
     "reference_outputs",
     "table",
@@ -39,6 +43,34 @@ __all__ = [
 
 Outputs = Mapping[str, NDArray[Any]]
 _BATCH = 64
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run keeps to judge files by.
+
+    Attributes:
+        raws, targets: test samples (n, ...) and what is right of them.
+        baseline: outputs of the first float32 model of the line; None where that is the run's own.
+    """
+
+    raws: NDArray[Any]
+    targets: NDArray[Any]
+    baseline: Outputs | None
+
+    @classmethod
+    def of(cls, run: Run, signature: Signature) -> Kept:
+        """Read them.
+
+        Raises:
+            InputError: if a file is missing or damaged.
+        """
+        raws, targets = run.evaluation()
+        if not run.baseline_path.is_file():
+            return cls(raws, targets, None)
+        names = [spec.name for spec in signature.outputs]
+        found = read_npz(run.baseline_path, names)
+        return cls(raws, targets, {name: found[name] for name in names})
 
 
 @dataclass(frozen=True)
@@ -90,17 +122,11 @@ class Measured:
         }
 
 
-def evaluation(run: Run, model: Any, signature: Signature, *, progress: Progress = SILENT) -> Evaluation:
-    """The run's test samples with the predictions of its model, and of the model it was compressed from."""
-    from dltk.edge.bundle.arrays import read_npz
-
-    raws, targets = run.evaluation()
-    reference = reference_outputs(model, raws, signature, progress=progress)
-    baseline: Outputs = reference
-    if run.baseline_path.is_file():
-        found = read_npz(run.baseline_path, {spec.name for spec in signature.outputs})
-        baseline = {spec.name: found[spec.name] for spec in signature.outputs}
-    return Evaluation(raws, targets if family(signature.family).metrics else None, reference, baseline)
+def evaluation(kept: Kept, model: Any, signature: Signature, *, progress: Progress = SILENT) -> Evaluation:
+    """A run's test samples with the outputs of its model, and of the model it was compressed from."""
+    reference = reference_outputs(model, kept.raws, signature, progress=progress)
+    targets = kept.targets if family(signature.family).metrics else None
+    return Evaluation(kept.raws, targets, reference, reference if kept.baseline is None else kept.baseline)
 
 
 def reference_outputs(
@@ -149,7 +175,10 @@ def measure(
     """Emit a file and run it on all samples in a process without TensorFlow; it is timed on `device`."""
     data = emit(graph, signature, target, plan)
     result = device.run(data, target.format, signature, samples.raws)
-    metrics = family(signature.family).metrics
+    metrics, scoring = family(signature.family).metrics, None
+    if samples.targets is not None and metrics:
+        inputs = compared_inputs(samples.raws, signature)
+        scoring = Scoring(samples.targets, metrics[0], samples.baseline, inputs, seed)
     ranges = plan.ranges if plan is not None and target.precision.startswith("int") else "none"
     verdict = judge(
         samples.reference,
@@ -157,11 +186,7 @@ def measure(
         precision=target.precision,
         signature=signature,
         gate=gate,
-        targets=samples.targets,
-        metric=metrics[0] if metrics else None,
-        baseline=samples.baseline,
-        inputs=compared_inputs(samples.raws, signature),
-        seed=seed,
+        scoring=scoring,
         float_operators=result.float_operators,
         left_float=allowed_float(graph, plan, result.float_operators),
     )
@@ -179,6 +204,31 @@ def measure(
         download_bytes=download,
     )
     return Measured(target, data, download, result, verdict, artifact)
+
+
+def measure_all(
+    forms: Mapping[Target, Graph],
+    signature: Signature,
+    plan: QuantizationPlan | None,
+    samples: Evaluation,
+    *,
+    label: str,
+    progress: Progress,
+    **how: Any,
+) -> list[Measured]:
+    """`measure` of each file, made of its graph; a line a file.
+
+    Args:
+        label: of the bar.
+        how: gate, seed and device, as `measure` takes them.
+    """
+    found: list[Measured] = []
+    with progress.bar(label, len(forms)) as bar:
+        for target, graph in forms.items():
+            found.append(measure(graph, signature, target, plan, samples, **how))
+            bar.advance(1, target.file)
+            progress.say(line(found[-1].row()))
+    return found
 
 
 def agreement(measured: Sequence[Measured], signature: Signature) -> dict[str, float]:

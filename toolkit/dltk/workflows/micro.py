@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.replay import Golden, golden
+from dltk.edge.replay import Golden
 from dltk.export.emit import PAIRS, Target
 from dltk.export.micro import Micro, c_sources, identifier, operators, output_steps
 from dltk.validate import Gate, WorkerResult, apart, micro_runtime, run_micro, run_worker
@@ -19,7 +19,7 @@ __all__ = ["micro", "on_micro"]
 
 
 def on_micro(
-    found: Sequence[Measured], proof: bytes, signature: Signature, name: str, gate: Gate
+    found: Sequence[Measured], samples: Golden, signature: Signature, name: str, gate: Gate
 ) -> tuple[list[Measured], dict[str, bytes]]:
     """`found` with what the golden samples gave in TensorFlow Lite Micro, and the C sources: file name -> bytes.
 
@@ -27,14 +27,14 @@ def on_micro(
     "samples", "arena_bytes", "files"}. A file that does not pass gets a reason against it.
 
     Args:
-        proof: the bytes of `golden.npz`.
+        samples: the golden ones.
         name: the bundle's: names in C are made of it.
 
     Raises:
         InputError: if TensorFlow Lite Micro has no kernel for one of the operators, or refuses the file otherwise.
         EnvironmentFault: if tflite-micro is not installed.
     """
-    samples, held, sources = golden(proof, signature), list[Measured](), dict[str, bytes]()
+    held, sources = list[Measured](), dict[str, bytes]()
     for one in found:
         if one.target.format == "tflite" and one.target.precision in PAIRS["c"] and one.verdict.passed:
             told, made = micro(one.data, one.target, signature, samples, name, gate)

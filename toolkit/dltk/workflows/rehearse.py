@@ -8,30 +8,42 @@ from pathlib import Path
 from typing import Any
 
 from dltk.base.errors import LimitError
-from dltk.bundle import Sealing
+from dltk.bundle import BundleOptions, Sealing, golden_bytes
 from dltk.edge.bundle.integrity import Sealed
 from dltk.edge.bundle.manifest import parse
 from dltk.edge.bundle.signature import Signature
+from dltk.edge.families import family
 from dltk.edge.recorded_errors import KEY, distances, recorded
-from dltk.edge.replay import Golden, golden, replay_sealed
+from dltk.edge.replay import Golden, replay_sealed
 from dltk.edge.runtime.port import Port
 from dltk.export import micro
 from dltk.validate import Gate, WorkerResult, run_worker
-from dltk.workflows.measure import Evaluation, Measured
+from dltk.workflows.measure import Evaluation, Measured, Outputs, reference_outputs
 
-__all__ = ["rehearse", "steps_of", "with_golden"]
+__all__ = ["golden_of", "rehearse", "steps_of", "with_golden"]
+
+
+def golden_of(model: Any, samples: Evaluation, signature: Signature, options: BundleOptions) -> bytes:
+    """The bytes of `golden.npz`: the first test samples, or made-up ones."""
+    if options.synthetic:
+        raws, targets = family(signature.family).synthetic(signature, count=options.golden, seed=0), None
+        reference: Outputs = reference_outputs(model, raws, signature)
+    else:
+        raws = samples.raws[: options.golden]
+        targets = None if samples.targets is None else samples.targets[: options.golden]
+        reference = {name: value[: options.golden] for name, value in samples.reference.items()}
+    return golden_bytes(raws, reference, signature, targets)
 
 
 def with_golden(
-    found: Sequence[Measured], proof: bytes, signature: Signature, samples: Evaluation, gate: Gate
+    found: Sequence[Measured], known: Golden, signature: Signature, samples: Evaluation, gate: Gate
 ) -> list[Measured]:
     """`found` with what each file gave on the golden samples, in the light worker: "golden" in its artifact's parity.
 
     Args:
-        proof: the bytes of `golden.npz`.
+        known: the golden samples.
         samples: the samples that the files were evaluated on.
     """
-    known = golden(proof, signature)
     return [_with_golden(one, known, signature, samples, gate) if one.verdict.passed else one for one in found]
 
 

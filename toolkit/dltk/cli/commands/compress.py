@@ -133,16 +133,15 @@ def compress(
             _device(host, python) as device,
         ):  # before TensorFlow is loaded: it may be out of reach
             from dltk import workflows
+            from dltk.workflows.compress import CompressOptions
 
             made = workflows.compress(
                 run,
                 steps=steps,
                 limits=limits,
-                trials=trials,
-                control=control,
+                options=CompressOptions(trials, control, device),
                 out=out,
                 resume=resume,
-                device=device,
                 trust_recipe=trust_recipe,
                 progress=progress(),
             )

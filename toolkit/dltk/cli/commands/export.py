@@ -114,6 +114,7 @@ def export(
     gate = assign(Gate(), limits, flag="--gate")
     gate = replace(gate, strict=gate.strict or strict)
     from dltk import workflows  # loads TensorFlow: only once a command runs
+    from dltk.bundle import BundleOptions
     from dltk.cli.boundary import Unmet
     from dltk.cli.console import progress
 
@@ -123,12 +124,8 @@ def export(
             formats=formats,
             precisions=precisions,
             out=out,
-            golden=count or 8,
-            synthetic=count is None,
             gate=gate,
-            stateless=stateless,
-            archive=archive,
-            sign=sign,
+            options=BundleOptions(count or 8, count is None, stateless, archive, sign),
             trust_recipe=trust_recipe,
             progress=progress(),
         )

@@ -13,8 +13,9 @@ from dltk.base.errors import InputError
 from dltk.base.files import read_capped
 from dltk.models.backbones.convert import Tensors
 from dltk.models.backbones.weights import read_npz
-from dltk.models.files.foreign import checked_config, load_checked
-from dltk.models.files.hdf5 import require_plain_hdf5
+from dltk.models.files.config import require_own_layers
+from dltk.models.files.container import contents, require_plain_hdf5
+from dltk.models.files.keras_file import load_checked
 from dltk.models.names import Names, flat_layers
 
 __all__ = ["assign_named", "is_named", "load_stock", "read_safetensors"]
@@ -65,7 +66,7 @@ def _assign(model: Any, tensors: Tensors, where: Path) -> None:
 
 
 def _of_model(path: Path) -> Tensors:
-    checked_config(read_capped(path, _LIMIT), path)
+    require_own_layers(contents(read_capped(path, _LIMIT), path).config, path)
     try:
         model = load_checked(path)
     except Exception as fault:  # whatever a foreign archive makes Keras raise

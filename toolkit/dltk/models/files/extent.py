@@ -1,4 +1,4 @@
-"""How much a foreign model asks for: layers in its configuration, activations in its shapes, before anything runs.
+"""How much a foreign model makes of one sample, by the shapes of its activations, before anything runs.
 
 A few kilobytes can describe a model whose weights are small and whose activations fill a machine: an upsampling by 400,
 a repeated vector. What an honest model makes of a sample is in proportion to the sample, to the output or to its
@@ -8,18 +8,15 @@ weights.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dltk.base.errors import InputError
 
-__all__ = ["batch_within", "largest_activation", "require_few_layers", "require_modest_activations"]
+__all__ = ["batch_within", "largest_activation", "require_modest_activations"]
 
 Shape = tuple[int | None, ...]
 
-_MOST_LAYERS = 5_000  # serialized; the largest of keras.applications has 1,100
-_MOST_OBJECTS = 200_000
-_DEEPEST = 64  # models within models; JSON needs some levels for each
 _UNKNOWN = 256  # in place of an axis that is not fixed
 _ANY = 16_000_000  # bytes that one activation of one sample may take in any model
 _ANY_TOTAL = 512_000_000  # and all of them
@@ -27,40 +24,8 @@ _OF_ENDS = 64  # times the bytes of inputs and outputs; the first block of a VGG
 _OF_ENDS_TOTAL = 4096
 _OF_FILE = 4  # times the bytes of the file
 _LARGEST_END = 16_000_000  # bytes of inputs or outputs that count: 1024 x 1024 x 4 in float32
-_SPECTRUM = 16_777_216  # weights of a Fourier transform or a filter bank, which are computed and in no file
 _WORK = 20_000_000_000  # additions and comparisons of one layer's windows over one sample
 _AT_ONCE = 256_000_000  # bytes of the largest activation of a batch
-
-
-def require_few_layers(config: Any, where: object) -> None:
-    """Hold the configuration of a model to a number of layers, a depth, and constants that can be computed.
-
-    Raises:
-        InputError: naming what is too much.
-    """
-    layers, objects, waiting = 0, 0, [(config, 0)]
-    while waiting:
-        item, depth = waiting.pop()
-        if depth > _DEEPEST:
-            raise InputError(where, f"the configuration must nest at most {_DEEPEST} deep")
-        children: Iterable[Any] = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-        waiting.extend((child, depth + 1) for child in children if isinstance(child, (dict, list)))
-        if isinstance(item, dict):
-            objects += 1
-            layers += isinstance(item.get("class_name"), str) and ("inbound_nodes" in item or "build_config" in item)
-            _require_modest_transform(item, where)
-    if layers > _MOST_LAYERS or objects > _MOST_OBJECTS:
-        rule = f"must have at most {_MOST_LAYERS} layers and {_MOST_OBJECTS} objects in its configuration"
-        raise InputError(where, rule, f"{layers} and {objects}")
-
-
-def _require_modest_transform(item: dict[str, Any], where: object) -> None:
-    told = item.get("config")
-    if not isinstance(told, dict):
-        return
-    sizes = [told[key] for key in ("fft_length", "frame_length", "sequence_length", "num_mel_bins") if key in told]
-    if math.prod(max(size, 1) for size in sizes if isinstance(size, int)) > _SPECTRUM:
-        raise InputError(f"{where}: {item.get('class_name')}", f"must have at most {_SPECTRUM} coefficients", sizes)
 
 
 def require_modest_activations(model: Any, packed: int, where: object) -> None:

@@ -6,21 +6,23 @@ import io
 import json
 import shlex
 import zipfile
-from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from dltk.base.archives import ARCHIVE_FAULTS
 from dltk.base.errors import InputError
-from dltk.base.files import parse_json, read_capped, scratch_folder, write_atomic
+from dltk.base.files import read_capped, scratch_folder
+from dltk.models.files.config import (
+    answer_one_call,
+    drop_settings,
+    require_own_layers,
+    require_same_activations,
+    serialized,
+)
+from dltk.models.files.container import contents
 from dltk.models.files.extent import require_modest_activations
-from dltk.models.files.foreign import checked_config, load_checked, serialized
-from dltk.models.files.hdf5 import HDF5_FAULTS
-from dltk.models.files.keras2 import drop_settings, require_same_activations
 
-__all__ = ["answer_one_call", "open_keras", "read_model"]
-
-_METADATA = 100_000  # bytes; Keras writes about 80
+__all__ = ["load_checked", "open_keras", "read_model"]
 
 
 def open_keras(path: Path) -> Any:
@@ -34,12 +36,12 @@ def open_keras(path: Path) -> Any:
     path = Path(path)
     data, config = read_model(path)
     settings = path.suffix != ".keras" and drop_settings(serialized(config))
-    if not answer_one_call(serialized(config)) and not settings:
-        return _load(path, path)
-    with scratch_folder("dltk-open-") as scratch:
-        copy = scratch / f"model{path.suffix}"
-        write_atomic(copy, _with_config(data, config))
-        return _load(copy, path)
+    with ExitStack() as stack:
+        file = path
+        if answer_one_call(serialized(config)) or settings:
+            file = stack.enter_context(scratch_folder("dltk-open-")) / f"model{path.suffix}"
+            file.write_bytes(_with_config(data, config))
+        return _load(file, path)
 
 
 def read_model(path: Path) -> tuple[bytes, Any]:
@@ -59,28 +61,36 @@ def read_model(path: Path) -> tuple[bytes, Any]:
     data = read_capped(path)  # a missing file is named as such
     if path.suffix not in (".keras", ".h5", ".hdf5"):
         raise InputError(path, "must be a .keras or .h5 file", path.suffix or path.name)
-    config = checked_config(data, path)
-    if _keras_of(data).startswith("2."):
-        require_same_activations(serialized(config), path)
-    return data, config
+    found = contents(data, path)
+    require_own_layers(found.config, path)
+    if found.keras.startswith("2."):
+        require_same_activations(serialized(found.config), path)
+    return data, found.config
 
 
-def _keras_of(data: bytes) -> str:
-    """The version of Keras that the file `data` records; "" if it records none."""
-    stream = io.BytesIO(data)
-    try:
-        if not zipfile.is_zipfile(stream):
-            import h5py
+def load_checked(file: Path) -> Any:
+    """The model in `file`, which `read_model` has passed, uncompiled. Keras raises many kinds of errors.
 
-            with h5py.File(stream, "r") as opened:
-                version = opened.attrs.get("keras_version", "")
-            return version.decode() if isinstance(version, bytes) else str(version)
-        with zipfile.ZipFile(stream) as archive:
-            is_small = archive.getinfo("metadata.json").file_size <= _METADATA
-            found = parse_json(archive.read("metadata.json"), "metadata.json") if is_small else None
-        return str(found.get("keras_version", "")) if isinstance(found, dict) else ""
-    except (InputError, *ARCHIVE_FAULTS, *HDF5_FAULTS):
-        return ""
+    Keras would make every weight that the configuration asks for before it looks at those in the file: a line
+    of JSON can ask for terabytes. Here weights are promised, compared with the file, and made only then.
+    """
+    import keras
+    from keras.src.backend.common import global_state
+
+    with keras.StatelessScope(initialize_variables=False) as scope:
+        try:
+            model = keras.saving.load_model(file, compile=False, safe_mode=True)
+        except BaseException:
+            # Promises stay with Keras, and whoever builds a model next would have them made.
+            global_state.set_global_attribute("uninitialized_variables", [])
+            raise
+    with keras.StatelessScope():
+        pass  # the end of a scope makes what was promised
+    for variable in getattr(model, "variables", ()):
+        value = scope.get_current_value(variable)
+        if value is not None:
+            variable.assign(value)
+    return model
 
 
 def _load(file: Path, path: Path) -> Any:
@@ -126,31 +136,3 @@ def _with_config(data: bytes, config: Any) -> bytes:
     with h5py.File(stream, "r+") as opened:
         opened.attrs["model_config"] = json.dumps(config)
     return stream.getvalue()
-
-
-_SHAPES = ("batch_shape", "batch_input_shape")
-
-
-def answer_one_call(layers: Iterable[dict[str, Any]]) -> list[str]:
-    """Take state between calls and fixed batch sizes out of the configurations of `layers`, in place.
-
-    Args:
-        layers: `{"class_name": ..., "config": {...}}`, as a model's configuration holds them.
-
-    Returns:
-        Names of the layers that were changed.
-    """
-    changed = []
-    for layer in layers:
-        config = layer.get("config")
-        if not isinstance(config, dict):
-            continue
-        stateful = config.get("stateful") is True
-        fixed = [key for key in _SHAPES if isinstance(config.get(key), list) and config[key][:1] not in ([], [None])]
-        if stateful:
-            config["stateful"] = False
-        for key in fixed:
-            config[key] = [None, *config[key][1:]]
-        if stateful or fixed:
-            changed.append(str(config.get("name", layer.get("class_name"))))
-    return changed

@@ -16,17 +16,16 @@ from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.bundle.signature import Signature
 from dltk.models.backend import odd_batches_crash, tf
-from dltk.recipe.groups import Augmentation, Fit
+from dltk.recipe.groups import Fit
 from dltk.recipe.recipe import Built
 from dltk.training.features import Frozen, runner
 from dltk.training.feed import Batch, Feed
-from dltk.training.hints import Hints
 from dltk.training.losses import objective
 from dltk.training.optimizers import is_keras3, optimizer, rate
 from dltk.training.selection import Selection, figures
-from dltk.training.teacher import Teacher
 from dltk.training.trainer import AT_START, Row
 from dltk.training.trainers.cut import batch_norm_frozen, precision, split_at
+from dltk.training.trainers.options import PLAIN, FitOptions
 from dltk.training.trainers.step import Step
 from dltk.training.views.counter import derive
 from dltk.training.views.factory import views_of
@@ -43,15 +42,9 @@ class FitTrainer:
         dataset: `train` is learnt from, `validation` chooses the weights.
         signature: its family turns raw samples into tensors.
         fit: settings of the phase.
+        options: views, frozen layers, teacher and the like.
         seed: order, views and dropout are functions of it.
         name: of the phase.
-        augment: views of the training samples.
-        frozen_through: layer up to which nothing is trained; batch norms behind it run in inference mode.
-        teacher: answers to learn from besides the targets; made with the same `seed` and `augment`.
-        before_step: called with the number of each step before it is taken; steps then run one by one.
-        first_kept: epoch, from 0, from which on weights may be the best ones.
-        start_counts: whether the weights at the start may be the best ones, too.
-        hints: the teacher's features to follow; all of `model` must learn then.
 
     Raises:
         InputError: if model, data and settings do not fit together.
@@ -63,43 +56,39 @@ class FitTrainer:
     ) -> Iterator[FitTrainer]:
         """One trainer a phase of `built`. `settings.seed` is used, and `settings.augment` where there is one."""
         for phase in built.phases:
+            options = FitOptions(getattr(settings, "augment", None), phase.frozen_through)
             yield cls(
-                built.model, dataset, signature, phase.fit, seed=settings.seed, name=phase.name,
-                augment=getattr(settings, "augment", None), frozen_through=phase.frozen_through, progress=progress
+                built.model, dataset, signature, phase.fit, options, seed=settings.seed, name=phase.name,
+                progress=progress
             )  # fmt: skip
 
     def __init__(
-        self, model: Any, dataset: Dataset, signature: Signature, fit: Fit, *, seed: int, name: str = "fit",
-        augment: Augmentation | None = None, frozen_through: str | None = None, teacher: Teacher | None = None,
-        before_step: Callable[[int], None] | None = None, first_kept: int = 0, start_counts: bool = True,
-        hints: Hints | None = None, progress: Progress = SILENT
+        self, model: Any, dataset: Dataset, signature: Signature, fit: Fit, options: FitOptions = PLAIN, *,
+        seed: int, name: str = "fit", progress: Progress = SILENT
     ) -> None:  # fmt: skip
         if not len(dataset.train):
             raise InputError("training split", "must hold samples", 0)
-        if hints is not None and frozen_through is not None:
-            raise InputError(f"frozen_through {frozen_through!r}", "must be None where hints are followed")
+        frozen_through, hints = options.frozen_through, options.hints
         self.name, self.epochs = name, fit.epochs
-        self._fit, self._seed, self._dataset, self._before_step = fit, seed, dataset, before_step
-        self._teacher, self._cut, self._augment, self._hints = teacher, frozen_through, augment, hints
+        self._fit, self._options, self._seed, self._dataset = fit, options, seed, dataset
         self._objective = objective(signature, dataset.train.targets, fit)
         prefix, self._learner = (None, model) if frozen_through is None else split_at(model, frozen_through)
-        views = views_of(dataset.train, augment, seed=seed, classes=signature.outputs[0].sample_shape[-1])
+        views = views_of(dataset.train, options.augment, seed=seed, classes=signature.outputs[0].sample_shape[-1])
         even = odd_batches_crash(self._learner)
         if even and fit.batch_size % 2:
             raise InputError("setting batch_size", "must be even: TensorFlow crashes on this model", fit.batch_size)
         self._feed = Feed(
-            dataset, signature, views, None if prefix is None else Frozen(prefix), self._learner, teacher,
-            fit.batch_size, seed, name, before_step is None, progress, even, hints
+            dataset, signature, views, None if prefix is None else Frozen(prefix), self._learner, options.teacher,
+            fit.batch_size, seed, name, options.before_step is None, progress, even, hints
         )  # fmt: skip
         with batch_norm_frozen(self._learner if frozen_through else None), precision(model, fit.precision):
             self._trained = [*self._learner.trainable_variables, *(hints.variables if hints else ())]
         self._optimizer = optimizer(fit, model)
         self._optimizer.build(self._trained)
         self._average = Average(self._trained, fit.average) if fit.average else None
-        self._selection = Selection(fit, first_kept=first_kept, start_counts=start_counts)
+        self._selection = Selection(fit, first_kept=options.first_kept, start_counts=options.start_counts)
         self._step = Step(
-            self._learner, self._trained, self._objective, self._optimizer, self._average, teacher, fit,
-            frozen_norms=frozen_through is not None, hints=hints
+            self._learner, self._trained, self._objective, self._optimizer, self._average, fit, options
         )  # fmt: skip
         seed_dropout(self._learner, seed, name, "dropout")
 
@@ -121,14 +110,14 @@ class FitTrainer:
         rates = np.asarray(np.multiply(planned, factor), np.float32)
         if batch.order is not None:
             return self._step.many(batch.inputs[0], batch.targets, batch.teacher, batch.order, rates)
-        if self._before_step is not None:
-            self._before_step(int(batch.steps[0]))
+        if self._options.before_step is not None:
+            self._options.before_step(int(batch.steps[0]))
         return self._step.one(batch.inputs, batch.targets, batch.teacher, rates[0], batch.hints)
 
     def evaluate(self, epoch: int) -> Mapping[str, float]:
         """Loss, and accuracy where there are single labels, on the validation split; best weights are kept.
 
-        The weights are judged as they would be saved: averaged ones where there are some, norms as in use.
+        The weights are evaluated as they would be saved: averaged ones where there are some, norms as in use.
         """
         if not len(self._dataset.validation):
             return {}
@@ -155,7 +144,7 @@ class FitTrainer:
     def state(self) -> dict[str, NDArray[Any]]:
         """Model, optimizer, dropout, average, best weights; the frozen part only as a digest."""
         state = pack("model", self._learner.variables) | pack("optimizer", self._optimizer.variables)
-        state |= pack("best", self._selection.values) | pack("hints", self._hints.variables if self._hints else ())
+        state |= pack("best", self._selection.values) | pack("hints", self._followed)
         if self._average:
             state |= pack("average", self._average.variables)
         facts = np.frombuffer(self._facts.encode(), np.uint8)
@@ -174,8 +163,7 @@ class FitTrainer:
         best = unpack("best", state, variables) if any(name.startswith("best/") for name in state) else []
         put(variables, unpack("model", state, variables))
         put(self._optimizer.variables, unpack("optimizer", state, self._optimizer.variables))
-        if self._hints:
-            put(self._hints.variables, unpack("hints", state, self._hints.variables))
+        put(self._followed, unpack("hints", state, self._followed))
         if self._average:
             put(self._average.variables, unpack("average", state, self._average.variables))
         self._selection.restore(state, best)
@@ -202,11 +190,17 @@ class FitTrainer:
     @cached_property
     def _facts(self) -> str:
         """A digest of all that a resumed run must have in common with the interrupted one."""
-        teacher = None if self._teacher is None else [self._teacher.temperature, self._teacher.weight]
-        augment = None if self._augment is None else asdict(self._augment)
-        parts: list[Any] = [FORM, asdict(self._fit), augment, teacher, self._seed, self.name, self._cut]
-        parts += [dict(self._hints.facts)] if self._hints else []
+        options = self._options
+        teacher = None if options.teacher is None else [options.teacher.temperature, options.teacher.weight]
+        augment = None if options.augment is None else asdict(options.augment)
+        parts: list[Any] = [FORM, asdict(self._fit), augment, teacher, self._seed, self.name, options.frozen_through]
+        parts += [dict(options.hints.facts)] if options.hints else []
         return sha256(canonical_json([*parts, self._dataset.digest, self._feed.prefix_digest]))
+
+    @property
+    def _followed(self) -> Sequence[Any]:
+        """The variables that carry the learner's features over to the teacher's."""
+        return self._options.hints.variables if self._options.hints else ()
 
     @cached_property
     def _forward(self) -> Callable[..., Any]:

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from dltk.models.backend import sliced_points, tf
 from dltk.recipe.groups import Fit
-from dltk.training.hints import Hints
 from dltk.training.losses import Objective
 from dltk.training.norms import fused_norms
-from dltk.training.teacher import Teacher
 from dltk.training.trainers.cut import batch_norm_frozen, precision
+from dltk.training.trainers.options import FitOptions
 from dltk.training.weights import Average, is_kernel
 
 __all__ = ["Step"]
@@ -27,17 +26,17 @@ class Step:
     Args:
         learner: Keras 3 or tf_keras model that is called.
         trained: its variables that are updated.
-        frozen_norms: run batch norms in inference mode.
-        hints: features to follow besides; only for steps one by one.
+        options: teacher and hints to follow besides the targets, hints only in steps one by one; where a part of the
+            model is frozen, batch norms run in inference mode.
     """
 
     def __init__(
-        self, learner: Any, trained: Sequence[Any], goal: Objective, optimizer: Any, average: Average | None,
-        teacher: Teacher | None, fit: Fit, *, frozen_norms: bool, hints: Hints | None = None
+        self, learner: Any, trained: Sequence[Any], goal: Objective, optimizer: Any, average: Average | None, fit: Fit,
+        options: FitOptions
     ) -> None:  # fmt: skip
         self._learner, self._trained, self._goal, self._optimizer = learner, list(trained), goal, optimizer
-        self._average, self._teacher, self._fit, self._hints = average, teacher, fit, hints
-        self._norms_of = learner if frozen_norms else None
+        self._average, self._teacher, self._fit, self._hints = average, options.teacher, fit, options.hints
+        self._norms_of = learner if options.frozen_through is not None else None
 
     def one(self, inputs: list[Any], targets: Any, taught: Any, rate: Any, led: Any) -> Mapping[str, Any]:
         """One optimizer step; scalars "loss", for single labels "accuracy", with hints "features".

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from dltk.compress.steps import Planned
 from dltk.run import Run
 
-__all__ = ["commands", "step_text"]
+__all__ = ["commands", "made_by", "step_text"]
 
 _INPUT = ("range", "channels", "check")  # of an adopted model, as `--set input.KEY=VALUE` takes them
 
 
-def commands(source: Run, made: Run, planned: Sequence[Planned]) -> list[str]:
-    """Lines for a shell: how `source` was made, what was done to it with all settings, how it is exported.
-
-    Of a recipe's settings those are named that differ from its own.
-    """
-    before = _commands_of(source)
+def commands(before: Sequence[str], source: Path, made: Path, planned: Sequence[Planned]) -> list[str]:
+    """Lines for a shell: those `before`, what was done to `source` with all settings, how `made` is exported."""
     steps = [word for step in planned for word in ("--step", step_text(step))]
-    compress = ["dltk", "compress", str(source.path), *steps, "--run", str(made.path)]
-    return [*before, shlex.join(compress), shlex.join(["dltk", "export", str(made.path)])]
+    compress = ["dltk", "compress", str(source), *steps, "--run", str(made)]
+    return [*before, shlex.join(compress), shlex.join(["dltk", "export", str(made)])]
 
 
 def step_text(step: Planned) -> str:
@@ -31,16 +28,13 @@ def step_text(step: Planned) -> str:
     return f"{step.name}:{','.join(pairs)}" if pairs else step.name
 
 
-def _commands_of(source: Run) -> list[str]:
+def made_by(source: Run) -> list[str]:
+    """Lines for a shell: how `source` was made. Of a recipe's settings those are named that differ from its own."""
     if (source.path / "report.json").is_file():
         found = source.read_json("report")
         kept = found.get("commands") if isinstance(found, dict) else None
         if isinstance(kept, list):
             return [str(line) for line in kept[:-1]]  # without its export
-    return [shlex.join(_made_by(source))]
-
-
-def _made_by(source: Run) -> list[str]:
     told = source.read_json("recipe")
     recipe = str(source.path / "recipe.py") if told["recipe"] == "recipe.py" else str(told["recipe"])
     notes: Any = source.read_json("notes") if (source.path / "notes.json").is_file() else {}
@@ -51,7 +45,8 @@ def _made_by(source: Run) -> list[str]:
         words = ["dltk", "adopt", str(notes["adopted"]), "--recipe", recipe, *end]
     else:
         words = ["dltk", "finetune", recipe, *end, *(["--smoke"] if told["smoke"] else [])]
-    return words + [word for key, value in pairs.items() for word in ("--set", f"{key}={_text(value)}")]
+    words += [word for key, value in pairs.items() for word in ("--set", f"{key}={_text(value)}")]
+    return [shlex.join(words)]
 
 
 def _text(value: Any) -> str:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.steps import Planned
-from dltk.edge.bundle.arrays import read_npz
-from dltk.edge.families import family
 from dltk.export.emit import Target
 from dltk.run import Run
-from dltk.workflows.analysis.commands import commands
 from dltk.workflows.analysis.divergence import divergence
 from dltk.workflows.analysis.layers import per_layer
 from dltk.workflows.analysis.outcomes import fitted_temperature, outcomes, temperature_of
@@ -32,31 +30,32 @@ _TIMES = ("p50_ms", "seconds", "found")  # the last: by how much a limit was mis
 
 def findings(
     made: Run,
-    source: Run,
     candidate: Candidate,
     bench: Workbench,
     planned: Sequence[Planned],
     report: Mapping[str, Any],
+    samples: Evaluation,
     *,
     control: bool,
 ) -> dict[str, Any]:
-    """What goes into report.json: "bought", "layers", "divergence", "outcomes", "commands".
+    """What goes into report.json: "bought", "layers", "divergence", "outcomes".
 
     Args:
-        made: holds test samples, baseline and the models between steps already.
+        made: holds the models between steps already.
         planned: the steps that were taken.
         report: with "steps" and "artifacts", as `compress` has them.
+        samples: the test samples; what is measured here is compared with their baseline.
         control: also train the source for the epochs that the steps took, and measure that.
     """
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
 
-    samples, model, plan = _samples(made, bench), candidate.model, candidate.plan
+    samples, model, plan = replace(samples, reference=samples.baseline), candidate.model, candidate.plan
     steps, rows, signature = report["steps"], report["artifacts"], bench.signature
     precision = next((row["precision"] for row in rows if row["precision"] != "float32"), "float32")
     changed = model is not bench.source
     return {
-        "bought": bought(made, source, bench, planned, steps, rows, samples, control=control),
+        "bought": bought(made, bench, planned, steps, rows, samples, control=control),
         "layers": per_layer(bench.source, model, plan, signature, samples.raws, steps),
         "divergence": divergence(model, signature, plan, samples.raws, progress=bench.progress),
         "outcomes": outcomes(
@@ -69,7 +68,6 @@ def findings(
             if changed
             else temperature_of(signature),
         ),
-        "commands": commands(source, made, planned),
     }
 
 
@@ -86,15 +84,6 @@ def carried(report: Any) -> dict[str, Any]:
     if "commands" in found:
         found["commands"] = [shlex.join(_shorter(word) for word in shlex.split(line)) for line in found["commands"]]
     return found
-
-
-def _samples(made: Run, bench: Workbench) -> Evaluation:
-    """The test samples; measurements are compared with the first float32 model of the line."""
-    raws, targets = made.evaluation()
-    names = [spec.name for spec in bench.signature.outputs]
-    answers = read_npz(made.baseline_path, set(names))
-    baseline = {name: answers[name] for name in names}
-    return Evaluation(raws, targets if family(bench.signature.family).metrics else None, baseline, baseline)
 
 
 def _timeless(value: Any) -> Any:

@@ -32,7 +32,6 @@ _SOURCE = "source, float32"
 
 def bought(
     made: Run,
-    source: Run,
     bench: Workbench,
     planned: Sequence[Planned],
     steps: Sequence[Mapping[str, Any]],
@@ -62,7 +61,7 @@ def bought(
     found += [_short(steps[-1]["name"], row) for row in rows if row["precision"] != "float32" and steps]
     extra = trained(planned, steps) if control else []
     if extra:
-        found.append(judge.row(CONTROL, control_model(made, source, bench, extra)))
+        found.append(judge.row(CONTROL, control_model(made, bench, extra)))
     return found
 
 
@@ -77,7 +76,7 @@ def trained(planned: Sequence[Planned], steps: Sequence[Mapping[str, Any]]) -> l
     return found
 
 
-def control_model(made: Run, source: Run, bench: Workbench, extra: Sequence[Retrain]) -> Any:
+def control_model(made: Run, bench: Workbench, extra: Sequence[Retrain]) -> Any:
     """The source model after phases of `extra`, one per step that trained, to the same labels and teacher.
 
     Kept in the run, so that a resumed compression does not train it again.
@@ -86,8 +85,9 @@ def control_model(made: Run, source: Run, bench: Workbench, extra: Sequence[Retr
     if kept.is_file():
         return open_keras(kept)
     from dltk.training import run
+    from dltk.twin.keras3 import copied
 
-    model = open_keras(source.model_path)
+    model = copied(bench.source)
     for number, settings in enumerate(extra):
         trainer = trainer_for(model, settings, bench, name=f"control-{number}")
         checkpoint = made.checkpoints / f"control-{number}.npz"

@@ -1,0 +1,74 @@
+"""What a bundle holds beside its golden samples: its files, and what its manifest says of where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from dltk import bundle
+from dltk.base.install import DISTRIBUTION, own_version
+from dltk.edge.runtime.machine import machine
+from dltk.export.emit import graph_digest
+from dltk.export.flatbuffer.stateless import STATE_OPERATOR
+from dltk.export.runner import RUNNER, runner
+from dltk.twin.graph import Graph
+from dltk.workflows.analysis.findings import carried
+from dltk.workflows.card import RESET, licenses, model_card
+from dltk.workflows.measure import Measured
+from dltk.workflows.opened import Opened
+
+__all__ = ["code", "lineage", "state_of", "texts"]
+
+_TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-keras", "ai-edge-litert")
+
+
+def texts(opened: Opened, found: Sequence[Measured], agreement: Mapping[str, float]) -> dict[str, bytes]:
+    """The files that tell of the model: labels, report, recipe, card, licenses. None says when or how fast."""
+    rows = [one.row() for one in found]
+    report = carried(opened.report) | {
+        "artifacts": [{key: value for key, value in row.items() if key != "p50_ms"} for row in rows],
+        "agreement": dict(agreement),
+        "metrics": opened.metrics,
+    }
+    labels = opened.signature.labels
+    return ({"labels.txt": bundle.labels_bytes(labels)} if labels else {}) | {
+        "report.json": bundle.report_bytes(report),
+        "recipe.json": opened.recipe,
+        "MODEL_CARD.md": model_card(opened, report, state_of(found)).encode(),
+        "LICENSES.txt": licenses(opened).encode(),
+    }
+
+
+def code(opened: Opened, found: Sequence[Measured]) -> dict[str, bytes]:
+    """The files that run: the models, what their inputs are prepared with, and `run.pyz`."""
+    signature = opened.signature
+    models = {one.target.file: one.data for one in found}
+    return models | dict(signature.assets) | {RUNNER: runner(signature.family)}
+
+
+def lineage(opened: Opened, graph: Graph) -> dict[str, Any]:
+    """What the bundle was made from and with; no times, so that equal runs give equal bytes."""
+    plan, data = opened.plan, opened.data
+    return {
+        "recipe": opened.run.recipe_name,
+        "recipe_digest": opened.recipe_digest,
+        "settings": opened.plain_settings,
+        "data_digest": data.get("digest"),
+        "source_digest": opened.model_digest,
+        "graph_digest": graph_digest(graph),
+        "plan_digest": opened.plan_digest,
+        "calibration": dict(plan.calibration) if plan is not None else None,
+        "left_float": dict(plan.floats) if plan is not None else {},
+        "weight_levels": plan.levels if plan is not None and plan.weights else None,
+        "per_tensor_dense": plan is not None and plan.per_tensor_dense,
+        "seed": opened.settings.seed,
+        "tools": {DISTRIBUTION: own_version()} | {name: version(name) for name in _TOOLS},
+        "instructions": machine()["instructions"],
+    }
+
+
+def state_of(found: Sequence[Measured]) -> dict[str, Any]:
+    """Which files keep state between samples, and what other programs must do; empty if there are none."""
+    files = [one.target.file for one in found if STATE_OPERATOR in one.artifact.operators]
+    return {"keeps_state": {"files": files, "before_each_sample": RESET}} if files else {}

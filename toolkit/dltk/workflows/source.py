@@ -1,0 +1,143 @@
+"""The run that is compressed, read once, and what was asked of it: `--resume` goes on with the very same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dltk import tasks
+from dltk.base.errors import InputError
+from dltk.base.files import parse_json, read_capped, sha256, sweep_tree
+from dltk.base.progress import Progress
+from dltk.compress.candidate import Workbench
+from dltk.compress.steps import Planned
+from dltk.data.dataset import Dataset
+from dltk.edge.bundle.signature import Signature
+from dltk.edge.runtime.device import Device
+from dltk.export.emit import left_float
+from dltk.models.files.keras_file import open_keras
+from dltk.run import ASKED, Run
+from dltk.search.limits import Limits
+from dltk.workflows.analysis.commands import made_by
+from dltk.workflows.preflight import require_place
+
+__all__ = ["Source", "asked_for", "started_with"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The run that is compressed.
+
+    Attributes:
+        model_digest: SHA-256 of its model.keras.
+        commands: those that made it, from the data on.
+    """
+
+    run: Run
+    settings: Any
+    signature: Signature
+    metrics: Any
+    model_digest: str
+    commands: tuple[str, ...]
+
+    @classmethod
+    def open(cls, path: str | Path, *, trust_recipe: bool) -> Source:
+        """Everything that a compression takes of the run at `path`, but for its data and its model.
+
+        Raises:
+            InputError: if there is no finished run, or a file of it is missing or damaged.
+        """
+        run = Run.open(path, trust_recipe=trust_recipe)
+        settings, signature, metrics = run.settings(), run.signature, run.read_json("metrics")
+        return cls(run, settings, signature, metrics, sha256(read_capped(run.model_path)), tuple(made_by(run)))
+
+    @property
+    def task(self) -> tasks.Task:
+        """What its model does."""
+        return tasks.task(self.run.task)
+
+    def require_compressible(self, path: Path) -> None:
+        """Raise InputError or EnvironmentFault if it is quantized already, or no run can be written at `path`."""
+        if self.run.quantization_path.is_file():
+            hint = "Compress the run that it was made from."
+            raise InputError(self.run.path, "is quantized already", hint=hint)
+        require_place(path, 2 * os.path.getsize(self.run.model_path))
+
+    def dataset(self, progress: Progress) -> Dataset:
+        """Its data, as it was trained on them.
+
+        Raises:
+            InputError: if they are not there, or changed.
+        """
+        dataset = self.task.prepare(self.settings, self.run.openable_source, progress=progress)
+        if dataset.digest != self.run.data.get("digest"):
+            hint = "Restore the data: the test samples would no longer be unseen."
+            rule = "must still be the data the run was made with"
+            raise InputError(self.run.data_source, rule, "changed samples", hint)
+        return dataset
+
+    def workbench(self, made: Run, *, resume: bool, progress: Progress) -> Workbench:
+        """What the steps of a compression into `made` work with.
+
+        Raises:
+            InputError: if model or data cannot be opened, or the data changed.
+        """
+        task, settings = self.task, self.settings
+        dataset = self.dataset(progress)  # before TensorFlow is loaded, which takes its time
+        model = open_keras(self.run.model_path)
+        from dltk.training.features import refreshed
+
+        dataset = refreshed(task, model, dataset, self.signature, settings)
+        return Workbench(
+            source=model,
+            dataset=dataset,
+            signature=self.signature,
+            seed=settings.seed,
+            calibration=lambda count: task.calibration(
+                dataset, count=count or settings.calibration.samples, seed=settings.seed
+            ),
+            checkpoint=made.checkpoints / "step.npz",
+            open_model=open_keras,
+            left_float=left_float,
+            augment=getattr(settings, "augment", None),
+            resume=resume,
+            progress=progress,
+        )
+
+
+def asked_for(source: Source, planned: Sequence[Planned], limits: Limits, device: Device) -> dict[str, Any]:
+    """The model, the steps and the limits of a compression, and the machine where it is held to a latency."""
+    asked: dict[str, Any] = {
+        "model": source.model_digest,
+        "steps": [step.as_dict() for step in planned],
+    }
+    if limits.latency is not None:  # times of two machines cannot be compared; how many threads are free may change
+        asked["machine"] = {key: value for key, value in device.machine.items() if key != "threads"}
+    return asked | ({"limits": limits.as_dict()} if limits else {})
+
+
+def started_with(path: Path, asked: Mapping[str, Any]) -> Run | None:
+    """The compression to resume; None if it was killed before it began.
+
+    Raises:
+        InputError: if it was begun with other steps, limits or another model.
+    """
+    if not (path / f"{ASKED}.json").is_file():
+        return None
+    sweep_tree(path)
+    begun = parse_json(read_capped(path / f"{ASKED}.json", 10_000_000), path)
+    machine, device = (told.get("machine") for told in (begun, asked))
+    if machine != device and begun == {**asked, "machine": machine}:
+        hint = "Resume on that machine, with the same --host, or give another --run."
+        raise InputError(path, f"was begun with latencies of {_named(machine)}", _named(device), hint)
+    if begun != asked:
+        hint = "Resume with the same steps, limits and source, or give another --run."
+        raise InputError(path, "was begun with other steps or another model", hint=hint)
+    return Run(path)
+
+
+def _named(machine: Any) -> str:
+    return f"{machine.get('host', 'this machine')}: {machine.get('cpu')} {' '.join(machine.get('instructions', ()))}"
