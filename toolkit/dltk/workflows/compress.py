@@ -44,7 +44,7 @@ class CompressOptions:
     def require_fit(self, *, searches: bool) -> None:
         """Raise UsageError if `trials` is no number of candidates, or bounds a search where there is none."""
         if self.trials is not None and not searches:
-            rule, hint = "bounds a search, and there is none without limits or with steps", "without --step."
+            rule, hint = "limits a search, which needs limits and no --step", "without --step."
             raise UsageError("--trials", rule, self.trials, f"For example --max-drop 0.01 --trials 10, {hint}")
         if self.trials is not None and self.trials < 0:
             raise UsageError("--trials", "must be 0 or more", self.trials)
