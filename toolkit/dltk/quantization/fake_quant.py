@@ -60,7 +60,13 @@ def simulated_error(
     scales: Mapping[str, NDArray[np.float32]],
     tensors: Mapping[str, NDArray[Any]],
 ) -> float:
-    """Mean squared difference between `reference` in float and `graph` with rounded weights and activations."""
+    """Mean squared difference between `reference` in float and `graph` with rounded weights and activations.
+
+    Args:
+        grids: tensor -> its grid.
+        scales: layer -> scales of its kernel, (channels,) or (1,).
+        tensors: input name -> samples (n, ...).
+    """
     return simulated_errors(reference, graph, {"only": grids}, scales, tensors)["only"]
 
 
@@ -71,7 +77,7 @@ def simulated_errors(
     scales: Mapping[str, NDArray[np.float32]],
     tensors: Mapping[str, NDArray[Any]],
 ) -> dict[str, float]:
-    """`simulated_error` for several sets of grids over the same tensors; graphs are built once."""
+    """`simulated_error` for several sets of grids over the same tensors (n, ...); graphs are built once."""
     layers = dict(graph.layers) | {name: rounded(graph.layers[name], scale) for name, scale in scales.items()}
     first = next(iter(candidates.values()))
     hook = _Movable(first)

@@ -129,7 +129,7 @@ def _reason(fault: Exception) -> str:
 
 
 def put_weights(layer: Any, weights: tuple[NDArray[Any], ...]) -> None:
-    """Copy `weights` into a tf_keras layer, or into the layer inside a wrapper."""
+    """Copy `weights`, in Keras 3's shapes and order, into a tf_keras layer, or into the layer inside a wrapper."""
     target = layer.layer if isinstance(layer, OnKernel) else layer
     if weights and target is not None:
         expected = [tuple(variable.shape) for variable in target.weights]
@@ -148,7 +148,11 @@ def carry_back(twin: Mapping[str, Any], into: Mapping[str, Any]) -> None:
 
 
 def twin_error(model: Any, twin: Any, samples: list[NDArray[Any]]) -> tuple[float, float]:
-    """(largest absolute difference, largest absolute output) of a Keras 3 model and its twin on `samples`."""
+    """(largest absolute difference, largest absolute output) of a Keras 3 model and its twin on `samples`.
+
+    Args:
+        samples: one array (n, ...) per input, in the models' order.
+    """
     expected, found = (_flat(candidate(samples, training=False)) for candidate in (model, twin))
     pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(expected, found, strict=True)]
     return max(float(np.abs(a - b).max()) for a, b in pairs), max(float(np.abs(a).max()) for a, _ in pairs)
