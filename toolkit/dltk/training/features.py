@@ -88,7 +88,11 @@ class Frozen:
         self, count: int, take: Callable[[NDArray[np.int64]], NDArray[Any]], signature: Signature,
         *, batch_size: int = BATCH
     ) -> Iterator[NDArray[np.float32]]:  # fmt: skip
-        """Outputs for positions 0..count-1, a batch at a time; `take` gives raw samples of positions."""
+        """Outputs (batch, ...) for positions 0..count-1, a batch at a time.
+
+        Args:
+            take: positions (batch,) -> raw samples (batch, ...).
+        """
 
         def make(start: int) -> list[NDArray[Any]]:
             return model_inputs(self.model, take(np.arange(start, min(start + batch_size, count))), signature)
