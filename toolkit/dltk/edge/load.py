@@ -81,6 +81,12 @@ class Model:
     def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The output tensors of a batch of input tensors, by name; batch first.
 
+        Args:
+            tensors: input name -> (n, ...), numbers of the signature's shapes, quantized here where the file is.
+
+        Returns:
+            output name -> (n, ...), in the file's dtype; what it quantizes comes back as float32.
+
         Raises:
             InputError: if names or shapes do not fit, or an output is not finite.
         """

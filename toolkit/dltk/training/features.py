@@ -38,7 +38,7 @@ _VERSION = 2  # of what is kept; a new one when the computation changes
 
 
 def model_inputs(model: Any, raws: NDArray[Any], signature: Signature) -> list[NDArray[Any]]:
-    """The input arrays of `model`, in its order, out of raw samples (n, ...)."""
+    """The input arrays (n, ...) of `model`, in its order, as the family makes them of raw samples (n, ...)."""
     tensors = family(signature.family).tensors(raws, signature)
     names = [tensor.name.partition(":")[0] for tensor in model.inputs]
     if set(names) == set(tensors):

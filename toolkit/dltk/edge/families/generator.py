@@ -66,7 +66,7 @@ class Generator(Whole):
             outputs: output name -> (n, height, width, channels).
 
         Raises:
-            InputError: if a step behind the model is none of "to_uint8".
+            InputError: if there is a step behind the model that is not "to_uint8".
         """
         found = np.asarray(outputs[signature.outputs[0].name], np.float32)
         for op in signature.postprocess:

@@ -78,7 +78,7 @@ class Series(Whole):
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
         """A sample: column -> {"value", "low", "high"}, one dictionary per step. `top` has no meaning here.
 
-        Low and high are missing where the model has no interval. They are in the data's unit.
+        The numbers are in the data's unit. Low and high are missing where the model has no interval.
 
         Args:
             outputs: output name -> (n, ...), horizon x columns numbers per sample, standardized.

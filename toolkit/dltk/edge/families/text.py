@@ -60,7 +60,7 @@ class Text(Labels):
             raws: UTF-8 bytes (n,).
 
         Raises:
-            InputError: if they are not.
+            InputError: if `raws` are anything else, or a token is none that the model knows.
         """
         if raws.dtype.kind != "S" or raws.ndim != 1:
             raise InputError("raw samples", "must be UTF-8 bytes, one row a text", f"{raws.dtype} {raws.shape}")

@@ -63,7 +63,7 @@ class Session(Protocol):
         """Outputs of a batch of any size n >= 1; quantized ports are converted here, so callers see float32.
 
         Args:
-            tensors: input name -> (n, ...), as the port's shape.
+            tensors: input name -> numbers (n, ...), shaped as the port; they are cast to its dtype.
 
         Returns:
             output name -> (n, ...).
@@ -157,10 +157,10 @@ def from_port(stored: NDArray[Any], port: Port) -> NDArray[Any]:
 
 
 def stack(batches: list[list[NDArray[Any]]], ports: tuple[Port, ...]) -> dict[str, NDArray[Any]]:
-    """Outputs of consecutive batches, in the order of `ports`, joined and made real.
+    """Outputs of consecutive batches, in the order of `ports`, joined and made real: float32 where they are quantized.
 
     Args:
-        batches: per batch one array (batch, ...) per port.
+        batches: per batch one array (batch, ...) per port, as stored.
 
     Returns:
         output name -> (n, ...).

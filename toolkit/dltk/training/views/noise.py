@@ -51,5 +51,5 @@ class NoisyViews(Views):
         return self._inner.take(positions, PLAIN if view == PLAIN else self._inner.of_epoch(view))
 
     def targets(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
-        """Targets (n, ...) at `positions`: noise changes none."""
+        """Targets (n, ...) at `positions`, as the inner views give them: noise changes none."""
         return self._inner.targets(positions, PLAIN if view == PLAIN else self._inner.of_epoch(view))
