@@ -73,7 +73,11 @@ class Settings:
 
 
 def build(settings: Settings, contract: Contract) -> Built:
-    """Encoder, code, decoder. The device gets all of it, or the encoder alone with use=embed."""
+    """Encoder, code, decoder. The device gets all of it, or the encoder alone with use=embed.
+
+    Raises:
+        InputError: if `model.kind` is convolutional and samples are rows of numbers.
+    """
     import keras
 
     keras.utils.set_random_seed(settings.seed)

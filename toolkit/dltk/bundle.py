@@ -131,7 +131,13 @@ def labels_bytes(labels: Sequence[str]) -> bytes:
 def golden_bytes(
     raws: NDArray[Any], reference: Mapping[str, NDArray[Any]], signature: Signature, targets: NDArray[Any] | None
 ) -> bytes:
-    """`golden.npz`: raw samples, their tensors, the float32 reference's outputs, and the targets if known."""
+    """`golden.npz`: raw samples, their tensors, the float32 reference's outputs, and the targets if known.
+
+    Args:
+        raws: raw samples (n, ...).
+        reference: output name -> (n, ...), stored as float32.
+        targets: (n, ...), or None.
+    """
     tensors = family(signature.family).tensors(raws, signature)
     arrays = {"raw": raws} | {f"tensor:{name}": value for name, value in tensors.items()}
     arrays |= {f"output:{name}": np.asarray(value, np.float32) for name, value in reference.items()}

@@ -75,7 +75,7 @@ def require_modest(where: object, unpacked: int, packed: int, limit: int) -> Non
 
 
 def require_modest_archive(archive: zipfile.ZipFile, where: object, *, packed: int, limit: int) -> None:
-    """`require_modest` of all members together, and names that stay inside; `packed` is the file's size.
+    """`require_modest` of all members together, and names that stay inside; `packed` is the file's size in bytes.
 
     Python reads no more of a member than it claims, so that a lie there costs nothing.
 

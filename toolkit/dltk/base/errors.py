@@ -144,6 +144,6 @@ def printable(text: str) -> str:
 
 
 def shorten(value: object, limit: int = 200) -> str:
-    """`value` on one line, with control characters escaped and the middle of a long value cut out."""
+    """`value` on one line, with control characters escaped and the middle of one over `limit` characters cut out."""
     text = value if isinstance(value, str) and value.isprintable() else repr(value)
     return text if len(text) <= limit else f"{text[: limit // 2]} ... {text[-limit // 4 :]}"

@@ -94,6 +94,7 @@ def download(url: str, target: Path, *, digest: str | None, limit: int = 1_000_0
 
     Args:
         digest: SHA-256, or "md5:" and an MD5 if the publisher gives no better; None if none is known.
+        limit: bytes that it may have.
 
     Raises:
         EnvironmentFault: if it cannot be reached, is larger than `limit`, or its hash is not `digest`.

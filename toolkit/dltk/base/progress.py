@@ -43,12 +43,15 @@ class Silent:
 
     @contextmanager
     def bar(self, label: str, total: int) -> Iterator[Bar]:
+        """A bar of `total` steps that shows nothing."""
         yield _SilentBar()
 
     def say(self, text: str) -> None:
+        """Record one line in `said`."""
         self.said.append(text)
 
     def warn(self, text: str) -> None:
+        """Record one warning in `warned`."""
         self.warned.append(text)
 
 

@@ -27,6 +27,9 @@ def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
 def read_sealed(path: Path, limit: int) -> dict[str, Any]:
     """The value that `write_sealed` wrote, without the digest; files of dltk 0.1 have no digest.
 
+    Args:
+        limit: bytes that the file may have.
+
     Raises:
         InputError: if it is missing or damaged.
     """
@@ -40,7 +43,10 @@ def read_sealed(path: Path, limit: int) -> dict[str, Any]:
 
 
 def recalled(path: Path, limit: int, make: Callable[[dict[str, Any]], Made]) -> Made | None:
-    """The value that `make` reads from a sealed file; None if there is none, or if it is damaged and was removed."""
+    """The value that `make` reads from a sealed file of at most `limit` bytes.
+
+    None if there is none, or if it is damaged and was removed.
+    """
     if not path.is_file():
         return None
     try:

@@ -70,6 +70,9 @@ def error_boundary(words: Sequence[str] = ()) -> Iterator[None]:
 
     Anything else is an internal error: it passes through, and Python prints the traceback and ends with 1. With
     `--json` among `words`, what was typed behind `dltk`, stdout gets the error as one document in each of these cases.
+
+    Raises:
+        click.exceptions.Exit: with the exit code, in place of the errors above.
     """
     as_json = "--json" in words[: words.index("--") if "--" in words else len(words)]
     try:

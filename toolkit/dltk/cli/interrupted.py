@@ -30,7 +30,11 @@ def typed(context: click.Context) -> tuple[str, ...]:
 
 @contextmanager
 def resumable(folder: Callable[[], Path]) -> Iterator[None]:
-    """On Ctrl-C and SIGTERM: if there is an unfinished run in `folder()`, report it and the command that resumes it."""
+    """On Ctrl-C and SIGTERM: if there is an unfinished run in `folder()`, report it and the command that resumes it.
+
+    Raises:
+        Kept: in place of KeyboardInterrupt or SystemExit, where there is such a run; it names the command.
+    """
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as stop:

@@ -25,9 +25,12 @@ class Shares(HeldBack, Protocol):
     """The settings of the split; see `dltk.recipe.ImageData`."""
 
     @property
-    def limit(self) -> int: ...
+    def limit(self) -> int:
+        """Samples to train on at most; 0: all."""
+
     @property
-    def max_unreadable(self) -> float: ...
+    def max_unreadable(self) -> float:
+        """Share 0..1 of the files that may be unreadable."""
 
 
 def assemble(

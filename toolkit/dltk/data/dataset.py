@@ -41,7 +41,7 @@ class Split:
         return np.array(self.store[self.rows[positions]])
 
     def clean(self, positions: NDArray[Any] | slice) -> NDArray[Any]:
-        """The same samples without the noise that some splits add: the target of a denoising model."""
+        """The same samples (n, ...) without the noise that some splits add: the target of a denoising model."""
         return self.take(positions)
 
 
@@ -52,7 +52,7 @@ class NoisySplit(Split):
     Attributes:
         deviation: see `dltk.edge.input.noise.add_noise`.
         seed: of the noise; each sample's is a function of it and of the sample's id.
-        scale: of the values, see `add_noise`.
+        scale: of the values, () or (columns,); see `add_noise`.
     """
 
     deviation: float
@@ -60,13 +60,13 @@ class NoisySplit(Split):
     scale: NDArray[np.float32]
 
     def take(self, positions: NDArray[Any] | slice) -> NDArray[Any]:
-        """The samples at `positions` with their noise."""
+        """The samples (n, ...) at `positions` with their noise."""
         return add_noise(
             super().take(positions), self.ids[positions], deviation=self.deviation, seed=self.seed, scale=self.scale
         )
 
     def clean(self, positions: NDArray[Any] | slice) -> NDArray[Any]:
-        """The samples at `positions` without noise."""
+        """The samples (n, ...) at `positions` without noise."""
         return super().take(positions)
 
 

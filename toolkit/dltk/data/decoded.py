@@ -42,7 +42,8 @@ class Decoder:
         kind: "images", "sounds": what the cache's folder is called.
         facts: JSON values: all that decides a raw sample besides its file.
         shape, dtype: of a raw sample.
-        decode: (path or array, how messages call it) -> raw sample and the SHA-256 that equal samples share.
+        decode: (path or array, how messages call it) -> raw sample of that shape and dtype, and the SHA-256 that equal
+            samples share.
     """
 
     kind: str
@@ -96,6 +97,7 @@ def decode_pool(pool: Pool, decoder: Decoder, *, progress: Progress) -> Decoded:
 
     Raises:
         EnvironmentFault: if the disk has no room.
+        InputError: if the cache entry vanishes while it is in use.
     """
     asked = {"pool": pool.key, "format": _FORMAT, **decoder.facts}
     folder = cache_folder(decoder.kind, sha256(canonical_json(asked))[:32])

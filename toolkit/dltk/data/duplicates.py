@@ -16,12 +16,15 @@ class Labelled(Protocol):
     """Samples with targets (n, ...), the labels behind the targets, and what messages call each."""
 
     @property
-    def targets(self) -> NDArray[Any]: ...
+    def targets(self) -> NDArray[Any]:
+        """Class numbers (n,), or 0 and 1 (n, labels) where a sample has several labels."""
 
     @property
-    def labels(self) -> tuple[str, ...]: ...
+    def labels(self) -> tuple[str, ...]:
+        """The label of each class, in the order of its number."""
 
-    def name(self, row: int, /) -> str: ...
+    def name(self, row: int, /) -> str:
+        """What messages call the sample in `row`, from 0."""
 
 
 def drop_duplicates(

@@ -35,9 +35,12 @@ class HeldBack(Protocol):
     """The settings of the shares that are not trained on."""
 
     @property
-    def validation(self) -> float: ...
+    def validation(self) -> float:
+        """Share 0..1 of the samples for the validation split."""
+
     @property
-    def test(self) -> float: ...
+    def test(self) -> float:
+        """Share 0..1 of the samples for the test split."""
 
 
 def require_training_share(settings: HeldBack, noun: str = "samples") -> None:
@@ -82,10 +85,14 @@ def sides_digest(facts: Any, by_side: Sequence[NDArray[np.int64]], *arrays: NDAr
 
 
 def part_of_all(targets: NDArray[np.generic], sides: NDArray[np.int8], *, total: int, seed: int) -> NDArray[np.int64]:
-    """Positions, ascending, of about `total` samples; of all where `total` is 0 or there are no more.
+    """Positions (k,), ascending, of about `total` samples; of all n where `total` is 0 or there are no more.
 
     Classes and splits keep their share, and each class some samples on each split it has: `data.total` never makes data
-    unusable that was not. Args as for `complete_sides`.
+    unusable that was not.
+
+    Args:
+        targets: (n,) class numbers or (n, labels) of 0 and 1.
+        sides: the split of each sample (n,), an index into `SIDES`; -1: none came with the data.
     """
     if not 0 < total < len(targets):
         return np.arange(len(targets))

@@ -39,6 +39,7 @@ def find_tokenizer(wanted: str, texts: Sequence[str], *, vocabulary_size: int, p
     Args:
         wanted: "train", a key of `PUBLISHED`, or the path of a tokenizer.json.
         texts: of the training split.
+        vocabulary_size: tokens at most of one that is trained.
 
     Raises:
         InputError: if there is no such tokenizer, or it cannot be used.
@@ -61,6 +62,9 @@ def train_tokenizer(texts: Sequence[str], size: int) -> bytes:
     """A byte-level BPE tokenizer.json (arXiv:1508.07909) of at most `size` tokens, lower case.
 
     Of bytes, so that no letter of any language is unknown to it. The same texts give the same bytes.
+
+    Raises:
+        EnvironmentFault: if the package tokenizers is not installed.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads would make every later fork warn
     try:

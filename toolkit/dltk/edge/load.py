@@ -63,7 +63,8 @@ class Model:
         """One answer a source, in order; an array of several samples counts as one source each.
 
         Raises:
-            as `predict`; where there are several, the message says which one it is.
+            InputError, UsageError, EnvironmentFault: as `predict`; where there are several, the message says which one
+                it is.
         """
         if isinstance(top, bool) or not hasattr(top, "__index__") or top < 1:
             raise UsageError("top", "must be a whole number of at least 1", top)
@@ -79,6 +80,12 @@ class Model:
 
     def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The output tensors of a batch of input tensors, by name; batch first.
+
+        Args:
+            tensors: input name -> (n, ...), numbers of the signature's shapes, quantized here where the file is.
+
+        Returns:
+            output name -> (n, ...), in the file's dtype; what it quantizes comes back as float32.
 
         Raises:
             InputError: if names or shapes do not fit, or an output is not finite.
@@ -172,7 +179,13 @@ def ready(manifest: Manifest, artifact: Artifact, read: Callable[[str], bytes], 
 
 
 def choose(manifest: Manifest, *, runtime: str | None = None, artifact: str | None = None) -> Artifact:
-    """The first artifact of the manifest that fits and whose runtime is installed; for Raises see `load`."""
+    """The first artifact of the manifest that fits and whose runtime is installed.
+
+    Raises:
+        UsageError: if `runtime` is none.
+        InputError: if no artifact fits.
+        EnvironmentFault: if no runtime of those that fit is installed.
+    """
     if runtime is not None and (not isinstance(runtime, str) or runtime not in RUNTIMES):
         raise UsageError("runtime", f"must be one of {', '.join(RUNTIMES)}", runtime)
     require_artifact(manifest, artifact)

@@ -91,6 +91,7 @@ def play(choose: Choose, name: str, *, episodes: int, seed: int) -> Played:
     They are played in parallel; one that does not end is cut after 10,000 steps.
 
     Raises:
+        UsageError: if `episodes` is below 1.
         InputError, EnvironmentFault: as `open_environment`, or if an observation or a reward is not finite.
     """
     if episodes < 1:

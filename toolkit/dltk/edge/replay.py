@@ -99,6 +99,7 @@ def replay(
         "skipped": [{"name", "reason"}], "notes"}}.
 
     Raises:
+        UsageError: if `runtime` is no format of an artifact.
         InputError: if the bundle is damaged, or not signed by the key that is asked for.
         LimitError: if anything differs; `measured` holds all of the above.
         EnvironmentFault: if no artifact could be run, or `isolated` and no child process can be started.
@@ -112,7 +113,10 @@ def replay(
 def replay_sealed(
     sealed: Sealed, *, runtime: str | None = None, data: str | Path | None = None, isolated: bool = False
 ) -> dict[str, Any]:
-    """`replay` of files that were read already, or are still to be written: what `export` does before it seals."""
+    """`replay` of files that were read already, or are still to be written: what `export` does before it seals.
+
+    Raises InputError, LimitError and EnvironmentFault as `replay` does.
+    """
     signature = sealed.signature
     _check_labels(sealed)
     samples = golden(_file(sealed, GOLDEN), signature, sealed.path / GOLDEN)

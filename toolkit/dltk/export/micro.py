@@ -46,7 +46,7 @@ class Micro:
         inputs, outputs: as they stand in the file, in its order.
         labels: one per class, or empty.
         operators: as `operators` gives them.
-        arena_bytes: memory for tensors that the model was seen to run in.
+        arena_bytes: bytes of memory for tensors that the model was seen to run in.
         runtime: the interpreter that it was seen to run in.
     """
 

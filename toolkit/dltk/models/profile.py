@@ -40,6 +40,8 @@ class ModelProfile:
     """All layers, nested models spliced in, and their sums.
 
     Attributes:
+        weights: how many numbers they hold.
+        bytes: what these take, before any compression.
         macs: of the layers that could be counted.
         uncounted: names of those that could not: `macs` is too low when there are any.
     """

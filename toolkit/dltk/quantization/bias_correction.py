@@ -30,7 +30,7 @@ class Repair:
     """A bias correction, and the graph with it.
 
     Attributes:
-        factors: see `dltk.quantization.equalization.channel_factors`.
+        factors: group -> factors (channels,); see `dltk.quantization.equalization.channel_factors`.
         shifts: layer -> what is added to its bias (channels,).
     """
 
@@ -40,7 +40,11 @@ class Repair:
 
 
 def find_repair(graph: Graph, tensors: Mapping[str, NDArray[Any]], *, scheme: Scheme | None = None) -> Repair:
-    """Equalize the channels of a deployed graph and correct its biases, by calibration samples."""
+    """Equalize the channels of a deployed graph and correct its biases, by calibration samples.
+
+    Args:
+        tensors: input name -> calibration samples (n, ...).
+    """
     factors = channel_factors(graph, tensors)
     graph = equalized(graph, factors)
     shifts = bias_shifts(graph, tensors, weight_scales(graph, scheme))
@@ -85,7 +89,11 @@ def bias_shifts(
 
 
 def with_bias_shifts(graph: Graph, shifts: Mapping[str, NDArray[np.float32]]) -> Graph:
-    """`graph` with its biases moved; weights stay as they are."""
+    """`graph` with its biases moved; weights stay as they are.
+
+    Args:
+        shifts: layer -> what is added to its bias (channels,).
+    """
     layers = dict(graph.layers)
     for name, shift in shifts.items():
         kernel, bias = layers[name].weights

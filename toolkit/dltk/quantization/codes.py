@@ -62,7 +62,7 @@ def largest(layer: Layer) -> NDArray[np.float32]:
 
 
 def shaped(layer: Layer, values: NDArray[Any]) -> NDArray[Any]:
-    """One value per channel (channels,), in the shape that multiplies the layer's kernel."""
+    """One value per channel (channels,), of any dtype, in the shape that multiplies the layer's kernel."""
     rules = row(layer.kind, layer.config)
     shape = layer.weights[rules.kernel or 0].shape
     if rules.depthwise:

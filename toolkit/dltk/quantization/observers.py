@@ -47,7 +47,7 @@ def watcher(
     progress: Progress = SILENT,
     label: str = "calibrating",
 ) -> Callable[[Mapping[str, NDArray[Any]]], Rows]:
-    """`observe` for more than one set of samples: the graph is built and compiled once."""
+    """`observe` for more than one set of samples (n, ...): the graph is built and compiled once."""
     import tensorflow as tf
 
     from dltk.twin.build import build

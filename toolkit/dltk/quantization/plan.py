@@ -94,8 +94,9 @@ class QuantizationPlan:
         floats: graph layer -> why it stays float.
         levels: steps of a weight above and below zero: 127, or 63 for 7-bit weights.
         per_tensor_dense: whether a Dense layer has one scale for its whole kernel.
-        calibration: how the ranges came about: method, samples, digest of the samples. factors, shifts: the bias
-        correction that the ranges were measured with; see `dltk.quantization.bias_correction`.
+        calibration: how the ranges came about: method, samples, digest of the samples.
+        factors, shifts: the bias correction that the ranges were measured with, (channels,) each; see
+            `dltk.quantization.bias_correction`.
         samples: input tensors (n, ...), kept only for native ranges.
     """
 

@@ -58,7 +58,12 @@ def clipped(
     counts: Mapping[str, NDArray[np.int64]],
     method: Clipping = "mse",
 ) -> Range:
-    """The range for tensors that share one, from the values of all of them; the widest where `counts` has none."""
+    """The range for tensors that share one, from the values of all of them; the widest where `counts` has none.
+
+    Args:
+        ranges: tensor -> its lowest and highest value.
+        counts: tensor -> counts (2048,), as `histograms` gives them.
+    """
     low, high = min(ranges[name][0] for name in members), max(ranges[name][1] for name in members)
     known = [name for name in members if name in counts]
     if not known or not high > low:

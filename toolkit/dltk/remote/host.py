@@ -32,6 +32,9 @@ class Host:
     Attributes:
         machine: as from `dltk.edge.runtime.machine` there, with "host".
         runtimes: the formats that it has a runtime for.
+
+    Raises:
+        EnvironmentFault: if NumPy is not installed there.
     """
 
     def __init__(self, link: Link, progress: Progress) -> None:
@@ -56,7 +59,7 @@ class Host:
         return self._link.ask(head, form, pack(files or {}), progress=self._progress if files else SILENT)
 
     def run(self, artifact: bytes, format: str, signature: Signature, raws: NDArray[Any]) -> WorkerResult:
-        """See `Device.run`. A file is sent and measured once, however often it is asked for."""
+        """See `Device.run`; `raws` (n, ...). A file is sent and measured once, however often it is asked for."""
         self.require(format)
         result = run_worker(artifact, format, signature, raws)
         key = (sha256(artifact), format)

@@ -22,13 +22,13 @@ class LastWords:
         self._thread.start()
 
     def line(self, seconds: float) -> str:
-        """The last line that was written, once the stream ends or after some seconds."""
+        """The last line that was written, once the stream ends or `seconds` are over."""
         self._thread.join(seconds)
         lines = self._kept.decode(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else "no word"
 
     def close(self, seconds: float) -> None:
-        """Wait for the end of the stream, and close it; one that others hold open ends with them."""
+        """Wait up to `seconds` for the end of the stream, and close it; one that others hold open ends with them."""
         self._thread.join(seconds)
         if not self._thread.is_alive():
             self._stream.close()

@@ -46,7 +46,12 @@ def as_bytes(report: Mapping[str, Any], form: str) -> bytes:
 
 
 def require_writable(out: Path, *, formats: tuple[str, ...] = FORMATS) -> None:
-    """Raise, before any work, if no report of one of `formats` can be written to `out`."""
+    """Check, before any work, that a report of one of `formats` can be written to `out`.
+
+    Raises:
+        UsageError: if its ending is none of `formats`.
+        InputError: if something other than a file is there, or its folder is a bundle or, for JSON, a run.
+    """
     if out.suffix[1:].lower() not in formats:
         known = ", ".join(f".{form}" for form in formats)
         raise UsageError(f"--out {out}", f"must end in one of {known}", out.suffix or "no ending")

@@ -126,7 +126,10 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Limits:
-    """What was asked for; `bounds` makes plain numbers of it once the source is measured."""
+    """What was asked for; `bounds` makes plain numbers of it once the source is measured.
+
+    `size` and `download` are bytes or shares of the source's, `latency` is in milliseconds; None: no limit.
+    """
 
     drop: Amount | None = None
     size: Amount | None = None

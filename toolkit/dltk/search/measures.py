@@ -15,6 +15,8 @@ class Measures:
     """The figures that limits are about: bytes, milliseconds, and the metric's drop with its 95% interval.
 
     Attributes:
+        size, download: bytes, of the file and of it with gzip -9.
+        latency: median of one sample, in milliseconds; None where it was not taken.
         drop, drop_low, drop_high: in the metric's unit, positive where it became worse; None without a metric.
         parity: how far the outputs are from the float model's: what counts as harm where there is no metric.
     """

@@ -96,7 +96,7 @@ class SplitTask:
         return dataset
 
     def calibration(self, dataset: Dataset, *, count: int, seed: int) -> NDArray[Any]:
-        """Training samples, every class with its share."""
+        """Raw training samples (min(count, n), ...), every class with its share."""
         return dataset.train.take(stratified(dataset.train.targets, count=count, seed=seed, mixed=True))
 
     def evaluation(self, dataset: Dataset, *, limit_bytes: int, seed: int) -> Samples:
@@ -110,7 +110,10 @@ class SplitTask:
     def settle(
         self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
     ) -> Signature:
-        """The temperature that makes a softmax's confidences honest, as it was fitted on the validation split."""
+        """The temperature that makes a softmax's confidences honest, as it was fitted on the validation split.
+
+        It is read from `metrics`; `outputs`, of any shape, are not looked at.
+        """
         last = signature.postprocess[-1] if signature.postprocess else {"op": "identity"}
         if last["op"] != "softmax" or "calibration" not in metrics:
             return signature
@@ -118,7 +121,7 @@ class SplitTask:
         return signature.with_postprocess(*signature.postprocess[:-1], {**last, **warmth})
 
     def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
-        """None beside the general ones."""
+        """None beside the general ones; `outputs`, of any shape, are not looked at."""
         return {}
 
 
@@ -145,7 +148,7 @@ def share(split: Split, limit_bytes: int) -> int:
 
 
 def take(split: Split, positions: NDArray[np.int64]) -> Samples:
-    """Raw samples and targets at `positions`."""
+    """Raw samples (k, ...) and targets (k, ...) at `positions` (k,)."""
     return split.take(positions), split.targets[positions]
 
 

@@ -30,7 +30,7 @@ class Checkpoint:
 
     Attributes:
         history: one row per finished epoch.
-        state: as `Trainer.state` gave it.
+        state: as `Trainer.state` gave it: name -> array of any shape.
     """
 
     history: list[dict[str, Any]]

@@ -39,7 +39,7 @@ _VERSION = 2  # of what is kept; a new one when the computation changes
 
 
 def model_inputs(model: Any, raws: NDArray[Any], signature: Signature) -> list[NDArray[Any]]:
-    """The input arrays of `model`, in its order, out of raw samples (n, ...)."""
+    """The input arrays (n, ...) of `model`, in its order, as the family makes them of raw samples (n, ...)."""
     tensors = family(signature.family).tensors(raws, signature)
     names = [tensor.name.partition(":")[0] for tensor in model.inputs]
     if set(names) == set(tensors):
@@ -89,7 +89,11 @@ class Frozen:
         self, count: int, take: Callable[[NDArray[np.int64]], NDArray[Any]], signature: Signature,
         *, batch_size: int = BATCH
     ) -> Iterator[NDArray[np.float32]]:  # fmt: skip
-        """Outputs for positions 0..count-1, a batch at a time; `take` gives raw samples of positions."""
+        """Outputs (batch, ...) for positions 0..count-1, a batch at a time.
+
+        Args:
+            take: positions (batch,) -> raw samples (batch, ...).
+        """
 
         def make(start: int) -> list[NDArray[Any]]:
             return model_inputs(self.model, take(np.arange(start, min(start + batch_size, count))), signature)

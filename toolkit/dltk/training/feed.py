@@ -41,9 +41,8 @@ class Batch:
         epoch, first: which epoch, and whether its first batch.
         inputs: of the learner; `order` None: of this step.
         order: int64 (steps, batch) rows, or None.
-        hints: the teacher's features as rows; empty where there are none to follow, or none are kept.
-        steps: numbers of the optimizer steps, counted from the start of the phase.
-        order: int64 (steps, batch) rows, or None.
+        hints: the teacher's features as rows (n, ...); empty where there are none to follow, or none are kept.
+        steps: numbers (steps,) of the optimizer steps, counted from the start of the phase.
     """
 
     epoch: int
@@ -114,7 +113,7 @@ class Feed:
         return "" if self.prefix is None else self.prefix.digest
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """Positions of the training split in the order of `epoch`."""
+        """Positions (samples,) of the training split in the order of `epoch`."""
         return permutation(len(self.dataset.train), self.seed, self.name, "order", epoch)[: self.samples]
 
     def batches(self, epoch: int) -> Iterator[Batch]:

@@ -76,7 +76,7 @@ def kept_line(kept: Mapping[str, Any]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Such as "8 s", "3 min" or "2.5 h"."""
+    """`seconds` in words, such as "8 s", "3 min" or "2.5 h"."""
     if seconds < 100:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -53,6 +53,9 @@ class Objective:
 def objective(signature: Signature, targets: NDArray[Any], fit: Fit) -> Objective:
     """The loss for `targets`, the training split's.
 
+    Args:
+        targets: (n, ...), shaped as the family's `Kind` has them.
+
     Raises:
         InputError: if a label lies outside the model's outputs, or class weights are asked for without classes.
     """

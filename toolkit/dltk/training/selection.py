@@ -45,7 +45,11 @@ class Selection:
         self.factor = 1.0
 
     def take(self, epoch: int, score: Score, values: Sequence[NDArray[Any]]) -> bool:
-        """Note `score` after `epoch` (from 0; -1: at the start); keep `values` if it is the best; returns whether."""
+        """Note `score` after `epoch` (from 0; -1: at the start); keep `values` if it is the best; returns whether.
+
+        Args:
+            values: the model's weights, arrays of any shape.
+        """
         counts = self._start_counts if epoch == _START else epoch >= self._first_kept
         better = counts and score > self._best
         if better:
@@ -73,13 +77,13 @@ class Selection:
         return self._own_epoch != _START and 0 < self._fit.patience <= epochs - 1 - self._own_epoch
 
     def numbers(self) -> NDArray[np.float64]:
-        """All but the weights, for a checkpoint."""
+        """All but the weights, float64 (8,), for a checkpoint."""
         return np.array(
             [*self._best, self._best_epoch, *self._own, self._own_epoch, self._last_move, self.factor], np.float64
         )
 
     def restore(self, state: Mapping[str, NDArray[Any]], values: list[NDArray[Any]]) -> None:
-        """Take back `numbers()`, found under "selection", and the best weights."""
+        """Take back `numbers()` (8,), found under "selection", and the best weights, arrays of any shape."""
         found = [float(value) for value in state["selection"]]
         self._best, self._own, self.factor = (found[0], found[1]), (found[3], found[4]), found[7]
         self._best_epoch, self._own_epoch, self._last_move = int(found[2]), int(found[5]), int(found[6])

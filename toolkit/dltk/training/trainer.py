@@ -41,10 +41,10 @@ class Trainer(Protocol):
         """Whether to stop before the last epoch."""
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Copies of all that the next epoch depends on."""
+        """Copies of all that the next epoch depends on: name -> array of any shape and dtype."""
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Continue from `state`.
+        """Continue from `state`: names, shapes and dtypes as `state` gave them.
 
         Raises:
             InputError: if it belongs to another model, data set or settings.

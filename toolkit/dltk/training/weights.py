@@ -20,19 +20,19 @@ FORM = 2  # of what checkpoints hold; one of an earlier form cannot be resumed
 
 
 def snapshot(variables: Iterable[Any]) -> list[NDArray[Any]]:
-    """Copies of the values."""
+    """Copies of the values, each in the shape and dtype of its variable."""
     # By way of a tensor: NumPy warns when it is given a Keras variable. `numpy()` may share memory, hence the copy.
     return [np.array(tf.convert_to_tensor(variable).numpy()) for variable in variables]
 
 
 def put(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
-    """Assign `values` in order."""
+    """Assign `values` in order; each has the shape of its variable."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
 def pack(group: str, variables: Iterable[Any]) -> dict[str, NDArray[Any]]:
-    """Copies under "group/0000", "group/0001" ..., for a checkpoint."""
+    """Copies under "group/0000", "group/0001" ..., for a checkpoint, each in the shape of its variable."""
     return {f"{group}/{number:04d}": value for number, value in enumerate(snapshot(variables))}
 
 

@@ -129,7 +129,7 @@ def _reason(fault: Exception) -> str:
 
 
 def put_weights(layer: Any, weights: tuple[NDArray[Any], ...]) -> None:
-    """Copy `weights` into a tf_keras layer, or into the layer inside a wrapper."""
+    """Copy `weights`, in Keras 3's shapes and order, into a tf_keras layer, or into the layer inside a wrapper."""
     target = layer.layer if isinstance(layer, OnKernel) else layer
     if weights and target is not None:
         expected = [tuple(variable.shape) for variable in target.weights]

@@ -39,6 +39,7 @@ class Layer:
     Attributes:
         kind: Keras class name; operations are called "op.Add".
         config: Keras' own config.
+        weights: in the shapes that Keras has them.
     """
 
     name: str

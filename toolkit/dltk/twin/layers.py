@@ -38,10 +38,12 @@ class Affine(tf_keras.layers.Layer):
     """x * scale + offset, one pair a channel: a batch norm that follows no convolution, in use."""
 
     def build(self, shape: Any) -> None:
+        """Make `scale` and `offset`, (channels,) each, for inputs of `shape` (..., channels)."""
         self.scale = self.add_weight(name="scale", shape=shape[-1:], initializer="ones")
         self.offset = self.add_weight(name="offset", shape=shape[-1:], initializer="zeros")
 
     def call(self, x: Any) -> Any:
+        """`x` (n, ..., channels), scaled and shifted channel by channel; the shape stays."""
         inner, channels = x.shape[1:-1], x.shape[-1]
         if None in x.shape[1:]:
             return x * self.scale + self.offset
@@ -63,6 +65,7 @@ class Guard(tf_keras.layers.Layer):
         self.function = function
 
     def call(self, x: Any) -> Any:
+        """The function of `x`, a tensor of any shape."""
         return getattr(tf.math, self.function)(x)
 
 
@@ -70,9 +73,11 @@ class LayerScale(tf_keras.layers.Layer):
     """x * gamma, one factor a channel (arXiv:2103.17239)."""
 
     def build(self, shape: Any) -> None:
+        """Make `gamma` (channels,), for inputs of `shape` (..., channels)."""
         self.gamma = self.add_weight(name="gamma", shape=shape[-1:], initializer="ones")
 
     def call(self, x: Any) -> Any:
+        """`x` (n, ..., channels) times `gamma`; the shape stays."""
         return x * self.gamma
 
 

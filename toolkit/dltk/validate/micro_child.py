@@ -22,6 +22,12 @@ _ALIGNMENT = 16
 
 
 def main(folder: Path, outputs: int) -> None:
+    """Run `model` in `folder` on its inputs, sample by sample; write `outputs.npz` and `arena`, in bytes, there.
+
+    Args:
+        folder: has `model` and `inputs.npz`; the interpreter's messages go to the file `log` in it.
+        outputs: how many output tensors the model has, kept as "0", "1", ..., each (n, ...).
+    """
     os.dup2(os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     model = (folder / "model").read_bytes()
     with np.load(folder / "inputs.npz", allow_pickle=False) as arrays:

@@ -79,8 +79,8 @@ class Evaluation:
 
     Attributes:
         raws: test samples (n, ...).
-        targets: what is right, or None where nothing is.
-        reference: outputs of the run's own float32 model.
+        targets: what is right (n, ...), or None where nothing is.
+        reference: outputs of the run's own float32 model, name -> (n, ...).
         baseline: outputs of the source run's float32 model: a drop is counted from there.
     """
 
@@ -92,7 +92,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Measured:
-    """One file and what was found about it."""
+    """One file and what was found about it; `download` is its size in bytes after `gzip -9 -n`."""
 
     target: Target
     data: bytes

@@ -39,7 +39,7 @@ _ENDINGS = {"Softmax": "softmax", "op.Softmax": "softmax", "op.Sigmoid": "sigmoi
 
 @dataclass(frozen=True)
 class Scaling:
-    """x * multiply + add, one number per channel, float64; with `reverse` the channels are turned round afterwards."""
+    """x * multiply + add, float64 (channels,) each; with `reverse` the channels are turned round afterwards."""
 
     multiply: NDArray[np.float64]
     add: NDArray[np.float64]

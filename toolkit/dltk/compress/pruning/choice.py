@@ -65,7 +65,7 @@ class Choice:
         Bisection finds the share to keep for all groups; what rounding leaves is then filled up group by group.
 
         Args:
-            measure: channels that stay -> what is left of a quantity, for example of the multiply-accumulates.
+            measure: channels that stay (count,) -> what is left of a quantity, for example of the multiply-accumulates.
         """
         low, high = 0.0, 1.0
         for _ in range(_HALVINGS):

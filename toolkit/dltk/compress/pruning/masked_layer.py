@@ -28,7 +28,7 @@ class Masked(OnKernel):
         return self.variable * self.mask
 
     def values(self) -> NDArray[np.float32]:
-        """The kernel, unmasked."""
+        """The kernel, unmasked, in the shape of the layer's own."""
         return np.asarray(self.variable.numpy())
 
     def apply(self) -> None:

@@ -56,14 +56,14 @@ class Pattern:
 def magnitude_masks(
     kernels: Mapping[str, Floats], share: float, *, scope: Scope = "layer", pattern: Pattern | None = None
 ) -> dict[str, NDArray[np.float32]]:
-    """Layer -> 1 where a weight stays, 0 where it goes; `share` of the weights go.
+    """Layer -> 1 where a weight stays, 0 where it goes, float32 in the kernel's shape; `share` of the weights go.
 
     Over all kernels, weights are compared by LAMP scores (Lee et al. 2021, arXiv:2010.07611): a weight's square over
     the sum of the squares that are no smaller in its kernel, so that no kernel is emptied for its small scale.
 
     Args:
         kernels: layer -> kernel (..., inputs, outputs).
-        share: with an N:M pattern 1 - N/M is reached where it is at least that.
+        share: 0..1; with an N:M pattern 1 - N/M is reached where it is at least that.
     """
     pattern = pattern or Pattern()
     if pattern.of:

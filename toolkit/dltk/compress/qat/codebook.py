@@ -85,7 +85,7 @@ class Form:
 
     Attributes:
         axes: the axes that one scale covers.
-        mask: 1 where a weight may differ from zero, or None.
+        mask: 1 where a weight may differ from zero, in the kernel's shape, or None.
         codebook: values (k,) in steps of the scale, `FIXED_CODES` left out; None: all of -127..127.
     """
 
@@ -103,7 +103,11 @@ def _axes(layer: Layer) -> tuple[int, ...]:
 
 
 def form_of(layer: Layer, codebook: NDArray[np.float32] | None = None) -> Form:
-    """What an int8 file may hold of the layer's kernel: zeros that pruning left stay zeros."""
+    """What an int8 file may hold of the layer's kernel: zeros that pruning left stay zeros.
+
+    Args:
+        codebook: free values (k,), as `codebook` finds them; None: all codes.
+    """
     kernel = np.asarray(layer.weights[row(layer.kind, layer.config).kernel or 0])
     mask = (kernel != 0).astype(np.float32) if sparsity(layer) >= PRUNED else None
     return Form(_axes(layer), mask, codebook)

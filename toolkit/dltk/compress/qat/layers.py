@@ -150,7 +150,7 @@ def wrapper(graph: Graph, forms: Mapping[str, Form], made: dict[str, Any]) -> Ca
 
 
 def shaped_weights(graph: Graph, made: Mapping[str, Any]) -> dict[str, tuple[NDArray[Any], ...]]:
-    """Layer -> its weights after training, kernels as the file holds them."""
+    """Layer -> its weights after training, in the layer's own shapes; kernels as the file holds them."""
     found = {}
     for name, layer in made.items():
         if not hasattr(layer, "get_weights") or not graph.layers[name].weights:

@@ -62,7 +62,11 @@ _CLIENT_SECONDS = 600
 
 
 def digits(progress: Progress) -> Arrays:
-    """1797 grey images of 8 x 8 from scikit-learn; its 0..16 become 0..255."""
+    """1797 grey images, uint8 (1797, 8, 8), from scikit-learn, and their targets (1797,); its 0..16 become 0..255.
+
+    Raises:
+        EnvironmentFault: if scikit-learn is not installed.
+    """
     try:
         from sklearn.datasets import load_digits
     except ImportError as fault:

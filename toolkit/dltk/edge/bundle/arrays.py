@@ -22,7 +22,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip knows: equal arrays give equ
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """`arrays` as an uncompressed .npz, in order of their names, with a fixed date."""
+    """`arrays`, of any shape, without objects, as an uncompressed .npz in order of their names, with a fixed date."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(arrays):
@@ -33,14 +33,14 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def save_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write `npz_bytes(arrays)` to `path`, whole or not at all."""
+    """Write `npz_bytes(arrays)`, of arrays of any shape, to `path`, whole or not at all."""
     write_atomic(path, npz_bytes(arrays))
 
 
 def parse_npz(
     data: bytes, where: object, keys: Iterable[str] | None = None, *, limit: int = _LIMIT
 ) -> dict[str, NDArray[Any]]:
-    """The arrays in `data`.
+    """The arrays in `data`, name -> array of any shape and dtype.
 
     Args:
         where: what errors name.
@@ -65,7 +65,7 @@ def parse_npz(
 
 
 def read_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
-    """The arrays of the file at `path`.
+    """The arrays of the file at `path`, name -> array of any shape and dtype.
 
     Raises:
         InputError: as `parse_npz`, or if there is no such file.
@@ -74,7 +74,10 @@ def read_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, NDArray
 
 
 def kept_array(path: Path, shape: tuple[int, ...], dtype: Any, *, mapped: bool = True) -> NDArray[Any] | None:
-    """The array in a .npy that dltk keeps, read only where it is `mapped`; None unless it is whole and of that form."""
+    """The array in a .npy that dltk keeps, read only where it is `mapped`.
+
+    None unless the file is whole and the array has this `shape` and `dtype`.
+    """
     try:
         found: NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (InputError, *ARCHIVE_FAULTS):

@@ -77,7 +77,11 @@ class Artifact:
 
     @classmethod
     def from_dict(cls, found: Any, where: str) -> Artifact:
-        """An artifact out of parsed JSON; InputError names the key that does not fit."""
+        """An artifact out of parsed JSON.
+
+        Raises:
+            InputError: naming the key that does not fit.
+        """
         _exact_keys(found, (item.name for item in fields(cls)), where)
         for key, allowed in (("format", FORMATS), ("precision", PRECISIONS), ("ranges", RANGES)):
             if found[key] not in allowed:

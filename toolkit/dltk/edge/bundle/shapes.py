@@ -44,7 +44,11 @@ _MAX_SPECTRUM = 20_000_000  # numbers in the spectrogram of one recording
 
 
 def tensor_shape(shape: Shape, ops: tuple[Op, ...]) -> Shape:
-    """What ops on tensors make of a sample of `shape`; those that read samples are passed over."""
+    """What ops on tensors make of a sample of `shape`; those that read samples are passed over.
+
+    Raises:
+        InputError: naming the op that does not fit the shape it is given.
+    """
     for op in ops:
         name = op["op"]
         if name == "log_mel":
@@ -92,10 +96,16 @@ def require_broadcast(op: Op, key: str, shape: Shape, before: str) -> None:
 
 
 def op_of(signature: Signature, name: str) -> Op | None:
+    """The first op called `name`, before or after the model; None where there is none."""
     return next((op for op in (*signature.preprocess, *signature.postprocess) if op["op"] == name), None)
 
 
 def needed(signature: Signature, name: str) -> Op:
+    """The op called `name`.
+
+    Raises:
+        InputError: if there is none.
+    """
     found = op_of(signature, name)
     if found is None:
         raise InputError("preprocess", f"needs a step {name!r}", [op["op"] for op in signature.preprocess])
@@ -103,6 +113,11 @@ def needed(signature: Signature, name: str) -> Op:
 
 
 def image(signature: Signature) -> Raw:
+    """An image: uint8 (height, width, 3), or (height, width, 1) where it is decoded as grey.
+
+    Raises:
+        InputError: if no input is an image.
+    """
     resize, mode = op_of(signature, "resize"), (op_of(signature, "decode") or {}).get("mode", "RGB")
     shape = next((spec.sample_shape for spec in signature.inputs if len(spec.sample_shape) == 3), None)
     if shape is None:
@@ -112,12 +127,22 @@ def image(signature: Signature) -> Raw:
 
 
 def row(signature: Signature) -> Raw:
+    """A row of numbers: float32 (columns,).
+
+    Raises:
+        InputError: unless "columns" names them and "standardize" has a mean and a deviation for each.
+    """
     for key in ("mean", "std"):
         require_count(needed(signature, "standardize"), key, len(names(signature)))
     return np.dtype(np.float32), (len(names(signature)),)
 
 
 def names(signature: Signature) -> list[str]:
+    """The names of a row's columns, at least one.
+
+    Raises:
+        InputError: if the op "columns" is missing or names none.
+    """
     found: list[str] = needed(signature, "columns").get("names", [])
     if not found:
         raise InputError("preprocess: columns", "needs 'names'", dict(needed(signature, "columns")))
@@ -125,10 +150,18 @@ def names(signature: Signature) -> list[str]:
 
 
 def image_or_row(signature: Signature) -> Raw:
+    """`row` where there is an op "columns", otherwise `image`; raises InputError as they do."""
     return row(signature) if op_of(signature, "columns") else image(signature)
 
 
 def record(signature: Signature) -> Raw:
+    """A row of a table: a record () of float32 "numbers" (numbers,) and int32 "categories" (categories,).
+
+    A field without columns is left out.
+
+    Raises:
+        InputError: if the op "columns" lacks a list, or names neither numbers nor categories.
+    """
     op = needed(signature, "columns")
     lists = [op.get(key) for key in ("numbers", "categories", "targets", "empty")]
     if any(found is None for found in lists) or "missing" not in op or not (op["numbers"] or op["categories"]):
@@ -139,32 +172,62 @@ def record(signature: Signature) -> Raw:
 
 
 def window(signature: Signature) -> Raw:
+    """A part of a series: float32 (length, columns).
+
+    Raises:
+        InputError: if there is no op "window".
+    """
     op = needed(signature, "window")
     return np.dtype(np.float32), (op["length"], len(op["columns"]))
 
 
 def sound(signature: Signature) -> Raw:
+    """A recording: int16 (samples,).
+
+    Raises:
+        InputError: if there is no op "sound".
+    """
     return np.dtype(np.int16), (needed(signature, "sound")["samples"],)
 
 
 def observation(signature: Signature) -> Raw:
+    """An observation of an environment: float32 (numbers,), as the first input has them.
+
+    Raises:
+        InputError: if that input is no row of numbers.
+    """
     if len(signature.inputs[0].sample_shape) != 1:
         raise InputError("inputs", "must be a row of numbers", signature.inputs[0].sample_shape)
     return np.dtype(np.float32), signature.inputs[0].sample_shape
 
 
 def seed(signature: Signature) -> Raw:
+    """A seed number: int64 ().
+
+    Raises:
+        InputError: unless the only op before the model is "normal".
+    """
     if [op["op"] for op in signature.preprocess] != ["normal"]:
         raise InputError("preprocess", "must be the one step 'normal'", [op["op"] for op in signature.preprocess])
     return np.dtype(np.int64), ()
 
 
 def text(signature: Signature) -> Raw:
+    """A text: UTF-8 bytes (), at most `max_bytes` of the op "text".
+
+    Raises:
+        InputError: if the op "tokenize" or "text" is missing.
+    """
     needed(signature, "tokenize")
     return np.dtype(f"S{needed(signature, 'text')['max_bytes']}"), ()
 
 
 def pair(signature: Signature) -> Raw:
+    """An image with a text: a record () of uint8 "image" (height, width, channels) and the bytes "text" ().
+
+    Raises:
+        InputError: if there is no op "resize"; otherwise as `image` and `text`.
+    """
     _, shape = image(signature) if op_of(signature, "resize") else (None, None)
     if shape is None:
         raise InputError("preprocess", "needs a step 'resize'", [op["op"] for op in signature.preprocess])
@@ -172,6 +235,11 @@ def pair(signature: Signature) -> Raw:
 
 
 def history(signature: Signature) -> Raw:
+    """A user with a history: a record () of int32 "user" () and int32 "history" (kept,).
+
+    Raises:
+        InputError: if an op is missing, or "history" is longer for the model than what is kept.
+    """
     for name in ("ratings", "catalogue"):
         needed(signature, name)
     op = needed(signature, "history")
@@ -181,6 +249,11 @@ def history(signature: Signature) -> Raw:
 
 
 def after(signature: Signature, name: str) -> Op:
+    """The op called `name` behind the model.
+
+    Raises:
+        InputError: if there is none.
+    """
     found = next((op for op in signature.postprocess if op["op"] == name), None)
     if found is None:
         raise InputError("postprocess", f"needs a step {name!r}", [op["op"] for op in signature.postprocess])
@@ -188,6 +261,7 @@ def after(signature: Signature, name: str) -> Op:
 
 
 def require_count(op: Op, key: str, count: int) -> None:
+    """Raise InputError unless `op` has `count` numbers at `key`."""
     if np.shape(op[key]) != (count,):
         raise InputError(f"step {op['op']}: {key}", f"must be {count} numbers", f"numbers of {np.shape(op[key])}")
 

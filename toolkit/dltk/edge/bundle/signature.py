@@ -42,7 +42,11 @@ class TensorSpec:
 
     @classmethod
     def from_dict(cls, found: Any, where: str) -> TensorSpec:
-        """A spec out of parsed JSON; InputError names the key that does not fit."""
+        """A spec out of parsed JSON.
+
+        Raises:
+            InputError: naming the key that does not fit.
+        """
         _require_keys(found, {"name", "dtype", "shape", "axes", "value_range"}, where)
         shape, axes, value_range = found["shape"], found["axes"], found["value_range"]
         if not isinstance(found["name"], str) or found["dtype"] not in ("float32", "int32", "int8", "uint8"):
@@ -132,7 +136,11 @@ class Signature:
 
     @classmethod
     def from_dict(cls, found: Any, where: str) -> Signature:
-        """A signature out of parsed JSON; InputError names the key that does not fit."""
+        """A signature out of parsed JSON.
+
+        Raises:
+            InputError: naming the key that does not fit.
+        """
         _require_keys(found, {"task", "family", "inputs", "outputs", "preprocess", "postprocess", "labels"}, where)
         for key in ("inputs", "outputs", "preprocess", "postprocess", "labels"):
             if not isinstance(found[key], list):

@@ -62,7 +62,11 @@ class Anomaly(Samples):
         return "reconstruction"
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: score and verdict. `top` has no meaning here."""
+        """A sample: score and verdict. `top` has no meaning here.
+
+        Args:
+            outputs: the reconstructions (n, ...), and the input tensors in the same shape.
+        """
         limit = _threshold(signature)
         scores = anomaly_scores(outputs, signature).tolist()
         return [Answer(score, limit, VERDICTS[score > limit]) for score in scores]

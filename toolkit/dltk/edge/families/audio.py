@@ -26,7 +26,11 @@ class Audio(LabelledFiles):
     files = SOUNDS
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.int16]:
-        """The WAV file at a path or in bytes, resampled; or an array at the model's rate, int16 or floats in -1..1."""
+        """The WAV file at a path or in bytes, resampled; or an array at the model's rate, int16 or floats in -1..1.
+
+        Returns:
+            int16 (samples,).
+        """
         return read_sound(source, signature.preprocess)
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:

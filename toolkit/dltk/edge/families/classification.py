@@ -26,7 +26,7 @@ class Classification(LabelledFiles):
     files = PICTURES
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.uint8]:
-        """The image at a path, in bytes or in an array, decoded and resized."""
+        """The image at a path, in bytes or in an array, decoded and resized: uint8 (height, width, channels)."""
         return preprocess.read_image(source, signature.preprocess)
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:

@@ -34,15 +34,15 @@ class Embedding(Samples):
     def answers(
         self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int
     ) -> list[NDArray[np.float32]]:
-        """A sample: float32 (length,). `top` has no meaning here."""
+        """A sample: float32 (length,), out of the output (n, length). `top` has no meaning here."""
         return list(np.asarray(outputs[signature.outputs[0].name], np.float32))
 
     def as_json(self, answer: NDArray[np.float32]) -> list[float]:
-        """The numbers."""
+        """The numbers of `answer` (length,)."""
         return [float(value) for value in answer]
 
     def as_text(self, answer: NDArray[np.float32]) -> str:
-        """The first numbers; `--json` and `--out FILE.npy` have them all."""
+        """The first numbers of `answer` (length,); `--json` and `--out FILE.npy` have them all."""
         rest = f" ... ({len(answer)} numbers)" if len(answer) > _SHOWN else ""
         return " ".join(f"{value:.4g}" for value in answer[:_SHOWN]) + rest
 
@@ -53,7 +53,11 @@ class Embedding(Samples):
         return ".npy", stream.getvalue()
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
-        """Refused: no vector is right or wrong."""
+        """Refused: no vector is right or wrong.
+
+        Raises:
+            InputError: always.
+        """
         raise InputError(str(data), f"no prediction of an {self.name} is right or wrong", hint="Leave --data out.")
 
 

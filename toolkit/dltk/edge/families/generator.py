@@ -29,7 +29,11 @@ class Generator(Whole):
         return "regression"
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.int64]:
-        """The seed number, given as such or as text."""
+        """The seed number, given as such or as text: int64 ().
+
+        Raises:
+            InputError: if it is no whole number of at least 0 and below 2**63.
+        """
         try:
             number = int(str(source))
         except ValueError:
@@ -39,7 +43,14 @@ class Generator(Whole):
         return np.array(number, np.int64)
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
-        """float32 (n, latent): standard normal numbers, a Philox stream a seed."""
+        """float32 (n, latent): standard normal numbers, a Philox stream a seed.
+
+        Args:
+            raws: seed numbers (n,).
+
+        Raises:
+            InputError: unless the one step before the model is "normal".
+        """
         names = [op["op"] for op in signature.preprocess]
         if names != ["normal"]:
             raise InputError("preprocess", "a generator has the one step 'normal'", names)
@@ -49,7 +60,14 @@ class Generator(Whole):
         return {signature.inputs[0].name: np.stack(latents)}
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[NDArray[Any]]:
-        """A sample: uint8 (height, width, channels). `top` has no meaning here."""
+        """A sample: uint8 (height, width, channels). `top` has no meaning here.
+
+        Args:
+            outputs: output name -> (n, height, width, channels).
+
+        Raises:
+            InputError: if there is a step behind the model that is not "to_uint8".
+        """
         found = np.asarray(outputs[signature.outputs[0].name], np.float32)
         for op in signature.postprocess:
             if op["op"] != "to_uint8":
@@ -62,15 +80,19 @@ class Generator(Whole):
         return {"shape": list(answer.shape), "pixels": answer.tolist()}
 
     def as_text(self, answer: NDArray[Any]) -> str:
-        """One line: what the image is; `--out` shows it."""
+        """One line: what the image (height, width, channels) is; `--out` shows it."""
         return f"image {'x'.join(map(str, answer.shape))}, mean {answer.mean():.1f} (write it with --out FILE.png)"
 
     def as_file(self, answers: list[NDArray[Any]]) -> tuple[str, bytes]:
-        """A PNG with the images in a grid, row by row."""
+        """A PNG with the images, uint8 (height, width, channels), in a grid, row by row."""
         return ".png", as_png_grid(answers)
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
-        """Refused: no image is right or wrong."""
+        """Refused: no image is right or wrong.
+
+        Raises:
+            InputError: always.
+        """
         raise InputError(str(data), f"no prediction of a {self.name} is right or wrong", hint="Leave --data out.")
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.int64]:

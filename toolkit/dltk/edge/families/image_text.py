@@ -46,7 +46,11 @@ class ImageText(Labels):
         return [source]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
-        """A mapping of image (path, bytes or array) and text, or the same as JSON; a record () of `pair_type`."""
+        """A mapping of image (path, bytes or array) and text, or the same as JSON; a record () of `pair_type`.
+
+        Raises:
+            InputError: if it is no image with a text, or one of the two cannot be read.
+        """
         parts = parse_json(source.encode(), "input") if isinstance(source, str) and source[:1] == "{" else source
         if not isinstance(parts, Mapping) or set(parts) != {"image", "text"} or not isinstance(parts["text"], str):
             raise InputError("input", "must be an image and a text", source, _HINT)
@@ -57,7 +61,14 @@ class ImageText(Labels):
         return found
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
-        """float32 (n, height, width, 3) scaled as the signature defines, int32 (n, length) tokens."""
+        """float32 (n, height, width, 3) scaled as the signature defines, int32 (n, length) tokens.
+
+        Args:
+            raws: records (n,) of `pair_type`.
+
+        Raises:
+            InputError: if an input is neither "image" nor "tokens".
+        """
         made: Tensors = {}
         for spec in signature.inputs:
             if spec.name == "image":
@@ -88,7 +99,7 @@ class ImageText(Labels):
         return Labelled(np.stack(raws), targets, tuple(faults), (note,) if note else ())
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[Any]:
-        """Coloured patches, and sentences of words that the tokenizer knows (count,)."""
+        """Records (count,) of `pair_type`: coloured patches, and sentences of words that the tokenizer knows."""
         kind, generator = pair_type(signature.preprocess), np.random.Generator(np.random.PCG64(seed))
         found = np.zeros(count, kind)
         height, width, channels = kind["image"].shape

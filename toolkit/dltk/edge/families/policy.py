@@ -41,7 +41,11 @@ class Policy(Whole):
         return each(_rows(source, signature), _where(source))
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.float32]:
-        """One observation: an array, a list, or what `expand` takes and holds one row."""
+        """One observation (numbers,): an array, a list, or what `expand` takes and holds one row.
+
+        Raises:
+            InputError: if it is not one observation, of as many numbers as the model takes.
+        """
         rows = _rows(source, signature)
         if len(rows) != 1:
             raise InputError(_where(source), "must be one observation", f"{len(rows)} rows")
@@ -56,7 +60,7 @@ class Policy(Whole):
         return np.asarray(outputs[signature.outputs[0].name]).argmax(axis=-1)
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: {"action", "values"}. `top` has no meaning here."""
+        """A sample: {"action", "values"}, out of the output (n, actions). `top` has no meaning here."""
         values = np.asarray(outputs[signature.outputs[0].name], np.float64)
         chosen = self.actions(outputs, signature).tolist()
         return [{"action": action, "values": row} for action, row in zip(chosen, values.tolist(), strict=True)]
@@ -70,7 +74,11 @@ class Policy(Whole):
         return f"action {answer['action']}   values {' '.join(f'{value:.5g}' for value in answer['values'])}"
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
-        """Refused: what an action is worth shows in what follows."""
+        """Refused: what an action is worth shows in what follows.
+
+        Raises:
+            InputError: always.
+        """
         hint = "Leave --data out, and let it play: dltk predict BUNDLE --env NAME."
         raise InputError(str(data), "no action of a policy is right or wrong by itself", hint=hint)
 

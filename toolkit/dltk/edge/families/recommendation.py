@@ -58,6 +58,12 @@ class Recommendation(Whole):
         """A user's id, with the history that the bundle carries; or {"user": ..., "history": [...]}, as JSON or not.
 
         With a history the user need not be known.
+
+        Returns:
+            A record () of int32 "user" () and int32 "history" (kept,).
+
+        Raises:
+            InputError: if the user is not known and no history is given, or `source` is none of the above.
         """
         known, kept = catalogue_of(signature), _places(signature)[2]
         if isinstance(source, (np.ndarray, np.void)) and source.dtype.names:
@@ -95,7 +101,12 @@ class Recommendation(Whole):
     def narrow(
         self, outputs: Mapping[str, NDArray[Any]], raws: NDArray[Any], signature: Signature
     ) -> dict[str, NDArray[Any]]:
-        """Minus infinity for every item of the history."""
+        """Minus infinity for every item of the history.
+
+        Args:
+            outputs: output name -> scores (n, items); they are copied, as float32.
+            raws: records (n,) as `read` gives them.
+        """
         name = signature.outputs[0].name
         scores = np.array(outputs[name], np.float32)
         rows, places = np.nonzero(raws["history"] >= FIRST_ITEM)
@@ -103,7 +114,14 @@ class Recommendation(Whole):
         return {**outputs, name: scores}
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: the `top` items that `narrow` left, with their share of all that is left."""
+        """A sample: the `top` items that `narrow` left, with their share of all that is left.
+
+        Args:
+            outputs: output name -> scores (n, items).
+
+        Raises:
+            InputError: if the catalogue has not one item per score.
+        """
         scores, items = outputs[signature.outputs[0].name], catalogue_of(signature).items
         if scores.shape[-1] != len(items):
             raise InputError("catalogue", f"must hold {scores.shape[-1]} items, one per output", len(items))
@@ -124,7 +142,11 @@ class Recommendation(Whole):
         return "\n".join(f"{score:7.4f}  {one_line(item)}" for item, score in answer) or "(no item is left)"
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
-        """Of a CSV of ratings the last item of every user, with those before as the history."""
+        """Of a CSV of ratings the last item of every user, with those before as the history.
+
+        Raises:
+            InputError: if no user has two items, the last one in the catalogue.
+        """
         known, kept = catalogue_of(signature), _places(signature)[2]
         found = read_ratings(read_table(data), RatingColumns.of(signature.step("ratings")))
         rows, skipped = [], []
@@ -143,7 +165,7 @@ class Recommendation(Whole):
         return Labelled(raws, targets_of(raws["history"], [item for _, _, item in rows]), tuple(skipped))
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[Any]:
-        """Users and histories drawn evenly."""
+        """Records (count,): users and histories drawn evenly."""
         known, kept = catalogue_of(signature), _places(signature)[2]
         generator, made = np.random.Generator(np.random.PCG64(seed)), np.zeros(count, record(kept))
         made["user"] = generator.integers(0, len(known.users) + 1, count)
@@ -160,7 +182,7 @@ def record(kept: int) -> np.dtype[Any]:
 
 
 def padded(ids: Sequence[int], kept: int) -> NDArray[np.int32]:
-    """The last `kept` of `ids`, behind zeros where they are fewer."""
+    """int32 (kept,): the last `kept` of `ids`, behind zeros where they are fewer."""
     found = np.zeros(kept, np.int32)
     last = ids[-kept:]
     found[kept - len(last) :] = last

@@ -85,7 +85,7 @@ class Segmentation(Whole):
         return "pixels"
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.uint8]:
-        """The image at a path, in bytes or in an array, decoded and resized."""
+        """The image at a path, in bytes or in an array, decoded and resized: uint8 (height, width, channels)."""
         return preprocess.read_image(source, signature.preprocess)
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
@@ -93,7 +93,14 @@ class Segmentation(Whole):
         return {signature.inputs[0].name: preprocess.apply_ops(raws, signature.preprocess)}
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Mask]:
-        """A mask per sample, of the size of the model's input. `top` has no meaning here."""
+        """A mask per sample, of the size of the model's input. `top` has no meaning here.
+
+        Args:
+            outputs: output name -> (n, height, width, classes).
+
+        Raises:
+            InputError: if there is not one label per class.
+        """
         found, classes = _classes(outputs, signature), outputs[signature.outputs[0].name].shape[-1]
         labels = signature.labels or tuple(map(str, range(classes)))
         if len(labels) != classes:
@@ -125,7 +132,11 @@ class Segmentation(Whole):
         return ".png", stream.getvalue()
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
-        """Of a folder with images/ and masks/; where it is split, all of it. Sizes and class numbers must fit."""
+        """Of a folder with images/ and masks/; where it is split, all of it. Sizes and class numbers must fit.
+
+        Raises:
+            InputError: if they do not, or labels.txt has other labels than the model.
+        """
         found = list_masked(data)
         if found.labels is not None and found.labels != signature.labels:
             rule = f"must be the model's labels in their order: {', '.join(signature.labels)}"
@@ -139,7 +150,7 @@ class Segmentation(Whole):
         return Labelled(np.stack(raws), np.stack(targets))
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.uint8]:
-        """Coloured patches with noise, as for classifiers."""
+        """Coloured patches with noise, as for classifiers: uint8 (count, height, width, channels)."""
         return synthetic_images(signature, count=count, seed=seed)
 
 

@@ -45,7 +45,15 @@ class Series(Whole):
         return "regression"
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.float32]:
-        """The last `length` rows of an array, or of the window's columns of a CSV file, evenly spaced in time."""
+        """The last `length` rows of an array, or of the window's columns of a CSV file, evenly spaced in time.
+
+        Returns:
+            float32 (length, columns).
+
+        Raises:
+            InputError: if rows or columns are missing, or a number is not finite, or not above 0 for a model that takes
+                logarithms.
+        """
         window = window_of(signature)
         length, width = int(window["length"]), len(window["columns"])
         if isinstance(source, (str, Path)):
@@ -69,7 +77,10 @@ class Series(Whole):
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
         """A sample: column -> {"value", "low", "high"}, one dictionary per step. `top` has no meaning here.
 
-        Low and high are missing where the model has no interval.
+        The numbers are in the data's unit. Low and high are missing where the model has no interval.
+
+        Args:
+            outputs: output name -> (n, ...), horizon x columns numbers per sample, standardized.
         """
         names, parts = _target_columns(signature), {"value": outputs[signature.outputs[0].name]}
         if (found := interval_of(signature)) is not None:
@@ -101,7 +112,11 @@ class Series(Whole):
         return "\n".join(lines)
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
-        """Every window of a CSV with what came after it, standardized as the model gives it."""
+        """Every window of a CSV with what came after it, standardized as the model gives it.
+
+        Raises:
+            InputError: if there are fewer rows than a window and a horizon have, or a column does not fit.
+        """
         window, targets, path = window_of(signature), _target_columns(signature), Path(data)
         table, length = read_table(path), int(window["length"])
         horizon = int(np.prod(signature.outputs[0].sample_shape)) // len(targets)

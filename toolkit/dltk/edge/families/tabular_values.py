@@ -42,7 +42,14 @@ class TabularValues(Rows):
         return "regression"
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: the value of each target column, in the data's unit. `top` has no meaning here."""
+        """A sample: the value of each target column, in the data's unit. `top` has no meaning here.
+
+        Args:
+            outputs: output name -> (n, targets), standardized.
+
+        Raises:
+            InputError: if there is not one target column per output.
+        """
         values, names = (
             in_units(outputs[signature.outputs[0].name], signature.postprocess),
             columns_of(signature).targets,

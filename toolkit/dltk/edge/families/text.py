@@ -38,7 +38,11 @@ class Text(Labels):
         return [text.encode() for text in each(found, path)]  # bytes: a line that looks like a path is none
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.bytes_]:
-        """A text, its UTF-8 bytes, or the whole of a .txt file."""
+        """A text, its UTF-8 bytes, or the whole of a .txt file: bytes (), cut off at the signature's `max_bytes`.
+
+        Raises:
+            InputError: if it is none of these, empty, no Unicode text, or holds a NUL.
+        """
         path = _file(source, (".txt",))
         is_plain = path is None and (is_path(source) or not is_file(source))
         data = source if is_plain else bytes_of(path or source, "text", _MAX_BYTES)
@@ -50,7 +54,14 @@ class Text(Labels):
         return np.array(as_raw(check_text(data, where), _max_bytes(signature)))
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
-        """int32 (n, length): tokens; their places from 1 on where the model has the input `positions`."""
+        """int32 (n, length): tokens; their places from 1 on where the model has the input `positions`.
+
+        Args:
+            raws: UTF-8 bytes (n,).
+
+        Raises:
+            InputError: if `raws` are anything else, or a token is none that the model knows.
+        """
         if raws.dtype.kind != "S" or raws.ndim != 1:
             raise InputError("raw samples", "must be UTF-8 bytes, one row a text", f"{raws.dtype} {raws.shape}")
         spec = _tokens_spec(signature)

@@ -101,7 +101,11 @@ def apply_ops(raws: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float32]:
 
 
 def in_units(values: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float64]:
-    """What a model of numbers gives, in the unit of the data: by the ops "unstandardize" and "exp" after the model."""
+    """What a model of numbers gives, in the unit of the data: by the ops "unstandardize" and "exp" after the model.
+
+    Args:
+        values: (n, ..., columns); the result has the same shape.
+    """
     found = np.asarray(values, np.float64)
     for op in ops:
         if op["op"] == "unstandardize":
@@ -112,7 +116,11 @@ def in_units(values: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float64]:
 
 
 def from_units(values: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float64]:
-    """The other way round: what a model whose predictions go through `ops` should have given for `values`."""
+    """The other way round: what a model whose predictions go through `ops` should have given for `values`.
+
+    Args:
+        values: (n, ..., columns), in the unit of the data; the result has the same shape.
+    """
     found = np.asarray(values, np.float64)
     for op in reversed(ops):
         if op["op"] == "unstandardize":

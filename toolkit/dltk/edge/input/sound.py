@@ -81,6 +81,12 @@ def resample(samples: NDArray[Any], rate: int, wanted: int, most: int) -> NDArra
 
     A sinc under a Kaiser window (beta 9, about 90 dB), cut off below half of the lower rate: J. O. Smith, "Digital
     audio resampling" (ccrma.stanford.edu/~jos/resample).
+
+    Args:
+        rate, wanted: samples per second.
+
+    Raises:
+        InputError: if the two rates ask for too many products.
     """
     values = np.asarray(samples)  # float32 ones are widened piece by piece, below
     if rate == wanted:

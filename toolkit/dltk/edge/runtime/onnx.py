@@ -45,7 +45,11 @@ class OnnxSession:
         self._chunk = 1 if fixed else _CHUNK
 
     def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Outputs of a batch, computed in pieces of at most 64 samples."""
+        """Outputs of a batch, computed in pieces of at most 64 samples. For shapes see `Session.run`.
+
+        Raises:
+            InputError: if names, shapes or batches do not fit, or the model fails while it runs.
+        """
         fed = {port.name: to_port(tensors, port) for port in self.inputs}
         if len({len(tensor) for tensor in fed.values()}) != 1:
             raise InputError("inputs", "must all have the same batch", [len(tensor) for tensor in fed.values()])

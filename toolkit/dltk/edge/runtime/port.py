@@ -62,6 +62,12 @@ class Session(Protocol):
     def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Outputs of a batch of any size n >= 1; quantized ports are converted here, so callers see float32.
 
+        Args:
+            tensors: input name -> numbers (n, ...), shaped as the port; they are cast to its dtype.
+
+        Returns:
+            output name -> (n, ...).
+
         Raises:
             InputError: if names or shapes do not fit, or the model fails while it runs.
         """
@@ -101,7 +107,11 @@ def require_ports(session: Session, signature: Signature, where: str) -> None:
 
 
 class Refused:
-    """Turns whatever a runtime throws over a damaged file (of no common class) into InputError."""
+    """Turns whatever a runtime throws over a damaged file (of no common class) into InputError.
+
+    Raises:
+        InputError: at the end of the block, in place of such an exception.
+    """
 
     def __init__(self, rule: str) -> None:
         self._rule = rule
@@ -115,9 +125,12 @@ class Refused:
 
 
 def to_port(tensors: Mapping[str, NDArray[Any]], port: Port) -> NDArray[Any]:
-    """The tensor for `port` out of `tensors`, checked, and quantized where the file wants that.
+    """The tensor (n, ...) for `port` out of `tensors`, checked, and quantized where the file wants that.
 
     Rounds halves to even; clips to the stored type's range.
+
+    Raises:
+        InputError: if it is missing, holds no numbers, or has another shape than the port.
     """
     if port.name not in tensors:
         raise InputError(f"input {port.name!r}", "must be given", sorted(tensors))
@@ -137,14 +150,21 @@ def to_port(tensors: Mapping[str, NDArray[Any]], port: Port) -> NDArray[Any]:
 
 
 def from_port(stored: NDArray[Any], port: Port) -> NDArray[Any]:
-    """What the model gave at `port`, as real numbers."""
+    """What the model gave at `port`, as real numbers in the same shape: float32 where the file holds quantized ones."""
     if port.scale is None:
         return stored
     return ((stored.astype(np.int32) - port.zero_point) * np.float32(port.scale)).astype(np.float32)
 
 
 def stack(batches: list[list[NDArray[Any]]], ports: tuple[Port, ...]) -> dict[str, NDArray[Any]]:
-    """Outputs of consecutive batches, in the order of `ports`, joined and made real."""
+    """Outputs of consecutive batches, in the order of `ports`, joined and made real: float32 where they are quantized.
+
+    Args:
+        batches: per batch one array (batch, ...) per port, as stored.
+
+    Returns:
+        output name -> (n, ...).
+    """
     columns = zip(*batches, strict=True)
     return {port.name: from_port(np.concatenate(column), port) for port, column in zip(ports, columns, strict=True)}
 

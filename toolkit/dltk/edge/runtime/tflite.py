@@ -22,7 +22,11 @@ _DELEGATE = "DELEGATE"
 
 
 class TfliteSession:
-    """A TFLite file. Interpreters are not thread-safe: each thread gets its own over the shared bytes."""
+    """A TFLite file. Interpreters are not thread-safe: each thread gets its own over the shared bytes.
+
+    Raises:
+        InputError: if the bytes are no TFLite file, or the runtime cannot load it.
+    """
 
     def __init__(self, data: bytes, *, threads: int = 1) -> None:
         if data[4:8] != b"TFL3":  # a flatbuffer's identifier; without it the runtime would read anything
@@ -36,7 +40,11 @@ class TfliteSession:
             self.outputs = tuple(_port(name, details) for name, details in outputs.items())
 
     def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Outputs of a batch, computed one sample at a time: the file's batch is 1."""
+        """Outputs of a batch, computed one sample at a time: the file's batch is 1. For shapes see `Session.run`.
+
+        Raises:
+            InputError: if names, shapes or batches do not fit, or the model fails while it runs.
+        """
         fed = [to_port(tensors, port) for port in self.inputs]
         if len({len(tensor) for tensor in fed}) != 1:
             raise InputError("inputs", "must all have the same batch", [len(tensor) for tensor in fed])

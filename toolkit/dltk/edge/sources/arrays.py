@@ -41,7 +41,7 @@ class ImageArrays:
 
 
 def read_arrays(path: str | Path, *, limit: int = _MAX_BYTES) -> dict[str, NDArray[Any]]:
-    """Every array of the npz archive at `path`.
+    """Every array of the npz archive at `path`, key -> array of any shape and dtype.
 
     Raises:
         InputError: naming the key, on objects (pickles), numbers that are not finite, a header that does not fit its
@@ -57,7 +57,7 @@ def read_arrays(path: str | Path, *, limit: int = _MAX_BYTES) -> dict[str, NDArr
 
 
 def read_array(path: str | Path) -> NDArray[Any]:
-    """The array in the .npy file at `path`.
+    """The array in the .npy file at `path`, of any shape and dtype.
 
     Raises:
         InputError: on objects (pickles), a header that does not fit its data, or more than 16 GB.

@@ -225,7 +225,11 @@ def inside(base: Path, name: str, where: str) -> Path:
 
 
 def side_of(cell: str, where: str) -> str:
-    """ "train", "validation" or "test" that a cell of the column `split` means; InputError names `where`."""
+    """ "train", "validation" or "test" that a cell of the column `split` means.
+
+    Raises:
+        InputError: naming `where`, if it means none of them.
+    """
     split = split_name(cell)
     if split is None:
         raise InputError(where, "split must be train, validation or test", cell)

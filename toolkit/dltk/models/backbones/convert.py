@@ -52,6 +52,9 @@ def mobilenet_v1(files: Mapping[str, Path], digests: Mapping[str, str]) -> Tenso
     """MobileNet from a TFLite file in which batch norm is folded: it comes back as a shift by the bias.
 
     Its statistics are synthetic (mean 0, variance 1 less epsilon): keep batch norm in inference mode.
+
+    Raises:
+        InputError: if the file holds too few convolutions.
     """
     (path,) = files.values()
     convolutions = _tflite_convolutions(path.read_bytes(), path)
@@ -69,7 +72,11 @@ def mobilenet_v1(files: Mapping[str, Path], digests: Mapping[str, str]) -> Tenso
 
 
 def resnet50(files: Mapping[str, Path], digests: Mapping[str, str]) -> Tensors:
-    """ResNet50 from a TensorFlow.js model: a manifest of names and shapes over one row of float32."""
+    """ResNet50 from a TensorFlow.js model: a manifest of names and shapes over one row of float32.
+
+    Raises:
+        InputError: if the manifest does not describe all numbers of its shards.
+    """
     manifest = next(path for path in files.values() if path.name == "model.json")
     shards = sorted((path for path in files.values() if path != manifest), key=_shard_number)
     row = np.frombuffer(b"".join(path.read_bytes() for path in shards), dtype="<f4")

@@ -56,6 +56,10 @@ def ranking_report(outputs: NDArray[Any], targets: NDArray[Any], signature: Sign
 
     The ranking is over all items that `dltk.edge.metrics.ranks` leaves in the running. None are sampled: sampled
     metrics mislead (Krichene and Rendle 2020, KDD).
+
+    Args:
+        outputs: scores (n, items).
+        targets: the item's number (n,), or (n, 1 + k) with items that are no candidates; see `ranks`.
     """
     places = ranks(outputs, targets)
     found: dict[str, Any] = {"kind": "ranking", "samples": len(targets)}

@@ -45,7 +45,11 @@ def predict_outputs(
 
 
 def inputs_of(split: Split, signature: Signature) -> Mapping[str, NDArray[Any]]:
-    """The input tensors of all samples of `split`, where the family's metrics compare outputs with them; else none."""
+    """The input tensors of all samples of `split`, where the family's metrics compare outputs with them; else none.
+
+    Returns:
+        input name -> (n, ...).
+    """
     return compared_inputs(split.take(slice(None)), signature) if compares_inputs(signature) else {}
 
 

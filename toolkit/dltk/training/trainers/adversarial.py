@@ -26,10 +26,12 @@ def naming(discriminator: Any, classes: int, *, seed: int) -> Any:
 
 
 def hinge(real_scores: Any, fake_scores: Any) -> Any:
+    """The discriminator's hinge loss, a scalar: real scores (n, 1) over 1 and fake scores under -1 cost nothing."""
     return tf.reduce_mean(tf.nn.relu(1.0 - real_scores)) + tf.reduce_mean(tf.nn.relu(1.0 + fake_scores))
 
 
 def wasserstein(real_scores: Any, fake_scores: Any) -> Any:
+    """The discriminator's Wasserstein loss, a scalar: mean of the fake scores (n, 1) less that of the real ones."""
     return tf.reduce_mean(fake_scores) - tf.reduce_mean(real_scores)
 
 

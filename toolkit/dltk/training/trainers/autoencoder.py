@@ -27,6 +27,9 @@ class AutoencoderTrainer(FitTrainer):
 
         A model whose prediction is a code learns as part of `built.parts["autoencoder"]`, which has the same layers and
         gives the input tensor back.
+
+        Raises:
+            InputError: if the recipe of such a model gives no part "autoencoder".
         """
         if signature.family != "embedding":
             yield from super().phases(built, dataset, signature, settings, progress=progress)

@@ -66,7 +66,11 @@ class DqnTrainer:
     def phases(
         cls, built: Built, dataset: Dataset, signature: Signature, settings: Any, *, progress: Progress = SILENT
     ) -> Iterator[DqnTrainer]:
-        """One trainer per phase of `built`; `settings.dqn` has the settings of playing."""
+        """One trainer per phase of `built`; `settings.dqn` has the settings of playing.
+
+        Raises:
+            InputError: if a phase freezes a part of the network.
+        """
         for phase in built.phases:
             if phase.frozen_through is not None:
                 raise InputError(f"phase {phase.name}", "of dqn trains the whole network", phase.frozen_through)
@@ -134,7 +138,7 @@ class DqnTrainer:
         return self._selection.kept
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Both networks, optimizer, memory, best weights. Each epoch begins new episodes: they need none."""
+        """Both networks, optimizer, memory, best weights, in their shapes. Each epoch begins new episodes."""
         facts: NDArray[Any] = np.frombuffer(self._facts.encode(), np.uint8)
         state: dict[str, NDArray[Any]] = {"facts": facts, "selection": self._selection.numbers()}
         for group, variables in self._groups.items():
@@ -143,7 +147,11 @@ class DqnTrainer:
         return state | {f"memory/{name}": array for name, array in self._memory.state().items()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `state` gave; InputError if data or settings are not those of the interrupted run."""
+        """Put back what `state` gave, names and shapes included.
+
+        Raises:
+            InputError: if data or settings are not those of the interrupted run.
+        """
         if state["facts"].tobytes().decode() != self._facts:
             rule = "must come from the same data and settings"
             raise InputError(f"checkpoint of phase {self.name}", rule, hint=AGAIN)

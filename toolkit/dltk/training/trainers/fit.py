@@ -142,7 +142,7 @@ class FitTrainer:
         return self._selection.kept
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Model, optimizer, dropout, average, best weights; the frozen part only as a digest."""
+        """Model, optimizer, dropout, average, best weights, in their shapes; the frozen part only as a digest."""
         state = pack("model", self._learner.variables) | pack("optimizer", self._optimizer.variables)
         state |= pack("best", self._selection.values) | pack("hints", self._followed)
         if self._average:
@@ -151,7 +151,7 @@ class FitTrainer:
         return state | {"selection": self._selection.numbers(), "facts": facts}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `state` gave.
+        """Put back what `state` gave, names and shapes included.
 
         Raises:
             InputError: if data, settings or frozen weights are not those of the interrupted run.

@@ -56,7 +56,7 @@ class GanTrainer:
     Args:
         model: the generator, a Keras 3 model from noise to an image in the range before "to_uint8".
         discriminator: a Keras 3 model from an image to one number.
-        dataset: its samples are real images, uint8 (H, W, C).
+        dataset: its samples are real images, uint8 (H, W, C); InputError if the generator's have another shape.
         signature: of the generator: "normal" before it, "to_uint8" after it.
         fit: settings of the phase; `average` averages the generator's weights.
         adversarial: the loss, and how the two networks alternate; the hinge loss, step by step, when None.
@@ -66,7 +66,11 @@ class GanTrainer:
     def phases(
         cls, built: Built, dataset: Dataset, signature: Signature, settings: Any, *, progress: Progress = SILENT
     ) -> Iterator[GanTrainer]:
-        """One trainer a phase of `built`, whose `parts` hold the discriminator."""
+        """One trainer a phase of `built`, whose `parts` hold the discriminator.
+
+        Raises:
+            InputError: if the recipe gives no part "discriminator".
+        """
         if "discriminator" not in built.parts:
             raise InputError("recipe", "must give a part 'discriminator' to train a generator", sorted(built.parts))
         for phase in built.phases:
@@ -148,14 +152,18 @@ class GanTrainer:
         return False
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Both models, both optimizers, the average."""
+        """Both models, both optimizers, the average, in their shapes."""
         state = {"facts": np.frombuffer(self._facts.encode(), np.uint8)}
         for group, variables in self._groups.items():
             state |= pack(group, variables)
         return state
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `state` gave; InputError if data or settings are not those of the interrupted run."""
+        """Put back what `state` gave, names and shapes included.
+
+        Raises:
+            InputError: if data or settings are not those of the interrupted run.
+        """
         if state["facts"].tobytes().decode() != self._facts:
             rule = "must come from the same data and settings"
             raise InputError(f"checkpoint of phase {self.name}", rule, hint=AGAIN)

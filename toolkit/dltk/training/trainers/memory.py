@@ -83,19 +83,22 @@ class Memory:
         return Transitions(*(getattr(self._kept, part.name)[places] for part in fields(Transitions)))
 
     def learnt(self, places: NDArray[np.int64], errors: NDArray[np.float32]) -> None:
-        """Note how wrong the network was about the transitions at `places`; the last of equal places counts."""
+        """Note how wrong the network was about the transitions at `places`; the last of equal places counts.
+
+        `places` may have any shape; `errors` has the same. Without priorities nothing is noted.
+        """
         if self._priority:
             self._priorities[places.reshape(-1)] = np.abs(errors.reshape(-1))
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Copies of what is remembered."""
+        """Copies of what is remembered: the parts of `Transitions`, "priorities" (size,), and the number "next" ()."""
         kept = {part.name: getattr(self._kept, part.name) for part in fields(Transitions)}
         kept["priorities"] = self._priorities
         found: dict[str, NDArray[Any]] = {name: array[: self._size].copy() for name, array in kept.items()}
         return found | {"next": np.array(self._next)}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back what `state` gave.
+        """Take back what `state` gave, in the same shapes.
 
         Raises:
             InputError: if it does not fit this memory.

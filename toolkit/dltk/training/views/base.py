@@ -73,7 +73,7 @@ class Views:
         return self._split.take(positions)
 
     def clean(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
-        """Raw samples as `view` shows them, but for noise."""
+        """Raw samples (n, ...) as `view` shows them, but for noise."""
         return self.take(positions, view)
 
     def targets(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:

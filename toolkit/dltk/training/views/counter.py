@@ -34,7 +34,7 @@ def generator(*parts: Any) -> np.random.Generator:
 
 
 def permutation(count: int, *parts: Any) -> NDArray[np.int64]:
-    """0..count-1 in an order that is a function of `parts`."""
+    """0..count-1 (count,) in an order that is a function of `parts`."""
     return generator(*parts).permutation(count)
 
 

@@ -27,13 +27,16 @@ class ImageViews(Views):
 
     @property
     def changes(self) -> bool:
+        """Whether samples are images and any view is another than the sample itself."""
         return self._split.store.ndim == 4 and _changes(self._augment)
 
     @property
     def mixes(self) -> bool:
+        """Whether views blend two images, or put a box of one into another, and their targets with them."""
         return self.changes and bool(self._augment.mixup or self._augment.cutmix)
 
     def take(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
+        """Images (n, height, width, channels), uint8, at `positions` of the split, as `view` shows them."""
         raws = self._warped(positions, view)
         if view == PLAIN or not self.mixes:
             return raws

@@ -47,9 +47,9 @@ class NoisyViews(Views):
         return add_noise(raws, self._split.ids[positions], deviation=self._noise, seed=seed, scale=self._scale)
 
     def clean(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
-        """Raw samples as `view` shows them, but for noise."""
+        """Raw samples (n, ...) as `view` shows them, but for noise."""
         return self._inner.take(positions, PLAIN if view == PLAIN else self._inner.of_epoch(view))
 
     def targets(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
-        """Targets at `positions`: noise changes none."""
+        """Targets (n, ...) at `positions`, as the inner views give them: noise changes none."""
         return self._inner.targets(positions, PLAIN if view == PLAIN else self._inner.of_epoch(view))

@@ -36,9 +36,11 @@ class PairViews(Views):
 
     @property
     def changes(self) -> bool:
+        """Whether any view has another image than the sample itself."""
         return self._images.changes
 
     def take(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
+        """Records (n,) at `positions` of the split: images as `view` shows them, other fields as they are."""
         raws = self._split.take(positions)
         if view != PLAIN and self.changes:
             raws["image"] = self._images.take(positions, view)

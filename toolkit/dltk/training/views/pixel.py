@@ -35,7 +35,7 @@ class PixelViews(ImageViews):
             raise InputError("setting augment.mixup", "needs one label per image", augment.mixup, hint)
 
     def targets(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
-        """Targets at `positions`, moved as `take` moves the images, and cut where it cuts."""
+        """Class numbers (n, height, width) at `positions`, moved as `take` moves the images, and cut where it cuts."""
         targets = self._split.targets[positions]
         if view == PLAIN or not self.changes:
             return np.asarray(targets)

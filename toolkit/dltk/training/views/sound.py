@@ -32,12 +32,17 @@ class SoundViews(Views):
 
     @property
     def changes(self) -> bool:
+        """Whether samples are recordings and any view is another than the sample itself."""
         found = self._augment
         return self._split.store.ndim == 2 and any(
             (found.shift, found.speed, found.noise, found.tilt, found.time_mask, found.band_mask, found.mixup)
         )
 
     def take(self, positions: NDArray[np.int64], view: int) -> NDArray[Any]:
+        """Recordings (n, samples), int16, at `positions` of the split, as `view` shows them.
+
+        One that would exceed int16 is made softer as a whole.
+        """
         if view == PLAIN or not self.changes:
             return self._split.take(positions)
         found = self._heard(positions, view)

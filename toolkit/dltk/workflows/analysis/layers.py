@@ -79,6 +79,9 @@ def signal_to_noise(
 
     10 log10(sum of float squared / sum of differences squared) over all samples and values; int8 is simulated. Empty
     where the plan shares no ranges.
+
+    Args:
+        raws: raw samples (n, ...).
     """
     hook = fake_quant(plan)
     if plan is None or hook is None:

@@ -101,13 +101,22 @@ class Family(Protocol):
     def narrow(
         self, outputs: Mapping[str, NDArray[Any]], raws: NDArray[Any], signature: Signature
     ) -> Mapping[str, NDArray[Any]]:
-        """`outputs` without what the samples themselves rule out, such as the items that a user has already."""
+        """`outputs` without what the samples themselves rule out, such as the items that a user has already.
+
+        Args:
+            outputs: output name -> (n, ...).
+            raws: the raw samples (n, ...) they were made from.
+        """
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Any]:
         """One prediction per sample from the model's output tensors, decoded by `signature.postprocess`.
 
         Args:
-            outputs: the output tensors, and beside them the input tensors they were made from.
+            outputs: the output tensors, and beside them the input tensors they were made from: name -> (n, ...).
+            top: how many labels or items a prediction has at most, in families that rank them.
+
+        Raises:
+            InputError: if the signature's labels, items or steps do not fit the outputs.
         """
 
     def as_json(self, answer: Any) -> Any:
@@ -164,7 +173,7 @@ class Whole:
     def narrow(
         self, outputs: Mapping[str, NDArray[Any]], raws: NDArray[Any], signature: Signature
     ) -> Mapping[str, NDArray[Any]]:
-        """`outputs` themselves: no sample rules a prediction out."""
+        """`outputs` (n, ...) themselves: no sample rules a prediction out."""
         return outputs
 
     def as_file(self, answers: list[Any]) -> tuple[str, bytes] | None:

@@ -27,7 +27,7 @@ class LabelledFiles(Labels):
 
     @abstractmethod
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
-        """One raw sample out of a file; see `Family.read`."""
+        """One raw sample (...) out of a file, of the family's shape and dtype; see `Family.read`."""
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of one folder per class or a CSV of path,label. A few files that cannot be read are left out."""

@@ -73,7 +73,15 @@ class Labels(Whole):
         return "multi-label" if is_multi_label(signature) else "single-label"
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: (label, score) pairs, best first; of several labels those over the threshold."""
+        """A sample: (label, score) pairs, best first; of several labels those over the threshold.
+
+        Args:
+            outputs: output name -> (n, classes).
+            top: pairs per sample at most; without meaning where there are several labels per sample.
+
+        Raises:
+            InputError: if there is not one label per output.
+        """
         scores = probabilities(outputs[signature.outputs[0].name], signature)
         labels = signature.labels or tuple(str(number) for number in range(scores.shape[-1]))
         if len(labels) != scores.shape[-1]:

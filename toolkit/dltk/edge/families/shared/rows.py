@@ -134,7 +134,14 @@ class Rows(Whole):
         return [raws[row : row + 1].reshape(()) for row in each(range(len(raws)), source)]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
-        """One row: of a CSV file that holds one, a {column: text, number or null}, or a record as `expand` gives it."""
+        """One row: of a CSV file that holds one, a {column: text, number or null}, or a record as `expand` gives it.
+
+        Returns:
+            A record () with the fields of the signature's columns.
+
+        Raises:
+            InputError: if the file has another number of rows than one, or the row does not fit the columns.
+        """
         columns = columns_of(signature)
         if isinstance(source, (np.ndarray, np.void)):
             if source.dtype != columns.dtype or source.shape:
@@ -167,7 +174,7 @@ class Rows(Whole):
         return found
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[Any]:
-        """Normal numbers with the training samples' means and deviations; categories drawn evenly."""
+        """Records (count,): normal numbers with the training samples' means and deviations; categories drawn evenly."""
         columns, known = columns_of(signature), vocabulary_of(signature)
         generator, made = np.random.Generator(np.random.PCG64(seed)), np.zeros(count, columns.dtype)
         if columns.numbers:

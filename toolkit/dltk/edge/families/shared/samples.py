@@ -67,7 +67,11 @@ def is_table(signature: Signature) -> bool:
 
 
 def columns_of(signature: Signature) -> list[str]:
-    """The names of a row's numbers, in order."""
+    """The names of a row's numbers, in order.
+
+    Raises:
+        InputError: if there is no step "columns", or its names are not at least one text.
+    """
     names = step(signature.preprocess, "columns", "names")["names"]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise InputError("signature: columns: names", "must be a list of texts", names)
@@ -99,7 +103,11 @@ class Samples(Whole):
         return [source]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
-        """The image at a path, in bytes or in an array; or a row: an array, numbers split by commas, a CSV of one."""
+        """The image at a path, in bytes or in an array; or a row: an array, numbers split by commas, a CSV of one.
+
+        Returns:
+            uint8 (height, width, channels), or float32 (columns,).
+        """
         if is_table(signature):
             return _row(self.expand(source, signature), signature)
         return preprocess.read_image(source, signature.preprocess)
@@ -109,7 +117,10 @@ class Samples(Whole):
         return {signature.inputs[0].name: preprocess.apply_ops(raws, signature.preprocess)}
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[Any]:
-        """Coloured patches with noise, or rows around the mean that the signature standardizes by."""
+        """Coloured patches with noise, uint8 (count, height, width, channels).
+
+        Or, for a table, rows around the mean that the signature standardizes by, float32 (count, columns).
+        """
         if not is_table(signature):
             return synthetic_images(signature, count=count, seed=seed)
         columns = len(columns_of(signature))

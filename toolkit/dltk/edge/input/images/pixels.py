@@ -65,7 +65,12 @@ def pillow_resize(image: NDArray[np.uint8], height: int, width: int, *, nearest:
 
 
 def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """`image` rotated by EXIF 2.32, tag 0x0112."""
+    """`image` rotated by EXIF 2.32, tag 0x0112.
+
+    Args:
+        image: uint8 (height, width, channels).
+        orientation: 1..8; from 5 on height and width change places.
+    """
     if orientation in (5, 6, 7, 8):
         image = image.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):

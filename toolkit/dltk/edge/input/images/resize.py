@@ -30,7 +30,13 @@ def resize_image(image: NDArray[np.uint8], op: Op, *, nearest: bool = False) -> 
 
 
 def cut(rows: int, columns: int, op: Op) -> tuple[Box, tuple[int, int], tuple[int, int]]:
-    """Of an image: the part that is used, the (height, width) it is resized to, and that of the frame around it."""
+    """Of an image: the part that is used, the (height, width) it is resized to, and that of the frame around it.
+
+    All are in pixels; the part is (top, left, height, width).
+
+    Raises:
+        InputError: if the op asks for something unknown.
+    """
     height, width = (_size(op, key) for key in ("height", "width"))
     fit, method = op.get("fit", "stretch"), op.get("method", "bilinear")
     if method != "bilinear" or fit not in ("stretch", "crop", "pad", "keep"):
@@ -46,7 +52,7 @@ def cut(rows: int, columns: int, op: Op) -> tuple[Box, tuple[int, int], tuple[in
 
 
 def framed(image: NDArray[np.uint8], frame: tuple[int, int]) -> NDArray[np.uint8]:
-    """`image` in the middle of a black frame of that height and width."""
+    """`image`, uint8 (height, width, channels) or (height, width), in the middle of a black frame (height, width)."""
     (rows, columns), (height, width) = image.shape[:2], frame
     if (rows, columns) == (height, width):
         return image
