@@ -20,13 +20,16 @@ class Source(Protocol):
     """Samples with targets, (n,) class numbers or (n, labels) of 0 and 1, the labels, and where they came from."""
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Where the samples come from, as messages name it."""
 
     @property
-    def targets(self) -> NDArray[Any]: ...
+    def targets(self) -> NDArray[Any]:
+        """(n,) class numbers, or (n, labels) of 0 and 1."""
 
     @property
-    def labels(self) -> tuple[str, ...]: ...
+    def labels(self) -> tuple[str, ...]:
+        """The classes' names, by number."""
 
 
 def limited(

@@ -63,6 +63,11 @@ def simulated_errors(
     """Mean squared difference between `reference` in float and `graph` with rounded weights and activations.
 
     For several sets of grids over the same tensors: graphs are built once.
+
+    Args:
+        candidates: name of a set -> its grids, tensor -> grid.
+        scales: layer -> scales of its kernel, (channels,) or (1,).
+        tensors: input name -> samples (n, ...).
     """
     layers = dict(graph.layers) | {name: rounded(graph.layers[name], scale) for name, scale in scales.items()}
     first = next(iter(candidates.values()))
