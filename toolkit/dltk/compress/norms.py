@@ -23,7 +23,7 @@ _ALIKE = 0.95
 
 
 def settle(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> None:
-    """Measure the statistics of every batch norm of a Keras 3 `model` anew, in place.
+    """Re-estimate the statistics of every batch norm of a Keras 3 `model`, in place.
 
     Training would take hundreds of steps for it at the usual momentum, and learn from wrong ones until then.
 

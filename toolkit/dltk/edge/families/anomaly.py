@@ -62,7 +62,7 @@ class Anomaly(Samples):
         return "reconstruction"
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: score and verdict. `top` has no meaning here."""
+        """Per sample: score and verdict. `top` has no meaning here."""
         limit = _threshold(signature)
         scores = anomaly_scores(outputs, signature).tolist()
         return [Answer(score, limit, VERDICTS[score > limit]) for score in scores]

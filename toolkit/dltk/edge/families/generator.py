@@ -49,7 +49,7 @@ class Generator(Whole):
         return {signature.inputs[0].name: np.stack(latents)}
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[NDArray[Any]]:
-        """A sample: uint8 (height, width, channels). `top` has no meaning here."""
+        """Per sample: uint8 (height, width, channels). `top` has no meaning here."""
         found = np.asarray(outputs[signature.outputs[0].name], np.float32)
         for op in signature.postprocess:
             if op["op"] != "to_uint8":

@@ -103,7 +103,7 @@ class Recommendation(Whole):
         return {**outputs, name: scores}
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: the `top` items that `narrow` left, with their share of all that is left."""
+        """Per sample: the `top` items that `narrow` left, with their share of all that is left."""
         scores, items = outputs[signature.outputs[0].name], catalogue_of(signature).items
         if scores.shape[-1] != len(items):
             raise InputError("catalogue", f"must hold {scores.shape[-1]} items, one per output", len(items))

@@ -21,10 +21,10 @@ class Device(Protocol):
 
     @property
     def machine(self) -> Mapping[str, Any]:
-        """As `dltk.edge.runtime.device` tells it; with "host", how it was reached, where it is another machine."""
+        """As from `dltk.edge.runtime.device`; with "host", how it was reached, where it is another machine."""
 
     def run(self, artifact: bytes, format: str, signature: Signature, raws: NDArray[Any]) -> WorkerResult:
-        """What `artifact` answers to raw samples (n, ...), and its time for one of them with one thread.
+        """Predictions of `artifact` for raw samples (n, ...), and its time for one of them with one thread.
 
         The predictions are this machine's, `milliseconds` are the device's.
 

@@ -47,7 +47,7 @@ class FitTrainer:
         name: of the phase.
         augment: views of the training samples.
         frozen_through: layer up to which nothing is trained; batch norms behind it run in inference mode.
-        teacher: answers to learn from besides the targets; made with the same `seed` and `augment`.
+        teacher: outputs to learn from in addition to the targets; made with the same `seed` and `augment`.
         before_step: called with the number of each step before it is taken; steps then run one by one.
         first_kept: epoch, from 0, from which on weights may be the best ones.
         start_counts: whether the weights at the start may be the best ones, too.
@@ -128,7 +128,7 @@ class FitTrainer:
     def evaluate(self, epoch: int) -> Mapping[str, float]:
         """Loss, and accuracy where there are single labels, on the validation split; best weights are kept.
 
-        The weights are judged as they would be saved: averaged ones where there are some, norms as in use.
+        The weights are evaluated as they would be saved: averaged ones where there are some, norms as in use.
         """
         if not len(self._dataset.validation):
             return {}

@@ -73,7 +73,7 @@ class Labels(Whole):
         return "multi-label" if is_multi_label(signature) else "single-label"
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: (label, score) pairs, best first; of several labels those over the threshold."""
+        """Per sample: (label, score) pairs, best first; of several labels those over the threshold."""
         scores = probabilities(outputs[signature.outputs[0].name], signature)
         labels = signature.labels or tuple(str(number) for number in range(scores.shape[-1]))
         if len(labels) != scores.shape[-1]:
