@@ -78,7 +78,7 @@ def test_the_model_it_was_given_is_untouched(given, outcome):
 
 
 def test_few_steps_are_warned_of(outcome):
-    assert outcome.warnings[0].startswith("16 training steps are few to get over lost channels")
+    assert outcome.warnings[0].startswith("16 training steps are few to recover from removed channels")
 
 
 def test_multiply_accumulates_come_down_to_a_share(given, tmp_path):

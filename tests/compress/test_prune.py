@@ -116,19 +116,19 @@ def test_the_schedule_reaches_its_end_before_the_first_weights_are_kept(given, s
 
 
 def test_few_steps_are_warned_of(outcome):
-    assert outcome.warnings[0].startswith("48 training steps are few to get over pruning")
+    assert outcome.warnings[0].startswith("48 training steps are few to recover from pruning")
     assert module._warnings(Timing(100, 60, 1, 0)) == ()
 
 
 def test_a_model_that_is_not_sparse_yet_is_never_what_the_step_gives(given, outcome, tmp_path):
-    """It says so where the sparse one is worse than what came in."""
+    """It warns if the sparse one is worse than before."""
     small.check_worth(outcome, given[0])
     assert outcome.figures["kept"]["epoch"] == 3
     bench = replace(given[0], checkpoint=tmp_path / "step.npz")
     broken = prune(Candidate(bench.source), replace(SETTINGS, sparsity=0.95, epochs=1, learning_rate=1.0), bench)
     small.check_worth(broken, bench)
     assert broken.figures["kept"]["epoch"] == 1
-    assert "prune: worse than what came in on the" in broken.warnings[-1]
+    assert "prune: worse than before on the" in broken.warnings[-1]
 
 
 def test_depthwise_and_kept_layers_are_left_alone(given, tmp_path):

@@ -149,6 +149,6 @@ def test_a_runtime_built_for_numpy_1_is_not_loaded_beside_numpy_2(models, monkey
 def test_a_broken_release_of_a_runtime_is_named(models, monkeypatch, numpy):
     monkeypatch.setattr(runtimes.np, "__version__", numpy)
     monkeypatch.setattr(runtimes.metadata, "version", lambda name: "1.1.0")
-    with pytest.raises(EnvironmentFault, match=r"ai-edge-litert 1\.1\.0: fails when it is told") as caught:
+    with pytest.raises(EnvironmentFault, match=r"ai-edge-litert 1\.1\.0: fails when the number of threads") as caught:
         open_session("tflite", models["model.float32.tflite"])
     assert caught.value.exit_code == 5

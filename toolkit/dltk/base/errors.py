@@ -38,7 +38,7 @@ class DltkError(Exception):
         where: file, line, key or flag, as the user wrote it.
         rule: what must be true there.
         received: what was found instead; left out of the message when None.
-        hint: the next thing to do, a whole sentence.
+        hint: what to do next, a whole sentence.
     """
 
     exit_code: ClassVar[int] = 1

@@ -81,7 +81,7 @@ def to_update() -> str:
         command = _pip([str(folder)], editable=_runs_from(folder))
         return f"Update dltk: bring the checkout {folder} up to date, and run `{command}`."
     if _metadata() is None:
-        return "Update dltk, or use the run.pyzz beside it."
+        return "Update dltk, or use the run.pyz beside it."
     return f"Update dltk: install a newer wheel of {DISTRIBUTION}, which `make wheel` builds in a checkout."
 
 

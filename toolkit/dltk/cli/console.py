@@ -64,7 +64,7 @@ class Console:
 
 class _NoBar:
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Nobody watches."""
+        """Nothing to show."""
 
 
 class _RichBar:

@@ -23,7 +23,7 @@ _ALIKE = 0.95
 
 
 def reestimate(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> None:
-    """Estimate the statistics of every batch norm of a Keras 3 `model` again, in place.
+    """Re-estimate the statistics of every batch norm of a Keras 3 `model`, in place.
 
     Args:
         tensors: one array (n, ...) per input.

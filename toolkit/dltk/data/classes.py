@@ -61,7 +61,7 @@ def require_every_class(pool: Source, rows: NDArray[np.int64], noun: str = "samp
 
 
 def split_report(pool: Source, by_side: Sequence[NDArray[np.int64]]) -> dict[str, Any]:
-    """For the report: the source, and samples per split, in all and per class."""
+    """For the report: source, samples per split, and per class; `by_side` has the rows (n,) of each split."""
     return {
         "source": pool.source,
         "samples": {side: len(chosen) for side, chosen in zip(SIDES, by_side, strict=True)},

@@ -41,7 +41,7 @@ class Model:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """One a class, or empty."""
+        """One per class, or empty."""
         return self.signature.labels
 
     def predict(self, source: Any, *, top: int = 5) -> Any:
@@ -60,11 +60,11 @@ class Model:
         return self.predict_many([source], top=top)[0]
 
     def predict_many(self, sources: Iterable[Any], *, top: int = 5) -> list[Any]:
-        """One answer a source, in order; an array of several samples counts as one source each.
+        """One prediction per source, in order; an array of several samples counts as one source each.
 
         Raises:
-            InputError, UsageError, EnvironmentFault: as `predict`; where there are several, the message says which one
-                it is.
+            InputError, UsageError, EnvironmentFault: as `predict`; if there are several, the message gives its
+                number.
         """
         if isinstance(top, bool) or not hasattr(top, "__index__") or top < 1:
             raise UsageError("top", "must be a whole number of at least 1", top)
@@ -212,7 +212,7 @@ def require_artifact(manifest: Manifest, file: str | None) -> None:
 
 
 def open_artifact(artifact: Artifact, data: bytes, signature: Signature, *, threads: int = 1) -> Session:
-    """A session over an artifact's checked bytes, held against the signature.
+    """A session over an artifact's checked bytes, checked against the signature.
 
     Raises:
         InputError: naming the file, if the runtime that is installed here cannot load it, or it does not fit.

@@ -61,7 +61,7 @@ def compare(
 
 
 def decision(limit: float, low: float, high: float) -> str:
-    """What an interval says of a figure that may be at most `limit`; one that holds no numbers has missed it."""
+    """Compare an interval with `limit`; one without numbers has missed it."""
     if not low <= limit:
         return MISSED
     return MET if high <= limit else UNDECIDED

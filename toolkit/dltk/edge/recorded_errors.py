@@ -97,7 +97,7 @@ def recorded(
 
     Args:
         steps: output name -> its quantization step; None, or left out, where it is not on a grid.
-        largest: the largest difference from the reference, in units, on all samples that the file was judged on.
+        largest: the largest difference from the reference, in units, on all samples that the file was evaluated on.
         tolerance: what the gate allows a float32 file, x max(1, largest output), where that is more than the margin.
     """
     unit, kind = {}, precision if precision in _WHY else "integer"

@@ -272,7 +272,7 @@ def _limits(artifact: Artifact) -> dict[str, Any]:
 
 
 def _tensors_equal(samples: Golden, signature: Signature) -> bool:
-    """To the bit: preprocessing is the same code with the same arithmetic on every machine."""
+    """Exact: preprocessing is the same code with the same arithmetic on every machine."""
     made = family(signature.family).tensors(samples.raws, signature)
     return set(made) == set(samples.tensors) and all(
         made[name].dtype == stored.dtype and made[name].tobytes() == np.ascontiguousarray(stored).tobytes()

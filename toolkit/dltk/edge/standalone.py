@@ -28,7 +28,9 @@ With --tensor the model gets the input tensors unchanged, and its output tensors
 
 
 def main(folder: Path | str, words: Sequence[str] | None = None) -> int:
-    """Do what `words` say (default: those of the process) with the bundle in `folder`; returns the exit code."""
+    """Run the command line `words` (default: that of the process) with the bundle in `folder`; returns the exit
+    code.
+    """
     folder, options = Path(folder), _parser().parse_args(words)
     try:
         if options.check:

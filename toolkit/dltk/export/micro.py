@@ -132,7 +132,7 @@ def _header(data: bytes, micro: Micro) -> Iterator[str]:
     yield ""
     yield f"/* Memory for tensors, aligned to 16 bytes: measured on a 64-bit machine with {_comment(micro.runtime)}"
     yield "   and its reference kernels. Where pointers have 32 bits less is used; optimized kernels may ask for more:"
-    yield "   MicroInterpreter::arena_used_bytes() tells. */"
+    yield "   MicroInterpreter::arena_used_bytes() returns it. */"
     yield f"#define {big}_ARENA_BYTES {micro.arena_bytes}"
     if STATE_OPERATOR in micro.operators:
         yield ""

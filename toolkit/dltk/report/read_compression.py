@@ -1,4 +1,4 @@
-"""What a report.json says of a compression, checked: it may have come with a bundle from anybody."""
+"""The compression in a report.json, checked: it may have come with an untrusted bundle."""
 
 from __future__ import annotations
 

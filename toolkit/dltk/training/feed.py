@@ -89,7 +89,7 @@ class Feed:
 
     @property
     def samples(self) -> int:
-        """Samples an epoch."""
+        """Samples per epoch."""
         count = len(self.dataset.train)
         return count - (count % self.batch_size % 2 if self.even and count > 1 else 0)
 

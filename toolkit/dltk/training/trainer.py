@@ -32,7 +32,7 @@ class Trainer(Protocol):
         """The batches of `epoch`, the same ones at every call; only `step` looks inside."""
 
     def step(self, batch: Any) -> Mapping[str, Any]:
-        """Learn from `batch`; figures with at least "loss", scalars or one a step where a batch holds several."""
+        """Learn from `batch`; figures with at least "loss", scalars, or one per step if a batch has several."""
 
     def evaluate(self, epoch: int) -> Mapping[str, float]:
         """Figures after `epoch` (-1: at the start) on the validation split; keeps the best weights so far."""

@@ -259,7 +259,7 @@ def _any_size(model: Any, signature: Signature) -> str:
     if None not in model.inputs[0].shape[1:3]:
         return ""
     side = signature.inputs[0].shape[1]
-    return f"It takes any size, and got {side} x {side}: set the size of its training with --set data.size=SIZE.  "
+    return f"It takes any size, and got {side} x {side}: set the size of its training with --set data.size=SIZE. "
 
 
 def _some(dataset: Dataset, *, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -62,7 +62,7 @@ class Anomaly(Samples):
         return "reconstruction"
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: score and verdict. `top` has no meaning here.
+        """Per sample: score and verdict. `top` has no meaning here.
 
         Args:
             outputs: the reconstructions (n, ...), and the input tensors in the same shape.

@@ -34,7 +34,7 @@ class Embedding(Samples):
     def answers(
         self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int
     ) -> list[NDArray[np.float32]]:
-        """A sample: float32 (length,), out of the output (n, length). `top` has no meaning here."""
+        """Per sample: float32 (length,), out of the output (n, length). `top` has no meaning here."""
         return list(np.asarray(outputs[signature.outputs[0].name], np.float32))
 
     def as_json(self, answer: NDArray[np.float32]) -> list[float]:

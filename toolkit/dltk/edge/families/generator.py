@@ -60,7 +60,7 @@ class Generator(Whole):
         return {signature.inputs[0].name: np.stack(latents)}
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[NDArray[Any]]:
-        """A sample: uint8 (height, width, channels). `top` has no meaning here.
+        """Per sample: uint8 (height, width, channels). `top` has no meaning here.
 
         Args:
             outputs: output name -> (n, height, width, channels).

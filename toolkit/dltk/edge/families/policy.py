@@ -60,7 +60,7 @@ class Policy(Whole):
         return np.asarray(outputs[signature.outputs[0].name]).argmax(axis=-1)
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: {"action", "values"}, out of the output (n, actions). `top` has no meaning here."""
+        """Per sample: {"action", "values"}, out of the output (n, actions). `top` has no meaning here."""
         values = np.asarray(outputs[signature.outputs[0].name], np.float64)
         chosen = self.actions(outputs, signature).tolist()
         return [{"action": action, "values": row} for action, row in zip(chosen, values.tolist(), strict=True)]

@@ -114,7 +114,7 @@ class Recommendation(Whole):
         return {**outputs, name: scores}
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: the `top` items that `narrow` left, with their share of all that is left.
+        """Per sample: the `top` items that `narrow` left, with their share of all that is left.
 
         Args:
             outputs: output name -> scores (n, items).

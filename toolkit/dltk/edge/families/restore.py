@@ -44,7 +44,7 @@ class Restore(Samples):
         return "reconstruction"
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: uint8 (height, width, channels), or its numbers by column. `top` has no meaning here."""
+        """Per sample: uint8 (height, width, channels), or its numbers by column. `top` has no meaning here."""
         found = np.asarray(outputs[signature.outputs[0].name], np.float64)
         if not is_table(signature):
             op = step(signature.postprocess, "to_uint8")

@@ -75,7 +75,7 @@ class Series(Whole):
         return {signature.inputs[0].name: preprocess.apply_ops(np.asarray(raws, np.float32), signature.preprocess)}
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: column -> {"value", "low", "high"}, one dictionary per step. `top` has no meaning here.
+        """Per sample: column -> {"value", "low", "high"}, one dictionary per step. `top` has no meaning here.
 
         The numbers are in the data's unit. Low and high are missing where the model has no interval.
 

@@ -42,7 +42,7 @@ class TabularValues(Rows):
         return "regression"
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: the value of each target column, in the data's unit. `top` has no meaning here.
+        """Per sample: the value of each target column, in the data's unit. `top` has no meaning here.
 
         Args:
             outputs: output name -> (n, targets), standardized.

@@ -22,7 +22,7 @@ class Device(Protocol):
         """What `dltk.edge.runtime.machine` gives; with "host", how it was reached, where it is another machine."""
 
     def run(self, artifact: bytes, format: str, signature: Signature, raws: NDArray[Any]) -> WorkerResult:
-        """What `artifact` answers to raw samples (n, ...), and its time for one of them with one thread.
+        """Predictions of `artifact` for raw samples (n, ...), and its time for one of them with one thread.
 
         The predictions are this machine's, `milliseconds` are the device's.
 

@@ -67,7 +67,9 @@ class OnnxSession:
         return operators(self._data)
 
     def float_operators(self) -> dict[str, int]:
-        """Operators that gave float32 in a profiled run, after fusing; integer ones with a folded conversion aside."""
+        """Operators that gave float32 in a profiled run, after fusing; without integer ones with a folded
+        conversion.
+        """
         with tempfile.TemporaryDirectory(prefix="dltk-profile-") as folder:
             with Refused("must run in ONNX Runtime"):
                 session = self._open(profile=Path(folder, "run"))

@@ -34,7 +34,7 @@ def operators(data: bytes) -> dict[str, int]:
 
 
 def refuse_external_data(data: bytes) -> None:
-    """Raise InputError if a tensor of the model says that its numbers lie in another file.
+    """Raise InputError if a tensor of the model refers to another file for its numbers.
 
     ONNX Runtime would look for that file in the current folder, even for a model that it gets as bytes.
     """

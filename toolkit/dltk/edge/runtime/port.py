@@ -76,7 +76,7 @@ class Session(Protocol):
         """Operator name -> how often it stands in the main graph of the file."""
 
     def float_operators(self) -> dict[str, int]:
-        """Those that give float32 when run, conversions to and from integers aside: the part that is not integer."""
+        """Those that give float32 when run, without conversions to and from integers: the part that is not integer."""
 
     def delegated_share(self) -> float | None:
         """Share of the file's operators that a delegate took (XNNPACK), or None where the runtime has none."""

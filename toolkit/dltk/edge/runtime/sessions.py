@@ -64,7 +64,7 @@ def _require_usable(module: str) -> None:
         return
     if found == _BROKEN.get(module):
         hint = f"Run `{pip_install(name, upgrade=True)}`."
-        raise EnvironmentFault(f"{name} {found}", "fails when it is told how many threads to use", hint=hint)
+        raise EnvironmentFault(f"{name} {found}", "fails when the number of threads is set", hint=hint)
     if int(np.__version__.partition(".")[0]) < 2:
         return
     first = _FOR_NUMPY_2[module]

@@ -66,7 +66,7 @@ class TfliteSession:
         return dict(sorted(Counter(name for name in names if name != _DELEGATE).items()))
 
     def float_operators(self) -> dict[str, int]:
-        """Operators with a float32 output, conversions aside."""
+        """Operators with a float32 output, without conversions."""
         with Refused("its tensors must be readable"):
             dtypes = {tensor["index"]: tensor["dtype"] for tensor in self._interpreter().get_tensor_details()}
         found = Counter(

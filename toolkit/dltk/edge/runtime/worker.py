@@ -1,4 +1,4 @@
-"""Run a model in a fresh process, where TensorFlow cannot be imported and a crash harms nobody.
+"""Run a model in a fresh process, where TensorFlow cannot be imported and a crash does no harm.
 
 This file is also the program of that process: `python -I worker.py FOLDER` reads a job from FOLDER and leaves the
 result there. It starts with the standard library only, so that the blocker stands before anything else is imported.
@@ -41,7 +41,7 @@ class WorkerResult:
         operators, float_operators, delegated_share: see `dltk.edge.runtime.port.Session`.
         milliseconds: {"p50", "p90", "p99", "runs"} of one sample, or None where no time was taken.
         memory: bytes {"peak", "model"}: highest resident size of the process, anonymous memory that loading and
-            running added; None where the system does not tell.
+            running added; None if the system does not report it.
     """
 
     outputs: dict[str, NDArray[Any]]

@@ -43,12 +43,12 @@ _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 @dataclass(frozen=True)
 class Chart:
-    """An image and what it shows.
+    """A drawing with its title and note.
 
     Attributes:
         title, note: plain text.
         svg: markup.
-        group: charts of one group stand side by side, and begin a new line on the page.
+        group: charts of one group are in one line of the page.
     """
 
     title: str

@@ -28,7 +28,7 @@ def charts(report: Mapping[str, Any]) -> list[Chart]:
 
 
 def _curves(history: Sequence[Mapping[str, Any]]) -> list[Chart]:
-    """A chart a figure, training and validation together; the figures of phase after phase, one epoch a step."""
+    """One chart per metric, training and validation together, over the epochs of all phases."""
     names = [name for name in (history[0] if history else ()) if name not in ("phase", "epoch", "seconds")]
     groups: dict[str, list[str]] = {}
     for name in names:

@@ -42,15 +42,15 @@ function maskOf(output, signature) {
 /** Throws where an output is not `size` finite numbers. */
 function requireNumbers(output, size) {
   if (output.length !== size) throw new Error(`the model gave ${output.length} numbers, not ${size}`);
-  if (!output.every(Number.isFinite)) throw new Error("the model gave numbers that are not finite: no answer");
+  if (!output.every(Number.isFinite)) throw new Error("the model gave numbers that are not finite: no prediction");
 }
 
 /** Throws where an output can be no answer: what a runtime gives that fails without saying so. */
 function requireAnswer(output, size) {
   requireNumbers(output, size);
-  if (output.every((value) => value === 0)) throw new Error("the model gave nothing but zeros: no answer");
+  if (output.every((value) => value === 0)) throw new Error("the model gave nothing but zeros: no prediction");
   if (size > 1 && output.every((value) => value === output[0])) {
-    throw new Error("the model gave one number everywhere: no answer");
+    throw new Error("the model gave one number everywhere: no prediction");
   }
 }
 

@@ -43,11 +43,11 @@ async function start() {
     outputs.push(await run(tensor, requireNumbers)); // of a golden sample it is known how far off it may be
   }
   const verdict = judge(outputs, samples.map((sample) => sample.output), bundle.parity);
-  const inputs = equal ? "inputs equal to the bit" : "inputs differ";
+  const inputs = equal ? "inputs bit-identical" : "inputs differ";
   const words = `${samples.length} golden sample(s) replayed here: ${verdict.words}; ${inputs}`;
   globalThis.dltkGolden = { outputs: outputs.map((output) => Array.from(output)) };
   if (!verdict.passed || !equal) {
-    throw new Error(`This browser gives other answers than the bundle was sealed with, so it gives none. ${words}`);
+    throw new Error(`This browser does not reproduce the recorded predictions of the bundle, so it gives none. ${words}`);
   }
   say("status", `Ready. ${words}.`, "good");
   samples.forEach(offer);
@@ -157,7 +157,7 @@ async function decode(file) {
 async function byBrowser(blob, most) {
   const options = { colorSpaceConversion: "none", premultiplyAlpha: "none", imageOrientation: "from-image" };
   const bitmap = await createImageBitmap(blob, options).catch(() => {
-    throw new Error("must be an undamaged picture");
+    throw new Error("must be an undamaged image");
   });
   requirePixels(bitmap.width * bitmap.height, most);
   const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });

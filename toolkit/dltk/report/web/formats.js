@@ -29,7 +29,7 @@ function requireJpeg(bytes, most) {
       break;
     }
   }
-  throw new Error("must be an undamaged picture; this JPEG is cut off");
+  throw new Error("must be an undamaged image; this JPEG is cut off");
 }
 
 /** The orientation in a WebP's EXIF, which is hidden then: some browsers turn the picture by it, others do not. */

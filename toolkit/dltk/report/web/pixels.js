@@ -1,4 +1,4 @@
-// Pixels to the model's input, to the bit as dltk.edge.input.images.decode and dltk.edge.input.preprocess have it.
+// Pixels to the model's input, bit for bit as dltk.edge.input.images.decode and dltk.edge.input.preprocess have it.
 // A picture here is {height, width, channels, data}: unsigned bytes, row by row, channel last.
 
 const PRECISION = 22; // bits behind the point in Pillow's weights: 32 - 8 - 2
@@ -6,7 +6,7 @@ const PRECISION = 22; // bits behind the point in Pillow's weights: 32 - 8 - 2
 const overWhite = (value, alpha) => ((value * alpha + 255 * (255 - alpha) + 127) / 255) | 0;
 
 function requirePixels(pixels, most) {
-  if (pixels > most) throw new Error(`the picture has ${pixels} pixels, and the model's page takes at most ${most}`);
+  if (pixels > most) throw new Error(`the image has ${pixels} pixels, and the model's page takes at most ${most}`);
 }
 
 /** A picture turned as EXIF 2.32, tag 0x0112, says. */

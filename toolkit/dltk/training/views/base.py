@@ -1,7 +1,7 @@
 """What a view answers: augmentation, where each view of a sample is a pure function of (sample, view, seed).
 
-Views are made from the cached raw samples and are raw samples again, before the family turns them into tensors: what a
-device will see is what the model was shown. Because a view can be named, whatever a frozen model says about it
+Views are made from the cached raw samples and are raw samples again, before the family turns them into tensors: the
+device sees the same kind of input. Because a view has a number, outputs of a frozen model for it (features, a
 (features, a teacher's logits) can be cached. `dltk.training.views.factory` picks the views of a split.
 """
 

@@ -73,7 +73,7 @@ class Labels(Whole):
         return "multi-label" if is_multi_label(signature) else "single-label"
 
     def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
-        """A sample: (label, score) pairs, best first; of several labels those over the threshold.
+        """Per sample: (label, score) pairs, best first; of several labels those over the threshold.
 
         Args:
             outputs: output name -> (n, classes).
