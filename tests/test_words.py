@@ -33,7 +33,7 @@ _COUNTED = (
 # pattern -> what to write. Matched against words, ignoring case.
 RULES = {
     r"pictures?": "image",
-    r"things?": "the noun that is meant",
+    r"things?(?! are\b)": "the noun that is meant",
     r"(train(ing)?|validation|test|data|other|same|each|every|which|several|both|light) sides?": "split, part, machine",
     r"(on|from) one side": "in one split",
     r"kept aside|aside": "held out, without",

@@ -1,6 +1,6 @@
 """Samples drawn so that every class keeps its share: the one sampler of splits, limits, calibration and golden samples.
 
-A stratum is the samples of one class. Where targets are several labels a sample, every combination is a stratum of its
+A stratum is the samples of one class. Where targets are several labels per sample, every combination is a stratum of its
 own; where they are values, not classes, all samples are one.
 """
 

@@ -116,7 +116,7 @@ def judge(
     """Compare an artifact's outputs with the float32 reference's on the same samples, name -> (n, ...).
 
     Args:
-        scoring: how the metric is computed; None: no metric is judged.
+        scoring: how the metric is computed; None: no metric is compared.
         float_operators: as the worker found them; a file called int8 may have none but `left_float`.
         left_float: operators that the quantization plan leaves float, by the runtime's names.
     """

@@ -1,4 +1,4 @@
-"""What a bundle holds beside its golden samples: its files, and what its manifest says of where they come from."""
+"""What a bundle holds beside its golden samples: its files, and the lineage in its manifest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-
 
 
 def texts(opened: Opened, found: Sequence[Measured], agreement: Mapping[str, float]) -> dict[str, bytes]:
-    """The files that tell of the model: labels, report, recipe, card, licenses. None says when or how fast."""
+    """The files that describe the model: labels, report, recipe, card, licenses. None contains times or latencies."""
     rows = [one.row() for one in found]
     report = carried(opened.report) | {
         "artifacts": [{key: value for key, value in row.items() if key != "p50_ms"} for row in rows],

@@ -32,8 +32,8 @@ class TrainingLog:
     """How the training of a run went.
 
     Attributes:
-        history: one row an epoch.
-        kept: which epoch's weights the model has, as `dltk.training.kept_of` says it; None where nothing says which.
+        history: one row per epoch.
+        kept: which epoch's weights the model has, as from `dltk.training.kept_of`; None if it is not known.
     """
 
     history: Sequence[Mapping[str, Any]] = ()

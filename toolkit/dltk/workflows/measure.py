@@ -47,7 +47,7 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Kept:
-    """What a run keeps to judge files by.
+    """What a run keeps to evaluate files with.
 
     Attributes:
         raws, targets: test samples (n, ...) and what is right of them.

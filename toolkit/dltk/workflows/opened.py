@@ -1,4 +1,4 @@
-"""A finished run as export takes it: what its folder says, read once, and its model."""
+"""A finished run as export takes it: its folder's files, read once, and its model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Opened:
     """What export reads of a run.
 
     Attributes:
-        samples: what its files are judged by.
+        samples: what its files are evaluated with.
         report: its report.json; empty where it was not compressed.
         recipe: the bytes of its recipe.json.
         data: where its samples come from, and their digest.

@@ -1,4 +1,4 @@
-"""The run that is compressed, read once, and what was asked of it: `--resume` goes on with the very same."""
+"""The run that is compressed, read once, and what was asked of it: `--resume` needs the same."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Source:
 
 
 def asked_for(source: Source, planned: Sequence[Planned], limits: Limits, device: Device) -> dict[str, Any]:
-    """The model, the steps and the limits of a compression, and the machine where it is held to a latency."""
+    """The model, the steps and the limits of a compression, and the machine where there is a limit on latency."""
     asked: dict[str, Any] = {
         "model": source.model_digest,
         "steps": [step.as_dict() for step in planned],

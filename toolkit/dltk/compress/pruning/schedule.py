@@ -7,7 +7,7 @@ What tfmot is used for:
 - `prune_low_magnitude` as the reference: tests compare dltk's masks, free and N:M, with those of its wrapper.
 
 Its wrapper does not train the twin. It knows no ranking over all kernels and no blocks in convolutions, and it counts
-steps by itself, with the callback `UpdatePruningStep` of a `fit`, where dltk's own loop resumes to the bit. Nothing is
+steps by itself, with the callback `UpdatePruningStep` of a `fit`, where dltk resumes bit-identically. Nothing is
 lost by that: a digits CNN that was trained through either one (two convolutions and a dense layer, 15 epochs of Adam at
 1e-3, then 3 of pruning in batches of 32) has the same share of zeros in each kernel, and the same accuracy on 597 test
 images to 0.0004: mean of 4 seeds at 50, 80, 90 and 95% zeros 0.9791, 0.9816, 0.9757, 0.9703 with tfmot's wrapper, and

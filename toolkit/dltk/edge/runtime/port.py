@@ -1,4 +1,4 @@
-"""What a runtime must answer, and what its sessions share: float32 tensors in and out, whatever the file holds inside.
+"""What a runtime must provide, and what its sessions share: float32 tensors in and out, whatever the file holds inside.
 
 `dltk.edge.runtime.tflite` and `dltk.edge.runtime.onnx` implement `Session`; `dltk.edge.runtime.sessions` picks one.
 """

@@ -34,11 +34,11 @@ _EXPANSION = 20  # times the file's own size; Keras writes weights as they are, 
 
 @dataclass(frozen=True)
 class Contents:
-    """What the file of a model says of it.
+    """What the file of a model contains besides its weights.
 
     Attributes:
         config: the model's configuration, as Keras will read it.
-        keras: the version of Keras that wrote the file, as it says itself; "" where it does not.
+        keras: the version of Keras that the file records; "" if it records none.
     """
 
     config: Any

@@ -1,4 +1,4 @@
-"""What a view answers: augmentation, where each view of a sample is a pure function of (sample, view, seed).
+"""What a view provides: augmentation, where each view of a sample is a pure function of (sample, view, seed).
 
 Views are made from the cached raw samples and are raw samples again, before the family turns them into tensors: the
 device sees the same kind of input. Because a view has a number, outputs of a frozen model for it (features, a

@@ -17,7 +17,7 @@ def synthetic_images(signature: Signature, *, count: int, seed: int) -> NDArray[
 
 
 def patches(generator: np.random.Generator, count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """uint8 (count, height, width, channels): sixteen flat patches a picture, with noise."""
+    """uint8 (count, height, width, channels): sixteen flat patches per image, with noise."""
     height, width, channels = shape
     colours = generator.integers(0, 256, (count, 4, 4, channels))
     rows, columns = np.arange(height) * 4 // height, np.arange(width) * 4 // width
