@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dltk.base.files import canonical_json, read_capped, sha256, write_atomic
 from dltk.base.sealed import forget, read_sealed, write_sealed
 from dltk.compress.candidate import Candidate, Outcome, Workbench
 from dltk.compress.steps import Planned
+from dltk.models.digest import model_digest
 from dltk.models.files.keras_file import open_keras
 from dltk.models.files.save import keras_bytes
 from dltk.quantization.plan import QuantizationPlan
@@ -23,6 +25,7 @@ __all__ = ["Chain"]
 _REPORT_LIMIT = 64_000_000
 _MODEL, _PLAN, _TOLD = ".keras", ".npz", ".json"
 _FILES = "files"  # in the last: the SHA-256 of the others
+_SOURCE = "source"  # in the last: the digest of the model that the chain begins with
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Chain:
         if after.plan is not None:
             after.plan.save(self._file(stem, _PLAN))
         files = {suffix: self._digest(stem, suffix) for suffix in (_MODEL, _PLAN)}
-        write_sealed(self._file(stem, _TOLD), {**report, _FILES: files})
+        write_sealed(self._file(stem, _TOLD), {**report, _FILES: files, _SOURCE: self._source})
 
     def _kept(self, stem: str, before: Candidate) -> tuple[Candidate, dict[str, Any]] | None:
         """What a finished step left; None where it was not finished, or its files are damaged."""
@@ -103,13 +106,19 @@ class Chain:
             return None
         try:
             report = _whole(read_sealed(told, _REPORT_LIMIT), told)
-            files = report.pop(_FILES, None)
+            files, source = report.pop(_FILES, None), report.pop(_SOURCE, self._source)
+            if source != self._source:
+                raise InputError(told, "must be a step of this model")
             if files is not None and files != {suffix: self._digest(stem, suffix) for suffix in (_MODEL, _PLAN)}:
                 raise InputError(told, "must stand beside the files that the step made")
             return self._restored(stem, before), report
         except InputError as fault:
             forget(told, fault.rule)
             return None
+
+    @cached_property
+    def _source(self) -> str:
+        return model_digest(self.bench.source)
 
     def _digest(self, stem: str, suffix: str) -> str | None:
         path = self._file(stem, suffix)

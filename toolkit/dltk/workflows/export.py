@@ -20,7 +20,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.edge.replay import GOLDEN
 from dltk.edge.runtime.device import machine
-from dltk.export.emit import Target, graph_digest, targets
+from dltk.export.emit import Target, targets
 from dltk.export.flatbuffer.stateless import STATE_OPERATOR
 from dltk.export.flatbuffer.stateless import stateless as without_state
 from dltk.export.runner import RUNNER, runner
@@ -131,7 +131,7 @@ def export(
     exported = Exported(target, tuple(one.row() for one in found), agreement(found, signature))
     _require_passed(exported, found, gate, plan)
     files = _files(opened, found, exported) | {GOLDEN: proof} | sources
-    lineage = _lineage(opened, settings, graph_digest(graph), plan) | _state(found)
+    lineage = _lineage(opened, settings, graph.digest(), plan) | _state(found)
     sealing = bundle.Sealing(name, signature, [one.artifact for one in found], files, lineage, gate.as_dict())
     rehearse(sealing, target)
     bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target, archive=archive, key=key)
