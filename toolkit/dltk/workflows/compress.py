@@ -22,6 +22,7 @@ from dltk.edge.runtime.device import THIS_MACHINE, Device
 from dltk.export.emit import Target, left_float
 from dltk.models.files.keras_file import open_keras
 from dltk.models.files.save import keras_bytes
+from dltk.report.schema import ArtifactRow, Report
 from dltk.run import Run
 from dltk.search.limits import Limits
 from dltk.validate import Gate
@@ -34,6 +35,7 @@ from dltk.workflows.search import Search, misses_on_test, require_decidable, req
 
 __all__ = ["Compressed", "compress"]
 
+Files = tuple[ArtifactRow, ...]
 _TRIALS = 20
 _STATE = "compress"  # compress.json: what was asked for, so that --resume goes on with the same
 
@@ -90,7 +92,7 @@ def compress(
         Run.require_free(path)
     elif started.is_finished:
         progress.say(f"{path}: is finished already")
-        return _within(Compressed(started, started.read_json("report")))
+        return _within(started, Report.of(started) or Report())
     if source.quantization_path.is_file():
         raise InputError(run, "is quantized already", hint="Compress the run that it was made from.")
     require_place(path, 2 * os.path.getsize(source.model_path))
@@ -111,12 +113,12 @@ def compress(
             Run.require_free(path)  # still: another may have begun it before this one had it alone
         _describe(made, source, asked)
         planned, candidate, found = _taken(made, bench, search, planned, texts=steps, trials=trials)
-        report = {"source": str(source.path), "machine": dict(device.machine), **found}
+        report = replace(found, source=str(source.path), machine=dict(device.machine))
         compares = bool(steps) or not limits if control is None else control
-        done = _finish(made, source, task, candidate, bench, settings, report, planned, control=compares)
+        report = _finish(made, source, task, candidate, bench, settings, report, planned, control=compares)
         if search is not None:
             search.clear()
-    return _within(done)
+    return _within(made, report)
 
 
 def _taken(
@@ -127,14 +129,14 @@ def _taken(
     *,
     texts: Sequence[str],
     trials: int | None,
-) -> tuple[tuple[Planned, ...], Candidate, dict[str, Any]]:
+) -> tuple[tuple[Planned, ...], Candidate, Report]:
     """The steps that were asked for in `texts`, or else found; what they made, and what the report says of both."""
     if search is not None and not texts:
         best = search.find(_TRIALS if trials is None else trials)
-        return tuple(best.planned), best.candidate, {"steps": best.reports, "search": search.told(best.found)}
+        return tuple(best.planned), best.candidate, Report(steps=tuple(best.reports), search=search.told(best.found))
     candidate, reports = Chain(made.path / "steps", bench).take(planned)
-    told = {} if search is None else {"search": search.told(search.judge(texts, candidate))}
-    return planned, candidate, {"steps": reports, **told}
+    told = None if search is None else search.told(search.judge(texts, candidate))
+    return planned, candidate, Report(steps=tuple(reports), search=told)
 
 
 def _workbench(source: Run, task: tasks.Task, made: Run, settings: Any, resume: bool, progress: Progress) -> Workbench:
@@ -173,9 +175,9 @@ def _check_trials(trials: int | None, searches: bool) -> None:
         raise UsageError("--trials", "must be 0 or more", trials)
 
 
-def _within(done: Compressed) -> Compressed:
-    require_met(done.run, done.report)
-    return done
+def _within(run: Run, report: Report) -> Compressed:
+    require_met(run, report)
+    return Compressed(run, report.as_dict())
 
 
 def _asked(source: Run, planned: Sequence[Planned], limits: Limits, device: Device) -> dict[str, Any]:
@@ -234,11 +236,11 @@ def _finish(
     candidate: Candidate,
     bench: Workbench,
     settings: Any,
-    report: dict[str, Any],
+    report: Report,
     planned: Sequence[Planned],
     *,
     control: bool,
-) -> Compressed:
+) -> Report:
     """Measure what came out, on its files, and leave a finished Run; the metrics are written last."""
     raws, targets_found = source.evaluation()
     save_npz(made.evaluation_path, {"raws": raws, "targets": targets_found})
@@ -246,18 +248,19 @@ def _finish(
     if candidate.plan is not None:
         candidate.plan.save(made.quantization_path)
     write_atomic(made.model_path, keras_bytes(candidate.model))
-    report |= _measured(made, candidate, bench)
-    if "search" in report:
-        report["search"]["misses_on_test"] = misses_on_test(report)
-    report |= findings(made, source, candidate, bench, planned, report, control=control)
-    made.write_json("report", report)
+    artifacts, tried = _measured(made, candidate, bench)
+    report = replace(report, artifacts=artifacts, tried=tried)
+    if report.search is not None:
+        report = replace(report, search=replace(report.search, misses_on_test=misses_on_test(report.search, artifacts)))
+    report = findings(made, source, candidate, bench, planned, report, control=control)
+    made.write_json("report", report.as_dict())
     shutil.rmtree(made.checkpoints, ignore_errors=True)
     if candidate.model is bench.source:  # no weight changed: the float figures are the source's
         made.write_signature(bench.signature)
         made.write_json("metrics", source.read_json("metrics"))
     else:
         finish_run(made, task, candidate.model, bench.dataset, bench.signature, settings, progress=bench.progress)
-    return Compressed(made, report)
+    return report
 
 
 def _keep_baseline(made: Run, source: Run, bench: Workbench, raws: Any) -> None:
@@ -269,13 +272,13 @@ def _keep_baseline(made: Run, source: Run, bench: Workbench, raws: Any) -> None:
     save_npz(made.baseline_path, outputs)
 
 
-def _measured(made: Run, candidate: Candidate, bench: Workbench) -> dict[str, Any]:
+def _measured(made: Run, candidate: Candidate, bench: Workbench) -> tuple[Files, Files]:
     """float32 and what the plan makes of it, as TFLite files; nothing is refused here, only told.
 
     Where integers alone fail, float16 is tried: what may be advised is known then.
 
     Returns:
-        {"artifacts": rows, and where it was tried "tried": rows}.
+        (rows of the files, rows of what was tried).
     """
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
@@ -284,13 +287,13 @@ def _measured(made: Run, candidate: Candidate, bench: Workbench) -> dict[str, An
     wanted = [Target("tflite", "float32"), *planned_files(plan)]
     signature, samples = bench.signature, evaluation(made, candidate.model, bench.signature, progress=bench.progress)
     common: dict[str, Any] = {"gate": Gate(), "seed": bench.seed, "device": bench.device}
-    rows = []
+    rows: list[ArtifactRow] = []
     with bench.progress.bar("measuring", len(wanted)) as bar:
         for target in wanted:
             rows.append(measure(graph, signature, target, plan, samples, **common).row())
             bar.advance(1, target.file)
             bench.progress.say(line(rows[-1]))
-    if all(row["passed"] for row in rows) or not rows[0]["passed"] or not rows[-1]["precision"].startswith("int"):
-        return {"artifacts": rows}
+    if all(row.passed for row in rows) or not rows[0].passed or not rows[-1].precision.startswith("int"):
+        return tuple(rows), ()
     other = measure(graph, signature, Target("tflite", "float16"), None, samples, **common)
-    return {"artifacts": rows, "tried": [other.row()]}
+    return tuple(rows), (other.row(),)

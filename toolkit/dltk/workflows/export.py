@@ -27,6 +27,7 @@ from dltk.export.runner import RUNNER, runner
 from dltk.models.files.keras_file import open_keras
 from dltk.quantization.plan import QuantizationPlan
 from dltk.recipe.settings import as_dict, digest
+from dltk.report.schema import REPORT, ArtifactRow, Report
 from dltk.run import Run
 from dltk.twin.graph import Graph
 from dltk.validate import Gate, micro_runtime
@@ -55,14 +56,14 @@ class Exported:
     """
 
     path: Path
-    table: tuple[Mapping[str, Any], ...]
+    table: tuple[ArtifactRow, ...]
     agreement: Mapping[str, float]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
             "bundle": str(self.path),
-            "artifacts": [dict(row) for row in self.table],
+            "artifacts": [row.as_dict() for row in self.table],
             "agreement": dict(self.agreement),
             "machine": machine(),
         }
@@ -170,10 +171,8 @@ def _state(found: Sequence[Measured]) -> dict[str, Any]:
 
 def _source(run: Run) -> str | None:
     """The run that `run` was compressed from, as its report has it."""
-    if not (run.path / "report.json").is_file():
-        return None
-    found = run.read_json("report")
-    return str(found["source"]) if isinstance(found, dict) and "source" in found else None
+    found = Report.of(run)
+    return None if found is None else found.source or None
 
 
 def _read(run: Run) -> tuple[Any, Any]:
@@ -201,10 +200,10 @@ def _require_passed(exported: Exported, found: Sequence[Measured], gate: Gate, p
         raise LimitError(exported.path, "every file must pass the gate", received, hint, measured=exported.as_dict())
 
 
-def _advice(rows: Sequence[Mapping[str, Any]], gate: Gate, plan: QuantizationPlan | None) -> str:
+def _advice(rows: Sequence[ArtifactRow], gate: Gate, plan: QuantizationPlan | None) -> str:
     """What helps, by what was measured."""
     left, moved = remedies.passing(rows), remedies.limits(rows)
-    quantized = any(not row["passed"] and row["precision"].startswith("int") for row in rows)
+    quantized = any(not row.passed and row.precision.startswith("int") for row in rows)
     ranges = remedies.ranges(plan.calibration) if quantized and plan is not None else ""
     found = (
         f"Of ranges, {ranges}." if ranges else "",
@@ -221,15 +220,11 @@ def _files(run: Run, found: Sequence[Measured], exported: Exported) -> dict[str,
     files = {one.target.file: one.data for one in found} | dict(signature.assets)
     if signature.labels:
         files["labels.txt"] = bundle.labels_bytes(signature.labels)
-    compression = carried(run.read_json("report")) if (run.path / "report.json").is_file() else {}
-    report = compression | {
-        "artifacts": [{key: value for key, value in row.items() if key != "p50_ms"} for row in exported.table],
-        "agreement": dict(exported.agreement),
-        "metrics": run.read_json("metrics"),
-    }
-    files["report.json"] = bundle.report_bytes(report)
+    compression = carried(Report.of(run) or Report())
+    report = compression.in_bundle(exported.table, exported.agreement, run.read_json("metrics"))
+    files[REPORT] = bundle.report_bytes(report)
     files["recipe.json"] = read_capped(run.path / "recipe.json")
-    files["MODEL_CARD.md"] = model_card(run, report, _state(found)).encode()
+    files["MODEL_CARD.md"] = model_card(run, exported.table, _state(found)).encode()
     files["LICENSES.txt"] = licenses(run).encode()
     files[RUNNER] = runner(signature.family)
     return files

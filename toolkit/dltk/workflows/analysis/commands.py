@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dltk.compress.steps import Planned
+from dltk.report.schema import Report
 from dltk.run import Run
 
 __all__ = ["commands", "step_text"]
@@ -32,11 +33,9 @@ def step_text(step: Planned) -> str:
 
 
 def _commands_of(source: Run) -> list[str]:
-    if (source.path / "report.json").is_file():
-        found = source.read_json("report")
-        kept = found.get("commands") if isinstance(found, dict) else None
-        if isinstance(kept, list):
-            return [str(line) for line in kept[:-1]]  # without its export
+    found = Report.of(source)
+    if found is not None and found.commands:
+        return list(found.commands[:-1])  # without its export
     return [shlex.join(_made_by(source))]
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.steps import Planned
 from dltk.edge.bundle.arrays import read_npz
 from dltk.edge.families import family
 from dltk.export.emit import Target
+from dltk.report.schema import Report
 from dltk.run import Run
 from dltk.workflows.analysis.commands import commands
 from dltk.workflows.analysis.divergence import divergence
@@ -26,9 +27,6 @@ from dltk.workflows.measure import Evaluation
 
 __all__ = ["carried", "findings"]
 
-_CARRIED = ("source", "steps", "bought", "layers", "divergence", "outcomes", "search", "commands")
-_TIMES = ("p50_ms", "seconds", "found")  # the last: by how much a limit was missed, also one of time
-
 
 def findings(
     made: Run,
@@ -36,30 +34,31 @@ def findings(
     candidate: Candidate,
     bench: Workbench,
     planned: Sequence[Planned],
-    report: Mapping[str, Any],
+    report: Report,
     *,
     control: bool,
-) -> dict[str, Any]:
-    """What goes into report.json: "bought", "layers", "divergence", "outcomes", "commands".
+) -> Report:
+    """`report` with what each step bought, layers, divergence, figures before and after, and commands.
 
     Args:
         made: holds test samples, baseline and the models between steps already.
         planned: the steps that were taken.
-        report: with "steps" and "artifacts", as `compress` has them.
+        report: with steps and artifacts.
         control: also train the source for the epochs that the steps took, and measure that.
     """
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
 
     samples, model, plan = _samples(made, bench), candidate.model, candidate.plan
-    steps, rows, signature = report["steps"], report["artifacts"], bench.signature
-    precision = next((row["precision"] for row in rows if row["precision"] != "float32"), "float32")
+    steps, rows, signature = report.steps, report.artifacts, bench.signature
+    precision = next((row.precision for row in rows if row.precision != "float32"), "float32")
     changed = model is not bench.source
-    return {
-        "bought": bought(made, source, bench, planned, steps, rows, samples, control=control),
-        "layers": per_layer(bench.source, model, plan, signature, samples.raws, steps),
-        "divergence": divergence(model, signature, plan, samples.raws, progress=bench.progress),
-        "outcomes": outcomes(
+    return replace(
+        report,
+        bought=tuple(bought(made, source, bench, planned, steps, rows, samples, control=control)),
+        layers=tuple(per_layer(bench.source, model, plan, signature, samples.raws, steps)),
+        divergence=divergence(model, signature, plan, samples.raws, progress=bench.progress),
+        outcomes=outcomes(
             deployed(read(model)),
             signature,
             Target("tflite", precision),
@@ -69,23 +68,14 @@ def findings(
             if changed
             else temperature_of(signature),
         ),
-        "commands": commands(source, made, planned),
-    }
+        commands=tuple(commands(source, made, planned)),
+    )
 
 
-def carried(report: Any) -> dict[str, Any]:
-    """What a bundle tells of the compression in `report`, a run's report.json: nothing that differs where it was made.
-
-    Folders are reduced to their names.
-    """
-    if not isinstance(report, Mapping):
-        return {}
-    found: dict[str, Any] = {key: _timeless(report[key]) for key in _CARRIED if key in report}
-    if "source" in found:
-        found["source"] = _name(str(found["source"]))
-    if "commands" in found:
-        found["commands"] = [shlex.join(_shorter(word) for word in shlex.split(line)) for line in found["commands"]]
-    return found
+def carried(report: Report) -> Report:
+    """`report` without the folders of the machine that made it: they are reduced to their names."""
+    lines = (shlex.join(_shorter(word) for word in shlex.split(line)) for line in report.commands)
+    return replace(report, source=_name(report.source) if report.source else "", commands=tuple(lines))
 
 
 def _samples(made: Run, bench: Workbench) -> Evaluation:
@@ -95,12 +85,6 @@ def _samples(made: Run, bench: Workbench) -> Evaluation:
     answers = read_npz(made.baseline_path, set(names))
     baseline = {name: answers[name] for name in names}
     return Evaluation(raws, targets if family(bench.signature.family).metrics else None, baseline, baseline)
-
-
-def _timeless(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _timeless(child) for key, child in value.items() if key not in _TIMES}
-    return [_timeless(child) for child in value] if isinstance(value, list) else value
 
 
 def _shorter(word: str) -> str:
