@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from dltk.base.errors import EnvironmentFault
 from dltk.base.install import pip_extra
+from dltk.base.rows import Row
 from dltk.edge.gains import gain
 from dltk.report.charts.training import charts
 from dltk.report.compression import bought_table
@@ -15,6 +16,7 @@ from dltk.report.layout import Column, Table, drawn, figure, shares, size
 from dltk.report.tables import tables
 from dltk.report.template import PAGE, STYLE
 from dltk.report.values import number, printable
+from dltk.training.evaluation.rows import CLASS_FIGURES, HORIZON_FIGURES, ClassRow, HorizonRow, Means
 
 __all__ = ["as_html"]
 
@@ -145,26 +147,25 @@ def _bars(artifacts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-_OF_A_CLASS = ("precision", "recall", "f1", "auc", "samples")
-_OF_A_STEP = ("mean_absolute_error", "root_mean_squared_error")
-
-
 def _class_tables(metrics: Mapping[str, Any]) -> list[Table]:
-    classes = list(metrics.get("classes", ()))
-    more = len(classes) - _MOST_CLASSES
-    rows = classes[:_MOST_CLASSES]
-    if classes:
-        rows.append(metrics["macro"] | {"label": "mean", "samples": ""})
+    rows: list[Means] = [ClassRow.from_dict(row) for row in metrics.get("classes", ())]
+    more = len(rows) - _MOST_CLASSES
+    shown = [*rows[:_MOST_CLASSES], Means.from_dict(metrics["macro"])] if rows else []
     note = f"{more} more, see the JSON report." if more > 0 else ""
-    named = [Column[Mapping[str, Any]](name, partial(_cell, name)) for name in _OF_A_CLASS]
-    label = Column[Mapping[str, Any]]("", lambda row: row["label"], True)
-    found = drawn("Classes of the run, on its test split", (label, *named), rows, note=note, most=len(rows))
-    errors = [Column[Mapping[str, Any]](name.replace("_", " "), partial(_cell, name)) for name in _OF_A_STEP]
-    step = Column[Mapping[str, Any]]("step", lambda row: f"+{row['step']}", True)
-    steps = list(metrics.get("horizon", ()))
-    ahead = drawn("Horizon of the run, on its test split", (step, *errors), steps, most=len(steps))
-    return [table for table in (found, ahead) if table.rows]
+    columns = (
+        Column[Means]("", lambda row: row.label if isinstance(row, ClassRow) else "mean", True),
+        *(Column[Means](head, partial(_figure, cell)) for head, cell in CLASS_FIGURES),
+        Column[Means]("samples", lambda row: figure(row.samples) if isinstance(row, ClassRow) else ""),
+    )
+    found = drawn("Classes of the run, on its test split", columns, shown, note=note, most=len(shown))
+    ahead = (
+        Column[HorizonRow]("step", lambda row: f"+{row.step}", True),
+        *(Column[HorizonRow](head, partial(_figure, cell)) for head, cell in HORIZON_FIGURES),
+    )
+    steps = [HorizonRow.from_dict(row) for row in metrics.get("horizon", ())]
+    horizon = drawn("Horizon of the run, on its test split", ahead, steps, most=len(steps))
+    return [table for table in (found, horizon) if table.rows]
 
 
-def _cell(name: str, row: Mapping[str, Any]) -> str:
-    return figure(row[name])
+def _figure(cell: Callable[[Any], Any], row: Row) -> str:
+    return figure(cell(row))
