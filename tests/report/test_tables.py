@@ -12,9 +12,11 @@ from dltk.base.errors import InputError
 from dltk.base.files import canonical_json
 from dltk.report import as_text, collect
 from dltk.report import compression as drawn_compression
+from dltk.report import page as drawn_page
 from dltk.report import tables as drawn_tables
 from dltk.report.page import as_html
 from dltk.report.schema import SCHEMA, ComparedRow, LayerRow, Report, SearchPart, StateRow, StepRow, TrialRow
+from dltk.training.evaluation import text as metrics_text
 
 # title -> rows by heading, in the order of the columns; None where the page alone has the table
 COMPRESSED = {
@@ -363,3 +365,28 @@ def test_candidates_stand_under_their_headings(kit):
     cells = ["search", "-3.0 points [-3.3 .. -2.7]", "3,000", "2,500", "0.175", "drop, size"]
     assert row == dict(zip(heads, [*cells, "prune:sparsity=0.5 quantize"], strict=True))
     assert TrialRow.from_dict({}).row is None
+
+
+@pytest.mark.parametrize("module", [drawn_page, metrics_text])
+@pytest.mark.parametrize(("name", "other"), [("CLASS_FIGURES", 1), ("CLASS_FIGURES", 3), ("HORIZON_FIGURES", 1)])
+def test_swapped_figures_are_found(kit, tmp_path, monkeypatch, module, name, other):
+    """The same proof for figures per class and per forecast step, on the page and in the text alone."""
+    figures = list(getattr(module, name))
+    (first, cell), (second, another) = figures[0], figures[other]
+    figures[0], figures[other] = (first, another), (second, cell)
+    monkeypatch.setattr(module, name, figures)
+    run, bundle = (
+        test_each_value_of_a_run_stands_under_its_heading,
+        test_each_value_of_a_bundle_stands_under_its_heading,
+    )
+    with pytest.raises(AssertionError):
+        (run if name == "CLASS_FIGURES" else bundle)(kit, tmp_path)
+
+
+def test_pixels_per_class_stand_under_their_headings():
+    rows = [{"label": "sky", "iou": 0.5, "precision": 0.625, "recall": None, "pixels": 77}]
+    lines = metrics_text.as_text({"samples": 3, "parts": rows}).splitlines()
+    assert [line.split() for line in lines[-2:]] == [
+        ["iou", "precision", "recall", "pixels"],
+        ["sky", "0.5000", "0.6250", "-", "77"],
+    ]
