@@ -139,12 +139,8 @@ def compress(
     except LimitError as fault:
         if not isinstance(fault.measured, dict) or "search" not in fault.measured:
             raise
-        report = _report(fault.measured)
-        found = _found(target, report)
-        raise Unmet(fault, found, _text(found, report)) from fault
-    report = _report(made.report)
-    found = _found(made.run.path, report)
-    options.show(found, _text(found, report), as_json)
+        raise Unmet(fault, *_shown(target, fault.measured)) from fault
+    options.show(*_shown(made.run.path, made.report), as_json)
 
 
 @contextmanager
@@ -162,10 +158,13 @@ def _device(host: str | None, python: str) -> Iterator[Device]:
         yield there
 
 
-def _report(found: Mapping[str, Any]) -> Report:
+def _shown(path: Path, measured: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """What is printed of a report: as JSON, and for a person."""
     from dltk.report.schema import Report
 
-    return Report.from_dict(found, "report:")
+    report = Report.from_dict(measured, "report:")
+    found = _found(path, report)
+    return found, _text(found, report)
 
 
 def _found(path: Path, report: Report) -> dict[str, Any]:
