@@ -15,9 +15,11 @@ from typing import Any
 import click
 
 from dltk.base.files import write_atomic
+from dltk.base.rows import Row as Fields
 from dltk.cli.main import cli
 from dltk.compress.prune import NOT_PLAIN
 from dltk.models.backbones.table import BACKBONES
+from dltk.report.schema import SCHEMA, Report
 from dltk.twin.table import ACTIVATION_INT8, DROPPED_IN_USE, ROWS, Row
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -79,7 +81,40 @@ def commands() -> str:
     return "\n".join(lines)
 
 
-PAGES = {"coverage.md": coverage, "cli.md": commands}
+_REPORT_TEXT = f"""
+`dltk compress` writes `report.json` into the run that it makes; `dltk export` writes one into the bundle, without
+latencies and without folders. `dltk report` reads both. The current layout is `schema` {SCHEMA}. Files without
+`schema` come from an earlier dltk and are still read; a file with a higher number is refused. New fields do not change
+the number: unknown fields are ignored, and a field that is missing or null is read as empty. A value of another kind is
+an error that names the field. Sizes are bytes, latencies milliseconds.
+"""
+
+
+def report_file() -> str:
+    """Every field of report.json."""
+    lines = ["# report.json", "", "<!-- Written by docs/generate.py from dltk.report.schema: do not edit. -->", ""]
+    lines += _wrapped(" ".join(_REPORT_TEXT.split()))
+    for kind in [Report, *sorted(_kinds(Report) - {Report}, key=lambda kind: kind.__name__)]:
+        summary = (kind.__doc__ or "").strip().splitlines()[0]
+        lines += ["", f"## {kind.__name__}", "", summary, "", "| field | value | meaning |", "|---|---|---|"]
+        lines += [f"| `{each.name}` | {_linked(each.metadata)} | {each.metadata['says']} |" for each in kind.columns()]
+    return "\n".join([*lines, ""])
+
+
+def _kinds(kind: type[Fields]) -> set[type[Fields]]:
+    """`kind`, and the kinds of rows inside it."""
+    inner = [each.metadata["row"] for each in kind.columns() if each.metadata["row"] is not None]
+    return {kind}.union(*map(_kinds, inner))
+
+
+def _linked(known: Mapping[str, Any]) -> str:
+    """What kind of value it is; a kind of row with a link to its section."""
+    name = known["row"].__name__ if known["row"] else ""
+    words = known["kind"].replace(name, f"[{name}](#{name.lower()})") if name else known["kind"]
+    return f"{words}; optional" if known["optional"] else words
+
+
+PAGES = {"coverage.md": coverage, "cli.md": commands, "report.md": report_file}
 
 
 def main(arguments: list[str]) -> int:

@@ -11,7 +11,7 @@ import pytest
 from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import InputError, UsageError
 from dltk.export import emit as module
-from dltk.export.emit import PAIRS, Target, emit, graph_digest, targets
+from dltk.export.emit import PAIRS, Target, emit, targets
 from dltk.quantization.plan import Affine8, QuantizationPlan
 from dltk.twin.graph import Call, Graph, GraphInput, Layer, Ref
 from tiny import SIGNATURE
@@ -137,7 +137,7 @@ def test_whatever_a_file_hangs_on_makes_it_anew(maker, monkeypatch):
     graphs.append(replace(graph, layers={"stem": replace(layer, weights=(layer.weights[0] + 1,))}))
     for changed in graphs:
         emit(changed, SIGNATURE, int8, INT8)
-    assert len({graph_digest(changed) for changed in graphs}) == 3
+    assert len({changed.digest() for changed in graphs}) == 3
     for plan in (
         replace(INT8, tensors={"x": Affine8(0.1, 4)}),
         replace(INT8, weights={"stem": np.zeros(2, np.float32)}),
@@ -154,6 +154,25 @@ def test_whatever_a_file_hangs_on_makes_it_anew(maker, monkeypatch):
     monkeypatch.setattr(module, "version", lambda name: "another")
     emit(graph, SIGNATURE, int8, INT8)
     assert len(asked) == 3 + 8 + 3
+
+
+def test_models_that_differ_in_wiring_alone_share_no_file(maker):
+    asked, plain = maker
+    outputs = ("left", "right")
+    halves = tuple(Call("stem", (Ref("image"),), {"half": name}, (name,)) for name in outputs)
+    less = Layer("less", "Subtract", {})
+    base = replace(plain, layers={**plain.layers, "less": less})
+
+    def wired(first, second, given=("out",), function="relu"):
+        calls = (*halves, Call("less", ([Ref(first), Ref(second)],), {}, ("out",)))
+        stem = replace(base.layers["stem"], config={**base.layers["stem"].config, "activation": function})
+        return replace(base, layers={**base.layers, "stem": stem}, calls=calls, outputs=given)
+
+    pairs = [wired(*outputs), wired(*outputs[::-1]), wired(*outputs, function="tanh")]
+    pairs += [wired(*outputs, given=("out", "left")), wired(*outputs, given=("left", "out"))]
+    for graph in (*pairs, *pairs):
+        emit(graph, SIGNATURE, Target("tflite", "float32"), None)
+    assert len(asked) == len(pairs)
 
 
 def test_a_damaged_cache_is_made_anew(maker):

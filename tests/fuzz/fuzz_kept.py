@@ -27,14 +27,13 @@ from dltk.data.pool import Pool
 from dltk.data.stamps import stamped
 from dltk.recipe.load import read, resolve
 from dltk.report import as_text, collect
-from dltk.report.schema import StepRow
+from dltk.report.schema import SensitivityRow, StepRow
 from dltk.run import Run
 from dltk.search.ledger import Ledger
 from dltk.search.limits import Baseline, Limits
 from dltk.search.measures import source_row
 from dltk.search.sensitivity import layer_rows
 from dltk.search.trial import steps_key
-from dltk.workflows import chain
 from fuzz_values import Target, changed, changed_json
 from report import kit
 from search import stub
@@ -262,11 +261,11 @@ def targets() -> dict[str, Target]:
         ),
         "sensitive layers": Target(
             changed_json({"samples": 9, "layers": [_EFFECT, _EFFECT]}),
-            _recalled(layer_rows, lambda rows: list(_sensitive(rows, share=True))),
+            _recalled(layer_rows, lambda rows: list(_sensitive([*map(SensitivityRow.from_dict, rows)], share=True))),
         ),
         "steps taken": Target(
             changed_json(_STEP),
-            _recalled(lambda found: chain._whole(found, Path("a")), lambda step: StepRow.from_dict(step).as_dict()),
+            _recalled(StepRow.from_dict, StepRow.as_dict),
         ),
         "files of runs": Target(_files(_run()), _of_run, 50),
         "values of runs": Target(_json_of_run(), _of_run),

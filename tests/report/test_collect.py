@@ -102,16 +102,66 @@ def test_figures_before_and_after_must_be_those_of_an_evaluation(kit, tmp_path):
         collect(folder)
 
 
-@pytest.mark.parametrize("junk", [None, 3, "x", [3], {"a": 1}, [{"metric": {"value": "x", "interval": "ab"}}], [[[]]]])
-def test_findings_of_another_form_are_left_out(kit, tmp_path, junk):
-    names = ("bought", "layers", "divergence", "outcomes", "search", "commands")
-    found = collect(kit.write_bundle(tmp_path / "b", measured=kit.COMPRESSION | dict.fromkeys(names, junk)))
-    assert found["compression"]["commands"] == (["x"] if junk == ["x"] else [])
+FINDINGS = ("bought", "layers", "divergence", "outcomes", "search", "commands", "artifacts", "machine")
+
+
+def test_findings_that_are_missing_are_empty(kit, tmp_path):
+    found = collect(kit.write_bundle(tmp_path / "b", measured=kit.COMPRESSION | dict.fromkeys(FINDINGS)))
+    assert found["compression"]["commands"] == []
     assert as_text(found)
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+@pytest.mark.parametrize("junk", [3, "x", True, [3], [[[]]], [{"layer": 3, "metric": 3}], {"layers": 3}])
+def test_findings_of_another_kind_are_refused_by_name(kit, tmp_path, name, junk):
+    """Or are what they should be: a machine may have any keys."""
+    bundle = kit.write_bundle(tmp_path / "b", measured=kit.COMPRESSION | {name: junk})
+    if isinstance(junk, dict) and name in ("machine", "outcomes", "search"):
+        assert as_text(collect(bundle))
+        return
+    with pytest.raises(InputError, match=rf"report\.json: {name}.*must be") as caught:
+        collect(bundle)
+    assert "\n" not in str(caught.value)
+
+
+INSIDE = {
+    "layers[0].weights": lambda found: found["layers"][0].update(weights="many"),
+    "layers[0].left[0].step": lambda found: found["layers"][0]["left"][0].update(step=["prune"]),
+    "bought[1].metric.interval": lambda found: found["bought"][1].update(metric={"interval": "ab"}),
+    "steps[0].skipped[0]": lambda found: found["steps"][0].update(skipped=[3]),
+    "steps[0].figures": lambda found: found["steps"][0].update(figures=[3]),
+    "search.trials[1].row.bytes": lambda found: found["search"]["trials"][1]["row"].update(bytes="x"),
+    "search.trials[1].misses[0].limit": lambda found: found["search"]["trials"][1].update(misses=[{"limit": 3}]),
+    "search.bounds.drop": lambda found: found["search"].update(bounds={"drop": None}),
+    "search.front": lambda found: found["search"].update(front=["2"]),
+    "search.met": lambda found: found["search"].update(met="no"),
+    "divergence.layers[0].onnx": lambda found: found["divergence"]["layers"][0].update(onnx=True),
+    "divergence.first": lambda found: found["divergence"].update(first=3),
+    "artifacts[0].parity": lambda found: found["artifacts"][0].update(parity=[]),
+    "commands": lambda found: found.update(commands=["dltk", 3]),
+    "schema": lambda found: found.update(schema="1"),
+}
+
+
+@pytest.mark.parametrize("place", INSIDE)
+def test_a_value_of_another_kind_is_refused_with_its_place(kit, tmp_path, place):
+    found = json.loads(canonical_json(kit.findings()))
+    INSIDE[place](found)
     folder = kit.write_run(tmp_path / "run", kit.classification())
-    inside = {"search": {"trials": [{"row": {"metric": junk, "download_bytes": junk}}], "front": junk, "bounds": junk}}
-    (folder / "report.json").write_bytes(canonical_json(kit.COMPRESSION | inside))
-    assert as_text(collect(folder))
+    (folder / "report.json").write_bytes(canonical_json(found))
+    with pytest.raises(InputError, match=re.escape(f"report.json: {place}: must be ")):
+        collect(folder)
+
+
+def test_a_report_of_a_newer_layout_is_refused_and_an_older_one_is_read(kit, tmp_path):
+    folder = kit.write_run(tmp_path / "run", kit.classification())
+    older, newer = kit.findings(), kit.findings() | {"schema": 2}
+    (folder / "report.json").write_bytes(canonical_json(older | {"unknown": 3}))
+    assert "schema" not in older
+    assert collect(folder)["compression"]["layers"]
+    (folder / "report.json").write_bytes(canonical_json(newer))
+    with pytest.raises(InputError, match=r"schema: this version of dltk reads up to 1; received 2\. Update"):
+        collect(folder)
 
 
 def test_other_tasks_have_other_figures(kit, tmp_path):
@@ -227,14 +277,15 @@ def test_a_changed_report_in_a_bundle_is_noticed(bundle, tmp_path):
         collect(copy)
 
 
-@pytest.mark.parametrize(
-    "measured", [[], 3, {"artifacts": 3, "steps": [1], "agreement": "x", "reference": [[[[[1]]]]]}]
-)
-def test_measurements_of_another_form_are_left_out(kit, tmp_path, measured):
-    found = collect(kit.write_bundle(tmp_path / "b", measured=measured))
-    assert found["agreement"] == {}
-    assert found["reference"] == {}
-    assert found["compression"] is None
+@pytest.mark.parametrize("measured", [[], 3, {"steps": [1]}, {"agreement": "x"}, {"metrics": []}, {"reference": [1]}])
+def test_measurements_of_another_kind_are_refused(kit, tmp_path, measured):
+    with pytest.raises(InputError, match=r"report\.json.* must be "):
+        collect(kit.write_bundle(tmp_path / "b", measured=measured))
+
+
+def test_a_bundle_needs_no_measurements(kit, tmp_path):
+    found = collect(kit.write_bundle(tmp_path / "b", measured={"reference": {"a": [[[[[1]]]]]}}))
+    assert (found["agreement"], found["reference"], found["compression"]) == ({}, {}, None)
 
 
 def test_no_text_can_steer_a_terminal(kit, tmp_path):

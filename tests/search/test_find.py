@@ -179,7 +179,6 @@ def test_what_cannot_be_made_is_told_and_passed_over(tmp_path):
     assert found.chosen.row is not None
     assert sum("could not be made" in line for line in progress.said) == len(failed)
     assert not {trial.number for trial in failed} & {*found.front}
-    assert found.as_dict()["trials"][failed[0].number - 1]["row"] is None
 
 
 def test_what_is_wrong_with_the_machine_ends_it(tmp_path):
@@ -254,11 +253,11 @@ def test_a_folder_with_a_strange_name_holds_a_study(tmp_path):
     assert (tmp_path / "50% a?b#c &d" / "study.db").stat().st_size
 
 
-def test_the_report_is_plain_json(tmp_path):
+def test_what_was_found_is_plain_json(tmp_path):
     from dltk.base.files import canonical_json
 
-    found = stub.searched(tmp_path, stub.bounds(**HARD), trials=2).as_dict()
-    canonical_json(found)
-    assert found["bounds"] == HARD
-    assert {"int8", "repaired", "search"} == {stage["stage"] for stage in found["stages"]}
-    assert all(miss["found"] > miss["wanted"] for trial in found["trials"] for miss in trial["misses"])
+    found = stub.searched(tmp_path, stub.bounds(**HARD), trials=2)
+    canonical_json([trial.as_dict() for trial in found.trials])
+    assert found.bounds.as_dict() == HARD
+    assert {"int8", "repaired", "search"} == {trial.stage for trial in found.trials}
+    assert all(miss.found > miss.wanted for trial in found.trials for miss in found.bounds.misses(trial.measures))

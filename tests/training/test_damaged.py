@@ -65,7 +65,7 @@ DAMAGE = {
     "emptied": (lambda own, other: b"", WHOLE),
     "zeros": (lambda own, other: bytes(len(own)), WHOLE),
     "zeros inside": (lambda own, other: own[:5000] + bytes(200) + own[5200:], WHOLE),
-    "swapped": (lambda own, other: other, "fit.npz: must come from the same data, settings and starting weights"),
+    "swapped": (lambda own, other: other, "fit.npz: must come from the same model, starting weights,"),
     "another npz": (lambda own, other: _npz({"raws": np.zeros(3)}), WHOLE),
     "no facts": (_changed(lambda arrays: arrays.pop("state/facts")), WHOLE),
     "no text": (_changed(lambda arrays: arrays.update({"state/facts": np.full(9, 255, np.uint8)})), WHOLE),

@@ -79,7 +79,7 @@ def test_resume_refuses_other_settings(tmp_path):
     path, fit = kit.checkpoint(tmp_path), replace(kit.EVERYTHING, epochs=1)
     run(FitTrainer(kit.model(), kit.dataset(), kit.SIGNATURE, fit, seed=3), checkpoint=path)
     other = FitTrainer(kit.model(), kit.dataset(), kit.SIGNATURE, replace(fit, learning_rate=0.5), seed=3)
-    with pytest.raises(InputError, match="same data, settings and starting weights"):
+    with pytest.raises(InputError, match="same model, starting weights, data and settings"):
         run(other, checkpoint=path, resume=True)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import keras
 import pytest
 
 import small
 from dltk.base.progress import Silent
 from dltk.compress.steps import parse_steps
+from dltk.twin.keras3 import copied
 from dltk.workflows.chain import Chain
 
 pytestmark = small.QUIET
@@ -38,10 +41,22 @@ def test_a_damaged_step_is_taken_again(bench, tmp_path, caplog, how):
     chain = Chain(tmp_path, bench)
     _, reports = chain.take(STEPS)
     bench.progress.said.clear()
-    assert chain.take(STEPS)[1] == json.loads(json.dumps(reports))
+    kept = [report.as_dict() for report in chain.take(STEPS)[1]]
+    assert kept == json.loads(json.dumps([report.as_dict() for report in reports]))
     assert bench.progress.said == ["quantize: is done already"]
     DAMAGE[how](tmp_path)
     bench.progress.said.clear()
     assert chain.take(STEPS)[1] == reports
     assert bench.progress.said == []
     assert "it is created again" in caplog.text
+
+
+def test_a_step_of_another_model_is_taken_again(bench, tmp_path, caplog):
+    """The same weights, one activation apart: what a chain kept of the one is nothing to the other."""
+    other = copied(bench.source)
+    next(layer for layer in other.layers if getattr(layer, "activation", None) is not None).activation = keras.ops.tanh
+    Chain(tmp_path, bench).take(STEPS)
+    bench.progress.said.clear()
+    Chain(tmp_path, replace(bench, source=other)).take(STEPS)
+    assert bench.progress.said == []
+    assert "must be a step of this model" in caplog.text

@@ -108,7 +108,7 @@ def test_resume_refuses_other_settings(tmp_path):
     path, fit = tmp_path / "fit.npz", replace(corridors.FIT, epochs=1)
     run(corridors.trainer(fit), checkpoint=path)
     other = corridors.trainer(fit, replace(corridors.DQN, discount=0.9))
-    with pytest.raises(InputError, match="same data and settings"):
+    with pytest.raises(InputError, match="same model, starting weights, data and settings"):
         run(other, checkpoint=path, resume=True)
 
 

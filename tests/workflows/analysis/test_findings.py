@@ -18,6 +18,7 @@ from dltk.compress.steps import parse_steps
 from dltk.edge.metrics import expected_calibration_error, reliability, softmax
 from dltk.models.files.keras_file import open_keras
 from dltk.quantization.plan import Affine8, QuantizationPlan
+from dltk.report.schema import SCHEMA, Report
 from dltk.run import Run
 from dltk.training.evaluation.report import predict_outputs
 from dltk.validate import run_worker
@@ -62,7 +63,8 @@ def case(trained, compressed, tmp_path_factory):
 def found(case):
     candidate = Candidate(case.model, case.plan)
     samples = evaluation(Kept.of(case.made, case.signature), case.model, case.signature)
-    return findings(case.made, candidate, case.bench, case.planned, case.report, samples, control=True)
+    report = Report.from_dict(case.report)
+    return findings(case.made, candidate, case.bench, case.planned, report, samples, control=True).as_dict()
 
 
 def test_a_row_for_each_state_of_the_model(case, found):
@@ -86,7 +88,7 @@ def test_the_control_is_trained_for_the_same_epochs_and_is_kept(case, found, tmp
     from dltk.training.checkpoint import read
     from dltk.workflows.analysis.steps import control_model
 
-    (settings,) = trained(case.planned, case.report["steps"])
+    (settings,) = trained(case.planned, Report.of(case.made).steps)
     assert (settings.epochs, settings.batch_size) == (2, 32)
     fresh = Run(tmp_path / "fresh")
     control = control_model(fresh, case.bench, [settings])
@@ -128,8 +130,8 @@ def test_coarser_grids_are_noisier(case):
 
 def test_without_a_plan_everything_is_float(case):
     rows = per_layer(case.bench.source, case.model, None, case.signature, case.raws[:2], [])
-    assert {row["precision"] for row in rows} == {"float32"}
-    assert {row["snr_db"] for row in rows} == {None}
+    assert {row.precision for row in rows} == {"float32"}
+    assert {row.snr_db for row in rows} == {None}
 
 
 def test_the_runtimes_agree_layer_by_layer(case, found):
@@ -168,9 +170,9 @@ def test_the_first_layer_that_differs_is_named(case, monkeypatch):
 
     monkeypatch.setattr(layers_compared, "emit", damaged)
     told = divergence(case.model, case.signature, case.plan, case.raws[:8])
-    assert (told["first"], told["first_int8"]) == (broken, broken)
-    (row,) = (row for row in told["layers"] if row["layer"] == broken)
-    assert row["onnx"] > 1e-2 > 1e-4 > row["litert"]
+    assert (told.first, told.first_int8) == (broken, broken)
+    (row,) = (row for row in told.layers if row.layer == broken)
+    assert row.onnx > 1e-2 > 1e-4 > row.litert
 
 
 def test_a_format_that_cannot_be_had_is_told(case, monkeypatch):
@@ -179,8 +181,8 @@ def test_a_format_that_cannot_be_had_is_told(case, monkeypatch):
 
     monkeypatch.setattr(layers_compared, "emit", refuse)
     told = divergence(case.model, case.signature, None, case.raws[:2])
-    assert "Erfc" in told["failed"]
-    assert told["layers"] == []
+    assert "Erfc" in told.failed
+    assert told.layers == ()
 
 
 def test_figures_before_and_after_are_those_of_the_files(case, found):
@@ -239,11 +241,17 @@ def test_a_compressed_run_compressed_again_names_the_whole_line(case, tmp_path):
 def test_a_bundle_carries_no_times_and_no_folders(case, found):
     search = {"trials": [{"row": {"p50_ms": 1.0}, "misses": [{"limit": "latency", "found": 1.0}]}]}
     lines = lines_of(case.source, case, case.made.path)
-    told = carried(case.report | found | {"search": search, "commands": lines})
+    report = Report.from_dict(case.report | found | {"search": search, "commands": lines})
+    told = carried(report).in_bundle(report.artifacts, {}, None)
     text = json.dumps(told)
     assert "p50_ms" not in text
     assert '"seconds"' not in text
     assert "found" not in json.dumps(told["search"])
     assert str(case.made.path.parent) not in text
     assert told["commands"][-1] == f"dltk export {case.made.name}"
-    assert carried([]) == {}
+    assert {"machine", "tried"}.isdisjoint(told)
+    assert carried(Report()).in_bundle([], {}, None) == {"schema": SCHEMA} | {
+        "artifacts": [],
+        "agreement": {},
+        "metrics": None,
+    }

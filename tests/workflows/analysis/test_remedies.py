@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import small
+from dltk.report.schema import ArtifactRow, StateRow
 from dltk.workflows.analysis import remedies
 
 pytestmark = small.QUIET  # workflows load TensorFlow
@@ -10,8 +11,8 @@ pytestmark = small.QUIET  # workflows load TensorFlow
 
 def row(precision, passed=True, metric=None, **accepts):
     reasons = [f"{name} is missed" for name in accepts] if accepts else [] if passed else ["an operator is float"]
-    return {"file": f"model.{precision}.tflite", "precision": precision, "passed": passed, "reasons": reasons,
-            "accepts": accepts, "bytes": 12_345, "metric": metric}  # fmt: skip
+    return ArtifactRow(file=f"model.{precision}.tflite", precision=precision, passed=passed, reasons=tuple(reasons),
+                       accepts=accepts, bytes=12_345, metric=metric)  # fmt: skip
 
 
 def test_limits_are_those_that_every_file_meets():
@@ -37,13 +38,13 @@ def metric(drop):
 
 def test_a_step_costs_what_was_measured_between_two_states():
     found = [
-        {"after": "source, float32", "metric": metric(0.0)},
-        {"after": "prune", "metric": metric(0.03)},
-        {"after": "quantize", "metric": metric(0.02)},
-        {"after": "float32, same extra epochs", "metric": metric(-0.01)},
+        StateRow(after="source, float32", metric=metric(0.0)),
+        StateRow(after="prune", metric=metric(0.03)),
+        StateRow(after="quantize", metric=metric(0.02)),
+        StateRow(after="float32, same extra epochs", metric=metric(-0.01)),
     ]
     assert remedies.costs(found) == {"prune": "3 points"}
-    assert remedies.costs([{"after": "prune", "metric": None}]) == {}
+    assert remedies.costs([StateRow(after="prune")]) == {}
 
 
 def test_another_precision_is_advised_where_it_passed():

@@ -2,56 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 from dltk.base.terminal import one_line
 from dltk.edge.gains import amount, gain_with_interval, is_share
+from dltk.report.schema import SearchPart, SensitivityRow, TrialRow
 
 __all__ = ["searched_text"]
 
 _LAYERS = 5  # of the most sensitive ones
-_HEADS = ("", "stage", "gain [95% interval]", "bytes", "gzip -9", "p50 ms", "misses", "steps")
 _SHOWN = {"drop": "{:.4f}", "size": "{:,.0f} bytes", "download": "{:,.0f} bytes", "latency": "{:g} ms"}
 
 
-def searched_text(told: Mapping[str, Any]) -> list[str]:
+def searched_text(told: SearchPart) -> list[str]:
     """The part "search" of a report, which `dltk.workflows.compress` writes, as lines of text."""
-    limits = ", ".join(f"{name} at most {_SHOWN[name].format(value)}" for name, value in told["bounds"].items())
-    confident = ", by the upper end of the drop's interval" if told["confident"] else ""
-    result = "are met" if told["met"] else "are NOT met: the candidate that comes closest is kept"
+    bounds = {name: told.bounds[name] for name in _SHOWN if name in told.bounds}
+    limits = ", ".join(f"{name} at most {_SHOWN[name].format(value)}" for name, value in bounds.items())
+    confident = ", by the upper end of the drop's interval" if told.confident else ""
+    result = "are met" if told.met else "are NOT met: the candidate that comes closest is kept"
     lines = [f"The limits ({limits}{confident}) {result}."]
-    lines += [f"Candidates, measured on {told['samples']} validation samples (> chosen, * on the Pareto front):"]
-    lines += _aligned([_HEADS, *(_cells(trial, told) for trial in told["trials"])])
-    lines += _sensitive(told.get("sensitivity", ()), is_share((told.get("source") or {}).get("metric") or {}))
-    if told["met"] and told["misses_on_test"]:
-        names = [miss["limit"] for miss in told["misses_on_test"]]
+    lines += [f"Candidates, measured on {told.samples} validation samples (> chosen, * on the Pareto front):"]
+    columns = _columns(told)
+    cells = (tuple(cell(trial) for _, cell in columns) for trial in told.trials)
+    lines += _aligned([tuple(head for head, _ in columns), *cells])
+    lines += _sensitive(told.sensitivity, is_share((told.source.metric if told.source else None) or {}))
+    if told.met and told.misses_on_test:
+        names = [miss.limit for miss in told.misses_on_test]
         hint = " With --confident, a limit counts as met only if its interval meets it." if "drop" in names else ""
         lines += ["", f"On the test split, which is not used to choose, it misses: {', '.join(names)}.{hint}"]
     return [*map(one_line, lines), ""]
 
 
-def _cells(trial: Mapping[str, Any], told: Mapping[str, Any]) -> tuple[str, ...]:
-    mark = (">" if trial["number"] == told["chosen"] else "") + ("*" if trial["number"] in told["front"] else "")
-    row, steps = trial["row"], " ".join(trial["steps"])
-    head = (f"{trial['number']}{mark}", trial["stage"])
-    if row is None:
-        return (*head, "-", "-", "-", "-", "-", f"{steps}: could not be made: {trial['error']}")
-    metric, p50 = row["metric"], row["p50_ms"]
-    missed = ", ".join(miss["limit"] for miss in trial["misses"]) or "-"
-    sizes = (f"{row['bytes']:,}", f"{row['download_bytes']:,}", "-" if p50 is None else f"{p50:.3f}")
-    return (*head, gain_with_interval(metric), *sizes, missed, steps)
+def _columns(told: SearchPart) -> list[tuple[str, Callable[[TrialRow], str]]]:
+    def place(trial: TrialRow) -> str:
+        chosen = ">" if trial.number == told.chosen else ""
+        return f"{trial.number}{chosen}{'*' if trial.number in told.front else ''}"
+
+    def steps(trial: TrialRow) -> str:
+        words = " ".join(trial.steps)
+        return words if trial.row else f"{words}: could not be made: {trial.error}"
+
+    return [
+        ("", place),
+        ("stage", lambda trial: trial.stage),
+        ("gain [95% interval]", lambda trial: gain_with_interval(trial.row.metric) if trial.row else "-"),
+        ("bytes", lambda trial: f"{trial.row.bytes:,}" if trial.row else "-"),
+        ("gzip -9", lambda trial: f"{trial.row.download_bytes:,}" if trial.row else "-"),
+        ("p50 ms", lambda trial: "-" if trial.row is None or trial.row.p50_ms is None else f"{trial.row.p50_ms:.3f}"),
+        ("misses", lambda trial: ", ".join(miss.limit for miss in trial.misses) or "-"),
+        ("steps", steps),
+    ]
 
 
-def _sensitive(rows: Sequence[Mapping[str, Any]], share: bool) -> Iterator[str]:
+def _sensitive(rows: Sequence[SensitivityRow], share: bool) -> Iterator[str]:
     if rows:
         yield ""
         yield "Layers that lose most in int8, each quantized alone (all are in report.json):"
     for row in rows[:_LAYERS]:
-        found = "" if row["drop"] is None else f", {amount(-row['drop'], share, signed=True)}"
-        yield f"  {row['layer']}: signal to noise {row['signal_to_noise']:.1f} dB{found}"
+        found = "" if row.drop is None else f", {amount(-row.drop, share, signed=True)}"
+        yield f"  {row.layer}: signal to noise {row.signal_to_noise or 0:.1f} dB{found}"
 
 
 def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADS))]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

@@ -1,7 +1,7 @@
 """Samples drawn so that every class keeps its share: the one sampler of splits, limits, calibration and golden samples.
 
-A stratum is the samples of one class. Where targets are several labels per sample, every combination is a stratum of its
-own; where they are values, not classes, all samples are one.
+A stratum is the samples of one class. Where targets are several labels per sample, every combination is a stratum of
+its own; where they are values, not classes, all samples are one.
 """
 
 from __future__ import annotations

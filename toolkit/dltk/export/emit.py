@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -17,15 +17,13 @@ from dltk.base.errors import InputError, UsageError
 from dltk.base.files import canonical_json, read_capped, sha256
 from dltk.edge.bundle.manifest import LARGEST_FILE, PRECISIONS
 from dltk.edge.bundle.signature import Signature
-from dltk.models.canonical import plain
-from dltk.models.digest import Use, wiring_digest
 from dltk.quantization.bias_correction import repaired
 from dltk.quantization.calibration import input_digest
 from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
 
-__all__ = ["LEFT", "PAIRS", "Target", "emit", "graph_digest", "left_float", "targets"]
+__all__ = ["LEFT", "PAIRS", "Target", "emit", "left_float", "targets"]
 
 _VERSION = 6  # of what export writes for the same graph, beside the versions of its tools
 _FILE = "model"  # in a cache entry
@@ -157,16 +155,6 @@ def _as_signed(graph: Graph, signature: Signature) -> Graph:
     return replace(graph, inputs=inputs)
 
 
-def graph_digest(graph: Graph) -> str:
-    """SHA-256 over layers, calls and weights, and over their names: plans know tensors and layers by them."""
-    layers: dict[Hashable, Any] = {
-        name: [name, layer.kind, plain(layer.config), plain(layer.weights)] for name, layer in graph.layers.items()
-    }
-    uses = [Use(call.layer, [call.outputs, call.args, dict(call.kwargs)], call.outputs) for call in graph.calls]
-    inputs = [(item.name, [item.name, plain(item.shape), item.dtype]) for item in graph.inputs]
-    return wiring_digest(inputs, layers, uses, graph.outputs, lambda value: getattr(value, "tensor", None))
-
-
 def _key(graph: Graph, signature: Signature, target: Target, plan: QuantizationPlan | None) -> str:
     ranges: dict[str, Any] = {}
     if plan is not None and target.precision in _NEEDS_RANGES:
@@ -181,7 +169,7 @@ def _key(graph: Graph, signature: Signature, target: Target, plan: QuantizationP
             "per_tensor_dense": plan.per_tensor_dense,
         }
     tools = {name: version(name) for name in _TOOLS}
-    parts = [_VERSION, graph_digest(graph), signature.as_dict(), asdict(target), ranges, tools]
+    parts = [_VERSION, graph.digest(), signature.as_dict(), asdict(target), ranges, tools]
     return sha256(canonical_json(parts))[:32]
 
 

@@ -6,24 +6,25 @@ import csv
 import io
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dltk.base.errors import InputError, UsageError
 from dltk.base.files import canonical_json, parse_json, read_capped
 from dltk.edge.bundle.integrity import BUDGET, read_file, read_manifest
-from dltk.edge.bundle.manifest import MANIFEST, Manifest
+from dltk.edge.bundle.manifest import MANIFEST, Artifact, Manifest
 from dltk.edge.bundle.seal import Key
 from dltk.report.metrics import read_metrics
 from dltk.report.read_compression import read_compression
-from dltk.report.schema import read_metric
+from dltk.report.schema import REPORT, Report
+from dltk.report.shown import FileRow
 from dltk.report.values import listed, mapping, number, records, scalars, texts
 from dltk.run import Run
 
 __all__ = ["collect", "of_bundle"]
 
 _HISTORY_LIMIT = 64_000_000  # bytes
-_REPORT = "report.json"
 
 
 def collect(path: str | Path, *, verify: Key | None = None, max_memory: int = BUDGET) -> dict[str, Any]:
@@ -63,7 +64,9 @@ def collect(path: str | Path, *, verify: Key | None = None, max_memory: int = BU
 
 def _run(run: Run) -> dict[str, Any]:
     recipe = mapping(run.read_json("recipe"))
-    measured = run.read_json("report") if os.path.lexists(run.path / _REPORT) else {}
+    where = run.path / REPORT
+    measured: Any = run.read_json("report") if os.path.lexists(where) else {}
+    report = Report.from_dict(measured, f"{where}:")
     return {
         "kind": "run",
         "name": run.name,
@@ -74,52 +77,49 @@ def _run(run: Run) -> dict[str, Any]:
         "metrics": read_metrics(run.read_json("metrics"), run.path / "metrics.json"),
         "history": _history(run.history_path),
         "data": _data(run.read_json("data")) if os.path.lexists(run.path / "data.json") else {},
-        "compression": read_compression(measured, run.path / _REPORT),
-        "artifacts": [_artifact(item) for item in records(mapping(measured).get("artifacts"))],
+        "compression": read_compression(report, where),
+        "artifacts": [FileRow.of(item, f"{where}: artifacts").as_dict() for item in _files(measured)],
     }
 
 
 def _bundle(path: Path, verify: Key | None, max_memory: int) -> dict[str, Any]:
     manifest = read_manifest(path, verify=verify, max_memory=max_memory)
     measured: Any = {}
-    if _REPORT in manifest.files:
-        measured = parse_json(read_file(path, manifest, _REPORT), path / _REPORT)
+    if REPORT in manifest.files:
+        measured = parse_json(read_file(path, manifest, REPORT), path / REPORT)
     return of_bundle(manifest, measured, path)
 
 
 def of_bundle(manifest: Manifest, measured: Any, path: Path) -> dict[str, Any]:
     """The records of a bundle to be written to `path`, from its manifest and its report.json."""
-    measured = mapping(measured)
-    beside = {item.get("file"): scalars(item, depth=1) for item in records(measured.get("artifacts"))}
-    metrics = measured.get("metrics")
+    where = path / REPORT
+    report = Report.from_dict(measured, f"{where}:")
+    beside = {row.file: row for row in (FileRow.of(item, f"{where}: artifacts") for item in _files(measured))}
     return {
         "kind": "bundle",
         "name": manifest.name,
         "path": str(path),
         "task": manifest.signature.task,
         "labels": len(manifest.signature.labels),
-        "artifacts": [_artifact(beside.get(each.file, {}) | vars(each)) for each in manifest.artifacts],
+        "artifacts": [_file(each, beside.get(each.file), path).as_dict() for each in manifest.artifacts],
         "gate": dict(manifest.gate),
         "lineage": dict(manifest.lineage),
-        "agreement": scalars(measured.get("agreement")),
-        "reference": scalars(measured.get("reference")),
-        "metrics": None if metrics is None else read_metrics(metrics, path / _REPORT),
-        "compression": read_compression(measured, path / _REPORT),
+        "agreement": scalars(report.agreement),
+        "reference": scalars(report.reference),
+        "metrics": None if report.metrics is None else read_metrics(report.metrics, where),
+        "compression": read_compression(report, where),
     }
 
 
-def _artifact(found: Mapping[str, Any]) -> dict[str, Any]:
-    """One model file, as a manifest or the report of a compression has it; what is not there is None or empty."""
-    operators = mapping(found.get("operators")).items()
-    return {
-        **{key: str(found.get(key) or "-") for key in ("file", "format", "precision", "ranges", "minimum_runtime")},
-        **{key: number(found.get(key)) or 0 for key in ("bytes", "download_bytes")},
-        "operators": {name: count for name, count in operators if number(count) is not None},
-        "parity": scalars(found.get("parity"), depth=1),
-        "notes": texts(mapping(found.get("parity")).get("notes")),
-        "metric": read_metric(found.get("metric")),
-        "delegated_share": number(found.get("delegated_share")),
-    }
+def _files(measured: Any) -> list[Mapping[str, Any]]:
+    """The files of a report.json: more may be known of them than what a compression writes."""
+    return records(mapping(measured).get("artifacts"))
+
+
+def _file(found: Artifact, beside: FileRow | None, path: Path) -> FileRow:
+    """What the manifest says of a file, and of `beside` what it does not."""
+    row = FileRow.of(vars(found), f"{path / MANIFEST}: {found.file}")
+    return row if beside is None else replace(row, delegated_share=beside.delegated_share)
 
 
 def _history(path: Path) -> list[dict[str, Any]]:

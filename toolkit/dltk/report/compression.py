@@ -8,7 +8,8 @@ from typing import Any
 
 from dltk.edge.gains import amount, gain, interval, is_share
 from dltk.report.layout import Column, Table, drawn, figure, shares, size
-from dltk.report.schema import ComparedRow, LayerRow, StateRow, StepRow
+from dltk.report.schema import ComparedRow, Divergence, LayerRow, SensitivityRow, StateRow, StepRow
+from dltk.report.shown import ShownTrial
 
 __all__ = ["bought_table", "compression_tables"]
 
@@ -63,7 +64,7 @@ def _tables(found: Mapping[str, Any], steps: Sequence[StepRow], layers: Sequence
         *_steps(steps, known, f"From {found['source']}." if found["source"] else ""),
         _calibration(steps),
         _layers(layers),
-        _divergence(found["divergence"] or {}),
+        *([_divergence(Divergence.from_dict(found["divergence"]))] if found["divergence"] else []),
         *_search(found["search"]),
         _left(steps, known),
     ]
@@ -153,17 +154,16 @@ def _small(value: float | None) -> str:
     return "-" if value is None else f"{value:.1e}"
 
 
-def _divergence(found: Mapping[str, Any]) -> Table:
-    layers = [ComparedRow.from_dict(row) for row in found.get("layers", ())]
-    title = "Differences between Keras, LiteRT and ONNX Runtime"
-    if found.get("failed"):
-        return drawn(title, _named("not compared, because"), [(found["failed"],)])
+def _divergence(found: Divergence) -> Table:
+    title, layers = "Differences between Keras, LiteRT and ONNX Runtime", found.layers
+    if found.failed:
+        return drawn(title, _named("not compared, because"), [(found.failed,)])
     if not layers:
         return drawn(title, _OF_A_COMPARISON, ())
-    parted = [_parted("float32", found["first"], f"{figure(found['limit'])} of the largest value")]
+    parted = [_parted("float32", found.first, f"{figure(found.limit)} of the largest value")]
     if any(row.int8_steps is not None for row in layers):
-        parted.append(_parted("int8", found["first_int8"], f"{figure(found['int8_limit'])} step of the grid"))
-    note = f"{' '.join(parted)} On {figure(found['samples'])} samples. float32: largest difference from Keras; int8: "
+        parted.append(_parted("int8", found.first_int8, f"{figure(found.int8_limit)} step of the grid"))
+    note = f"{' '.join(parted)} On {figure(found.samples)} samples. float32: largest difference from Keras; int8: "
     return drawn(title, _OF_A_COMPARISON, layers, note=f"{note}of the two files from each other.", most=_MOST_LAYERS)
 
 
@@ -191,25 +191,22 @@ def _search(found: Mapping[str, Any] | None) -> list[Table]:
     met = "the chosen one meets them" if found["met"] else "none meets them: the closest was chosen"
     met += f", which on the test split misses {', '.join(found['misses_on_test'])}" if found["misses_on_test"] else ""
     note = f"On the validation split. Limits: {bounds or 'none'}; {met}. * chosen, + on the Pareto front."
-    share = any(is_share(trial["metric"]) for trial in found["trials"] if trial["metric"])
-    costs = found["sensitivity"]
-    felt = [
-        Column[Mapping[str, Any]](_cost_head(name), partial(_cost, name, share), name == "layer")
-        for name in (costs[0] if costs else ())
-    ]
+    trials = [ShownTrial.from_dict(trial) for trial in found["trials"]]
+    costs = [SensitivityRow.from_dict(row) for row in found["sensitivity"]]
+    share = any(is_share(trial.metric) for trial in trials if trial.metric)
     return [
-        drawn("Candidates of the search", _of_a_trial(found), found["trials"], note=note, most=_MOST_LAYERS),
-        drawn("Layers by their loss in int8", felt, costs, most=_MOST_LAYERS),
+        drawn("Candidates of the search", _of_a_trial(found), trials, note=note, most=_MOST_LAYERS),
+        drawn("Layers by their loss in int8", _of_a_cost(share), costs, most=_MOST_LAYERS),
     ]
 
 
-def _cost_head(name: str) -> str:
-    return "gain" if name == "drop" else name.replace("_", " ")
-
-
-def _cost(name: str, share: bool, row: Mapping[str, Any]) -> str:
-    value = row.get(name)
-    return amount(-value, share, signed=True) if name == "drop" and value is not None else figure(value)
+def _of_a_cost(share: bool) -> Sequence[Column[SensitivityRow]]:
+    return (
+        Column("layer", lambda row: row.layer, True),
+        Column("gain", lambda row: "-" if row.drop is None else amount(-row.drop, share, signed=True)),
+        Column("signal to noise", lambda row: figure(row.signal_to_noise)),
+        Column("weights", lambda row: figure(row.weights)),
+    )
 
 
 def _bound(name: str, value: float) -> str:
@@ -217,20 +214,20 @@ def _bound(name: str, value: float) -> str:
     return f"{name} at most {shown.get(name, figure(value))}"
 
 
-def _of_a_trial(found: Mapping[str, Any]) -> Sequence[Column[Mapping[str, Any]]]:
-    def place(trial: Mapping[str, Any]) -> str:
-        mark = "*" if trial["number"] == found["chosen"] else ""
-        mark += "+" if trial["number"] in found["front"] else ""
-        return f"{figure(trial['number'])} {mark}".strip()
+def _of_a_trial(found: Mapping[str, Any]) -> Sequence[Column[ShownTrial]]:
+    def place(trial: ShownTrial) -> str:
+        mark = "*" if trial.number == found["chosen"] else ""
+        mark += "+" if trial.number in found["front"] else ""
+        return f"{figure(trial.number)} {mark}".strip()
 
     return (
         Column("", place, True),
-        Column("stage", lambda trial: trial["stage"], True),
-        Column("steps", lambda trial: " ".join(trial["steps"]), True),
-        Column("bytes", lambda trial: "-" if trial["bytes"] is None else size(trial["bytes"])),
-        Column("download", lambda trial: "-" if trial["download_bytes"] is None else size(trial["download_bytes"])),
-        Column("p50 ms", lambda trial: figure(trial["p50_ms"])),
-        Column("metric", lambda trial: figure((trial["metric"] or {}).get("value"))),
-        Column("gain", lambda trial: gain(trial["metric"])),
-        Column("misses", lambda trial: trial["error"] or ", ".join(trial["misses"]), True),
+        Column("stage", lambda trial: trial.stage, True),
+        Column("steps", lambda trial: " ".join(trial.steps), True),
+        Column("bytes", lambda trial: "-" if trial.bytes is None else size(trial.bytes)),
+        Column("download", lambda trial: "-" if trial.download_bytes is None else size(trial.download_bytes)),
+        Column("p50 ms", lambda trial: figure(trial.p50_ms)),
+        Column("metric", lambda trial: figure((trial.metric or {}).get("value"))),
+        Column("gain", lambda trial: gain(trial.metric)),
+        Column("misses", lambda trial: trial.error or ", ".join(trial.misses), True),
     )

@@ -7,12 +7,13 @@ from typing import Any
 
 from dltk.base.errors import InputError
 from dltk.report.values import listed, number, scalars
+from dltk.training.evaluation.rows import HorizonRow, Means
 
 __all__ = ["read_metrics"]
 
-_COLUMNS = ("precision", "recall", "f1", "auc")
+_COLUMNS = tuple(each.name for each in Means.columns())
 _CALIBRATION = ("temperature", "expected_calibration_error", "expected_calibration_error_fitted")
-_HORIZON = ("step", "mean_absolute_error", "root_mean_squared_error")
+_HORIZON = tuple(each.name for each in HorizonRow.columns())
 
 
 def read_metrics(found: Any, where: object) -> dict[str, Any]:

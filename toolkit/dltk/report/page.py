@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from dltk.base.errors import EnvironmentFault
 from dltk.base.install import pip_extra
+from dltk.base.rows import Row
 from dltk.edge.gains import gain
 from dltk.report.charts.training import charts
 from dltk.report.compression import bought_table
 from dltk.report.layout import Column, Table, drawn, figure, shares, size
+from dltk.report.schema import StateRow
+from dltk.report.shown import FileRow
 from dltk.report.tables import tables
 from dltk.report.template import PAGE, STYLE
 from dltk.report.values import number, printable
+from dltk.training.evaluation.rows import CLASS_FIGURES, HORIZON_FIGURES, ClassRow, HorizonRow, Means
 
 __all__ = ["as_html"]
 
@@ -49,7 +53,7 @@ def as_html(report: Mapping[str, Any]) -> str:
         smoke=report.get("smoke", False),
         style=Markup(STYLE),  # noqa: S704 - a constant
         tiles=_tiles(report),
-        bars=_bars(report["artifacts"]),
+        bars=_bars(_files(report)),
         charts=[drawn[group] for group in sorted(drawn)],
         first=first,
         tables=[table for table in _all_tables(report) if table not in first],
@@ -84,7 +88,7 @@ def _all_tables(report: Mapping[str, Any]) -> list[Table]:
 def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     metrics = report["metrics"] or {}
     if report["kind"] == "bundle":
-        return [*_bought_tiles(report["compression"]), *_bundle_tiles(report["artifacts"], metrics)]
+        return [*_bought_tiles(report["compression"]), *_bundle_tiles(_files(report), metrics)]
     tiles = _bought_tiles(report["compression"])
     tiles += [(name.replace("_", " "), figure(metrics[name])) for name in _HEADLINES if name in metrics]
     if not report["compression"]:
@@ -110,61 +114,65 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _bought_tiles(compression: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """The last file of a compression, compared with the float32 file that it began with."""
-    rows = [row for row in compression["bought"] if not row["after"].startswith("float32,")] if compression else []
+    states = map(StateRow.from_dict, compression["bought"] if compression else ())
+    rows = [row for row in states if not row.after.startswith("float32,")]
     if len(rows) < 2:
         return []
     first, last = rows[0], rows[-1]
     tiles = [
-        (f"of the source's float32 file to download {last['file']}", shares(last["download_bytes"], first["bytes"])),
-        ("of the source's p50 for one sample", shares(last["p50_ms"], first["p50_ms"])),
-        ("gain of the metric", gain(last["metric"])),
+        (f"of the source's float32 file to download {last.file}", shares(last.download_bytes, first.bytes)),
+        ("of the source's p50 for one sample", shares(last.p50_ms, first.p50_ms)),
+        ("gain of the metric", gain(last.metric)),
     ]
     return [(label, value) for label, value in tiles if value != "-"]
 
 
-def _bundle_tiles(artifacts: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
-    smallest = min(artifacts, key=lambda each: (each["bytes"], each["file"]))
-    tiles = [("smallest file", size(smallest["bytes"])), ("to download it", size(smallest["download_bytes"]))]
-    scored = [each["metric"] for each in artifacts if number((each["metric"] or {}).get("drop")) is not None]
+def _bundle_tiles(artifacts: Sequence[FileRow], metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    smallest = min(artifacts, key=lambda each: (each.bytes, each.file))
+    tiles = [("smallest file", size(smallest.bytes)), ("to download it", size(smallest.download_bytes))]
+    scored = [each.metric for each in artifacts if each.metric and number(each.metric.get("drop")) is not None]
     if scored:
         tiles.append(("least gain of the metric", gain(max(scored, key=lambda metric: float(metric["drop"])))))
     found = [(f"{name.replace('_', ' ')} of the run", figure(metrics[name])) for name in _HEADLINES if name in metrics]
     return tiles + found
 
 
-def _bars(artifacts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    largest = max((each["bytes"] for each in artifacts), default=0) or 1
+def _files(report: Mapping[str, Any]) -> list[FileRow]:
+    return [FileRow.from_dict(each) for each in report["artifacts"]]
+
+
+def _bars(artifacts: Sequence[FileRow]) -> list[dict[str, Any]]:
+    largest = max((each.bytes for each in artifacts), default=0) or 1
     return [
         {
-            "file": each["file"],
-            "words": f"{size(each['bytes'])}, download {size(each['download_bytes'])}",
-            "raw": round(100 * each["bytes"] / largest, 1),
-            "download": min(100.0, round(100 * each["download_bytes"] / largest, 1)),
+            "file": each.file,
+            "words": f"{size(each.bytes)}, download {size(each.download_bytes)}",
+            "raw": round(100 * each.bytes / largest, 1),
+            "download": min(100.0, round(100 * each.download_bytes / largest, 1)),
         }
         for each in artifacts
     ]
 
 
-_OF_A_CLASS = ("precision", "recall", "f1", "auc", "samples")
-_OF_A_STEP = ("mean_absolute_error", "root_mean_squared_error")
-
-
 def _class_tables(metrics: Mapping[str, Any]) -> list[Table]:
-    classes = list(metrics.get("classes", ()))
-    more = len(classes) - _MOST_CLASSES
-    rows = classes[:_MOST_CLASSES]
-    if classes:
-        rows.append(metrics["macro"] | {"label": "mean", "samples": ""})
+    rows: list[Means] = [ClassRow.from_dict(row) for row in metrics.get("classes", ())]
+    more = len(rows) - _MOST_CLASSES
+    shown = [*rows[:_MOST_CLASSES], Means.from_dict(metrics["macro"])] if rows else []
     note = f"{more} more, see the JSON report." if more > 0 else ""
-    named = [Column[Mapping[str, Any]](name, partial(_cell, name)) for name in _OF_A_CLASS]
-    label = Column[Mapping[str, Any]]("", lambda row: row["label"], True)
-    found = drawn("Classes of the run, on its test split", (label, *named), rows, note=note, most=len(rows))
-    errors = [Column[Mapping[str, Any]](name.replace("_", " "), partial(_cell, name)) for name in _OF_A_STEP]
-    step = Column[Mapping[str, Any]]("step", lambda row: f"+{row['step']}", True)
-    steps = list(metrics.get("horizon", ()))
-    ahead = drawn("Horizon of the run, on its test split", (step, *errors), steps, most=len(steps))
-    return [table for table in (found, ahead) if table.rows]
+    columns = (
+        Column[Means]("", lambda row: row.label if isinstance(row, ClassRow) else "mean", True),
+        *(Column[Means](head, partial(_figure, cell)) for head, cell in CLASS_FIGURES),
+        Column[Means]("samples", lambda row: figure(row.samples) if isinstance(row, ClassRow) else ""),
+    )
+    found = drawn("Classes of the run, on its test split", columns, shown, note=note, most=len(shown))
+    ahead = (
+        Column[HorizonRow]("step", lambda row: f"+{row.step}", True),
+        *(Column[HorizonRow](head, partial(_figure, cell)) for head, cell in HORIZON_FIGURES),
+    )
+    steps = [HorizonRow.from_dict(row) for row in metrics.get("horizon", ())]
+    horizon = drawn("Horizon of the run, on its test split", ahead, steps, most=len(steps))
+    return [table for table in (found, horizon) if table.rows]
 
 
-def _cell(name: str, row: Mapping[str, Any]) -> str:
-    return figure(row[name])
+def _figure(cell: Callable[[Any], Any], row: Row) -> str:
+    return figure(cell(row))

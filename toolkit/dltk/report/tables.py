@@ -9,6 +9,7 @@ from typing import Any
 from dltk.edge.gains import changed, gain, interval
 from dltk.report.compression import bought_table, compression_tables
 from dltk.report.layout import Column, Table, drawn, figure, pairs
+from dltk.report.shown import FileRow
 from dltk.report.values import number, scalars
 
 __all__ = ["tables"]
@@ -19,7 +20,7 @@ _HISTORY_ROWS = 20
 def tables(report: Mapping[str, Any]) -> list[Table]:
     """Every table but the metrics' own; those that would be empty are left out."""
     compression = report["compression"]
-    found = [bought_table(compression), *_artifacts(report["artifacts"])]
+    found = [bought_table(compression), *_artifacts([FileRow.from_dict(each) for each in report["artifacts"]])]
     if report["kind"] == "bundle":
         found += [_pairs("Agreement between artifacts", report["agreement"]), _pairs("Reference", report["reference"])]
     found += compression_tables(compression)
@@ -83,55 +84,53 @@ def _alike(group: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(f"{each['name']}: {', '.join(each['labels'])}" for each in group)
 
 
-def _artifacts(artifacts: Sequence[Mapping[str, Any]]) -> list[Table]:
+def _artifacts(artifacts: Sequence[FileRow]) -> list[Table]:
     most = len(artifacts)
-    noted = [(each["file"], note) for each in artifacts for note in each["notes"]]
+    noted = [(each.file, note) for each in artifacts for note in each.notes]
     return [
         drawn("Artifacts", _SIZES, artifacts, most=most),
         _scores(artifacts),
         drawn("Undecided: too few samples", _NOTES, noted, most=len(noted)),
         drawn("Parity with the reference", _PROOFS, artifacts, most=most),
-        drawn("Operators", _OPERATORS, [each for each in artifacts if each["operators"]], most=most),
+        drawn("Operators", _OPERATORS, [each for each in artifacts if each.operators], most=most),
     ]
 
 
-Artifact = Mapping[str, Any]
-
-_FILE = Column[Artifact]("file", lambda each: each["file"], True)
-_SIZES: Sequence[Column[Artifact]] = (
+_FILE = Column[FileRow]("file", lambda each: each.file, True)
+_SIZES: Sequence[Column[FileRow]] = (
     _FILE,
-    Column("format", lambda each: each["format"], True),
-    Column("precision", lambda each: each["precision"], True),
-    Column("bytes", lambda each: str(each["bytes"])),
-    Column("download (gzip -9)", lambda each: str(each["download_bytes"])),
-    Column("delegated", lambda each: "-" if each["delegated_share"] is None else f"{each['delegated_share']:.0%}"),
+    Column("format", lambda each: each.format, True),
+    Column("precision", lambda each: each.precision, True),
+    Column("bytes", lambda each: str(each.bytes)),
+    Column("download (gzip -9)", lambda each: str(each.download_bytes)),
+    Column("delegated", lambda each: "-" if each.delegated_share is None else f"{each.delegated_share:.0%}"),
 )
 _MEASURES = {"max_abs": "largest difference", "cosine": "1 - mean cosine"}
-_PROOFS: Sequence[Column[Artifact]] = (
+_PROOFS: Sequence[Column[FileRow]] = (
     _FILE,
-    Column("measure", lambda each: _MEASURES.get(each["parity"].get("measure"), "-"), True),
-    Column("error", lambda each: figure(each["parity"].get("error"))),
-    Column("tolerance", lambda each: _tolerance(each["parity"])),
-    Column("top-1 agreement", lambda each: figure(each["parity"].get("top1_agreement"))),
-    Column("ranges", lambda each: each["ranges"], True),
-    Column("minimum runtime", lambda each: each["minimum_runtime"], True),
+    Column("measure", lambda each: _MEASURES.get(str(each.parity.get("measure")), "-"), True),
+    Column("error", lambda each: figure(each.parity.get("error"))),
+    Column("tolerance", lambda each: _tolerance(each.parity)),
+    Column("top-1 agreement", lambda each: figure(each.parity.get("top1_agreement"))),
+    Column("ranges", lambda each: each.ranges, True),
+    Column("minimum runtime", lambda each: each.minimum_runtime, True),
 )
-_OPERATORS: Sequence[Column[Artifact]] = (
+_OPERATORS: Sequence[Column[FileRow]] = (
     _FILE,
     Column(
         "number of each",
-        lambda each: ", ".join(f"{name} {count}" for name, count in sorted(each["operators"].items())),
+        lambda each: ", ".join(f"{name} {count}" for name, count in sorted(each.operators.items())),
         True,
     ),
 )
-_SCORES: Sequence[Column[Artifact]] = (
+_SCORES: Sequence[Column[FileRow]] = (
     _FILE,
-    Column("metric", lambda each: str(each["metric"].get("name", "metric")).replace("_", " "), True),
-    Column("value", lambda each: figure(each["metric"].get("value"))),
-    Column("reference", lambda each: figure(each["metric"].get("reference"))),
-    Column("gain", lambda each: gain(each["metric"])),
-    Column("interval", lambda each: interval(each["metric"])),
-    Column("changed", lambda each: changed(each["metric"])),
+    Column("metric", lambda each: str(_metric(each).get("name", "metric")).replace("_", " "), True),
+    Column("value", lambda each: figure(_metric(each).get("value"))),
+    Column("reference", lambda each: figure(_metric(each).get("reference"))),
+    Column("gain", lambda each: gain(each.metric)),
+    Column("interval", lambda each: interval(each.metric)),
+    Column("changed", lambda each: changed(each.metric)),
 )
 _NOTES = (
     Column[tuple[str, str]]("file", lambda pair: pair[0], True),
@@ -139,9 +138,13 @@ _NOTES = (
 )
 
 
-def _scores(artifacts: Sequence[Artifact]) -> Table:
-    scored = [each for each in artifacts if each["metric"] is not None]
-    counts = [each["metric"]["samples"] for each in scored if number(each["metric"].get("samples")) is not None]
+def _metric(row: FileRow) -> Mapping[str, Any]:
+    return row.metric or {}
+
+
+def _scores(artifacts: Sequence[FileRow]) -> Table:
+    scored = [each for each in artifacts if each.metric is not None]
+    counts = [count for each in scored if (count := number(_metric(each).get("samples"))) is not None]
     note = f"Measured on {counts[0]} samples; a gain is an improvement; its interval is at 95%." if counts else ""
     return drawn("Metric", _SCORES, scored, note=note, most=len(scored))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dltk.base.rows import is_number
+
 __all__ = ["Scalar", "listed", "mapping", "number", "printable", "records", "scalars", "texts"]
 
 Scalar = str | int | float | bool | None
-
-_LARGEST = 1e300  # beyond it a whole number of JSON may not fit a float
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -34,8 +34,7 @@ def texts(value: Any) -> list[str]:
 
 def number(value: Any) -> int | float | None:
     """A finite number, or None."""
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST < value < _LARGEST
-    return value if fits else None
+    return value if is_number(value) else None
 
 
 def scalars(value: Any, *, depth: int = 4) -> dict[str, Scalar]:

@@ -56,21 +56,6 @@ class Found:
     met: bool
     front: tuple[int, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values; sizes in bytes, latency in milliseconds."""
-        stages: dict[str, list[int]] = {}
-        for trial in self.trials:
-            stages.setdefault(trial.stage, []).append(trial.number)
-        return {
-            "bounds": self.bounds.as_dict(),
-            "confident": self.bounds.confident,
-            "stages": [{"stage": name, "trials": numbers} for name, numbers in stages.items()],
-            "trials": [trial.as_dict() | {"misses": _missed(trial, self.bounds)} for trial in self.trials],
-            "front": list(self.front),
-            "chosen": self.chosen.number,
-            "met": self.met,
-        }
-
 
 def find(
     bounds: Bounds, maker: Maker, ledger: Ledger, *, study: Path, trials: int, seed: int, progress: Progress = SILENT
@@ -195,12 +180,6 @@ def _value(trial: Trial, bounds: Bounds) -> float:
         return _WORST
     distance = bounds.distance(trial.measures)
     return min(1.0 + distance, _WORST) if distance else min(bounds.cost(trial.measures), 1.0)
-
-
-def _missed(trial: Trial, bounds: Bounds) -> list[dict[str, Any]]:
-    if trial.measures is None:
-        return []
-    return [miss.as_dict() for miss in bounds.misses(trial.measures)]
 
 
 def _line(trial: Trial, bounds: Bounds) -> str:

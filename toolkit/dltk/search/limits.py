@@ -62,10 +62,6 @@ class Miss:
         show = _SHOWN[self.limit]
         return f"{self.limit} {show(self.found)} (at most {show(self.wanted)})"
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values; what was not measured is None."""
-        return {"limit": self.limit, "wanted": self.wanted, "found": self.found if self.found < math.inf else None}
-
 
 @dataclass(frozen=True)
 class Bounds:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import parse_json, read_capped, write_atomic
+from dltk.base.files import canonical_json, parse_json, read_capped, sha256, write_atomic
 from dltk.edge.bundle.arrays import parse_npz
+from dltk.models.digest import model_digest
 
-__all__ = ["AGAIN", "Checkpoint", "damaged", "read", "write"]
+__all__ = ["AGAIN", "Checkpoint", "damaged", "identity", "read", "require_same", "write"]
 
 AGAIN = "Give another --run."  # what to do with a checkpoint of something else
+_FORM = 3  # of what checkpoints hold; one of an earlier form cannot be resumed
 _HISTORY = "history.json"
 _LIMIT = 16_000_000_000  # bytes; larger than any model that trains on a CPU
 
@@ -65,6 +67,26 @@ def read(path: Path) -> Checkpoint | None:
     if odd := sorted(name for name, array in arrays.items() if array.dtype.kind not in "biuf"):
         raise damaged(path, f"no numbers in {odd[0]}")
     return Checkpoint(history, {name.removeprefix("state/"): array for name, array in arrays.items()})
+
+
+def identity(models: Iterable[Any], *settings: Any) -> NDArray[np.uint8]:
+    """What a resumed phase must have in common with the interrupted one: a SHA-256 as uint8 (64,), for `state`.
+
+    Args:
+        models: those that are trained, as they are when the phase starts, weights included.
+        settings: JSON values: settings of the phase, digest of the data, other models' digests.
+    """
+    parts = [_FORM, [model_digest(model) for model in models], *settings]
+    return np.frombuffer(sha256(canonical_json(parts)).encode(), np.uint8)
+
+
+def require_same(state: Mapping[str, NDArray[Any]], facts: NDArray[np.uint8], name: str) -> None:
+    """Raise InputError unless `state` was written by a phase of the same `identity`."""
+    if (
+        state["facts"].tobytes().decode() != facts.tobytes().decode()
+    ):  # what is no text is damaged, not of another phase
+        rule = "must come from the same model, starting weights, data and settings"
+        raise InputError(f"checkpoint of phase {name}", rule, hint=AGAIN)
 
 
 def damaged(path: Path, received: object) -> InputError:

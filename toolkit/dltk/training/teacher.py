@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +27,18 @@ class Teacher:
         signature's output (probabilities of a model with its softmax inside, values of a forecast).
         temperature: softens both outputs.
         weight: share of the loss that the teacher has; the labels have the rest.
+        digest: of the teacher's model: see `dltk.models.digest`.
     """
 
     logits: Callable[[int], NDArray[Any]]
     temperature: float = 2.0
     weight: float = 0.5
+    digest: str = ""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What a resumed run must have in common with the interrupted one."""
+        return {"teacher": self.digest, "temperature": self.temperature, "weight": self.weight}
 
 
 def cached_teacher(
@@ -52,4 +59,4 @@ def cached_teacher(
             label="teacher", progress=progress
         )  # fmt: skip
 
-    return Teacher(logits, temperature, weight)
+    return Teacher(logits, temperature, weight, frozen.digest)

@@ -14,9 +14,7 @@ from dltk.training.checkpoint import AGAIN
 from dltk.training.optimizers import is_keras3
 from dltk.training.views.counter import derive
 
-__all__ = ["AGAIN", "FORM", "Average", "is_kernel", "pack", "put", "seed_dropout", "snapshot", "unpack"]
-
-FORM = 2  # of what checkpoints hold; one of an earlier form cannot be resumed
+__all__ = ["Average", "is_kernel", "pack", "put", "seed_dropout", "snapshot", "unpack"]
 
 
 def snapshot(variables: Iterable[Any]) -> list[NDArray[Any]]:

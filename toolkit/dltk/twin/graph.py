@@ -6,12 +6,15 @@ that ranges measured today fit the graph that is read again tomorrow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dltk.models.canonical import plain
+from dltk.models.digest import Use, wiring_digest
 
 __all__ = ["Call", "Graph", "GraphInput", "Layer", "Ref", "map_refs", "refs", "unused"]
 
@@ -120,6 +123,18 @@ class Graph:
     def weight_count(self) -> int:
         """Numbers in all weights."""
         return sum(int(np.size(weight)) for layer in self.layers.values() for weight in layer.weights)
+
+    def digest(self) -> str:
+        """SHA-256 of layers, calls, weights and outputs, as `dltk.models.digest` has it of a model.
+
+        Unlike there, names count: a plan knows tensors and layers by them.
+        """
+        layers: dict[Hashable, Any] = {
+            name: [name, layer.kind, plain(layer.config), plain(layer.weights)] for name, layer in self.layers.items()
+        }
+        uses = [Use(call.layer, [call.outputs, call.args, dict(call.kwargs)], call.outputs) for call in self.calls]
+        inputs = [(item.name, [item.name, plain(item.shape), item.dtype]) for item in self.inputs]
+        return wiring_digest(inputs, layers, uses, self.outputs, lambda value: getattr(value, "tensor", None))
 
 
 def refs(structure: Any) -> Iterator[Ref]:

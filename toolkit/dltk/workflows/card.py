@@ -15,13 +15,14 @@ from dltk.base.terminal import plain
 from dltk.bundle import Sealing
 from dltk.edge.bundle.manifest import parse
 from dltk.report import as_bytes, of_bundle
+from dltk.report.schema import REPORT, ArtifactRow
 from dltk.workflows.measure import table
 from dltk.workflows.opened import Opened
 
 __all__ = ["RESET", "licenses", "model_card", "report_page"]
 
 RESET = "reset the variable tensors: Interpreter.reset_all_variables(), ResetVariableTensors() or Reset()"
-_REPORT, _PAGE = "report.json", "report.html"
+_PAGE = "report.html"
 
 
 def _escaped(text: str) -> str:
@@ -30,7 +31,7 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", flat)
 
 
-def model_card(opened: Opened, report: Mapping[str, Any], state: Mapping[str, Any] = {}) -> str:
+def model_card(opened: Opened, rows: Sequence[ArtifactRow], state: Mapping[str, Any] = {}) -> str:
     """What the model is for, what it was measured at, and how to ask it (after arXiv:1810.03993)."""
     run, signature, data = opened.run, opened.signature, opened.data
     inputs = ", ".join(f"`{spec.name}` {spec.dtype} {list(spec.shape)}" for spec in signature.inputs)
@@ -54,9 +55,9 @@ On the test samples that the run keeps; a gain (a loss is negative) is counted f
 compression, with its interval at 95%. They hold for data like that, and for nothing else.
 
 ```
-{table(report["artifacts"])}
+{table(rows, timed=False)}
 ```
-{_undecided(report["artifacts"])}
+{_undecided(rows)}
 ## Use
 
 ```python
@@ -69,9 +70,9 @@ model = load(".")
 """
 
 
-def _undecided(rows: Sequence[Mapping[str, Any]]) -> str:
+def _undecided(rows: Sequence[ArtifactRow]) -> str:
     """What the samples are too few to decide, as a list."""
-    lines = [f"- {row['file']}: {note}" for row in rows for note in row["notes"]]
+    lines = [f"- {row.file}: {note}" for row in rows for note in row.notes]
     return "\n".join(["", "There are too few samples to decide:", "", *lines, ""]) if lines else ""
 
 
@@ -115,7 +116,7 @@ def licenses(opened: Opened) -> str:
 def report_page(sealing: Sealing, progress: Progress) -> dict[str, bytes]:
     """`report.html`, the very page that `dltk report` draws of the bundle; nothing where it cannot be drawn here."""
     manifest = parse(sealing.manifest().to_bytes())  # as it will be read: no tuples
-    found = of_bundle(manifest, parse_json(sealing.files[_REPORT], _REPORT), Path(sealing.name))
+    found = of_bundle(manifest, parse_json(sealing.files[REPORT], REPORT), Path(sealing.name))
     try:
         return {_PAGE: as_bytes(found, "html")}
     except EnvironmentFault:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, read_capped, sha256, write_atomic
 from dltk.base.sealed import forget, read_sealed, write_sealed
 from dltk.compress.candidate import Candidate, Outcome, Workbench
 from dltk.compress.steps import Planned
+from dltk.models.digest import model_digest
 from dltk.models.files.keras_file import open_keras
 from dltk.models.files.save import keras_bytes
 from dltk.quantization.plan import QuantizationPlan
 from dltk.report.schema import Skipped, StepRow
-from dltk.report.values import listed
 
 __all__ = ["Chain"]
 
 _REPORT_LIMIT = 64_000_000
 _MODEL, _PLAN, _TOLD = ".keras", ".npz", ".json"
 _FILES = "files"  # in the last: the SHA-256 of the others
+_SOURCE = "source"  # in the last: the digest of the model that the chain begins with
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Chain:
     bench: Workbench
     shared: bool = False
 
-    def take(self, planned: Sequence[Planned]) -> tuple[Candidate, list[dict[str, Any]]]:
+    def take(self, planned: Sequence[Planned]) -> tuple[Candidate, list[StepRow]]:
         """What the steps make of the source, and their reports; a step that was finished before is not taken again."""
         candidate, reports = Candidate(self.bench.source), []
         for step, stem in zip(planned, self.stems(planned), strict=True):
@@ -87,29 +88,35 @@ class Chain:
         told = [step.as_dict() for step in planned]
         return [f"{name}-{sha256(canonical_json(told[: i + 1]))[:16]}" for i, name in enumerate(names)]
 
-    def _keep(self, stem: str, before: Candidate, after: Candidate, report: dict[str, Any]) -> None:
+    def _keep(self, stem: str, before: Candidate, after: Candidate, report: StepRow) -> None:
         """The report is written last: with it the step is finished."""
         if after.model is not before.model:
             write_atomic(self._file(stem, _MODEL), keras_bytes(after.model))
         if after.plan is not None:
             after.plan.save(self._file(stem, _PLAN))
         files = {suffix: self._digest(stem, suffix) for suffix in (_MODEL, _PLAN)}
-        write_sealed(self._file(stem, _TOLD), {**report, _FILES: files})
+        write_sealed(self._file(stem, _TOLD), {**report.as_dict(), _FILES: files, _SOURCE: self._source})
 
-    def _kept(self, stem: str, before: Candidate) -> tuple[Candidate, dict[str, Any]] | None:
+    def _kept(self, stem: str, before: Candidate) -> tuple[Candidate, StepRow] | None:
         """What a finished step left; None where it was not finished, or its files are damaged."""
         told = self._file(stem, _TOLD)
         if not told.is_file():
             return None
         try:
-            report = _whole(read_sealed(told, _REPORT_LIMIT), told)
-            files = report.pop(_FILES, None)
+            kept = read_sealed(told, _REPORT_LIMIT)
+            files, source = kept.get(_FILES), kept.get(_SOURCE, self._source)
+            if source != self._source:
+                raise InputError(told, "must be a step of this model")
             if files is not None and files != {suffix: self._digest(stem, suffix) for suffix in (_MODEL, _PLAN)}:
                 raise InputError(told, "must be in the same folder as the files of the step")
-            return self._restored(stem, before), report
+            return self._restored(stem, before), StepRow.from_dict(kept, f"{told}:")
         except InputError as fault:
             forget(told, fault.rule)
             return None
+
+    @cached_property
+    def _source(self) -> str:
+        return model_digest(self.bench.source)
 
     def _digest(self, stem: str, suffix: str) -> str | None:
         path = self._file(stem, suffix)
@@ -126,21 +133,8 @@ class Chain:
         return self.folder / f"{stem}{suffix}"
 
 
-def _whole(report: dict[str, Any], path: Path) -> dict[str, Any]:
-    """`report`, if it has what a step's has."""
-    kinds = {"name": str, "settings": dict, "changed": list, "skipped": list, "figures": dict, "warnings": list}
-    texts = [*listed(report.get("changed")), *listed(report.get("warnings"))]
-    if all(isinstance(report.get(key), kind) for key, kind in kinds.items()) and all(map(_is_text, texts)):
-        return report
-    raise InputError(path, "must hold the report of a step")
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _report(step: Planned, outcome: Outcome) -> dict[str, Any]:
-    row = StepRow(
+def _report(step: Planned, outcome: Outcome) -> StepRow:
+    return StepRow(
         name=step.name,
         settings=step.as_dict()["settings"],
         changed=outcome.changed,
@@ -148,4 +142,3 @@ def _report(step: Planned, outcome: Outcome) -> dict[str, Any]:
         figures=outcome.figures,
         warnings=outcome.warnings,
     )
-    return row.as_dict()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from dltk.base.cache.entries import using
 from dltk.base.errors import UsageError
@@ -13,6 +12,7 @@ from dltk.base.progress import SILENT, Progress
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.steps import Planned, parse_steps
 from dltk.edge.runtime.device import THIS_MACHINE, Device
+from dltk.report.schema import Report
 from dltk.run import Run
 from dltk.search.limits import Limits
 from dltk.workflows.analysis.commands import commands
@@ -89,7 +89,7 @@ def compress(
         Run.require_free(path)
     elif started.is_finished:
         progress.say(f"{path}: is finished already")
-        return _within(Compressed(started, started.read_json("report")))
+        return _within(started, Report.of(started) or Report())
     source.require_compressible(path)
     require_training_packages()
     made = started or Run(path)
@@ -110,13 +110,14 @@ def compress(
             Run.require_free(path)  # still: another may have begun it before this one had it alone
         made.inherit(source.run, asked)
         planned, candidate, found = _taken(made, bench, search, planned, texts=steps, trials=options.trials)
-        lines = commands(source.commands, source.run.path, path, planned)
-        report = {"source": str(source.run.path), "machine": dict(options.device.machine), "commands": lines, **found}
+        lines = tuple(commands(source.commands, source.run.path, path, planned))
+        machine = dict(options.device.machine)
+        report = replace(found, source=str(source.run.path), machine=machine, commands=lines)
         compares = bool(steps) or not limits if options.control is None else options.control
-        done = finish_compressed(made, source, candidate, bench, report, planned, control=compares)
+        report = finish_compressed(made, source, candidate, bench, report, planned, control=compares)
         if search is not None:
             search.clear()
-    return _within(done)
+    return _within(made, report)
 
 
 def _taken(
@@ -127,16 +128,16 @@ def _taken(
     *,
     texts: Sequence[str],
     trials: int | None,
-) -> tuple[tuple[Planned, ...], Candidate, dict[str, Any]]:
+) -> tuple[tuple[Planned, ...], Candidate, Report]:
     """The steps that were asked for in `texts`, or else found; what they made, and their entries in the report."""
     if search is not None and not texts:
         best = search.find(_TRIALS if trials is None else trials)
-        return tuple(best.planned), best.candidate, {"steps": best.reports, "search": search.told(best.found)}
+        return tuple(best.planned), best.candidate, Report(steps=tuple(best.reports), search=search.told(best.found))
     candidate, reports = Chain(made.path / "steps", bench).take(planned)
-    told = {} if search is None else {"search": search.told(search.judge(texts, candidate))}
-    return planned, candidate, {"steps": reports, **told}
+    told = None if search is None else search.told(search.judge(texts, candidate))
+    return planned, candidate, Report(steps=tuple(reports), search=told)
 
 
-def _within(done: Compressed) -> Compressed:
-    require_met(done.run, done.report)
-    return done
+def _within(run: Run, report: Report) -> Compressed:
+    require_met(run, report)
+    return Compressed(run, report.as_dict())

@@ -13,6 +13,7 @@ from dltk.compress.steps import Planned
 from dltk.edge.bundle.arrays import save_npz
 from dltk.export.emit import Target
 from dltk.models.files.save import keras_bytes
+from dltk.report.schema import ArtifactRow, Report
 from dltk.run import Run
 from dltk.validate import Gate
 from dltk.workflows.analysis.findings import findings
@@ -22,6 +23,8 @@ from dltk.workflows.search import misses_on_test
 from dltk.workflows.source import Source
 
 __all__ = ["Compressed", "finish_compressed"]
+
+Files = tuple[ArtifactRow, ...]
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,16 @@ def finish_compressed(
     source: Source,
     candidate: Candidate,
     bench: Workbench,
-    report: dict[str, Any],
+    report: Report,
     planned: Sequence[Planned],
     *,
     control: bool,
-) -> Compressed:
+) -> Report:
     """Measure what came out, on its files, and leave a finished Run; the metrics are written last.
 
     Args:
         made: holds what it has in common with its source already, and the models between steps.
-        report: with "source", "steps" and "commands"; what is measured is added.
+        report: with source, steps and commands; what is measured is added.
         control: also train the source for the epochs that the steps took, and measure that.
     """
     kept = _with_baseline(made, bench)
@@ -54,11 +57,12 @@ def finish_compressed(
         candidate.plan.save(made.quantization_path)
     write_atomic(made.model_path, keras_bytes(candidate.model))
     samples = evaluation(kept, candidate.model, bench.signature, progress=bench.progress)
-    report |= _measured(candidate, bench, samples)
-    if "search" in report:
-        report["search"]["misses_on_test"] = misses_on_test(report)
-    report |= findings(made, candidate, bench, planned, report, samples, control=control)
-    made.write_json("report", report)
+    artifacts, tried = _measured(candidate, bench, samples)
+    report = replace(report, artifacts=artifacts, tried=tried)
+    if report.search is not None:
+        report = replace(report, search=replace(report.search, misses_on_test=misses_on_test(report.search, artifacts)))
+    report = findings(made, candidate, bench, planned, report, samples, control=control)
+    made.write_json("report", report.as_dict())
     shutil.rmtree(made.checkpoints, ignore_errors=True)
     if candidate.model is bench.source:  # no weight changed: the float figures are the source's
         made.write_signature(bench.signature)
@@ -66,7 +70,7 @@ def finish_compressed(
     else:
         task, settings, progress = source.task, source.settings, bench.progress
         finish_run(made, task, candidate.model, bench.dataset, bench.signature, settings, progress=progress)
-    return Compressed(made, report)
+    return report
 
 
 def _with_baseline(made: Run, bench: Workbench) -> Kept:
@@ -79,13 +83,13 @@ def _with_baseline(made: Run, bench: Workbench) -> Kept:
     return replace(kept, baseline=outputs)
 
 
-def _measured(candidate: Candidate, bench: Workbench, samples: Evaluation) -> dict[str, Any]:
+def _measured(candidate: Candidate, bench: Workbench, samples: Evaluation) -> tuple[Files, Files]:
     """float32 and what the plan makes of it, as TFLite files; nothing is refused here, only reported.
 
     Where integers alone fail, float16 is tried: what may be advised is known then.
 
     Returns:
-        {"artifacts": rows, and where it was tried "tried": rows}.
+        (rows of the files, rows of what was tried).
     """
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
@@ -96,8 +100,8 @@ def _measured(candidate: Candidate, bench: Workbench, samples: Evaluation) -> di
     common: dict[str, Any] = {"gate": Gate(), "seed": bench.seed, "device": bench.device}
     forms, progress = dict.fromkeys(wanted, graph), bench.progress
     found = measure_all(forms, signature, plan, samples, label="measuring", progress=progress, **common)
-    rows = [one.row() for one in found]
-    if all(row["passed"] for row in rows) or not rows[0]["passed"] or not rows[-1]["precision"].startswith("int"):
-        return {"artifacts": rows}
+    rows = tuple(one.row() for one in found)
+    if all(row.passed for row in rows) or not rows[0].passed or not rows[-1].precision.startswith("int"):
+        return rows, ()
     other = measure(graph, signature, Target("tflite", "float16"), None, samples, **common)
-    return {"artifacts": rows, "tried": [other.row()]}
+    return rows, (other.row(),)

@@ -9,9 +9,9 @@ from typing import Any
 from dltk import bundle
 from dltk.base.install import DISTRIBUTION, own_version
 from dltk.edge.runtime.machine import machine
-from dltk.export.emit import graph_digest
 from dltk.export.flatbuffer.stateless import STATE_OPERATOR
 from dltk.export.runner import RUNNER, runner
+from dltk.report.schema import REPORT, Report
 from dltk.twin.graph import Graph
 from dltk.workflows.analysis.findings import carried
 from dltk.workflows.card import RESET, licenses, model_card
@@ -26,16 +26,12 @@ _TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-
 def texts(opened: Opened, found: Sequence[Measured], agreement: Mapping[str, float]) -> dict[str, bytes]:
     """The files that describe the model: labels, report, recipe, card, licenses. None contains times or latencies."""
     rows = [one.row() for one in found]
-    report = carried(opened.report) | {
-        "artifacts": [{key: value for key, value in row.items() if key != "p50_ms"} for row in rows],
-        "agreement": dict(agreement),
-        "metrics": opened.metrics,
-    }
+    report = carried(opened.report or Report()).in_bundle(rows, agreement, opened.metrics)
     labels = opened.signature.labels
     return ({"labels.txt": bundle.labels_bytes(labels)} if labels else {}) | {
-        "report.json": bundle.report_bytes(report),
+        REPORT: bundle.report_bytes(report),
         "recipe.json": opened.recipe,
-        "MODEL_CARD.md": model_card(opened, report, state_of(found)).encode(),
+        "MODEL_CARD.md": model_card(opened, rows, state_of(found)).encode(),
         "LICENSES.txt": licenses(opened).encode(),
     }
 
@@ -56,7 +52,7 @@ def lineage(opened: Opened, graph: Graph) -> dict[str, Any]:
         "settings": opened.plain_settings,
         "data_digest": data.get("digest"),
         "source_digest": opened.model_digest,
-        "graph_digest": graph_digest(graph),
+        "graph_digest": graph.digest(),
         "plan_digest": opened.plan_digest,
         "calibration": dict(plan.calibration) if plan is not None else None,
         "left_float": dict(plan.floats) if plan is not None else {},

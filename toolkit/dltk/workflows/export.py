@@ -19,6 +19,7 @@ from dltk.edge.runtime.machine import machine
 from dltk.export.emit import Target, targets
 from dltk.export.flatbuffer.stateless import stateless as without_state
 from dltk.quantization.plan import QuantizationPlan
+from dltk.report.schema import ArtifactRow
 from dltk.twin.graph import Graph
 from dltk.validate import Gate, micro_runtime
 from dltk.workflows.analysis import remedies
@@ -46,14 +47,14 @@ class Exported:
     """
 
     path: Path
-    table: tuple[Mapping[str, Any], ...]
+    table: tuple[ArtifactRow, ...]
     agreement: Mapping[str, float]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
             "bundle": str(self.path),
-            "artifacts": [dict(row) for row in self.table],
+            "artifacts": [row.as_dict() for row in self.table],
             "agreement": dict(self.agreement),
             "machine": machine(),
         }
@@ -137,10 +138,10 @@ def _require_passed(exported: Exported, found: Sequence[Measured], gate: Gate, p
         raise LimitError(exported.path, "every file must pass the gate", received, hint, measured=exported.as_dict())
 
 
-def _advice(rows: Sequence[Mapping[str, Any]], gate: Gate, plan: QuantizationPlan | None) -> str:
+def _advice(rows: Sequence[ArtifactRow], gate: Gate, plan: QuantizationPlan | None) -> str:
     """What helps, by what was measured."""
     left, moved = remedies.passing(rows), remedies.limits(rows)
-    quantized = any(not row["passed"] and row["precision"].startswith("int") for row in rows)
+    quantized = any(not row.passed and row.precision.startswith("int") for row in rows)
     ranges = remedies.ranges(plan.calibration) if quantized and plan is not None else ""
     found = (
         f"Of ranges, {ranges}." if ranges else "",

@@ -198,6 +198,7 @@ def _build(loaded: Loaded, settings: Any, task: Task, dataset: Dataset) -> tuple
 
     _, keras = require_tensorflow()
     keras.utils.clear_session()  # layers that the recipe leaves unnamed are then numbered from 1 in every run
+    keras.utils.set_random_seed(settings.seed)  # a resumed run starts from the same weights, whatever the recipe does
     built = loaded.recipe.build(settings, task.contract(settings, dataset))
     if not isinstance(built, Built):
         raise InputError(f"recipe {loaded.recipe.name}", "`build` must return a Built", type(built).__name__)

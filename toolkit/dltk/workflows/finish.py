@@ -24,8 +24,6 @@ from dltk.tasks import Task
 
 __all__ = ["NOT_TRAINED", "TrainingLog", "finish_run", "require_test_samples", "write_history"]
 
-_PHASE = ("phase", "epoch", "seconds")  # of a history row; the rest are figures
-
 
 @dataclass(frozen=True)
 class TrainingLog:
@@ -109,9 +107,10 @@ def _judged(
     """
     from dltk import training
     from dltk.training.features import Frozen
+    from dltk.training.log import FACTS
 
     if not family(signature.family).metrics:
-        kept = {name: row[name] for name in row if name not in _PHASE}
+        kept = {name: row[name] for name in row if name not in FACTS}
         none = np.zeros((0, *signature.outputs[0].sample_shape), np.float32)
         own = task.figures(none, dataset, signature, settings)
         return {"kind": signature.family, "training": kept, **own}, signature

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from dltk.export.emit import Target, emit, targets
 from dltk.export.operators import allowed_float, minimum_runtime
 from dltk.models.files.extent import batch_within
 from dltk.quantization.plan import QuantizationPlan
+from dltk.report.schema import ArtifactRow
 from dltk.run import Run
 from dltk.twin.graph import Graph
 from dltk.validate import Gate, Scoring, Verdict, WorkerResult, judge
@@ -101,25 +102,25 @@ class Measured:
     verdict: Verdict
     artifact: Artifact
 
-    def row(self) -> dict[str, Any]:
-        """Plain JSON values, latency included."""
+    def row(self) -> ArtifactRow:
+        """What a report says of it, latency included."""
         found = self.artifact
-        return {
-            "file": found.file,
-            "format": found.format,
-            "precision": found.precision,
-            "bytes": found.bytes,
-            "download_bytes": found.download_bytes,
-            "p50_ms": self.result.p50_ms,
-            "metric": found.metric,
-            "parity": dict(found.parity),
-            "ranges": found.ranges,
-            "float_operators": dict(self.result.float_operators),
-            "passed": self.verdict.passed,
-            "reasons": list(self.verdict.reasons),
-            "notes": list(self.verdict.notes),
-            "accepts": dict(self.verdict.accepts),
-        }
+        return ArtifactRow(
+            file=found.file,
+            format=found.format,
+            precision=found.precision,
+            bytes=found.bytes,
+            download_bytes=found.download_bytes,
+            p50_ms=self.result.p50_ms,
+            metric=found.metric,
+            parity=dict(found.parity),
+            ranges=found.ranges,
+            float_operators=dict(self.result.float_operators),
+            passed=self.verdict.passed,
+            reasons=tuple(self.verdict.reasons),
+            notes=tuple(self.verdict.notes),
+            accepts=dict(self.verdict.accepts),
+        )
 
 
 def evaluation(kept: Kept, model: Any, signature: Signature, *, progress: Progress = SILENT) -> Evaluation:
@@ -244,35 +245,36 @@ def agreement(measured: Sequence[Measured], signature: Signature) -> dict[str, f
     return found
 
 
-def line(row: Mapping[str, Any]) -> str:
+def line(row: ArtifactRow) -> str:
     """One measured file, for the log: "model.int8.tflite: 70,104 bytes, p50 0.08 ms, accuracy 0.9705"."""
-    parts = [f"{row['bytes']:,} bytes"]
-    parts += [] if row.get("p50_ms") is None else [f"p50 {row['p50_ms']:.3g} ms"]
-    parts += [f"{row['metric']['name']} {row['metric']['value']:.4f}"] if row.get("metric") else []
-    return f"{row['file']}: {', '.join(parts)}{'' if row.get('passed', True) else ', FAILED'}"
+    parts = [f"{row.bytes:,} bytes"]
+    parts += [] if row.p50_ms is None else [f"p50 {row.p50_ms:.3g} ms"]
+    parts += [f"{row.metric['name']} {row.metric['value']:.4f}"] if row.metric else []
+    return f"{row.file}: {', '.join(parts)}{'' if row.passed else ', FAILED'}"
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Measured files as lines: size, download, median latency where it was taken, metric, gain with interval.
+_COLUMNS: Sequence[tuple[str, Callable[[ArtifactRow], str]]] = (
+    ("file", lambda row: row.file),
+    ("bytes", lambda row: f"{row.bytes:,}"),
+    ("gzip -9", lambda row: f"{row.download_bytes:,}"),
+    ("p50 ms", lambda row: "-" if row.p50_ms is None else f"{row.p50_ms:.3f}"),
+    ("metric", lambda row: f"{row.metric['name']} {row.metric['value']:.4f}" if row.metric else "-"),
+    ("gain [95% interval]", lambda row: gain_with_interval(row.metric)),
+    ("changed", lambda row: changed(row.metric)),
+    ("", lambda row: "" if row.passed else "FAILED"),
+)
+
+
+def table(rows: Sequence[ArtifactRow], *, timed: bool = True) -> str:
+    """Measured files as lines: size, download, median latency where they are `timed`, metric, gain with interval.
 
     A gain is a change for the better, whichever way the metric points; a loss is negative.
     """
-    heads: tuple[str, ...] = ("file", "bytes", "gzip -9", "p50 ms", "metric", "gain [95% interval]", "changed", "")
-    lines = [_cells(row) for row in rows]
-    if not any("p50_ms" in row for row in rows):  # what goes into a bundle says nothing of time
-        heads, *lines = [(*cells[:3], *cells[4:]) for cells in (heads, *lines)]
-    widths = [max(len(line[i]) for line in (heads, *lines)) for i in range(len(heads))]
+    columns = [(head, cell) for head, cell in _COLUMNS if timed or head != "p50 ms"]
+    lines = [tuple(head for head, _ in columns), *(tuple(cell(row) for _, cell in columns) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-                     for line in (heads, *lines))  # fmt: skip
-
-
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    metric = row.get("metric")
-    value = f"{metric['name']} {metric['value']:.4f}" if metric else "-"
-    p50 = "-" if row.get("p50_ms") is None else f"{row['p50_ms']:.3f}"
-    sizes = (f"{row['bytes']:,}", f"{row['download_bytes']:,}")
-    outcome = "" if row.get("passed", True) else "FAILED"
-    return (row["file"], *sizes, p50, value, gain_with_interval(metric), changed(metric), outcome)
+                     for line in lines)  # fmt: skip
 
 
 def _packed(inputs: Sequence[Any]) -> Any:

@@ -13,13 +13,12 @@ from dltk.edge.bundle.signature import Signature
 from dltk.models.files.keras_file import open_keras
 from dltk.quantization.plan import QuantizationPlan
 from dltk.recipe.settings import as_dict, digest
+from dltk.report.schema import Report
 from dltk.run import Run
 from dltk.twin.graph import Graph
 from dltk.workflows.measure import Kept
 
 __all__ = ["Opened"]
-
-_MAYBE = ("report", "notes")  # not every run has them
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Opened:
 
     Attributes:
         samples: what its files are evaluated with.
-        report: its report.json; empty where it was not compressed.
+        report: its report.json; None if it was not compressed.
         recipe: the bytes of its recipe.json.
         data: where its samples come from, and their digest.
         recipe_digest, plain_settings: of the resolved settings, and their plain JSON values.
@@ -42,7 +41,7 @@ class Opened:
     signature: Signature
     samples: Kept
     metrics: Any
-    report: Mapping[str, Any]
+    report: Report | None
     recipe: bytes
     recipe_digest: str
     plain_settings: Mapping[str, Any]
@@ -61,14 +60,14 @@ class Opened:
         """
         run = Run.open(path, trust_recipe=trust_recipe)
         settings, signature, plan = run.settings(), run.signature, run.quantization_path
-        report, notes = (run.read_json(name) if (run.path / f"{name}.json").is_file() else {} for name in _MAYBE)
+        notes = run.read_json("notes") if (run.path / "notes.json").is_file() else {}
         return cls(
             run=run,
             settings=settings,
             signature=signature,
             samples=Kept.of(run, signature),
             metrics=run.read_json("metrics"),
-            report=report if isinstance(report, dict) else {},
+            report=Report.of(run),
             recipe=read_capped(run.path / "recipe.json"),
             data=run.data,
             notes={str(name): str(text) for name, text in notes.items()},
@@ -82,7 +81,7 @@ class Opened:
     @property
     def source(self) -> str | None:
         """The run that it was compressed from, as its report has it."""
-        return str(self.report["source"]) if "source" in self.report else None
+        return self.report.source or None if self.report else None
 
     def model(self) -> tuple[Any, Graph]:
         """Its Keras model, and the graph that files are made of.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -20,13 +21,15 @@ from dltk.edge.families import compared_inputs, family
 from dltk.export.emit import Target
 from dltk.quantization.bias_correction import repaired
 from dltk.quantization.calibration import graph_inputs
+from dltk.report.schema import ArtifactRow, MissRow, Report, SearchPart, SensitivityRow, StageRow, StepRow, TrialRow
 from dltk.run import Run
 from dltk.search.find import Found, Maker, find, judged
 from dltk.search.ledger import Ledger
-from dltk.search.limits import Baseline, Bounds, Limits
+from dltk.search.limits import Baseline, Bounds, Limits, Miss
 from dltk.search.measures import Measures, source_row
 from dltk.search.plans import REPAIRED
 from dltk.search.sensitivity import layer_rows, sensitivity
+from dltk.search.trial import Trial
 from dltk.tasks import Task
 from dltk.validate import Gate
 from dltk.workflows.chain import Chain
@@ -49,25 +52,46 @@ def require_decidable(limits: Limits, bench: Workbench) -> None:
         raise InputError(f"data {bench.dataset.source}", "limits need validation samples", 0, hint)
 
 
-def require_met(run: Run, report: Mapping[str, Any]) -> None:
+def require_met(run: Run, report: Report) -> None:
     """Raise LimitError, with the whole report as `measured`, if limits were asked for and are missed."""
-    told = report.get("search")
-    if told is None or told["met"]:
+    told = report.search
+    if told is None or told.met:
         return
-    (chosen,) = (trial for trial in told["trials"] if trial["number"] == told["chosen"])
-    wanted = Bounds(**told["bounds"], confident=told["confident"])
-    received = ", ".join(miss.words() for miss in wanted.misses(Measures.of(chosen["row"])))
+    received = ", ".join(miss.words() for miss in _wanted(told).misses(Measures.of(_chosen(told).as_dict())))
     hint = f"The closest is kept in {run.path}. Relax a limit, or allow more --trials."
-    raise LimitError("limits", "no candidate meets them all", received, hint, measured=dict(report))
+    raise LimitError("limits", "no candidate meets them all", received, hint, measured=report.as_dict())
 
 
-def misses_on_test(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The limits that the chosen file misses on the test split, which is not used to choose: as a trial's "misses"."""
-    told = report["search"]
-    (chosen,) = (trial for trial in told["trials"] if trial["number"] == told["chosen"])
-    rows = [row for row in report["artifacts"] if row["file"] == chosen["row"]["file"]]
-    wanted = Bounds(**told["bounds"], confident=told["confident"])
-    return [miss.as_dict() for row in rows for miss in wanted.misses(Measures.of(row))]
+def misses_on_test(told: SearchPart, artifacts: Sequence[ArtifactRow]) -> tuple[MissRow, ...]:
+    """The limits that the chosen file misses on the test split, which is not used to choose."""
+    rows = [row for row in artifacts if row.file == _chosen(told).file]
+    return tuple(_miss(miss) for row in rows for miss in _wanted(told).misses(Measures.of(row.as_dict())))
+
+
+def _wanted(told: SearchPart) -> Bounds:
+    return Bounds(**told.bounds, confident=told.confident)
+
+
+def _chosen(told: SearchPart) -> ArtifactRow:
+    (row,) = (trial.row for trial in told.trials if trial.number == told.chosen)
+    return row or ArtifactRow()
+
+
+def _miss(miss: Miss) -> MissRow:
+    return MissRow(miss.limit, miss.wanted, miss.found if miss.found < math.inf else None)
+
+
+def _trial(trial: Trial, bounds: Bounds) -> TrialRow:
+    row = None if trial.row is None else ArtifactRow.from_dict(trial.row, f"candidate {trial.number}:")
+    misses = () if trial.measures is None else bounds.misses(trial.measures)
+    return TrialRow(trial.number, trial.stage, trial.steps, trial.key, row, trial.error, tuple(map(_miss, misses)))
+
+
+def _stages(trials: Sequence[Trial]) -> tuple[StageRow, ...]:
+    found: dict[str, list[int]] = {}
+    for trial in trials:
+        found.setdefault(trial.stage, []).append(trial.number)
+    return tuple(StageRow(name, tuple(numbers)) for name, numbers in found.items())
 
 
 @dataclass(frozen=True)
@@ -76,7 +100,7 @@ class Best:
 
     planned: tuple[Planned, ...]
     candidate: Candidate
-    reports: list[dict[str, Any]]
+    reports: list[StepRow]
     found: Found
 
 
@@ -102,7 +126,7 @@ class Search:
         self._chain.copy(planned, self.made.path / "steps")
         candidate, reports = Chain(self.made.path / "steps", self._chain.bench).take(planned)
         for report in reports:
-            for warning in report["warnings"]:
+            for warning in report.warnings:
                 progress.warn(warning)
         return Best(planned, candidate, reports, found)
 
@@ -112,13 +136,21 @@ class Search:
             self._ledger.add("steps", texts, self._judge.row(candidate))
         return judged(self.bounds, self._ledger)
 
-    def told(self, found: Found) -> dict[str, Any]:
+    def told(self, found: Found) -> SearchPart:
         """The result as the report has it."""
-        told = found.as_dict() | {"limits": self.limits.as_dict(), "source": self._source, "samples": self._judge.count}
-        layers = self._layers()
-        if layers is not None:
-            told["sensitivity"] = layers
-        return told
+        return SearchPart(
+            bounds=found.bounds.as_dict(),
+            confident=found.bounds.confident,
+            stages=_stages(found.trials),
+            trials=tuple(_trial(trial, found.bounds) for trial in found.trials),
+            front=found.front,
+            chosen=found.chosen.number,
+            met=found.met,
+            limits=self.limits.as_dict(),
+            source=ArtifactRow.from_dict(self._source, "source:"),
+            samples=self._judge.count,
+            sensitivity=tuple(SensitivityRow.from_dict(row, _SENSITIVITY) for row in self._layers() or ()),
+        )
 
     def clear(self) -> None:
         """Remove the models of the candidates; what was measured stays."""
@@ -200,7 +232,7 @@ class _Judge:
         return len(self._raws)
 
     def row(self, candidate: Candidate) -> dict[str, Any]:
-        """The row of the candidate's file, as `Measured.row`.
+        """The row of the candidate's file, as `Measured.row`, in plain JSON values.
 
         Raises:
             InputError: if its predictions cannot be compared.
@@ -219,7 +251,7 @@ class _Judge:
         )
         if self.has_metric and found.verdict.metric is None:
             raise InputError(target.file, "; ".join(found.verdict.reasons))
-        return found.row()
+        return found.row().as_dict()
 
     def effects(self, candidate: Candidate) -> list[dict[str, Any]]:
         """`dltk.search.sensitivity` of an int8 candidate on some samples; empty where it has no shared ranges."""

@@ -19,6 +19,7 @@ from dltk.cli.usage import Keys, Suggesting
 
 if TYPE_CHECKING:
     from dltk.edge.runtime.device import Device
+    from dltk.report.schema import ArtifactRow, Report
 
 __all__ = ["compress"]
 
@@ -148,10 +149,8 @@ def compress(
     except LimitError as fault:
         if not isinstance(fault.measured, dict) or "search" not in fault.measured:
             raise
-        found = _found(target, fault.measured)
-        raise Unmet(fault, found, _text(found)) from fault
-    found = _found(made.run.path, made.report)
-    options.show(found, _text(found), as_json)
+        raise Unmet(fault, *_shown(target, fault.measured)) from fault
+    options.show(*_shown(made.run.path, made.report), as_json)
 
 
 @contextmanager
@@ -169,64 +168,71 @@ def _device(host: str | None, python: str) -> Iterator[Device]:
         yield there
 
 
-def _found(path: Path, report: Mapping[str, Any]) -> dict[str, Any]:
-    rows = report["artifacts"]
-    passed = all(row["passed"] for row in rows)
-    return {"run": str(path), **report, "passed": passed, "next": _next(path, rows)}
+def _shown(path: Path, measured: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """What is printed of a report: as JSON, and for a person."""
+    from dltk.report.schema import Report
+
+    report = Report.from_dict(measured, "report:")
+    found = _found(path, report)
+    return found, _text(found, report)
 
 
-def _next(path: Path, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _found(path: Path, report: Report) -> dict[str, Any]:
+    passed = all(row.passed for row in report.artifacts)
+    return {"run": str(path), **report.as_dict(), "passed": passed, "next": _next(path, report.artifacts)}
+
+
+def _next(path: Path, rows: Sequence[ArtifactRow]) -> list[str]:
     """The export command that will pass: of every file, of those that passed, or none."""
     export = f"dltk export {shlex.quote(str(path))}"
-    if all(row["passed"] for row in rows):
+    if all(row.passed for row in rows):
         return [export]
-    precisions = dict.fromkeys(row["precision"] for row in rows if row["passed"])
+    precisions = dict.fromkeys(row.precision for row in rows if row.passed)
     chosen = "".join(f" --precision {precision}" for precision in precisions)
     return [f"{export}{chosen}"] if chosen else []
 
 
-def _notes(found: Mapping[str, Any]) -> list[str]:
-    notes = [f"  {row['file']}: {note}" for row in found["artifacts"] for note in row.get("notes", ())]
+def _notes(rows: Sequence[ArtifactRow]) -> list[str]:
+    notes = [f"  {row.file}: {note}" for row in rows for note in row.notes]
     return ["There are too few test samples to decide:", *notes, ""] if notes else []
 
 
-def _text(found: dict[str, Any]) -> str:
+def _text(found: Mapping[str, Any], report: Report) -> str:
     from dltk.cli.searched import searched_text
     from dltk.workflows.measure import table
 
-    lines = [f"{found['run']}: done", "", *(searched_text(found["search"]) if "search" in found else [])]
-    for step in found["steps"]:
-        lines.append(f"{step['name']}: {len(step['changed'])} layers changed, {len(step['skipped'])} unchanged")
+    lines = [f"{found['run']}: done", "", *(searched_text(report.search) if report.search else [])]
+    for step in report.steps:
+        lines.append(f"{step.name}: {len(step.changed)} layers changed, {len(step.skipped)} unchanged")
         reasons: dict[str, int] = {}
-        for item in step["skipped"]:
-            reasons[item["reason"]] = reasons.get(item["reason"], 0) + 1
+        for item in step.skipped:
+            reasons[item.reason] = reasons.get(item.reason, 0) + 1
         lines += [f"    {count} x {reason}" for reason, count in sorted(reasons.items())]
-    place = found.get("machine", {}).get("host", "this machine")  # of a run that an older dltk made there is none
-    lines += ["", f"Measured on the emitted files with one thread, on {place}:", table(found["artifacts"]), ""]
-    lines += _notes(found)
+    place = report.machine.get("host", "this machine")  # of a run that an older dltk made there is none
+    lines += ["", f"Measured on the emitted files with one thread, on {place}:", table(report.artifacts), ""]
+    lines += _notes(report.artifacts)
     following = [f"  {command}" for command in found["next"]]
     if found["passed"]:
         return "\n".join([*lines, "Next:", *following])
-    return "\n".join([*lines, *_failed(found), *_remedies(found)])
+    return "\n".join([*lines, *_failed(report.artifacts), *_remedies(found, report)])
 
 
-def _failed(found: Mapping[str, Any]) -> list[str]:
-    reasons = [f"  {row['file']}: {reason}" for row in found["artifacts"] for reason in row["reasons"]]
+def _failed(rows: Sequence[ArtifactRow]) -> list[str]:
+    reasons = [f"  {row.file}: {reason}" for row in rows for reason in row.reasons]
     return ["FAILED, and `dltk export` would refuse it:", *reasons, ""]
 
 
-def _remedies(found: Mapping[str, Any]) -> list[str]:
+def _remedies(found: Mapping[str, Any], report: Report) -> list[str]:
     """What to do about files that failed, from the measurements."""
     from dltk.workflows.analysis import remedies
 
-    rows, known = found["artifacts"], found.get("bought", ())
     lines = [f"  export only what passed:         {command}" for command in found["next"]]
-    costs = remedies.costs(known)
-    for name in dict.fromkeys(step["name"] for step in found["steps"] if step["name"] != "quantize"):
-        if name in costs or not known:
+    costs = remedies.costs(report.bought)
+    for name in dict.fromkeys(step.name for step in report.steps if step.name != "quantize"):
+        if name in costs or not report.bought:
             cost = f", which cost {costs[name]}" if name in costs else ""
             lines.append(f"  take gentler steps:              a milder setting or more epochs in --step {name}{cost}")
-    lines += [f"  quantize otherwise:              {words}" for words in remedies.tried(found.get("tried", ()))]
-    moved = remedies.limits(rows)
+    lines += [f"  quantize otherwise:              {words}" for words in remedies.tried(report.tried)]
+    moved = remedies.limits(report.artifacts)
     lines += [f"  accept it, on the record:        dltk export {shlex.quote(found['run'])} {moved}"] if moved else []
     return ["What to do:", *lines] if lines else []

@@ -6,13 +6,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dltk.base.errors import LimitError, UsageError
 from dltk.cli import options
 from dltk.cli.usage import Keys, Suggesting
+
+if TYPE_CHECKING:
+    from dltk.report.schema import ArtifactRow
 
 __all__ = ["export"]
 
@@ -160,26 +163,33 @@ def _rows(fault: LimitError) -> dict[str, Any]:
 def _failed(found: dict[str, Any]) -> str:
     from dltk.workflows.measure import table
 
-    reasons = [f"{row['file']}: {reason}" for row in found["artifacts"] for reason in row["reasons"]]
-    return "\n".join([table(found["artifacts"]), "", *reasons, ""])
+    rows = _files(found)
+    reasons = [f"{row.file}: {reason}" for row in rows for reason in row.reasons]
+    return "\n".join([table(rows), "", *reasons, ""])
+
+
+def _files(found: dict[str, Any]) -> list[ArtifactRow]:
+    from dltk.report.schema import ArtifactRow
+
+    return [ArtifactRow.from_dict(row) for row in found["artifacts"]]
 
 
 def _text(found: dict[str, Any]) -> str:
     from dltk.workflows.measure import table
 
-    lines = [f"{found['bundle']}: every file passed", "", table(found["artifacts"])]
-    notes = [f"  {row['file']}: {note}" for row in found["artifacts"] for note in row.get("notes", ())]
+    rows = _files(found)
+    lines = [f"{found['bundle']}: every file passed", "", table(rows)]
+    notes = [f"  {row.file}: {note}" for row in rows for note in row.notes]
     lines += ["", "Passed, but there are too few test samples to decide:", *notes] if notes else []
     agreement = [f"Top-1 agreement of {pair}: {value:.4f}" for pair, value in found["agreement"].items()]
     lines += ["", *agreement] if agreement else []
-    micro = [_micro(row) for row in found["artifacts"] if "micro" in row["parity"]]
+    micro = [_micro(row.parity["micro"]) for row in rows if "micro" in row.parity]
     lines += ["", *micro] if micro else []
     bundle = shlex.quote(found["bundle"])
     return "\n".join([*lines, "", "Next:", f"  dltk validate {bundle}", f"  dltk predict {bundle} INPUT"])
 
 
-def _micro(row: Mapping[str, Any]) -> str:
-    found = row["parity"]["micro"]
+def _micro(found: Mapping[str, Any]) -> str:
     files, arena = ", ".join(found["files"]), f"{found['arena_bytes']:,}"
     error = (
         f"{found['error']:.2g}" if found["measure"] == "max_abs" else f"{found['error']} of {found['tolerance']} steps"

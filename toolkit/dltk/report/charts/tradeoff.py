@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dltk.report.charts.drawing import BLUE, INK, ORANGE, SOFT, Chart, short, svg
+from dltk.report.schema import StateRow
+from dltk.report.shown import ShownTrial
 from dltk.report.values import number as number_of
 
 __all__ = ["tradeoffs"]
@@ -21,7 +23,8 @@ _WIDE = 8.0  # largest over smallest from which on an axis of costs is logarithm
 def tradeoffs(compression: Mapping[str, Any]) -> list[Chart]:
     """Metric over download of each step; metric over what is limited of each candidate."""
     found = []
-    bought = [row for row in compression.get("bought", ()) if _scored(row) and row["download_bytes"] > 0]
+    states = map(StateRow.from_dict, compression.get("bought", ()))
+    bought = [row for row in states if _scored(row) and row.download_bytes > 0]
     if len(bought) > 1:
         note = "Up and to the left is better. The line is the interval of the change, at 95%."
         found.append(Chart("Effect of each step", note, svg("bought", _states(bought))))
@@ -32,22 +35,22 @@ def tradeoffs(compression: Mapping[str, Any]) -> list[Chart]:
     return found
 
 
-def _states(rows: Sequence[Mapping[str, Any]]) -> Callable[[Any], None]:
+def _states(rows: Sequence[StateRow]) -> Callable[[Any], None]:
     def paint(axes: Any) -> None:
-        places = [(row["download_bytes"] / 1000, row["metric"]["value"]) for row in rows]
+        places = [(row.download_bytes / 1000, _metric(row)["value"]) for row in rows]
         for number, (row, (x, y)) in enumerate(zip(rows, places, strict=True), start=1):
-            metric, ends = row["metric"], row["metric"]["interval"]
-            beside = row["after"].startswith("float32,")
+            metric, ends = _metric(row), _metric(row).get("interval")
+            beside = row.after.startswith("float32,")
             colour = SOFT if beside or number == 1 else BLUE
             if ends and number_of(metric.get("drop")) is not None:
                 sign = 1.0 if metric.get("higher_is_better", True) else -1.0
                 axes.plot([x, x], [y + sign * (metric["drop"] - end) for end in ends], color=colour, linewidth=1.5)
-            name = row["after"] if row["precision"] == "float32" else f"{row['after']}, {row['precision']}"
+            name = row.after if row.precision == "float32" else f"{row.after}, {row.precision}"
             axes.scatter([x], [y], color=colour, s=24, marker="s" if beside else "o", zorder=3,
                          label=f"{number} {short(name, 26)}")  # fmt: skip
             axes.annotate(str(number), (x, y), xytext=(5, 3), textcoords="offset points", fontsize=8)
         _cost_axis(axes, [x for x, _ in places], "download, KB")
-        axes.set_ylabel(_name(rows[0]["metric"]))
+        axes.set_ylabel(_name(_metric(rows[0])))
         axes.margins(x=0.12, y=0.12)
         axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=2, fontsize=7)
 
@@ -56,16 +59,17 @@ def _states(rows: Sequence[Mapping[str, Any]]) -> Callable[[Any], None]:
 
 def _pareto(search: Mapping[str, Any], key: str) -> Chart | None:
     words, unit, limit = _AXES[key]
-    made = [trial for trial in search["trials"] if _scored(trial) and (trial[key] or 0) > 0]
+    trials = map(ShownTrial.from_dict, search["trials"])
+    made = [trial for trial in trials if _scored(trial) and (getattr(trial, key) or 0) > 0]
     if not made:
         return None
 
     def paint(axes: Any) -> None:
-        front = [trial for trial in made if trial["number"] in search["front"]]
+        front = [trial for trial in made if trial.number in search["front"]]
         axes.scatter(*_points(made, key, unit), s=16, facecolors="none", edgecolors=SOFT, label="candidate")
         axes.scatter(*_points(front, key, unit), s=18, color=BLUE, label="front")
         axes.plot(*_points(_edge(front, key), key, unit), color=BLUE, linewidth=1)
-        chosen = [trial for trial in made if trial["number"] == search["chosen"]]
+        chosen = [trial for trial in made if trial.number == search["chosen"]]
         axes.scatter(*_points(chosen, key, unit), s=80, facecolors="none", edgecolors=ORANGE, linewidths=2,
                      label="chosen")  # fmt: skip
         if limit in search["bounds"]:
@@ -74,7 +78,7 @@ def _pareto(search: Mapping[str, Any], key: str) -> Chart | None:
         if floor is not None:
             axes.axhline(floor, color=INK, linewidth=0.8, linestyle=":")
         _cost_axis(axes, _points(made, key, unit)[0], words)
-        axes.set_ylabel(_name(made[0]["metric"]))
+        axes.set_ylabel(_name(_metric(made[0])))
         axes.legend(loc="lower right", fontsize=7)
 
     note = (
@@ -85,27 +89,31 @@ def _pareto(search: Mapping[str, Any], key: str) -> Chart | None:
     return Chart(f"Candidates: metric over {words.partition(',')[0]}", note, svg(f"pareto-{key}", paint))
 
 
-def _scored(row: Mapping[str, Any]) -> bool:
-    return number_of((row["metric"] or {}).get("value")) is not None
+def _metric(row: StateRow | ShownTrial) -> Mapping[str, Any]:
+    return row.metric or {}
 
 
-def _points(trials: Sequence[Mapping[str, Any]], key: str, unit: float) -> tuple[list[float], list[float]]:
-    return [trial[key] / unit for trial in trials], [trial["metric"]["value"] for trial in trials]
+def _scored(row: StateRow | ShownTrial) -> bool:
+    return number_of(_metric(row).get("value")) is not None
 
 
-def _edge(trials: Sequence[Mapping[str, Any]], key: str) -> list[Mapping[str, Any]]:
+def _points(trials: Sequence[ShownTrial], key: str, unit: float) -> tuple[list[float], list[float]]:
+    return [getattr(trial, key) / unit for trial in trials], [_metric(trial)["value"] for trial in trials]
+
+
+def _edge(trials: Sequence[ShownTrial], key: str) -> list[ShownTrial]:
     """From the cheapest on, each that is better than all cheaper ones."""
-    found: list[Mapping[str, Any]] = []
-    sign = 1.0 if trials and trials[0]["metric"].get("higher_is_better", True) else -1.0
-    for trial in sorted(trials, key=lambda trial: (trial[key], -sign * trial["metric"]["value"])):
-        if not found or sign * (trial["metric"]["value"] - found[-1]["metric"]["value"]) > 0:
+    found: list[ShownTrial] = []
+    sign = 1.0 if trials and _metric(trials[0]).get("higher_is_better", True) else -1.0
+    for trial in sorted(trials, key=lambda trial: (getattr(trial, key), -sign * _metric(trial)["value"])):
+        if not found or sign * (_metric(trial)["value"] - _metric(found[-1])["value"]) > 0:
             found.append(trial)
     return found
 
 
-def _floor(search: Mapping[str, Any], made: Sequence[Mapping[str, Any]]) -> float | None:
+def _floor(search: Mapping[str, Any], made: Sequence[ShownTrial]) -> float | None:
     """The metric that the largest drop leaves; None where no drop is limited."""
-    metric = made[0]["metric"]
+    metric = _metric(made[0])
     if "drop" not in search["bounds"] or number_of(metric.get("reference")) is None:
         return None
     sign = 1.0 if metric.get("higher_is_better", True) else -1.0

@@ -8,7 +8,10 @@ from typing import Any
 from dltk.report.charts.drawing import BLUE, HEIGHT, INK, ORANGE, SOFT, Chart, short, svg
 from dltk.report.charts.judged import compared, judged
 from dltk.report.charts.tradeoff import tradeoffs
+from dltk.report.shown import FileRow
 from dltk.report.values import number
+from dltk.training.evaluation.rows import HORIZON_FIGURES, HorizonRow
+from dltk.training.log import FACTS
 
 __all__ = ["charts"]
 
@@ -18,10 +21,14 @@ _MOST_MARKS = 20  # epochs that are marked one by one
 def charts(report: Mapping[str, Any]) -> list[Chart]:
     """The charts that the figures in `report` allow."""
     compression, metrics = report["compression"] or {}, report["metrics"] or {}
-    found = [*tradeoffs(compression), *_drops(report["artifacts"]), *_curves(report.get("history", ()))]
+    found = [
+        *tradeoffs(compression),
+        *_drops([FileRow.from_dict(each) for each in report["artifacts"]]),
+        *_curves(report.get("history", ())),
+    ]
     found += compared(compression["outcomes"]) if compression.get("outcomes") else judged(metrics)
     if metrics.get("horizon"):
-        found.append(_horizon(metrics["horizon"]))
+        found.append(_horizon([HorizonRow.from_dict(row) for row in metrics["horizon"]]))
     if metrics.get("stretch"):
         found.append(_stretch(metrics["stretch"]))
     return found
@@ -29,7 +36,7 @@ def charts(report: Mapping[str, Any]) -> list[Chart]:
 
 def _curves(history: Sequence[Mapping[str, Any]]) -> list[Chart]:
     """One chart per metric, training and validation together, over the epochs of all phases."""
-    names = [name for name in (history[0] if history else ()) if name not in ("phase", "epoch", "seconds")]
+    names = [name for name in (history[0] if history else ()) if name not in FACTS]
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(name.removeprefix("validation_"), []).append(name)
@@ -64,13 +71,12 @@ def _curve(history: Sequence[Mapping[str, Any]], names: Sequence[str], starts: S
     return paint
 
 
-def _horizon(steps: Sequence[Mapping[str, Any]]) -> Chart:
-    places = [row["step"] for row in steps]
+def _horizon(steps: Sequence[HorizonRow]) -> Chart:
+    places = [row.step for row in steps]
 
     def paint(axes: Any) -> None:
-        for name, colour in (("mean_absolute_error", BLUE), ("root_mean_squared_error", ORANGE)):
-            label = name.replace("_", " ")
-            axes.plot(places, [row[name] for row in steps], color=colour, marker="o", markersize=3, label=label)
+        for (label, cell), colour in zip(HORIZON_FIGURES, (BLUE, ORANGE), strict=True):
+            axes.plot(places, [cell(row) for row in steps], color=colour, marker="o", markersize=3, label=label)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("step ahead")
@@ -96,15 +102,15 @@ def _stretch(found: Mapping[str, Any]) -> Chart:
     return Chart("A forecast", note, svg("stretch", paint))
 
 
-def _drops(artifacts: Sequence[Mapping[str, Any]]) -> list[Chart]:
-    scored = [(each["file"], each["metric"]) for each in artifacts if each["metric"] is not None]
+def _drops(artifacts: Sequence[FileRow]) -> list[Chart]:
+    scored = [(each.file, each.metric) for each in artifacts if each.metric is not None]
     scored = [(file, metric) for file, metric in scored if number(metric.get("drop")) is not None]
     if not scored:
         return []
 
     def paint(axes: Any) -> None:
         for place, (_, metric) in enumerate(scored):
-            low, high = metric["interval"] or (metric["drop"], metric["drop"])
+            low, high = metric.get("interval") or (metric["drop"], metric["drop"])
             axes.plot([low, high], [place, place], color=BLUE, linewidth=2)
             axes.plot([metric["drop"]], [place], color=BLUE, marker="o", markersize=5)
         axes.axvline(0, color=INK, linewidth=0.8)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.metrics import confusion_matrix, ranks
+from dltk.training.evaluation.rows import PartRow
 
 __all__ = ["pixels_report", "ranking_report"]
 
@@ -25,13 +26,13 @@ def pixels_report(outputs: NDArray[Any], targets: NDArray[Any], signature: Signa
     unions = wanted + found - right
     names = signature.labels or tuple(map(str, range(classes)))
     rows = [
-        {
-            "label": names[number],
-            "pixels": int(wanted[number]),
-            "iou": _share(right[number], unions[number]),
-            "precision": _share(right[number], found[number]),
-            "recall": _share(right[number], wanted[number]),
-        }
+        PartRow(
+            label=names[number],
+            pixels=int(wanted[number]),
+            iou=_share(right[number], unions[number]),
+            precision=_share(right[number], found[number]),
+            recall=_share(right[number], wanted[number]),
+        ).as_dict()
         for number in range(classes)
     ]
     occurring = right[unions > 0] / unions[unions > 0]

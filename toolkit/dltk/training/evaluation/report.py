@@ -18,6 +18,7 @@ from dltk.edge.input.preprocess import in_units
 from dltk.edge.metrics import expected_calibration_error, reliability, softmax, top_k_accuracy
 from dltk.models.files.extent import batch_within
 from dltk.training.evaluation.pixels import pixels_report, ranking_report
+from dltk.training.evaluation.rows import ClassRow, HorizonRow, Means
 from dltk.training.evaluation.temperature import fit_temperature
 
 __all__ = ["inputs_of", "predict_outputs", "report"]
@@ -157,11 +158,11 @@ def _horizon(errors: NDArray[np.float64]) -> list[dict[str, Any]]:
     """Errors (n, steps, ...) a step."""
     by_step = errors.reshape(len(errors), errors.shape[1], -1)
     return [
-        {
-            "step": step + 1,
-            "mean_absolute_error": float(np.abs(by_step[:, step]).mean()),
-            "root_mean_squared_error": float(np.sqrt(np.square(by_step[:, step]).mean())),
-        }
+        HorizonRow(
+            step=step + 1,
+            mean_absolute_error=float(np.abs(by_step[:, step]).mean()),
+            root_mean_squared_error=float(np.sqrt(np.square(by_step[:, step]).mean())),
+        ).as_dict()
         for step in range(by_step.shape[1])
     ]
 
@@ -209,14 +210,14 @@ def _ranking(scores: NDArray[Any], wanted: NDArray[np.bool_]) -> list[tuple[floa
 def _classes(names: Sequence[str], table: Any, ranks: Sequence[tuple[float | None, Any]]) -> list[dict[str, Any]]:
     precision, recall, f1, support = table
     return [
-        {
-            "label": name,
-            "samples": int(support[number]),
-            "precision": float(precision[number]),
-            "recall": float(recall[number]),
-            "f1": float(f1[number]),
-            "auc": ranks[number][0],
-        }
+        ClassRow(
+            label=name,
+            samples=int(support[number]),
+            precision=float(precision[number]),
+            recall=float(recall[number]),
+            f1=float(f1[number]),
+            auc=ranks[number][0],
+        ).as_dict()
         for number, name in enumerate(names)
     ]
 
@@ -224,10 +225,8 @@ def _classes(names: Sequence[str], table: Any, ranks: Sequence[tuple[float | Non
 def _macro(table: Any, ranks: Sequence[tuple[float | None, Any]]) -> dict[str, float | None]:
     """Means over the classes, each counting alike; AUC over those where it exists."""
     areas = [area for area, _ in ranks if area is not None]
-    means = {
-        name: float(np.mean(values)) for name, values in zip(("precision", "recall", "f1"), table[:3], strict=True)
-    }
-    return {**means, "auc": float(np.mean(areas)) if areas else None}
+    precision, recall, f1 = (float(np.mean(values)) for values in table[:3])
+    return Means(precision, recall, f1, float(np.mean(areas)) if areas else None).as_dict()
 
 
 _REPORTS: Mapping[str, Callable[[NDArray[Any], NDArray[Any], Signature], dict[str, Any]]] = {

@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dltk.training.evaluation.rows import (
+    CLASS_FIGURES,
+    HORIZON_FIGURES,
+    PART_FIGURES,
+    ClassRow,
+    HorizonRow,
+    Means,
+    PartRow,
+)
+
 __all__ = ["as_text"]
 
 _MATRIX = 20  # classes up to which a confusion matrix fits a terminal
@@ -33,11 +43,11 @@ def as_text(metrics: Mapping[str, Any]) -> str:
 
 
 def _class_table(classes: Sequence[Mapping[str, Any]], macro: Mapping[str, Any]) -> list[str]:
-    columns = ("precision", "recall", "f1", "auc")
-    rows: list[tuple[str, ...]] = [("", *columns, "samples")]
-    rows += [(row["label"], *(_number(row[name]) for name in columns), str(row["samples"])) for row in classes]
-    rows.append(("macro", *(_number(macro[name]) for name in columns), ""))
-    return _aligned(rows)
+    lines: list[tuple[str, ...]] = [("", *(head for head, _ in CLASS_FIGURES), "samples")]
+    for row in map(ClassRow.from_dict, classes):
+        lines.append((row.label, *(_number(cell(row)) for _, cell in CLASS_FIGURES), str(row.samples)))
+    means = Means.from_dict(macro)
+    return _aligned([*lines, ("macro", *(_number(cell(means)) for _, cell in CLASS_FIGURES), "")])
 
 
 def _matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> list[str]:
@@ -48,17 +58,17 @@ def _matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> list[str]
 
 
 def _parts(parts: Sequence[Mapping[str, Any]]) -> list[str]:
-    columns = ("iou", "precision", "recall")
-    rows = [("", *columns, "pixels")]
-    rows += [(row["label"], *(_number(row[name]) for name in columns), str(row["pixels"])) for row in parts]
-    return _aligned(rows)
+    lines: list[tuple[str, ...]] = [("", *(head for head, _ in PART_FIGURES), "pixels")]
+    for row in map(PartRow.from_dict, parts):
+        lines.append((row.label, *(_number(cell(row)) for _, cell in PART_FIGURES), str(row.pixels)))
+    return _aligned(lines)
 
 
 def _horizon(steps: Sequence[Mapping[str, Any]]) -> list[str]:
-    columns = ("mean_absolute_error", "root_mean_squared_error")
-    rows = [("step", *(name.replace("_", " ") for name in columns))]
-    rows += [(f"+{row['step']}", *(_number(row[name]) for name in columns)) for row in steps]
-    return _aligned(rows)
+    lines: list[tuple[str, ...]] = [("step", *(head for head, _ in HORIZON_FIGURES))]
+    for row in map(HorizonRow.from_dict, steps):
+        lines.append((f"+{row.step}", *(_number(cell(row)) for _, cell in HORIZON_FIGURES)))
+    return _aligned(lines)
 
 
 def _number(value: float | None) -> str:

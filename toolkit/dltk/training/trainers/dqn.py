@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.bundle.signature import Signature
@@ -28,6 +27,7 @@ from dltk.edge.play import play
 from dltk.models.backend import keras, tf
 from dltk.recipe.groups import Dqn, Fit
 from dltk.recipe.recipe import Built
+from dltk.training.checkpoint import identity, require_same
 from dltk.training.features import runner
 from dltk.training.optimizers import optimizer, rate
 from dltk.training.selection import Selection
@@ -35,7 +35,7 @@ from dltk.training.trainer import AT_START, Row
 from dltk.training.trainers.memory import Memory, Transitions
 from dltk.training.trainers.players import Players
 from dltk.training.views.counter import derive, generator
-from dltk.training.weights import AGAIN, FORM, pack, put, seed_dropout, snapshot, unpack
+from dltk.training.weights import pack, put, seed_dropout, snapshot, unpack
 
 __all__ = ["DqnTrainer"]
 
@@ -98,6 +98,7 @@ class DqnTrainer:
         self._optimizer.build(self._learner.trainable_variables)
         self._selection = Selection(fit)
         seed_dropout(self._learner, seed, name, "dropout")
+        self._facts = identity([self._learner], asdict(fit), asdict(dqn), seed, name, dataset.digest)
 
     def batches(self, epoch: int) -> Iterator[_Round]:
         """The rounds of `epoch`: what is played in them follows from the state."""
@@ -139,8 +140,7 @@ class DqnTrainer:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Both networks, optimizer, memory, best weights, in their shapes. Each epoch begins new episodes."""
-        facts: NDArray[Any] = np.frombuffer(self._facts.encode(), np.uint8)
-        state: dict[str, NDArray[Any]] = {"facts": facts, "selection": self._selection.numbers()}
+        state: dict[str, NDArray[Any]] = {"facts": self._facts, "selection": self._selection.numbers()}
         for group, variables in self._groups.items():
             state |= pack(group, variables)
         state |= pack("best", self._selection.values)
@@ -150,11 +150,9 @@ class DqnTrainer:
         """Put back what `state` gave, names and shapes included.
 
         Raises:
-            InputError: if data or settings are not those of the interrupted run.
+            InputError: if model, data or settings are not those of the interrupted run.
         """
-        if state["facts"].tobytes().decode() != self._facts:
-            rule = "must come from the same data and settings"
-            raise InputError(f"checkpoint of phase {self.name}", rule, hint=AGAIN)
+        require_same(state, self._facts, self.name)
         found = {group: unpack(group, state, variables) for group, variables in self._groups.items()}
         best = unpack("best", state, self._learner.variables)
         self._memory.restore({name[7:]: array for name, array in state.items() if name.startswith("memory/")})
@@ -177,12 +175,6 @@ class DqnTrainer:
             return AT_START
         now = rate(self._fit, epoch * self.steps, self.steps)
         return f"Likely cause: a learning rate of {now:.3g} is too high; try learning_rate={now / 10:.2g}."
-
-    @cached_property
-    def _facts(self) -> str:
-        return sha256(
-            canonical_json([FORM, asdict(self._fit), asdict(self._dqn), self._seed, self.name, self._dataset.digest])
-        )
 
     @property
     def _groups(self) -> dict[str, list[Any]]:

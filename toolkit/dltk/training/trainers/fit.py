@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.bundle.signature import Signature
 from dltk.models.backend import odd_batches_crash, tf
 from dltk.recipe.groups import Fit
 from dltk.recipe.recipe import Built
+from dltk.training.checkpoint import identity, require_same
 from dltk.training.features import Frozen, runner
 from dltk.training.feed import Batch, Feed
 from dltk.training.losses import objective
@@ -29,7 +29,7 @@ from dltk.training.trainers.options import PLAIN, FitOptions
 from dltk.training.trainers.step import Step
 from dltk.training.views.counter import derive
 from dltk.training.views.factory import views_of
-from dltk.training.weights import AGAIN, FORM, Average, pack, put, seed_dropout, snapshot, unpack
+from dltk.training.weights import Average, pack, put, seed_dropout, snapshot, unpack
 
 __all__ = ["FitTrainer"]
 
@@ -91,6 +91,7 @@ class FitTrainer:
             self._learner, self._trained, self._objective, self._optimizer, self._average, fit, options
         )  # fmt: skip
         seed_dropout(self._learner, seed, name, "dropout")
+        self._facts = identity([self._learner], *self._settings())  # before the first step changes a weight
 
     @property
     def steps(self) -> int:
@@ -147,18 +148,15 @@ class FitTrainer:
         state |= pack("best", self._selection.values) | pack("hints", self._followed)
         if self._average:
             state |= pack("average", self._average.variables)
-        facts = np.frombuffer(self._facts.encode(), np.uint8)
-        return state | {"selection": self._selection.numbers(), "facts": facts}
+        return state | {"selection": self._selection.numbers(), "facts": self._facts}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Put back what `state` gave, names and shapes included.
 
         Raises:
-            InputError: if data, settings or frozen weights are not those of the interrupted run.
+            InputError: if model, starting weights, data or settings are not those of the interrupted run.
         """
-        if state["facts"].tobytes().decode() != self._facts:
-            rule = "must come from the same data, settings and starting weights"
-            raise InputError(f"checkpoint of phase {self.name}", rule, hint=AGAIN)
+        require_same(state, self._facts, self.name)
         variables = self._learner.variables
         best = unpack("best", state, variables) if any(name.startswith("best/") for name in state) else []
         put(variables, unpack("model", state, variables))
@@ -187,15 +185,14 @@ class FitTrainer:
         text += "" if self._fit.clip_norm else " or clip_norm=1"
         return text + ("." if self._fit.precision == "float32" else " or precision=float32.")
 
-    @cached_property
-    def _facts(self) -> str:
-        """A digest of all that a resumed run must have in common with the interrupted one."""
+    def _settings(self) -> list[Any]:
+        """What a resumed run must have in common with the interrupted one, in addition to the model that learns."""
         options = self._options
-        teacher = None if options.teacher is None else [options.teacher.temperature, options.teacher.weight]
+        teacher = None if options.teacher is None else dict(options.teacher.facts)
         augment = None if options.augment is None else asdict(options.augment)
-        parts: list[Any] = [FORM, asdict(self._fit), augment, teacher, self._seed, self.name, options.frozen_through]
+        parts: list[Any] = [asdict(self._fit), augment, teacher, self._seed, self.name, options.frozen_through]
         parts += [dict(options.hints.facts)] if options.hints else []
-        return sha256(canonical_json([*parts, self._dataset.digest, self._feed.prefix_digest]))
+        return [*parts, self._dataset.digest, self._feed.prefix_digest]
 
     @property
     def _followed(self) -> Sequence[Any]:

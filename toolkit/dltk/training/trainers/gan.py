@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset
 from dltk.edge.bundle.signature import Signature
@@ -25,13 +24,14 @@ from dltk.edge.input.images.decode import as_png_grid
 from dltk.models.backend import tf
 from dltk.recipe.groups import Adversarial, Fit
 from dltk.recipe.recipe import Built
+from dltk.training.checkpoint import identity, require_same
 from dltk.training.norms import reestimate_norms
 from dltk.training.optimizers import optimizer, rate
 from dltk.training.prefetch import ahead
 from dltk.training.trainer import AT_START, Row
 from dltk.training.trainers.adversarial import hinge, misnamed, naming, steepness, vague, wasserstein
 from dltk.training.views.counter import generator, permutation
-from dltk.training.weights import AGAIN, FORM, Average, pack, put, seed_dropout, snapshot, unpack
+from dltk.training.weights import Average, pack, put, seed_dropout, snapshot, unpack
 
 __all__ = ["GanTrainer"]
 
@@ -105,6 +105,7 @@ class GanTrainer:
             rule.build(each.trainable_variables)
         self._average = Average(model.trainable_variables, fit.average) if fit.average else None
         seed_dropout(discriminator, seed, name, "discriminator")
+        self._facts = identity(self._models, asdict(fit), asdict(self._rules), seed, name, dataset.digest)
 
     @property
     def steps(self) -> int:
@@ -153,7 +154,7 @@ class GanTrainer:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Both models, both optimizers, the average, in their shapes."""
-        state = {"facts": np.frombuffer(self._facts.encode(), np.uint8)}
+        state: dict[str, NDArray[Any]] = {"facts": self._facts}
         for group, variables in self._groups.items():
             state |= pack(group, variables)
         return state
@@ -162,11 +163,9 @@ class GanTrainer:
         """Put back what `state` gave, names and shapes included.
 
         Raises:
-            InputError: if data or settings are not those of the interrupted run.
+            InputError: if models, data or settings are not those of the interrupted run.
         """
-        if state["facts"].tobytes().decode() != self._facts:
-            rule = "must come from the same data and settings"
-            raise InputError(f"checkpoint of phase {self.name}", rule, hint=AGAIN)
+        require_same(state, self._facts, self.name)
         found = {group: unpack(group, state, variables) for group, variables in self._groups.items()}
         for group, variables in self._groups.items():
             put(variables, found[group])
@@ -203,11 +202,6 @@ class GanTrainer:
             return AT_START
         now = rate(self._fit, epoch * self.steps + step % self.steps, self.steps)
         return f"Likely cause: a learning rate of {now:.3g} is too high; try learning_rate={now / 10:.2g}."
-
-    @cached_property
-    def _facts(self) -> str:
-        parts = [FORM, asdict(self._fit), asdict(self._rules), self._seed, self.name, self._dataset.digest]
-        return sha256(canonical_json(parts))
 
     @property
     def _groups(self) -> dict[str, list[Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dltk.compress.steps import Planned
+from dltk.report.schema import Report
 from dltk.run import Run
 
 __all__ = ["commands", "made_by", "step_text"]
@@ -30,11 +31,9 @@ def step_text(step: Planned) -> str:
 
 def made_by(source: Run) -> list[str]:
     """Lines for a shell: how `source` was made. Of a recipe's settings those are named that differ from its own."""
-    if (source.path / "report.json").is_file():
-        found = source.read_json("report")
-        kept = found.get("commands") if isinstance(found, dict) else None
-        if isinstance(kept, list):
-            return [str(line) for line in kept[:-1]]  # without its export
+    found = Report.of(source)
+    if found is not None and found.commands:
+        return list(found.commands[:-1])  # without its export
     told = source.read_json("recipe")
     recipe = str(source.path / "recipe.py") if told["recipe"] == "recipe.py" else str(told["recipe"])
     notes: Any = source.read_json("notes") if (source.path / "notes.json").is_file() else {}

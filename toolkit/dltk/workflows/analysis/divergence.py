@@ -20,7 +20,7 @@ from dltk.export.emit import Target, emit
 from dltk.quantization.bias_correction import repaired
 from dltk.quantization.plan import QuantizationPlan
 from dltk.quantization.shared_ranges import ties
-from dltk.report.schema import ComparedRow
+from dltk.report.schema import ComparedRow, Divergence
 from dltk.twin.graph import Graph
 from dltk.validate import run_worker
 from dltk.workflows.measure import reference_outputs
@@ -49,17 +49,12 @@ def divergence(
     raws: NDArray[Any],
     *,
     progress: Progress = SILENT,
-) -> dict[str, Any]:
+) -> Divergence:
     """How far the two runtimes are from Keras in float32, and from each other in int8, layer by layer.
 
     Args:
         model: Keras 3, float.
         raws: samples (n, ...); the first few dozen are used.
-
-    Returns:
-        {"samples", "limit", "int8_limit", "first", "first_int8", "layers", "failed"}. "layers" are the rows of
-        `dltk.report.schema.ComparedRow` as plain JSON values. "first" and "first_int8" name the first layer above the
-        limit, or None. "failed" is the reason if there is no comparison.
     """
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed, split_activations, split_hard_sigmoid, split_separable
@@ -69,16 +64,17 @@ def divergence(
     made = {name for call in whole.calls for name in call.outputs}
     found = [probe for probe in probes(graph) if _unfolded(probe.tensor, whole, graph) in made]
     raws = raws[: samples_that_fit(graph, found)]
-    told: dict[str, Any] = {"samples": len(raws), "limit": _LIMIT, "int8_limit": _STEPS, "failed": ""}
+    told = Divergence(samples=len(raws), limit=_LIMIT, int8_limit=_STEPS)
     try:
         rows = _rows(_Wide(graph, signature, found, plan, raws), whole, found, progress)
     except DltkError as fault:  # a layer that one of the formats lacks: export says so where it matters
-        return told | {"first": None, "first_int8": None, "layers": [], "failed": str(fault)}
-    return told | {
-        "first": _first(rows, lambda row: max(row.litert or 0.0, row.onnx or 0.0) > _LIMIT),
-        "first_int8": _first(rows, lambda row: (row.int8_steps or 0) > _STEPS),
-        "layers": [row.as_dict() for row in rows],
-    }
+        return replace(told, failed=str(fault))
+    return replace(
+        told,
+        first=_first(rows, lambda row: max(row.litert or 0.0, row.onnx or 0.0) > _LIMIT),
+        first_int8=_first(rows, lambda row: (row.int8_steps or 0) > _STEPS),
+        layers=tuple(rows),
+    )
 
 
 def probes(graph: Graph) -> list[Probe]:

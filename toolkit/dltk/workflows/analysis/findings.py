@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.steps import Planned
 from dltk.export.emit import Target
+from dltk.report.schema import Report
 from dltk.run import Run
 from dltk.workflows.analysis.divergence import divergence
 from dltk.workflows.analysis.layers import per_layer
@@ -24,26 +24,23 @@ from dltk.workflows.measure import Evaluation
 
 __all__ = ["carried", "findings"]
 
-_CARRIED = ("source", "steps", "bought", "layers", "divergence", "outcomes", "search", "commands")
-_TIMES = ("p50_ms", "seconds", "found")  # the last: by how much a limit was missed, also one of time
-
 
 def findings(
     made: Run,
     candidate: Candidate,
     bench: Workbench,
     planned: Sequence[Planned],
-    report: Mapping[str, Any],
+    report: Report,
     samples: Evaluation,
     *,
     control: bool,
-) -> dict[str, Any]:
-    """What goes into report.json: "bought", "layers", "divergence", "outcomes".
+) -> Report:
+    """`report` with the effect of each step, layers, divergence, and figures before and after.
 
     Args:
         made: holds the models between steps already.
         planned: the steps that were taken.
-        report: with "steps" and "artifacts", as `compress` has them.
+        report: with steps and artifacts.
         samples: the test samples; what is measured here is compared with their baseline.
         control: also train the source for the epochs that the steps took, and measure that.
     """
@@ -51,14 +48,15 @@ def findings(
     from dltk.twin.rewrite import deployed
 
     samples, model, plan = replace(samples, reference=samples.baseline), candidate.model, candidate.plan
-    steps, rows, signature = report["steps"], report["artifacts"], bench.signature
-    precision = next((row["precision"] for row in rows if row["precision"] != "float32"), "float32")
+    steps, rows, signature = report.steps, report.artifacts, bench.signature
+    precision = next((row.precision for row in rows if row.precision != "float32"), "float32")
     changed = model is not bench.source
-    return {
-        "bought": bought(made, bench, planned, steps, rows, samples, control=control),
-        "layers": per_layer(bench.source, model, plan, signature, samples.raws, steps),
-        "divergence": divergence(model, signature, plan, samples.raws, progress=bench.progress),
-        "outcomes": outcomes(
+    return replace(
+        report,
+        bought=tuple(bought(made, bench, planned, steps, rows, samples, control=control)),
+        layers=tuple(per_layer(bench.source, model, plan, signature, samples.raws, steps)),
+        divergence=divergence(model, signature, plan, samples.raws, progress=bench.progress),
+        outcomes=outcomes(
             deployed(read(model)),
             signature,
             Target("tflite", precision),
@@ -68,28 +66,13 @@ def findings(
             if changed
             else temperature_of(signature),
         ),
-    }
+    )
 
 
-def carried(report: Any) -> dict[str, Any]:
-    """The parts of `report`, a run's report.json, that go into a bundle: nothing that depends on the machine.
-
-    Folders are reduced to their names.
-    """
-    if not isinstance(report, Mapping):
-        return {}
-    found: dict[str, Any] = {key: _timeless(report[key]) for key in _CARRIED if key in report}
-    if "source" in found:
-        found["source"] = _name(str(found["source"]))
-    if "commands" in found:
-        found["commands"] = [shlex.join(_shorter(word) for word in shlex.split(line)) for line in found["commands"]]
-    return found
-
-
-def _timeless(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _timeless(child) for key, child in value.items() if key not in _TIMES}
-    return [_timeless(child) for child in value] if isinstance(value, list) else value
+def carried(report: Report) -> Report:
+    """`report` without the folders of the machine that made it: they are reduced to their names."""
+    lines = (shlex.join(_shorter(word) for word in shlex.split(line)) for line in report.commands)
+    return replace(report, source=_name(report.source) if report.source else "", commands=tuple(lines))
 
 
 def _shorter(word: str) -> str:

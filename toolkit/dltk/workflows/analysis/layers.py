@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from dltk.quantization.equalization import equalized
 from dltk.quantization.fake_quant import fake_quant, rounded
 from dltk.quantization.observers import observe
 from dltk.quantization.plan import QuantizationPlan
-from dltk.report.schema import LayerRow, Left
+from dltk.report.schema import LayerRow, Left, StepRow
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
 from dltk.workflows.analysis.divergence import Probe, probes, samples_that_fit
@@ -33,17 +33,14 @@ def per_layer(
     plan: QuantizationPlan | None,
     signature: Signature,
     raws: NDArray[Any],
-    steps: Sequence[Mapping[str, Any]],
-) -> list[dict[str, Any]]:
-    """A mapping a layer that has a kernel, in the order of the exported graph.
+    steps: Sequence[StepRow],
+) -> list[LayerRow]:
+    """A row a layer that has a kernel, in the order of the exported graph.
 
     Args:
         source, model: Keras 3, before and after the compression.
         raws: samples (n, ...) that the noise of int8 is measured on; the first few dozen are used.
-        steps: what each step reported, with "name" and "skipped".
-
-    Returns:
-        The rows of `dltk.report.schema.LayerRow` as plain JSON values.
+        steps: what each step reported.
     """
     from dltk.twin.read import read
     from dltk.twin.rewrite import deployed
@@ -68,7 +65,7 @@ def per_layer(
             snr_db=noise.get(name),
             left=_left(name, steps),
         )
-        found.append(made.as_dict())
+        found.append(made)
     return found
 
 
@@ -117,10 +114,9 @@ def _channels(graph: Graph) -> dict[str, int]:
     return {name: int(shape[-1]) for name, shape in shapes.items() if shape and shape[-1] is not None}
 
 
-def _left(name: str, steps: Sequence[Mapping[str, Any]]) -> tuple[Left, ...]:
+def _left(name: str, steps: Sequence[StepRow]) -> tuple[Left, ...]:
     """Which steps left the layer as it was, and why."""
-    told = [(step["name"], item) for step in steps for item in step["skipped"]]
-    return tuple(Left(str(step), str(item["reason"])) for step, item in told if item["layer"] == name)
+    return tuple(Left(step.name, item.reason) for step in steps for item in step.skipped if item.layer == name)
 
 
 def _precision(name: str, plan: QuantizationPlan | None) -> str:

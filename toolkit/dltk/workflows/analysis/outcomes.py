@@ -13,6 +13,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import compared_inputs, family
 from dltk.export.emit import Target, emit
 from dltk.quantization.plan import QuantizationPlan
+from dltk.report.schema import Outcomes
 from dltk.twin.graph import Graph
 from dltk.validate import run_worker
 from dltk.workflows.measure import Evaluation
@@ -28,8 +29,8 @@ def outcomes(
     samples: Evaluation,
     *,
     after_temperature: float,
-) -> dict[str, Any] | None:
-    """{"file", "before", "after"}: figures as `training.report` has them; None where no prediction is right or wrong.
+) -> Outcomes | None:
+    """Figures before and after, as `training.report` has them; None where no prediction is right or wrong.
 
     Args:
         graph: deployed, of the compressed model.
@@ -44,17 +45,17 @@ def outcomes(
         return None
     found = run_worker(emit(graph, signature, target, plan), target.format, signature, samples.raws).outputs
     name, inputs = signature.outputs[0].name, compared_inputs(samples.raws, signature)
-    return {
-        "file": target.file,
-        "before": training.report(
+    return Outcomes(
+        file=target.file,
+        before=training.report(
             samples.baseline[name],
             samples.targets,
             signature,
             temperature=temperature_of(signature),
             inputs=inputs,
         ),
-        "after": training.report(found[name], samples.targets, signature, temperature=after_temperature, inputs=inputs),
-    }
+        after=training.report(found[name], samples.targets, signature, temperature=after_temperature, inputs=inputs),
+    )
 
 
 def temperature_of(signature: Signature) -> float:

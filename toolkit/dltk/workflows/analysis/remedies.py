@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dltk.edge.gains import amount, gain, is_share
+from dltk.report.schema import ArtifactRow, StateRow
 
 __all__ = ["costs", "limits", "passing", "ranges", "tried"]
 
 _LEAST = ("cosine", "top1_agreement")  # limits from below; the others are from above
 
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[ArtifactRow]
 
 
 def passing(rows: Rows) -> str:
     """` --precision float32`: the options that leave only files which passed; empty where none is left, or all are."""
-    failed = {row["precision"] for row in rows if not row["passed"]}
-    kept = dict.fromkeys(row["precision"] for row in rows if row["precision"] not in failed) if failed else ()
+    failed = {row.precision for row in rows if not row.passed}
+    kept = dict.fromkeys(row.precision for row in rows if row.precision not in failed) if failed else ()
     return "".join(f" --precision {precision}" for precision in kept)
 
 
@@ -25,10 +26,9 @@ def limits(rows: Rows) -> str:
     """`--gate cosine=0.983 --gate drop=0.031`: the limits that every file meets; empty where no limit would help."""
     found: dict[str, float] = {}
     for row in rows:
-        accepts = row.get("accepts", {})
-        if len(row["reasons"]) > len(accepts):  # such as an operator that is not int8
+        if len(row.reasons) > len(row.accepts):  # such as an operator that is not int8
             return ""
-        for name, value in accepts.items():
+        for name, value in row.accepts.items():
             found[name] = (min if name in _LEAST else max)(value, found.get(name, value))
     return " ".join(f"--gate {name}={value:g}" for name, value in found.items())
 
@@ -42,17 +42,17 @@ def ranges(calibration: Mapping[str, Any] | None) -> str:
     return f"ranges={calibration['method']} came nearest to float32 when calibration compared it with {others}"
 
 
-def costs(bought: Rows) -> dict[str, str]:
+def costs(bought: Sequence[StateRow]) -> dict[str, str]:
     """Step -> what it lost of the metric beside the state before it; steps that lost nothing are left out."""
     found, before = {}, None
     for row in bought:
-        metric = row.get("metric")
-        if metric is None or row["after"].startswith("float32,"):
+        metric = row.metric
+        if not metric or row.after.startswith("float32,"):
             continue
         lost = 0.0 if before is None else float(metric["drop"]) - before
         before = float(metric["drop"])
         if lost > 0:
-            found[row["after"]] = amount(lost, is_share(metric))
+            found[row.after] = amount(lost, is_share(metric))
     return found
 
 
@@ -60,7 +60,7 @@ def tried(rows: Rows) -> list[str]:
     """A line for each other precision that was tried and passed."""
     lines = []
     for row in rows:
-        if row["passed"]:
-            what = f"--step quantize:precision={row['precision']}"
-            lines.append(f"{what} was tried and passes: {row['bytes']:,} bytes, {gain(row['metric'])}")
+        if row.passed:
+            what = f"--step quantize:precision={row.precision}"
+            lines.append(f"{what} was tried and passes: {row.bytes:,} bytes, {gain(row.metric)}")
     return lines

@@ -6,7 +6,7 @@ source model, trained on for the same epochs on the same samples at the same rat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from dltk.export.emit import Target
 from dltk.models.files.keras_file import open_keras
 from dltk.models.files.save import keras_bytes
 from dltk.quantization.plan import QuantizationPlan
-from dltk.report.schema import StateRow
+from dltk.report.schema import ArtifactRow, StateRow, StepRow
 from dltk.run import Run
 from dltk.validate import Gate
 from dltk.workflows.measure import Evaluation, measure
@@ -34,12 +34,12 @@ def bought(
     made: Run,
     bench: Workbench,
     planned: Sequence[Planned],
-    steps: Sequence[Mapping[str, Any]],
-    rows: Sequence[Mapping[str, Any]],
+    steps: Sequence[StepRow],
+    rows: Sequence[ArtifactRow],
     samples: Evaluation,
     *,
     control: bool,
-) -> list[dict[str, Any]]:
+) -> list[StateRow]:
     """One row per state of the model: the source, the model after each step that changed it, the quantized file,
     control.
 
@@ -49,27 +49,24 @@ def bought(
         rows: the files of the final model, as they were measured already: they are not measured again.
         samples: the test samples; drops are counted from their baseline.
         control: train the source for the epochs that the steps took, where any did.
-
-    Returns:
-        The rows of `dltk.report.schema.StateRow` as plain JSON values.
     """
     judge, models = _Judge(bench, samples), list(_between(made, planned))
-    float32 = [row for row in rows if row["precision"] == "float32"]
+    float32 = [row for row in rows if row.precision == "float32"]
     found = [judge.row(_SOURCE, bench.source)] if models else [_short(_SOURCE, row) for row in float32]
     found += [judge.row(name, open_keras(path)) for name, path in models[:-1]]
     found += [_short(name, row) for name, _ in models[-1:] for row in float32]
-    found += [_short(steps[-1]["name"], row) for row in rows if row["precision"] != "float32" and steps]
+    found += [_short(steps[-1].name, row) for row in rows if row.precision != "float32" and steps]
     extra = trained(planned, steps) if control else []
     if extra:
         found.append(judge.row(CONTROL, control_model(made, bench, extra)))
     return found
 
 
-def trained(planned: Sequence[Planned], steps: Sequence[Mapping[str, Any]]) -> list[Retrain]:
+def trained(planned: Sequence[Planned], steps: Sequence[StepRow]) -> list[Retrain]:
     """The settings of the steps that trained, each with the epochs that it took."""
     found = []
     for step, told in zip(planned, steps, strict=True):
-        rows = told["figures"].get("epochs")
+        rows = told.figures.get("epochs")
         epochs = sum(row["epoch"] > 0 for row in rows) if isinstance(rows, list) else 0  # 0: the weights at the start
         if isinstance(step.settings, Retrain) and epochs:
             found.append(replace(step.settings, epochs=epochs))
@@ -111,7 +108,7 @@ class _Judge:
         # What is judged is the metric: a model half way is not held to anybody's outputs.
         self._bench, self._samples = bench, replace(samples, reference=samples.baseline)
 
-    def row(self, after: str, model: Any) -> dict[str, Any]:
+    def row(self, after: str, model: Any) -> StateRow:
         from dltk.twin.read import read
         from dltk.twin.rewrite import deployed
 
@@ -124,14 +121,13 @@ class _Judge:
         return _short(after, found.row())
 
 
-def _short(after: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    state = StateRow(
+def _short(after: str, row: ArtifactRow) -> StateRow:
+    return StateRow(
         after=after,
-        file=row["file"],
-        precision=row["precision"],
-        bytes=row["bytes"],
-        download_bytes=row["download_bytes"],
-        p50_ms=row["p50_ms"],
-        metric=row["metric"],
+        file=row.file,
+        precision=row.precision,
+        bytes=row.bytes,
+        download_bytes=row.download_bytes,
+        p50_ms=row.p50_ms,
+        metric=row.metric,
     )
-    return state.as_dict()
