@@ -11,7 +11,7 @@ from dltk.base.errors import InputError
 from dltk.base.sealed import write_sealed
 from dltk.run import Run
 from dltk.search.limits import Limits
-from dltk.workflows.search import Search
+from dltk.workflows.compressing.search import Search
 from search import stub
 
 HARD = {"drop": 0.03, "download": 30_000}

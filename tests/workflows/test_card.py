@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dltk.workflows.card import _escaped
+from dltk.workflows.exporting.card import _escaped
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import small
 from dltk.base.progress import Silent
 from dltk.compress.steps import parse_steps
 from dltk.twin.keras3 import copied
-from dltk.workflows.chain import Chain
+from dltk.workflows.compressing.chain import Chain
 
 pytestmark = small.QUIET
 STEPS = parse_steps(["quantize:precision=float16"])

@@ -40,7 +40,7 @@ def test_sources_for_microcontrollers_stand_beside_their_files(compressed, tmp_p
 
 def test_a_file_that_answers_otherwise_on_a_microcontroller_is_held_back(compressed, tmp_path, monkeypatch):
     there = SimpleNamespace(outputs={"logits": np.zeros((8, 10), np.float32)}, arena_bytes=16)
-    monkeypatch.setattr("dltk.workflows.micro.run_micro", lambda *words: there)
+    monkeypatch.setattr("dltk.workflows.exporting.micro.run_micro", lambda *words: there)
     with pytest.raises(LimitError, match=r"in TensorFlow Lite Micro differs from LiteRT by \d+, more than 4 steps"):
         export(compressed.path, out=tmp_path / "out", formats=("c",), precisions=("int8-io",))
     assert not (tmp_path / "out").exists()

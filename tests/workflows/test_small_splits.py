@@ -19,8 +19,9 @@ from dltk.edge.bundle.arrays import read_npz, save_npz
 from dltk.edge.bundle.integrity import read_bundle
 from dltk.run import Run
 from dltk.validate import Gate
-from dltk.workflows import adopt, compress, export, rehearse
+from dltk.workflows import adopt, compress, export
 from dltk.workflows.compress import CompressOptions
+from dltk.workflows.exporting import rehearse
 from workflows.test_export import light
 
 pytestmark = small.QUIET

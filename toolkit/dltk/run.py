@@ -1,6 +1,6 @@
 """The Run folder: what training, adopting and compressing write, and what export reads.
 
-recipe.json      recipe, resolved settings, settings changed from the defaults, smoke, SHA-256 of the recipe's source
+recipe.json      recipe, resolved settings, those changed from the defaults, smoke, SHA-256 of the recipe's source
 recipe.py        the recipe itself, if it was given as a file; opening a run never executes it
 data.json        source, digest, what was skipped
 signature.json   the device's view of the model
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["ASKED", "Run"]
 
 _JSON_LIMIT, _ASSET_LIMIT = 64_000_000, 500_000_000
-_BEGUN = ("recipe.json", "recipe.py")  # one of them is in whatever --resume can go on with
+_BEGUN = ("recipe.json", "recipe.py")  # one of them is in whatever --resume can continue
 ASKED = "compress"
 _INHERITED = ("recipe.json", "recipe.py", "data.json", "notes.json", "evaluation.npz", "baseline.npz")
 _GO_ON = "Give another --run, or --resume to continue it."
@@ -242,9 +242,7 @@ class Run:
         return self._record.settings()
 
     def changed_settings(self) -> dict[str, Any]:
-        """Dotted key -> value of the settings that were changed from the defaults; all settings if the run has no such
-        list.
-        """
+        """Dotted key -> value of the settings changed from the defaults; all of them if the run has no such list."""
         return self._record.changed()
 
     def evaluation(self) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -18,7 +18,7 @@ from dltk.export.flatbuffer.stateless import STATE_OPERATOR, stateless
 from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.read import read
 from dltk.twin.rewrite import deployed
-from dltk.workflows import card
+from dltk.workflows.exporting import card
 
 pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning")
 

@@ -81,10 +81,16 @@ def identity(models: Iterable[Any], *settings: Any) -> NDArray[np.uint8]:
 
 
 def require_same(state: Mapping[str, NDArray[Any]], facts: NDArray[np.uint8], name: str) -> None:
-    """Raise InputError unless `state` was written by a phase of the same `identity`."""
-    if (
-        state["facts"].tobytes().decode() != facts.tobytes().decode()
-    ):  # what is no text is damaged, not of another phase
+    """Refuse the `state` of another phase.
+
+    Args:
+        facts: (bytes,), the `identity` of this one.
+
+    Raises:
+        InputError: unless `state` was written by a phase of the same identity.
+    """
+    # What is no text is damaged, not of another phase.
+    if state["facts"].tobytes().decode() != facts.tobytes().decode():
         rule = "must come from the same model, starting weights, data and settings"
         raise InputError(f"checkpoint of phase {name}", rule, hint=AGAIN)
 

@@ -16,11 +16,11 @@ from dltk.report.schema import Report
 from dltk.run import Run
 from dltk.search.limits import Limits
 from dltk.workflows.analysis.commands import commands
-from dltk.workflows.chain import Chain
-from dltk.workflows.compressed import Compressed, finish_compressed
+from dltk.workflows.compressing.chain import Chain
+from dltk.workflows.compressing.compressed import Compressed, finish_compressed
+from dltk.workflows.compressing.search import Search, require_decidable, require_met
+from dltk.workflows.compressing.source import Source, asked_for, started_with
 from dltk.workflows.preflight import require_training_packages
-from dltk.workflows.search import Search, require_decidable, require_met
-from dltk.workflows.source import Source, asked_for, started_with
 
 __all__ = ["CompressOptions", "Compressed", "compress"]
 
@@ -111,8 +111,7 @@ def compress(
         made.inherit(source.run, asked)
         planned, candidate, found = _taken(made, bench, search, planned, texts=steps, trials=options.trials)
         lines = tuple(commands(source.commands, source.run.path, path, planned))
-        machine = dict(options.device.machine)
-        report = replace(found, source=str(source.run.path), machine=machine, commands=lines)
+        report = replace(found, source=str(source.run.path), machine=dict(options.device.machine), commands=lines)
         compares = bool(steps) or not limits if options.control is None else options.control
         report = finish_compressed(made, source, candidate, bench, report, planned, control=compares)
         if search is not None:

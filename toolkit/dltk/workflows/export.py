@@ -23,13 +23,13 @@ from dltk.report.schema import ArtifactRow
 from dltk.twin.graph import Graph
 from dltk.validate import Gate, micro_runtime
 from dltk.workflows.analysis import remedies
-from dltk.workflows.card import report_page
-from dltk.workflows.contents import code, lineage, state_of, texts
+from dltk.workflows.exporting.card import report_page
+from dltk.workflows.exporting.contents import code, lineage, state_of, texts
+from dltk.workflows.exporting.micro import on_micro
+from dltk.workflows.exporting.opened import Opened
+from dltk.workflows.exporting.rehearse import golden_of, rehearse, with_golden
 from dltk.workflows.measure import Measured, agreement, evaluation, measure_all
-from dltk.workflows.micro import on_micro
-from dltk.workflows.opened import Opened
 from dltk.workflows.preflight import require_place, require_training_packages
-from dltk.workflows.rehearse import golden_of, rehearse, with_golden
 
 __all__ = ["Exported", "export"]
 

@@ -103,7 +103,7 @@ class Measured:
     artifact: Artifact
 
     def row(self) -> ArtifactRow:
-        """What a report says of it, latency included."""
+        """Its row of a report, latency included."""
         found = self.artifact
         return ArtifactRow(
             file=found.file,

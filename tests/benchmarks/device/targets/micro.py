@@ -23,7 +23,7 @@ from dltk.edge.replay import golden
 from dltk.export.emit import PAIRS, Target, targets
 from dltk.export.micro import operators
 from dltk.validate import Gate, micro_runtime
-from dltk.workflows.micro import micro
+from dltk.workflows.exporting.micro import micro
 
 __all__ = ["compiled", "rows"]
 

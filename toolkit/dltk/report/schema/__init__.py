@@ -1,6 +1,6 @@
 """What stands in a report.json: the rows that workflows fill and reports draw, each field in one place.
 
-`docs/reference/report.md` is made of them. A report may come with a bundle from anybody, and from an older dltk: see
+`docs/reference/report.md` is made of them. A report may come with an untrusted bundle, and from an older dltk: see
 `dltk.base.rows` for how it is read.
 """
 

@@ -40,6 +40,7 @@ def _metric(found: Mapping[str, Any], where: str) -> None:
 
 
 def counts(found: Mapping[str, Any], where: str) -> None:
+    """Raise InputError, naming the key after `where`, unless every value of `found` is a number."""
     for key, value in found.items():
         if not is_number(value):
             raise InputError(f"{where}.{key}", "must be a number", value)

@@ -17,10 +17,10 @@ from dltk.report.schema import ArtifactRow, Report
 from dltk.run import Run
 from dltk.validate import Gate
 from dltk.workflows.analysis.findings import findings
+from dltk.workflows.compressing.search import misses_on_test
+from dltk.workflows.compressing.source import Source
 from dltk.workflows.finish import finish_run
 from dltk.workflows.measure import Evaluation, Kept, evaluation, measure, measure_all, planned_files, reference_outputs
-from dltk.workflows.search import misses_on_test
-from dltk.workflows.source import Source
 
 __all__ = ["Compressed", "finish_compressed"]
 

@@ -16,8 +16,8 @@ from dltk.bundle import Sealing
 from dltk.edge.bundle.manifest import parse
 from dltk.report import as_bytes, of_bundle
 from dltk.report.schema import REPORT, ArtifactRow
+from dltk.workflows.exporting.opened import Opened
 from dltk.workflows.measure import table
-from dltk.workflows.opened import Opened
 
 __all__ = ["RESET", "licenses", "model_card", "report_page"]
 

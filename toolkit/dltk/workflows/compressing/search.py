@@ -32,7 +32,7 @@ from dltk.search.sensitivity import layer_rows, sensitivity
 from dltk.search.trial import Trial
 from dltk.tasks import Task
 from dltk.validate import Gate
-from dltk.workflows.chain import Chain
+from dltk.workflows.compressing.chain import Chain
 from dltk.workflows.measure import Evaluation, measure, planned_files, reference_outputs
 
 __all__ = ["Best", "Search", "misses_on_test", "require_decidable", "require_met"]

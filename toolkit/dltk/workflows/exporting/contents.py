@@ -14,9 +14,9 @@ from dltk.export.runner import RUNNER, runner
 from dltk.report.schema import REPORT, Report
 from dltk.twin.graph import Graph
 from dltk.workflows.analysis.findings import carried
-from dltk.workflows.card import RESET, licenses, model_card
+from dltk.workflows.exporting.card import RESET, licenses, model_card
+from dltk.workflows.exporting.opened import Opened
 from dltk.workflows.measure import Measured
-from dltk.workflows.opened import Opened
 
 __all__ = ["code", "lineage", "state_of", "texts"]
 

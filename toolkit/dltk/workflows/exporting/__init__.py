@@ -1,0 +1,1 @@
+"""What `export` reads of a run, proves, and writes into a bundle."""
