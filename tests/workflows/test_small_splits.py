@@ -98,7 +98,9 @@ def test_a_file_that_answers_otherwise_in_the_replay_is_not_sealed(compressed, t
         return type(then)(then.unit, tuple(0.0 for _ in then.errors), 1e-9, then.why)
 
     monkeypatch.setattr(rehearse, "recorded", luckier)
-    with pytest.raises(LimitError, match=r"must give the measured predictions in a replay.* golden sample .* No bundle"):
+    with pytest.raises(
+        LimitError, match=r"must give the measured predictions in a replay.* golden sample .* No bundle"
+    ):
         export(compressed.path, out=tmp_path / "bundle", formats=("tflite",), precisions=("int8",))
     assert not (tmp_path / "bundle").exists()
 
