@@ -174,7 +174,7 @@ def test_a_setting_that_is_not_there_is_named(own, tmp_path):
     settings = Run.open(tmp_path / "run").settings()
     assert getattr(settings, "augment", None) is None
     with pytest.raises(
-        MissingSetting, match=r"settings\.compress: is needed, and the run does not have " r"it.*--trust-recipe"
+        MissingSetting, match=r"settings\.compress: is needed, and the run does not have it.*--trust-recipe"
     ):
         settings.compress  # noqa: B018
 

@@ -1,4 +1,4 @@
-"""Frozen rows that are written as JSON and read again: each field defines in one place what it is and how it is checked.
+"""Frozen rows that are written as JSON and read again: a field defines in one place what it is and how it is checked.
 
     @dataclass(frozen=True)
     class Left(Row):
