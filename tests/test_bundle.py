@@ -18,7 +18,7 @@ import tiny
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.bundle import golden_bytes, labels_bytes, publish
 from dltk.edge.bundle.integrity import read_bundle
-from dltk.edge.replay import golden, replay
+from dltk.edge.replay import read_golden, replay
 from edge import archives
 
 pytest.importorskip("ai_edge_litert")
@@ -133,7 +133,7 @@ def test_only_an_archive_of_a_bundle_is_replaced_by_one(model, tmp_path):
 def test_golden_holds_what_replay_reads():
     raws = tiny.raws(3)
     data = golden_bytes(raws, tiny.reference(raws), tiny.SIGNATURE, np.array([0, 1, 2]))
-    found = golden(data, tiny.SIGNATURE)
+    found = read_golden(data, tiny.SIGNATURE)
     assert np.array_equal(found.raws, raws)
     assert found.outputs["logits"].dtype == np.float32
     assert labels_bytes(("größe", "猫")).decode() == "größe\n猫\n"

@@ -116,7 +116,7 @@ _CSV: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
     "series-gap": ("forecast", _whole(lambda data: data.replace(b"30,26\n", b"")), "load.csv, line 32", "evenly"),
     "series-no-time": ("forecast", _line(8, "later,26"), "load.csv, line 8", "times of one form"),
     "series-too-short": ("forecast", _whole(_keep(8)), "load.csv", "more rows"),
-    "table-no-column": ("tabular", _line(1, "age,age,income"), "people.csv, line 1", "a name of its own"),
+    "table-no-column": ("tabular", _line(1, "age,age,income"), "people.csv, line 1", "a different name"),
     "table-not-finite": ("tabular", _line(12, "inf,Graz,low"), "people.csv, line 12", "number"),
     "table-words": ("tabular", _line(12, "old,Graz,low"), "people.csv, line 12", "number"),
     "table-no-label": ("tabular", _line(12, "30,Graz,"), "people.csv, line 12", "empty"),

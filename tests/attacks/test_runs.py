@@ -10,7 +10,7 @@ import pytest
 
 from dltk.base.errors import InputError
 from dltk.base.files import sha256
-from dltk.recipe.kept import MissingSetting
+from dltk.recipe.kept import MissingRecordedSetting
 from dltk.recipe.load import read, registered, resolve
 from dltk.recipe.settings import as_dict
 from dltk.run import Run
@@ -174,7 +174,7 @@ def test_a_setting_that_is_not_there_is_named(own, tmp_path):
     settings = Run.open(tmp_path / "run").settings()
     assert getattr(settings, "augment", None) is None
     with pytest.raises(
-        MissingSetting, match=r"settings\.compress: is needed, and the run does not have it.*--trust-recipe"
+        MissingRecordedSetting, match=r"settings\.compress: is needed, and the run does not have it.*--trust-recipe"
     ):
         settings.compress  # noqa: B018
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dltk.base.cache import entries
-from dltk.base.cache.entries import keep, making, opened, using
+from dltk.base.cache.entries import entry_is_intact, keep, new_entry, using
 from dltk.base.cache.folder import cache_folder
 
 NAMES = ["large.npy", "small.json"]
@@ -19,7 +19,7 @@ NAMES = ["large.npy", "small.json"]
 def entry(tmp_path, monkeypatch):
     monkeypatch.setenv("DLTK_CACHE", str(tmp_path))
     folder = cache_folder("images", "abc")
-    with making(folder) as building:
+    with new_entry(folder) as building:
         (building / "large.npy").write_bytes(np.random.default_rng(0).bytes(3 * 2**20 + 17))
         (building / "small.json").write_bytes(b'{"a": 1}')
     return folder
@@ -27,9 +27,9 @@ def entry(tmp_path, monkeypatch):
 
 def test_a_whole_entry_is_opened_without_a_word(entry):
     notes = []
-    assert opened(entry, NAMES, note=notes.append)
+    assert entry_is_intact(entry, NAMES, note=notes.append)
     assert notes == []
-    assert not opened(cache_folder("images", "none"), NAMES, note=notes.append)
+    assert not entry_is_intact(cache_folder("images", "none"), NAMES, note=notes.append)
     assert notes == []
 
 
@@ -65,7 +65,7 @@ DAMAGE = {
 def test_damage_is_noticed_and_said(entry, how):
     DAMAGE[how](entry)
     notes = []
-    assert not opened(entry, NAMES, note=notes.append)
+    assert not entry_is_intact(entry, NAMES, note=notes.append)
     assert len(notes) == 1
     assert str(entry) in notes[0]
     assert notes[0].endswith("it is created again")
@@ -73,8 +73,8 @@ def test_damage_is_noticed_and_said(entry, how):
 
 def test_a_copy_under_another_name_is_no_entry(entry):
     os.rename(entry, entry.with_name("other"))
-    assert not opened(entry.with_name("other"), NAMES, note=[].append)
-    assert not opened(entry, NAMES)
+    assert not entry_is_intact(entry.with_name("other"), NAMES, note=[].append)
+    assert not entry_is_intact(entry, NAMES)
 
 
 def test_of_large_entries_some_blocks_are_read(entry, monkeypatch):
@@ -82,13 +82,13 @@ def test_of_large_entries_some_blocks_are_read(entry, monkeypatch):
     monkeypatch.setattr(entries, "_DRAWN", 2)
     read, digest = [], entries._digest_of
     monkeypatch.setattr(entries, "_digest_of", lambda path, number: read.append(path.name) or digest(path, number))
-    assert opened(entry, NAMES)
+    assert entry_is_intact(entry, NAMES)
     assert sorted(read) == ["large.npy", "large.npy", "small.json"]
     _flip(entry / "large.npy", 5)
-    assert not all(opened(entry, NAMES, note=[].append) for _ in range(60)), "other blocks each time"
-    assert not opened(entry, NAMES, whole=True, note=[].append)
+    assert not all(entry_is_intact(entry, NAMES, note=[].append) for _ in range(60)), "other blocks each time"
+    assert not entry_is_intact(entry, NAMES, whole=True, note=[].append)
     with using(type("settings", (), {"cache": "verify"})):
-        assert not opened(entry, NAMES, note=[].append)
+        assert not entry_is_intact(entry, NAMES, note=[].append)
 
 
 @pytest.mark.parametrize("seed", range(150))
@@ -111,7 +111,7 @@ def test_no_damage_raises(entry, seed):
         else:
             data = bytearray(draw.choice([b"[]", b"3", b"null", b'{"files": {}}', b'{"files": {"a": 3}}', b"\xff"]))
     path.write_bytes(bytes(data))
-    assert opened(entry, NAMES, note=[].append) == (bytes(data) == before)
+    assert entry_is_intact(entry, NAMES, note=[].append) == (bytes(data) == before)
     entries.listed_files(entry, "images")
 
 
@@ -119,5 +119,5 @@ def test_one_file_is_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("DLTK_CACHE", str(tmp_path))
     path = keep(cache_folder("weights", "net"), "net.bin", b"123")
     assert path.read_bytes() == b"123"
-    assert opened(path.parent, ["net.bin"])
-    assert not opened(path.parent, ["other.bin"], note=[].append)
+    assert entry_is_intact(path.parent, ["net.bin"])
+    assert not entry_is_intact(path.parent, ["other.bin"], note=[].append)

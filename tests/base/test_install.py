@@ -85,7 +85,7 @@ def test_a_checkout_that_is_not_installed_knows_its_version(monkeypatch, elsewhe
 def test_a_checkout_is_installed_again_with_the_extra():
     assert words(install.pip_extra("sign")) == ["-e", f"{ROOT}[sign]"]
     assert words(install.pip_extra("")) == ["-e", str(ROOT)]
-    assert f"pip install -e {shlex.quote(str(ROOT))}" in install.to_update()
+    assert f"pip install -e {shlex.quote(str(ROOT))}" in install.update_hint()
 
 
 def test_a_copy_installed_from_a_checkout_is_installed_from_there_again(elsewhere, tmp_path):

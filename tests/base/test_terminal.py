@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import small
 import tiny
-from dltk.base.terminal import json_text, one_line, plain
+from dltk.base.terminal import escape_control_characters, json_text, one_line
 from dltk.cli.console import Console
 from dltk.cli.main import cli
 from dltk.export.runner import RUNNER, runner
@@ -24,7 +24,7 @@ STAYS = "größe \u4f60\u597d \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \
 
 @pytest.mark.parametrize("text", STEERS)
 def test_what_steers_is_escaped_and_stays_equal_as_json(text):
-    assert plain(f"a{text}b").isprintable()
+    assert escape_control_characters(f"a{text}b").isprintable()
     found = json_text({"label": f"a{text}b"})
     assert found.replace("\n", "").isprintable()
     assert json.loads(found) == {"label": f"a{text}b"}
@@ -32,7 +32,7 @@ def test_what_steers_is_escaped_and_stays_equal_as_json(text):
 
 
 def test_letters_of_any_language_stay():
-    assert plain(STAYS) == STAYS
+    assert escape_control_characters(STAYS) == STAYS
     assert json.loads(json_text([STAYS])) == [STAYS]
     assert json_text({"b": 1, "a": [1.5]}) == '{\n  "a": [\n    1.5\n  ],\n  "b": 1\n}'
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -105,7 +105,7 @@ def test_a_terminal_without_utf_8_gets_escapes(tmp_path, setting):
 
 def test_progress_and_errors_of_the_command_line_too(capsys):
     console = Console(bars=False)
-    console.say("a\x1b[2Jb")
+    console.log("a\x1b[2Jb")
     console.warn("a\x9bb")
     assert capsys.readouterr().err == "a\\x1b[2Jb\nWarning: a\\x9bb\n"
     done = CliRunner().invoke(cli, ["predict", "--\x1b[2J"])

@@ -68,7 +68,7 @@ def _dltk(subject: Subject, run: Path, samples: int) -> tuple[bytes, float]:
     from dltk.export.emit import Target
     from dltk.export.tflite import emit
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
+    from dltk.twin.rewrite import deployed_graph
 
     common = f"epochs={_EPOCHS},batch_size={_BATCH},learning_rate={_RATE},samples={samples},teacher=0"
     steps = (
@@ -82,7 +82,7 @@ def _dltk(subject: Subject, run: Path, samples: int) -> tuple[bytes, float]:
         for number, step in enumerate(parse_steps(steps)):
             own = replace(bench, checkpoint=Path(folder, f"{number}.npz"), augment=None)
             candidate = step.apply(candidate, own).candidate
-        graph = deployed(read(candidate.model))
+        graph = deployed_graph(read(candidate.model))
         assert candidate.plan is not None
         data = emit(graph, subject.signature, Target("tflite", "int8").precision, candidate.plan)
         return data, time.perf_counter() - started

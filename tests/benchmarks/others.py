@@ -37,7 +37,7 @@ class Subject:
         from dltk.quantization.plan import QuantizationPlan
         from dltk.run import Run
         from dltk.twin.read import read
-        from dltk.twin.rewrite import deployed
+        from dltk.twin.rewrite import deployed_graph
 
         run, made = Run.open(source), Run.open(quantized)
         settings, task = run.settings(), tasks.task(run.recipe.task)
@@ -51,8 +51,8 @@ class Subject:
         raws = self._calibration(0)
         (self.samples,) = family(self.signature.family).tensors(raws, self.signature).values()
         plan = QuantizationPlan.load(made.quantization_path)
-        mine = deployed(read(open_keras(made.model_path)))
-        flat = deployed(self.graph)
+        mine = deployed_graph(read(open_keras(made.model_path)))
+        flat = deployed_graph(self.graph)
         self.float32 = {name: emit(flat, self.signature, Target(name, "float32"), None) for name in ("tflite", "onnx")}
         self.int8 = {name: emit(mine, self.signature, Target(name, "int8"), plan) for name in ("tflite", "onnx")}
 

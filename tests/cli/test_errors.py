@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageError, misnamed
+from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageError, unknown_name_hint
 from dltk.cli.boundary import Unmet
 from dltk.cli.main import COMMANDS, cli
 
@@ -257,9 +257,9 @@ def test_a_hint_gives_the_whole_name_of_a_setting(words, hint):
 
 def test_a_name_that_must_be_there_is_not_turned_around():
     """Which of the two is misspelt cannot be known: the hint names both, and does not offer the wrong one as right."""
-    said = misnamed("label", ["path", "Lable"])
+    said = unknown_name_hint("label", ["path", "Lable"])
     assert said == "The nearest is 'Lable': both must have the same name."
-    assert misnamed("label", ["x"]) == ""
+    assert unknown_name_hint("label", ["x"]) == ""
 
 
 def test_usage_is_said_in_the_one_form():

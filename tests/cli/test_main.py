@@ -150,7 +150,7 @@ def test_the_console_writes_to_stderr_only(bars, capsys):
     with console.bar("outer [x]", 2) as outer, console.bar("inner", 1) as inner:
         inner.advance()
         outer.advance(2, "loss 0.1")
-        console.say("a line [with] brackets")
+        console.log("a line [with] brackets")
     console.warn("careful")
     out, err = capsys.readouterr()
     assert out == ""

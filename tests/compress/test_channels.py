@@ -17,9 +17,9 @@ from dltk.compress.candidate import Candidate
 from dltk.compress.channels import Channels, channels
 from dltk.compress.norms import reestimate
 from dltk.compress.pruning.choice import Choice, rounded_count
-from dltk.compress.pruning.dependencies import couple
-from dltk.compress.pruning.importance import by_batch_norm, by_magnitude, by_taylor, costs
-from dltk.compress.pruning.surgery import cut, macs_left
+from dltk.compress.pruning.dependencies import dependency_graph
+from dltk.compress.pruning.importance import by_batch_norm, by_magnitude, by_taylor, channel_macs
+from dltk.compress.pruning.surgery import remaining_mac_share, remove_channels
 from dltk.compress.retrain import as_fit
 from dltk.compress.steps import parse_steps
 from dltk.models.profile import profile
@@ -174,56 +174,56 @@ def stays(choice, keep):
 
 def test_the_choice_is_by_importance_with_a_floor():
     graph = read(chain())
-    coupling = couple(graph)
-    first, second, third = (group.atoms for group in coupling.groups[:3])
-    scores = np.zeros(coupling.count)
+    dependencies = dependency_graph(graph)
+    first, second, third = (group.channel_ids for group in dependencies.groups[:3])
+    scores = np.zeros(dependencies.count)
     scores[first], scores[second], scores[third] = np.arange(16) + 100, [1.0] * 12 + [30.0] * 4, np.arange(8)
-    free = np.zeros(coupling.count)
-    kept = stays(Choice(coupling, scores, free, "group", 0.25, 1), 0.5)
+    free = np.zeros(dependencies.count)
+    kept = stays(Choice(dependencies, scores, free, "group", 0.25, 1), 0.5)
     assert np.array_equal(kept[first], [False] * 8 + [True] * 8)
-    over_all = stays(Choice(coupling, scores, free, "global", 0.25, 1), 0.5)
+    over_all = stays(Choice(dependencies, scores, free, "global", 0.25, 1), 0.5)
     assert np.array_equal(np.flatnonzero(over_all[second]), [12, 13, 14, 15])  # 12 of its channels are worth little
     assert over_all[first].sum() > 8
-    nothing = stays(Choice(coupling, scores, free, "global", 0.25, 1), 0.0)
-    assert [int(nothing[atoms].sum()) for atoms in (first, second, third)] == [4, 4, 2]
+    nothing = stays(Choice(dependencies, scores, free, "global", 0.25, 1), 0.0)
+    assert [int(nothing[channel_ids].sum()) for channel_ids in (first, second, third)] == [4, 4, 2]
     costly = free.copy()
     costly[first], costly[second], costly[third] = 100, 1, 1
-    assert stays(Choice(coupling, scores, costly, "global", 0.25, 1), 0.5)[first].sum() < over_all[first].sum()
+    assert stays(Choice(dependencies, scores, costly, "global", 0.25, 1), 0.5)[first].sum() < over_all[first].sum()
 
 
 @pytest.mark.parametrize("scope", ["global", "group"])
 def test_a_budget_is_filled_up_as_far_as_rounding_allows(scope):
     graph = read(chain((32, 32)))
-    coupling = couple(graph)
-    choice = Choice(coupling, np.arange(coupling.count) + 1.0, np.zeros(coupling.count), scope, 0.1, 8)
-    atoms = sum(len(group.atoms) for group in choice.groups)
+    dependencies = dependency_graph(graph)
+    choice = Choice(dependencies, np.arange(dependencies.count) + 1.0, np.zeros(dependencies.count), scope, 0.1, 8)
+    channel_ids = sum(len(group.channel_ids) for group in choice.groups)
 
     def share(kept):
-        return 1 - (~kept).sum() / atoms
+        return 1 - (~kept).sum() / channel_ids
 
     for target in (0.5, 0.7, 0.9):
         counts = choice.within(target, lambda kept: share(kept))
-        assert target - 8 / atoms < share(choice.kept(counts)) <= target
+        assert target - 8 / channel_ids < share(choice.kept(counts)) <= target
     assert choice.within(0.0, share) == choice.counts(0.0)
 
 
 def test_multiply_accumulates_are_told_before_the_cut():
     graph = read(zoo.squeeze())
-    coupling = couple(graph)
+    dependencies = dependency_graph(graph)
     macs = {layer.name: layer.macs or 0 for layer in profile(rebuild(graph)).layers}
-    choice = Choice(coupling, np.arange(coupling.count) + 1.0, np.zeros(coupling.count), "group", 0.1, 1)
+    choice = Choice(dependencies, np.arange(dependencies.count) + 1.0, np.zeros(dependencies.count), "group", 0.1, 1)
     kept = choice.kept(choice.counts(0.6))
-    after = profile(rebuild(cut(graph, coupling, kept))).macs
-    assert macs_left(graph, coupling, macs)(kept) == pytest.approx(after / sum(macs.values()))
+    after = profile(rebuild(remove_channels(graph, dependencies, kept))).macs
+    assert remaining_mac_share(graph, dependencies, macs)(kept) == pytest.approx(after / sum(macs.values()))
 
 
 def test_costs_are_those_of_the_layers_around():
     model = chain()
     graph = read(model)
-    coupling = couple(graph)
+    dependencies = dependency_graph(graph)
     macs = {layer.name: layer.macs or 0 for layer in profile(model).layers}
-    found = costs(graph, coupling, macs)
-    first = coupling.groups[0].atoms
+    found = channel_macs(graph, dependencies, macs)
+    first = dependencies.groups[0].channel_ids
     assert found[first] == pytest.approx(np.full(16, (macs["conv0"] + macs["conv1"]) / 16))
 
 
@@ -231,41 +231,43 @@ def test_filters_rank_by_size_and_by_gamma():
     model = chain()
     kernel = model.get_layer("conv0").get_weights()[0]
     graph = read(model)
-    coupling = couple(graph)
-    first, wide = coupling.groups[0].atoms, coupling.groups[2].atoms
-    assert by_magnitude(graph, coupling)[first] == pytest.approx(np.sqrt(np.square(kernel).sum((0, 1, 2))), rel=1e-6)
-    found = by_batch_norm(graph, coupling)
+    dependencies = dependency_graph(graph)
+    first, wide = dependencies.groups[0].channel_ids, dependencies.groups[2].channel_ids
+    assert by_magnitude(graph, dependencies)[first] == pytest.approx(
+        np.sqrt(np.square(kernel).sum((0, 1, 2))), rel=1e-6
+    )
+    found = by_batch_norm(graph, dependencies)
     assert found[first] == pytest.approx(np.abs(model.get_layer("norm0").get_weights()[0]))
-    assert np.array_equal(found[wide], by_magnitude(graph, coupling)[wide])  # no batch norm behind it
+    assert np.array_equal(found[wide], by_magnitude(graph, dependencies)[wide])  # no batch norm behind it
 
 
 def test_taylor_sees_what_a_gate_would_change(given):
     """Against the change of the loss when the gates of a channel move by a thousandth."""
     bench = given[0]
     graph = read(bench.source)
-    coupling = couple(graph)
+    dependencies = dependency_graph(graph)
     samples = replace(bench.dataset.train, rows=bench.dataset.train.rows[:4], targets=bench.dataset.train.targets[:4])
-    found = by_taylor(graph, coupling, samples, bench.signature, as_fit(SETTINGS))
-    group = coupling.groups[0]
+    found = by_taylor(graph, dependencies, samples, bench.signature, as_fit(SETTINGS))
+    group = dependencies.groups[0]
     assert len(group.makers) > 1  # behind a residual addition: the gate has several places
     images = np.asarray(samples.take(slice(None)), np.float32)
     slopes = []
-    for atom in group.atoms[:6]:
-        more, less = (loss(gated(graph, coupling, atom, 1 + step), bench, images, samples.targets)
+    for atom in group.channel_ids[:6]:
+        more, less = (loss(gated(graph, dependencies, atom, 1 + step), bench, images, samples.targets)
                       for step in (1e-3, -1e-3))  # fmt: skip
         slopes.append((more - less).sum() / 2e-3)
     # The four samples are one batch: their slopes are summed before they are squared. 5% for relus that switch.
-    assert found[group.atoms[:6]] == pytest.approx(np.square(slopes) / 4, rel=0.05, abs=1e-6)
+    assert found[group.channel_ids[:6]] == pytest.approx(np.square(slopes) / 4, rel=0.05, abs=1e-6)
 
 
-def gated(graph, coupling, atom, factor):
+def gated(graph, dependencies, atom, factor):
     """The model with one channel scaled wherever a layer reads it."""
     layers = dict(graph.layers)
     for call in graph.calls:
         layer = layers[call.layer]
         if layer.kind in ("Conv2D", "Dense"):
             kernel = layer.weights[0].copy()
-            kernel[..., coupling.channels[call.inputs[0]] == atom, :] *= factor
+            kernel[..., dependencies.channels[call.inputs[0]] == atom, :] *= factor
             layers[call.layer] = replace(layer, weights=(kernel, *layer.weights[1:]))
     return rebuild(replace(graph, layers=layers))
 

@@ -12,9 +12,9 @@ from dltk.base.errors import InputError, StepOrderError
 from dltk.base.progress import Silent
 from dltk.compress.candidate import Candidate
 from dltk.compress.cluster import Cluster, cluster
-from dltk.compress.qat.codebook import codebook, histogram
+from dltk.compress.qat.codebook import find_codebook, histogram
 from dltk.compress.quantize import Quantize, quantize
-from dltk.quantization.codes import clustered, clusters, codes, sparsity
+from dltk.quantization.codes import distinct_codes, int8_codes, is_clustered, sparsity
 from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Layer
 
@@ -46,9 +46,9 @@ def test_each_changed_kernel_takes_no_more_values_than_asked_for(outcome):
     found = layers_of(outcome.candidate.model)
     assert outcome.changed
     for name in outcome.changed:
-        assert codes(found[name]) is not None, f"{name}: int8 would have to round it"
-        assert clusters(found[name]) <= SETTINGS.clusters
-        assert outcome.figures["clusters"][name] == clusters(found[name])
+        assert int8_codes(found[name]) is not None, f"{name}: int8 would have to round it"
+        assert distinct_codes(found[name]) <= SETTINGS.clusters
+        assert outcome.figures["clusters"][name] == distinct_codes(found[name])
 
 
 def test_every_layer_is_changed_or_skipped_with_a_reason(outcome):
@@ -87,10 +87,10 @@ def test_int8_keeps_the_values_shared(bench, outcome):
     """The download shrinks only if the bytes in the file are few different ones."""
     from dltk.export.emit import Target, emit
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
+    from dltk.twin.rewrite import deployed_graph
 
     made = quantize(outcome.candidate, Quantize(calibration=50), bench)
-    graph = deployed(read(made.candidate.model))
+    graph = deployed_graph(read(made.candidate.model))
     data = emit(graph, bench.signature, Target("tflite", "int8"), made.candidate.plan)
     from ai_edge_litert.interpreter import Interpreter
 
@@ -136,7 +136,7 @@ def test_a_codebook_finds_values_that_are_there(start):
     weights = rng.choice(values, size=(3, 3, 16, 32), p=[0.05, 0.3, 0.2, 0.3, 0.1, 0.05]) * 0.02
     weights[0, 0, 0], weights[0, 0, 1] = 0.02, -0.02  # every channel reaches both ends
     layer = Layer("conv", "Conv2D", {}, (weights.astype(np.float32),))
-    found = codebook(layer, 6, start=start, seed=0)
+    found = find_codebook(layer, 6, start=start, seed=0)
     assert found.shape == (3,)
     assert np.abs(found - np.array([-0.4, 0.3, 0.6]) * 127).max() < 1
     assert histogram(layer)[127] == 0, "zeros have a value of their own"
@@ -145,4 +145,4 @@ def test_a_codebook_finds_values_that_are_there(start):
 def test_an_ordinary_kernel_is_not_taken_for_a_clustered_one():
     rng = np.random.default_rng(0)
     layer = Layer("conv", "Conv2D", {}, (rng.normal(size=(3, 3, 16, 32)).astype(np.float32),))
-    assert not clustered(layer)
+    assert not is_clustered(layer)

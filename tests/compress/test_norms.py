@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import small
-from dltk.compress.norms import freeze_norms, own_statistics, reestimate
+from dltk.compress.norms import freeze_norms, reestimate, statistics_match
 
 pytestmark = small.QUIET
 
@@ -38,7 +38,7 @@ def foreign(layer):
 
 
 def test_norms_trained_on_the_data_hold_its_statistics(given):
-    assert own_statistics(*given, seed=0)
+    assert statistics_match(*given, seed=0)
 
 
 def test_norms_of_other_data_do_not(given):
@@ -46,13 +46,13 @@ def test_norms_of_other_data_do_not(given):
     other = copied(model, foreign)
     alike = np.abs(model.predict(tensors[0], verbose=0) - other.predict(tensors[0], verbose=0)).max()
     assert alike < 1e-3, "the same function, to float32 rounding over a dozen layers, with other statistics inside"
-    assert not own_statistics(other, tensors, seed=0)
+    assert not statistics_match(other, tensors, seed=0)
 
 
 def test_the_model_that_is_asked_about_is_untouched(given):
     model, tensors = given
     before = [value.copy() for value in model.get_weights()]
-    own_statistics(model, tensors, seed=0)
+    statistics_match(model, tensors, seed=0)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 

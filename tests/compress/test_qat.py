@@ -13,7 +13,7 @@ from dltk.base.progress import Silent
 from dltk.compress.candidate import Candidate
 from dltk.compress.cluster import Cluster, cluster
 from dltk.compress.quantize import Quantize, quantize
-from dltk.quantization.codes import clusters, codes
+from dltk.quantization.codes import distinct_codes, int8_codes
 
 pytestmark = small.QUIET
 SETTINGS = Quantize(method="qat", epochs=2, batch_size=32, calibration=50, learning_rate=1e-3)
@@ -31,9 +31,9 @@ def outcome(bench):
 
 def graph_of(model):
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
+    from dltk.twin.rewrite import deployed_graph
 
-    return deployed(read(model))
+    return deployed_graph(read(model))
 
 
 def test_weights_lie_on_the_int8_grid_and_the_plan_fits_the_model(outcome):
@@ -42,7 +42,7 @@ def test_weights_lie_on_the_int8_grid_and_the_plan_fits_the_model(outcome):
     assert {*plan.weights} <= {*graph.layers}
     assert {*plan.tensors} <= {*graph.shapes}
     for name in plan.weights:
-        assert codes(graph.layers[name]) is not None, name
+        assert int8_codes(graph.layers[name]) is not None, name
     assert not plan.factors
     assert not plan.shifts
 
@@ -61,7 +61,7 @@ def test_the_files_compute_what_was_trained(bench, outcome):
     """Both files against the simulation on the same grids: rounding in another order moves an output by a few steps."""
     from dltk.edge.families import family
     from dltk.export.emit import Target, emit
-    from dltk.quantization.fake_quant import on_grids
+    from dltk.quantization.fake_quant import rounding_hook
     from dltk.twin.build import build
     from dltk.validate import run_worker
 
@@ -69,7 +69,7 @@ def test_the_files_compute_what_was_trained(bench, outcome):
     raws = bench.dataset.validation.take(slice(0, 40))
     tensors = family(bench.signature.family).tensors(raws, bench.signature)
     (name,) = [spec.name for spec in bench.signature.outputs]
-    twin = build(graph, hook=on_grids(plan.tensors))
+    twin = build(graph, hook=rounding_hook(plan.tensors))
     simulated = np.asarray(twin([tensors[spec.name] for spec in bench.signature.inputs], training=False))
     step = plan.tensors[graph.outputs[0]].scale
     for kind in ("tflite", "onnx"):
@@ -111,7 +111,7 @@ def test_shared_values_stay_shared(bench, tmp_path):
     after = quantize(before.candidate, replace(SETTINGS, epochs=1), own)
     layers = graph_of(after.candidate.model).layers
     for name in before.changed:
-        assert clusters(layers[name]) <= 8, name
+        assert distinct_codes(layers[name]) <= 8, name
 
 
 def test_what_does_not_fit_is_refused_before_any_work(bench):

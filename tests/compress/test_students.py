@@ -13,7 +13,7 @@ import zoo
 from dltk.base.errors import InputError
 from dltk.compress.candidate import Candidate
 from dltk.compress.distil import Distil, distil
-from dltk.compress.distillation.adapters import between, ending, scaling_of
+from dltk.compress.distillation.adapters import output_activation, scaling_between, scaling_of
 from dltk.compress.distillation.students import make_student
 from dltk.edge.families import family
 from dltk.twin.read import read
@@ -224,13 +224,13 @@ def test_scales_are_composed_in_their_order():
     turned = raws[..., ::-1] if found.reverse else raws
     # float32 in the pipeline, float64 here
     np.testing.assert_allclose(turned * found.multiply + found.add, apply_ops(raws, ops), atol=1e-6)
-    assert not between(found, found).changes
-    assert not between(found, found).reverse
+    assert not scaling_between(found, found).changes
+    assert not scaling_between(found, found).reverse
 
 
 def test_a_student_of_a_teacher_with_softmax_inside_has_one_too(probable, raws):
     graph = read(probable.source)
-    assert ending(graph) == "softmax"
+    assert output_activation(graph) == "softmax"
     for text in ("first:re_lu_2", "recipe:cnn;model.filters=4|8", "width:0.5"):
         made = make_student(text, graph, probable)
         sums = answers(made, raws, probable.signature).sum(-1)

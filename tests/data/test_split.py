@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dltk.data.split import assign_sides
+from dltk.data.split import assign_splits
 from dltk.data.strata import stratified
 
 
 def shares(targets, validation=0.1, test=0.2, groups=None, seed=0):
-    return assign_sides(targets, validation=validation, test=test, groups=groups, seed=seed)
+    return assign_splits(targets, validation=validation, test=test, groups=groups, seed=seed)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -16,7 +16,7 @@ from dltk.cli.main import cli
 from dltk.edge import load, replay
 from dltk.edge.families import Labelled, family
 from dltk.edge.load import Model
-from dltk.edge.play import greedy
+from dltk.edge.play import greedy_policy
 from dltk.edge.scoring import score
 from dltk.export.runner import RUNNER, runner
 from edge.signatures import SIGNATURES
@@ -54,7 +54,7 @@ def test_every_family_refuses_it_alike(name, value):
             score(session, signature, Labelled(raws, np.zeros(3, np.int64)))
     if name == "policy":
         with pytest.raises(InputError, match=SAYS):
-            greedy(session.run, signature)(raws)
+            greedy_policy(session.run, signature)(raws)
 
 
 def sources(name, raws):

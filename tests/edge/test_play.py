@@ -13,7 +13,7 @@ import tiny
 from dltk.base.errors import EnvironmentFault, InputError, UsageError
 from dltk.base.install import pip_extra
 from dltk.edge.environments import open_environment
-from dltk.edge.play import greedy, play, play_bundle
+from dltk.edge.play import greedy_policy, play, play_bundle
 from edge.signatures import POLICY
 
 pytest.importorskip("gymnasium", reason="comes with the extra control")
@@ -104,10 +104,10 @@ def test_no_episode_is_wrong_usage():
 
 def test_a_policy_plays_greedily_and_others_cannot():
     run = lambda tensors: {"values": np.stack([tensors["observation"][:, 0], 2 - tensors["observation"][:, 0]], 1)}  # noqa: E731
-    choose = greedy(run, POLICY)
+    choose = greedy_policy(run, POLICY)
     assert choose(np.array([[0.0, 0.0], [9.0, 0.0]], np.float32)).tolist() == [1, 0]
     with pytest.raises(UsageError, match="--env: needs the bundle of a policy; received one of the family classif"):
-        greedy(run, tiny.SIGNATURE)
+        greedy_policy(run, tiny.SIGNATURE)
 
 
 def test_a_bundle_must_fit_the_environment():

@@ -11,7 +11,7 @@ import pytest
 import tiny
 from dltk.base.errors import InputError, LimitError
 from dltk.edge import replay
-from dltk.edge.recorded_errors import KEY, Recorded, distances, held, recorded
+from dltk.edge.recorded_errors import KEY, RecordedErrors, check_replay, distances, record_errors
 from javascript import run as javascript
 
 ONE = "model.int8.tflite"
@@ -35,17 +35,17 @@ def test_whatever_was_measured_holds_again_and_on_processors_that_round_otherwis
         float(generator.uniform(0.01, 0.5)),
     )
     reference, outputs = drawn(seed, count, classes, step)
-    then = recorded(reference, outputs, precision="int8", steps={"logits": step})
-    then = Recorded.from_dict(json.loads(json.dumps(then.as_dict())), ["logits"], count, "file")
-    assert held(then, reference, outputs)["passed"]
+    then = record_errors(reference, outputs, precision="int8", steps={"logits": step})
+    then = RecordedErrors.from_dict(json.loads(json.dumps(then.as_dict())), ["logits"], count, "file")
+    assert check_replay(then, reference, outputs)["passed"]
     elsewhere = {"logits": outputs["logits"] + step * generator.integers(-2, 3, outputs["logits"].shape)}
-    assert held(then, reference, elsewhere)["passed"]  # armv7: within 2 steps
+    assert check_replay(then, reference, elsewhere)["passed"]  # armv7: within 2 steps
     few = generator.permutation(count)[:2]
     some = replace(then, errors=tuple(then.errors[i] for i in few))
-    assert held(some, {"logits": reference["logits"][few]}, {"logits": elsewhere["logits"][few]})["passed"]
+    assert check_replay(some, {"logits": reference["logits"][few]}, {"logits": elsewhere["logits"][few]})["passed"]
     damaged = {"logits": outputs["logits"].copy()}
     damaged["logits"][count // 2, 0] += step * 2 * (then.errors[count // 2] + then.margin + 1)
-    found = held(then, reference, damaged)
+    found = check_replay(then, reference, damaged)
     assert (found["passed"], found["sample"]) == (False, count // 2 + 1)
 
 
@@ -56,20 +56,20 @@ def test_float_files_have_a_margin_of_the_largest_output(precision, off, passed)
     reference, _ = drawn(0, 8, 5, 0.1)
     reference["logits"] *= 10
     largest = float(np.abs(reference["logits"]).max())
-    then = recorded(reference, {"logits": reference["logits"] * (1 + 1e-7)}, precision=precision, steps={})
-    found = held(then, reference, {"logits": reference["logits"] + off * largest})
+    then = record_errors(reference, {"logits": reference["logits"] * (1 + 1e-7)}, precision=precision, steps={})
+    found = check_replay(then, reference, {"logits": reference["logits"] + off * largest})
     assert found["passed"] is passed
 
 
 def test_a_file_off_any_grid_is_measured_in_its_range_and_a_rough_one_by_its_own_errors():
     reference, outputs = drawn(1, 10, 4, 0.2)
     range_ = float(np.ptp(outputs["logits"]))
-    then = recorded(reference, outputs, precision="int8", steps={"logits": None})
+    then = record_errors(reference, outputs, precision="int8", steps={"logits": None})
     assert then.unit["logits"] == pytest.approx(range_ / 255)
     assert then.margin >= 4
-    rough = recorded(reference, outputs, precision="int8", steps={"logits": 0.2}, largest=50.0)
+    rough = record_errors(reference, outputs, precision="int8", steps={"logits": 0.2}, largest=50.0)
     assert rough.margin == 25.0
-    same = recorded(reference, {"logits": np.ones_like(outputs["logits"])}, precision="dynamic", steps={})
+    same = record_errors(reference, {"logits": np.ones_like(outputs["logits"])}, precision="dynamic", steps={})
     assert same.unit["logits"] > 0
 
 
@@ -83,7 +83,7 @@ def sealed(tmp_path, models, change=lambda entry: None, answers=None):
     samples = tiny.raws(8)
     tensors = tiny.family("classification").tensors(samples, tiny.SIGNATURE)
     outputs = open_artifact(artifact, models[ONE], tiny.SIGNATURE).run(tensors)
-    then = recorded(tiny.reference(samples), outputs, precision="int8", steps={"logits": 0.1}).as_dict()
+    then = record_errors(tiny.reference(samples), outputs, precision="int8", steps={"logits": 0.1}).as_dict()
     changed = change(then)
     parity = {**artifact.parity, KEY: then if changed is None else changed}
     manifest = replace(manifest, artifacts=(replace(artifact, parity=parity),))
@@ -150,10 +150,10 @@ def test_the_page_decides_as_python_does(tmp_path):
     for seed in range(40):
         step = 0.1
         reference, outputs = drawn(seed, 5, 3, step)
-        then = recorded(reference, outputs, precision="int8", steps={"logits": step})
+        then = record_errors(reference, outputs, precision="int8", steps={"logits": step})
         generator = np.random.Generator(np.random.PCG64(seed))
         outputs["logits"] += (step * generator.integers(-8, 9, outputs["logits"].shape)).astype(np.float32)
-        found = held(then, reference, outputs)
+        found = check_replay(then, reference, outputs)
         parity = {"measure": "golden_error", "unit": step, "errors": list(then.errors), "margin": then.margin}
         cases.append({"found": outputs["logits"].tolist(), "wanted": reference["logits"].tolist(), "parity": parity})
         wanted.append((found["passed"], f"sample {found['sample']} "))

@@ -18,7 +18,7 @@ from dltk.quantization.calibration import calibrate
 from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Graph
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 EMIT = {"tflite": tflite.emit, "onnx": onnx.emit}
 TAUGHT = {*zoo.CNNS, "lstm", "sequence", "causal"}  # one output of logits: their heads are solved for the samples
@@ -45,7 +45,7 @@ def case_of(name: str) -> Case:
     if name in TAUGHT:
         zoo.teach(model)
     values = zoo.samples(model, 256, seed=8)
-    graph, signature = deployed(read(model)), zoo.signature(model)
+    graph, signature = deployed_graph(read(model)), zoo.signature(model)
     calibration = {item.name: value for item, value in zip(graph.inputs, zoo.samples(model, 100), strict=True)}
     plan = calibrate(graph, calibration, limits={})
     expected = dict(zip([spec.name for spec in signature.outputs], zoo.expected(model, values), strict=True))

@@ -11,7 +11,7 @@ import pytest
 from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import InputError, UsageError
 from dltk.export import emit as module
-from dltk.export.emit import PAIRS, Target, emit, targets
+from dltk.export.emit import PAIRS, Target, emit, requested_targets
 from dltk.quantization.plan import Affine8, QuantizationPlan
 from dltk.twin.graph import Call, Graph, GraphInput, Layer, Ref
 from tiny import SIGNATURE
@@ -49,12 +49,12 @@ def named(found):
 )
 def test_without_wishes_float32_and_what_the_plan_allows(plan, files):
     """Quantized files first: `load` takes the first that has a runtime."""
-    assert named(targets((), (), plan, "run")) == files
-    assert named(targets(("onnx",), (), plan, "run")) == [file for file in files if file.endswith("onnx")]
+    assert named(requested_targets((), (), plan, "run")) == files
+    assert named(requested_targets(("onnx",), (), plan, "run")) == [file for file in files if file.endswith("onnx")]
 
 
 def test_wishes_are_met_once():
-    assert named(targets(("tflite", "tflite"), ("float16", "float32", "float16"), None, "run")) == [
+    assert named(requested_targets(("tflite", "tflite"), ("float16", "float32", "float16"), None, "run")) == [
         "model.float16.tflite",
         "model.float32.tflite",
     ]
@@ -72,23 +72,23 @@ def test_wishes_are_met_once():
 )
 def test_a_file_that_does_not_exist_is_wrong_usage(formats, precisions):
     with pytest.raises(UsageError, match=r"There are: tflite: float32, float16, .*; onnx: float32, int8") as caught:
-        targets(formats, precisions, INT8, "run")
+        requested_targets(formats, precisions, INT8, "run")
     assert caught.value.exit_code == 2
 
 
 def test_a_format_that_gets_a_file_is_content():
     """A precision for one format, another for the other."""
-    assert named(targets(("tflite", "onnx"), ("float16", "float32"), None, "run")) == [
+    assert named(requested_targets(("tflite", "onnx"), ("float16", "float32"), None, "run")) == [
         "model.float16.tflite",
         "model.float32.tflite",
         "model.float32.onnx",
     ]
-    assert named(targets((), ("float16",), None, "run")) == ["model.float16.tflite"]
+    assert named(requested_targets((), ("float16",), None, "run")) == ["model.float16.tflite"]
 
 
 def test_int8_without_ranges_names_the_command():
     with pytest.raises(InputError, match=r"`dltk compress runs/a --step quantize:precision=int8`") as caught:
-        targets((), ("int8",), None, "runs/a")
+        requested_targets((), ("int8",), None, "runs/a")
     assert caught.value.exit_code == 3
 
 
@@ -98,7 +98,7 @@ def test_int8_of_another_compression_names_the_source(precision):
     plan, said = QuantizationPlan(precision), f"runs/b: was compressed to {precision}"
     for source, command in (("runs/a", "compress runs/a --step"), (None, "compress SOURCE --step")):
         with pytest.raises(InputError, match=said) as caught:
-            targets((), ("int8",), plan, "runs/b", source=source)
+            requested_targets((), ("int8",), plan, "runs/b", source=source)
         assert f"`dltk {command} quantize:precision=int8 --run DIR`" in caught.value.hint
         assert "no int8 ranges" not in str(caught.value)
 

@@ -12,11 +12,11 @@ from keras import layers as L
 import zoo
 from dltk.edge.runtime.sessions import open_session
 from dltk.export import onnx, tflite
-from dltk.export.guard import ONNX_GUARD, guard_names, is_guard, ready
+from dltk.export.guard import ONNX_GUARD, guard_names, guarded_graph, is_guard
 from dltk.quantization.calibration import calibrate
 from dltk.quantization.scheme import Scheme
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning")
 
@@ -34,7 +34,7 @@ def made(kept):
     x = L.Conv2D(6, 1, activation="relu", name="after.linear.of.bumps.guard")(x)  # as a guard might be called
     x = L.Dense(zoo.CLASSES, name="logits")(L.GlobalAveragePooling2D()(x))
     model = zoo.teach(zoo.shake(keras.Model(image, x)))
-    graph = deployed(read(model))
+    graph = deployed_graph(read(model))
     (calibration,), values = zoo.samples(model, 100), zoo.samples(model, 64, seed=8)
     plan = calibrate(graph, {"image": calibration}, limits={}, scheme=Scheme(keep=frozenset(KEPT[kept])))
     return graph, zoo.signature(model), plan, zoo.feeds(model, values), zoo.expected(model, values)[0]
@@ -57,7 +57,7 @@ def test_an_exponential_of_the_model_stays_in_its_files(format, precision, kept)
 
 def test_a_guard_has_a_name_that_no_layer_has():
     graph, _, plan, _, _ = made("it and what follows")
-    guarded = ready(graph, plan, ONNX_GUARD)
+    guarded = guarded_graph(graph, plan, ONNX_GUARD)
     names = guard_names(guarded)
     assert names
     assert names.isdisjoint(graph.layers)

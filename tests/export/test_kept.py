@@ -11,7 +11,7 @@ import zoo
 from dltk.export.emit import LEFT, left_float
 from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 
 def wide():
@@ -24,7 +24,7 @@ def wide():
 
 def test_dynamic_leaves_what_the_file_leaves():
     model = zoo.shake(wide())
-    graph = deployed(read(model))
+    graph = deployed_graph(read(model))
     found = left_float(graph, zoo.signature(model), QuantizationPlan("dynamic"))
     assert found == dict.fromkeys(("lstm", "logits"), LEFT)
 
@@ -35,7 +35,7 @@ def test_pruned_and_constant_kernels_are_told_apart():
     kernel, bias = model.get_layer("dense").get_weights()
     kernel[np.abs(kernel) < np.quantile(np.abs(kernel), 0.9)] = 0
     model.get_layer("dense").set_weights([kernel, bias])
-    found = left_float(deployed(read(model)), zoo.signature(model), QuantizationPlan("dynamic"))
+    found = left_float(deployed_graph(read(model)), zoo.signature(model), QuantizationPlan("dynamic"))
     assert "dense" not in found
 
 

@@ -10,7 +10,7 @@ import pytest
 import tiny
 from dltk.base.errors import InputError, UsageError
 from dltk.edge.runtime.sessions import open_session
-from dltk.export.emit import Target, targets
+from dltk.export.emit import Target, requested_targets
 from dltk.export.micro import Micro, c_sources, identifier, operators, output_steps
 
 pytest.importorskip("ai_edge_litert")
@@ -109,8 +109,8 @@ def test_steps_of_outputs():
 
 
 def test_what_it_does_not_run_is_refused_with_the_reason():
-    assert targets(("c",), ("float32",), None, "run") == (Target("tflite", "float32"),)
+    assert requested_targets(("c",), ("float32",), None, "run") == (Target("tflite", "float32"),)
     with pytest.raises(UsageError, match=r"--precision float16 --format c: .* no kernels that read float16 weights"):
-        targets(("c",), ("float16",), None, "run")
+        requested_targets(("c",), ("float16",), None, "run")
     with pytest.raises(UsageError, match="hybrid models"):
-        targets(("c",), ("dynamic", "float32"), None, "run")
+        requested_targets(("c",), ("dynamic", "float32"), None, "run")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dltk.export.emit import PAIRS
-from dltk.export.operators import allowed_float, minimum_runtime
+from dltk.export.operators import allowed_float_operators, minimum_runtime
 from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Call, Graph, Layer, Ref
 
@@ -26,7 +26,7 @@ def plan(**floats):
 
 
 def test_nothing_that_computes_but_what_has_no_int8_kernel():
-    allowed = allowed_float(graph(CONVOLUTION), plan(), FOUND)
+    allowed = allowed_float_operators(graph(CONVOLUTION), plan(), FOUND)
     assert allowed.isdisjoint({"Conv", "Gemm", "CONV_2D", "Mul", "ADD"})
     assert {"Softmax", "Reshape"} <= allowed
 
@@ -39,14 +39,14 @@ def test_nothing_that_computes_but_what_has_no_int8_kernel():
     ],
 )
 def test_an_activation_of_several_operators_frees_those_without_weights(layer):
-    allowed = allowed_float(graph(CONVOLUTION, layer), plan(), FOUND)
+    allowed = allowed_float_operators(graph(CONVOLUTION, layer), plan(), FOUND)
     assert {"Mul", "ADD"} <= allowed
     assert allowed.isdisjoint({"Conv", "Gemm", "CONV_2D"})
 
 
 def test_a_float_layer_without_weights_frees_no_weights():
     layer = Layer("norm", "Softmax", {}, ())
-    allowed = allowed_float(graph(CONVOLUTION, layer), plan(norm="no int8 kernel"), FOUND)
+    allowed = allowed_float_operators(graph(CONVOLUTION, layer), plan(norm="no int8 kernel"), FOUND)
     assert {"Mul", "ADD"} <= allowed
     assert allowed.isdisjoint({"Conv", "Gemm", "CONV_2D"})
 
@@ -56,14 +56,14 @@ def test_a_layer_with_weights_that_the_plan_leaves_float_frees_as_many_operators
     """One layer used twice: two operators, and never a third."""
     calls = tuple(Call("stem", (Ref(source),), {}, (target,)) for source, target in (("a", "b"), ("b", "c")))
     twice = replace(graph(CONVOLUTION), calls=calls)
-    allowed = allowed_float(twice, plan(stem="measured: too much lost"), {"FusedConv": count, "Max": 2})
+    allowed = allowed_float_operators(twice, plan(stem="measured: too much lost"), {"FusedConv": count, "Max": 2})
     assert ("FusedConv" in allowed) is (count <= 2)
     assert "Max" in allowed
 
 
 def test_layers_of_several_operators_free_all():
     layer = Layer("attend", "MultiHeadAttention", {}, ())
-    assert allowed_float(graph(CONVOLUTION, layer), plan(attend="no kernel"), FOUND) >= set(FOUND)
+    assert allowed_float_operators(graph(CONVOLUTION, layer), plan(attend="no kernel"), FOUND) >= set(FOUND)
 
 
 def using(**versions):

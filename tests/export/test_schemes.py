@@ -15,13 +15,13 @@ import zoo
 from dltk.edge.metrics import mean_cosine, top1_agreement
 from dltk.edge.runtime.sessions import open_session
 from dltk.export import onnx, tflite
-from dltk.export.operators import allowed_float
+from dltk.export.operators import allowed_float_operators
 from dltk.quantization.calibration import calibrate
-from dltk.quantization.fake_quant import on_grids, rounded
-from dltk.quantization.observers import observe
+from dltk.quantization.fake_quant import rounded, rounding_hook
+from dltk.quantization.observers import observe_tensors
 from dltk.quantization.scheme import KEPT, Scheme
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning")
 
@@ -35,7 +35,7 @@ def model(name="resnet"):
 
 @cache
 def graph(name="resnet"):
-    return deployed(read(model(name)))
+    return deployed_graph(read(model(name)))
 
 
 def weighted():
@@ -78,7 +78,7 @@ def simulated(scheme):
     layers = {name: rounded(graph().layers[name], scale) for name, scale in found.weights.items()}
     mixed = replace(graph(), layers=dict(graph().layers) | layers)
     tensors = {graph().inputs[0].name: zoo.samples(model(), 64, seed=8)[0]}
-    rows = observe(mixed, mixed.outputs, tensors, list, hook=on_grids(found.tensors))
+    rows = observe_tensors(mixed, mixed.outputs, tensors, list, hook=rounding_hook(found.tensors))
     return np.concatenate([row[0] for row in rows])
 
 
@@ -158,9 +158,9 @@ def test_kept_layers_are_float32_in_onnx():
 @pytest.mark.parametrize("format", ["tflite", "onnx"])
 def test_the_gate_lets_exactly_these_through(format):
     ran = session(Scheme(keep=some()), format).float_operators()
-    assert set(ran) <= allowed_float(graph(), plan(Scheme(keep=some())), ran)
+    assert set(ran) <= allowed_float_operators(graph(), plan(Scheme(keep=some())), ran)
     fewer = plan(Scheme(keep=some() - {weighted()[2]}))
-    assert set(ran) - allowed_float(graph(), fewer, ran)
+    assert set(ran) - allowed_float_operators(graph(), fewer, ran)
 
 
 def test_the_files_with_float_layers_agree_with_each_other_and_the_simulation():
@@ -239,7 +239,7 @@ def test_16_bit_activations_are_near(name):
     (wanted,) = zoo.expected(model(name), zoo.samples(model(name), 64, seed=8))
     assert mean_cosine(wanted, answers(*key)) >= 0.995
     ran = session(*key).float_operators()
-    assert set(ran) <= allowed_float(graph(name), plan(key[0], name), ran)
+    assert set(ran) <= allowed_float_operators(graph(name), plan(key[0], name), ran)
     if name == "resnet":
         assert ran == {}
         assert {row[3] for row in kernels(artifact(*key))} == {schema.TensorType.INT64}

@@ -46,12 +46,12 @@ def _checkpoint() -> bytes:
 
 def _history(content: Any) -> object:
     """Of a checkpoint, which is told of and gone on with."""
-    from dltk.training.log import epoch_line, epochs_of
+    from dltk.training.log import epoch_line, trained_epochs
 
     text = np.frombuffer(json.dumps(content).encode(errors="surrogatepass"), np.uint8)
     data = npz_bytes({"history.json": text, "state/model/0000": np.ones(2)})
     found = on_disk(checkpoint.read, "fit.npz")(data)
-    return epochs_of(found.history), epoch_line(found.history, 9) if found.history else ""
+    return trained_epochs(found.history), epoch_line(found.history, 9) if found.history else ""
 
 
 def targets() -> dict[str, Target]:

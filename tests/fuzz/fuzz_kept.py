@@ -15,16 +15,16 @@ import numpy as np
 from hypothesis import strategies as st
 
 import tiny
-from dltk.base.cache.entries import listed_files, making, opened
+from dltk.base.cache.entries import entry_is_intact, listed_files, new_entry
 from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import DltkError
 from dltk.base.files import write_atomic
 from dltk.base.progress import SILENT
-from dltk.base.sealed import recalled, write_sealed
+from dltk.base.sealed import load_or_discard, write_sealed
 from dltk.cli.searched import _sensitive
 from dltk.data.decoded import Decoder, decode_pool
 from dltk.data.pool import Pool
-from dltk.data.stamps import stamped
+from dltk.data.stamps import file_digests
 from dltk.recipe.load import read, resolve
 from dltk.report import as_text, collect
 from dltk.report.schema import SensitivityRow, StepRow
@@ -79,12 +79,12 @@ _ENTRY = {"features.npy": b"\x93NUMPY" + bytes(range(200)), "meta.json": b'{"a":
 def _entry(folder: Path, case: tuple[str, bytes]) -> object:
     """A file of an entry is another one, or its list: it is not believed, unless it is the same."""
     where, (name, data) = cache_folder("features", "f" * 64), case
-    with making(where) as building:
+    with new_entry(where) as building:
         for other, content in _ENTRY.items():
             (building / other).write_bytes(content)
     same = (where / name).read_bytes() == data
     (where / name).write_bytes(data)
-    assert opened(where, list(_ENTRY), note=lambda text: None) == same
+    assert entry_is_intact(where, list(_ENTRY), note=lambda text: None) == same
     return listed_files(where, "features")
 
 
@@ -93,7 +93,7 @@ def _listed() -> dict[str, bytes]:
     found: dict[str, bytes] = {}
 
     def keep(folder: Path, _: object) -> None:
-        with making(cache_folder("features", "f" * 64)) as building:
+        with new_entry(cache_folder("features", "f" * 64)) as building:
             for other, content in _ENTRY.items():
                 (building / other).write_bytes(content)
         found["entry.json"] = (cache_folder("features", "f" * 64) / "entry.json").read_bytes()
@@ -131,7 +131,7 @@ def _images(folder: Path, case: tuple[str, bytes]) -> object:
     decode_pool(_pool(), _decoder(), progress=SILENT)
     (entry,) = cache_folder("images").iterdir()
     files = _decoded() | dict([case])
-    with making(entry) as building:
+    with new_entry(entry) as building:
         for name, data in files.items():
             (building / name).write_bytes(data)
     found = decode_pool(_pool(), _decoder(), progress=SILENT)
@@ -143,11 +143,11 @@ def _stamps(folder: Path, content: Any) -> object:
     """What is remembered of files, under a list that fits."""
     path = folder / "a.png"
     path.write_bytes(b"x")
-    stamped(str(folder), [path], SILENT)
+    file_digests(str(folder), [path], SILENT)
     for entry in cache_folder("stamps").glob("*") or [cache_folder("stamps", "0" * 32)]:
-        with making(entry) as building:
+        with new_entry(entry) as building:
             (building / "stamps.json").write_text(json.dumps(content).replace("PATH", str(path)))
-    return stamped(str(folder), [path], SILENT).key
+    return file_digests(str(folder), [path], SILENT).key
 
 
 # --- what a search goes on from
@@ -186,7 +186,7 @@ def _recalled(make: Callable[[dict[str, Any]], object], use: Callable[[Any], obj
     def reads(content: Any) -> object:
         with tempfile.TemporaryDirectory(prefix="dltk-fuzz-") as folder:
             path = _sealed(Path(folder) / "kept.json", content)
-            found = recalled(path, 1_000_000, make)
+            found = load_or_discard(path, 1_000_000, make)
             assert (found is None) != path.exists()
             return None if found is None else use(found)
 

@@ -19,10 +19,10 @@ from dltk.edge.bundle.arrays import npz_bytes
 from dltk.edge.families import family
 from dltk.edge.input.catalogue import Catalogue, parse_catalogue
 from dltk.edge.input.vocabulary import Vocabulary, parse_vocabulary
-from dltk.edge.replay import golden
+from dltk.edge.replay import read_golden
 from dltk.edge.runtime.onnx_file import operators, refuse_external_data
 from dltk.edge.sources import read_array, read_image_arrays, step_of
-from dltk.edge.sources.kinds import PICTURES
+from dltk.edge.sources.kinds import IMAGES
 from dltk.edge.sources.listing import list_files
 from dltk.edge.sources.masks import read_mask
 from dltk.edge.sources.pairs import list_pairs
@@ -139,14 +139,14 @@ def targets() -> dict[str, Target]:
         ),
         "ratings": Target(changed(_RATED), on_disk(_ratings, "a.csv")),
         "lists of images": Target(
-            changed(b"path,label\na.png,x\nb.png,y\n"), on_disk(lambda path: list_files(path, PICTURES), "a.csv")
+            changed(b"path,label\na.png,x\nb.png,y\n"), on_disk(lambda path: list_files(path, IMAGES), "a.csv")
         ),
         "texts": Target(changed(b'text,label\n"a b",x\nc,y\n'), on_disk(list_texts, "a.csv")),
         "pairs": Target(changed(b"image,text,label\na.png,b c,x\nb.png,d,y\n"), on_disk(list_pairs, "a.csv")),
         "masks": Target(changed(_png("L")) | changed(_png("P")) | changed(_png("1")), _mask),
         "single arrays": Target(changed(_npy(np.arange(6.0).reshape(2, 3))), on_disk(read_array, "a.npy")),
         "image arrays": Target(changed(npz_bytes(arrays)), on_disk(read_image_arrays, "a.npz")),
-        "golden files": Target(changed(_golden()), lambda data: golden(data, tiny.SIGNATURE)),
+        "golden files": Target(changed(_golden()), lambda data: read_golden(data, tiny.SIGNATURE)),
         "vocabularies": Target(
             changed_json(json.loads(Vocabulary.of({"a": ["x", "y"], "b": ["z"]}).to_bytes())),
             lambda found: parse_vocabulary(json.dumps(found).encode(errors="surrogatepass")),

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, LimitError
-from dltk.edge.bundle.integrity import Sealed, read_bundle
+from dltk.edge.bundle.integrity import VerifiedBundle, read_bundle
 from dltk.edge.bundle.manifest import MANIFEST, Artifact, file_entry
 from dltk.edge.families import family
 from dltk.edge.load import load, open_artifact
 from dltk.edge.parity import compare
-from dltk.edge.replay import GOLDEN, _limits, golden, replay
+from dltk.edge.replay import GOLDEN, _limits, read_golden, replay
 from dltk.edge.runtime import worker
 from dltk.edge.runtime.worker import run_worker
 from mutations import damage_bundle, damage_bytes
@@ -75,7 +75,7 @@ def validate(path: Path, scratch: Path, file: str) -> Trial:
     sealed, folder = read_bundle(path), scratch / "bundle"
     (artifact,) = (item for item in sealed.manifest.artifacts if item.file == file)
     signature = sealed.signature
-    known = golden(sealed.files[GOLDEN], signature).raws
+    known = read_golden(sealed.files[GOLDEN], signature).raws
     raws = np.concatenate([np.roll(known, step, axis) for axis in (1, 2) for step in (1, -1)])
     tensors = family(signature.family).tensors(raws, signature)
     sound = open_artifact(artifact, sealed.files[file], signature).run(tensors)  # and imports the runtime for all forks
@@ -141,7 +141,7 @@ def pretend(path: Path, scratch: Path, how: str) -> Trial:
 def raw(path: Path, scratch: Path, file: str, how: str) -> Trial:
     """The bare runtime `how`, a key of `_RAW`, on a damaged `file`: "refused", "same" answers, or "differs"."""
     sealed = read_bundle(path)
-    opened = golden(sealed.files[GOLDEN], sealed.signature)
+    opened = read_golden(sealed.files[GOLDEN], sealed.signature)
     (tensors,) = opened.tensors.values()
     sound = _RAW[how](sealed.files[file], scratch / "model", tensors)
 
@@ -193,7 +193,7 @@ def _onnx_bytes(data: bytes, place: Path, tensors: NDArray[Any]) -> NDArray[Any]
 _RAW = {"litert": _tflite_bytes, "ort": _onnx_bytes, "tf.lite": _tflite_path}
 
 
-def _write(folder: Path, sealed: Sealed, artifact: Artifact, data: bytes) -> None:
+def _write(folder: Path, sealed: VerifiedBundle, artifact: Artifact, data: bytes) -> None:
     kept = {name: sealed.files[name] for name in (GOLDEN, "labels.txt", *sealed.signature.asset_names)}
     files = {**kept, artifact.file: data}
     manifest = replace(

@@ -65,7 +65,7 @@ def test_a_full_disk_costs_no_bundle(tmp_path, sealings):
         publish(sealings[0], disk / "bundle")
         before = small.files(disk)
         fill(disk)
-        with pytest.raises(EnvironmentFault, match="must have room; received a full disk"):
+        with pytest.raises(EnvironmentFault, match="must have free space; received a full disk"):
             publish(sealings[1], disk / "bundle")
         (disk / "filler").unlink()
         assert small.files(disk) == before

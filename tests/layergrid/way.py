@@ -18,7 +18,7 @@ from dltk.bundle import BundleOptions
 from dltk.models.conventions import Input
 from dltk.models.files.keras_file import open_keras
 from dltk.workflows.adopt import adopt
-from dltk.workflows.brought import deployable
+from dltk.workflows.brought import as_deployable
 from dltk.workflows.compress import compress
 from dltk.workflows.export import export
 from layergrid.cases import Case
@@ -60,7 +60,7 @@ def joined(cases: Sequence[Case]) -> Any:
 
 def opened(path: Path) -> Any:
     """The model in a file as adopt makes it ready; what it refuses comes as a DltkError."""
-    return deployable(open_keras(path), Input(range="-1..1"), SILENT)
+    return as_deployable(open_keras(path), Input(range="-1..1"), SILENT)
 
 
 def gone(path: Path, photos: Path, out: Path, *, settings: Sequence[str] = SETTINGS, int8: bool = False) -> None:

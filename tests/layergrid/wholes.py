@@ -224,7 +224,7 @@ WHOLES: Mapping[str, Whole] = {
     "uint8-divided": Whole(_of(lambda x: _conv(x / 255.0), dtype="uint8"), settings=PIXELS),
     "uint8-nested": Whole(lambda: keras.Sequential([_of(_scaled, dtype="uint8")(), L.Softmax()]), settings=PIXELS),
     "uint8-overflow": Whole(
-        _of(lambda x: L.Rescaling(1.0)(x + x), dtype="uint8"), "must compute in float32", settings=PIXELS
+        _of(lambda x: L.Rescaling(1.0)(x + x), dtype="uint8"), "must compute the same in float32", settings=PIXELS
     ),
     "uint8-range": Whole(_of(_scaled, dtype="uint8"), "setting input.range: must be 0..255"),
     "float16-input": Whole(_of(_conv, dtype="float16")),

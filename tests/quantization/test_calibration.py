@@ -8,7 +8,7 @@ import pytest
 import zoo
 from dltk.quantization.calibration import calibrate, input_digest, weight_scales
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning")
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWa
 @pytest.fixture(scope="module")
 def case():
     model = zoo.teach(zoo.shake(zoo.resnet()))
-    return model, deployed(read(model)), zoo.feeds(model, zoo.samples(model, 30))
+    return model, deployed_graph(read(model)), zoo.feeds(model, zoo.samples(model, 30))
 
 
 def test_ranges_are_those_of_the_samples(case):
@@ -52,14 +52,14 @@ def test_the_digest_sees_every_change(case):
 def test_recurrent_models_keep_their_samples():
     model = zoo.lstm()
     tensors = zoo.feeds(model, zoo.samples(model, 4))
-    plan = calibrate(deployed(read(model)), tensors, limits={})
+    plan = calibrate(deployed_graph(read(model)), tensors, limits={})
     assert plan.ranges == "native"
     assert not plan.tensors
     np.testing.assert_array_equal(plan.samples["series"], tensors["series"])
 
 
 def test_weights_have_a_scale_an_output_channel():
-    graph = deployed(read(zoo.shake(zoo.squeeze())))
+    graph = deployed_graph(read(zoo.shake(zoo.squeeze())))
     for name, scales in weight_scales(graph).items():
         layer = graph.layers[name]
         assert scales.shape == layer.weights[1].shape if len(layer.weights) > 1 else scales.ndim == 1

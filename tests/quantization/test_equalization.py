@@ -8,10 +8,10 @@ import pytest
 from keras import layers as L
 
 import zoo
-from dltk.quantization.equalization import channel_factors, equalized
-from dltk.quantization.observers import observe
+from dltk.quantization.equalization import channel_factors, with_channel_factors
+from dltk.quantization.observers import observe_tensors
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 # name -> the activation between two convolutions, and whether channels may be raised in front of it
 BETWEEN = {
@@ -41,15 +41,15 @@ def spread(model, seed: int = 5) -> None:
 
 
 def outputs(graph, tensors):
-    return np.concatenate([found[0] for found in observe(graph, graph.outputs, tensors, list)])
+    return np.concatenate([found[0] for found in observe_tensors(graph, graph.outputs, tensors, list)])
 
 
 def check(model, *, raised: bool) -> None:
-    graph = deployed(read(model))
+    graph = deployed_graph(read(model))
     few, more = (zoo.feeds(model, zoo.samples(model, count, seed=seed)) for count, seed in ((20, 1), (60, 2)))
     factors = channel_factors(graph, few)
     assert bool(factors) == raised
-    moved = equalized(graph, factors)
+    moved = with_channel_factors(graph, factors)
     for tensors in (few, more):
         before, after = outputs(graph, tensors), outputs(moved, tensors)
         assert np.abs(before).max() > 0.01

@@ -8,10 +8,10 @@ from keras import layers as L
 
 import zoo
 from dltk.base.errors import InputError
-from dltk.quantization.scheme import KEPT, kept_layers
-from dltk.quantization.shared_ranges import ties
+from dltk.quantization.scheme import KEPT, float_layers
+from dltk.quantization.shared_ranges import shared_ranges
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def graphs():
     x = L.Conv2D(6, 1, name="after")(x)
     x = L.Flatten(name="flat")(x)
     model = read(keras.Model(image, L.Dense(3, activation="softmax", name="answer")(x)))
-    return model, deployed(model)
+    return model, deployed_graph(model)
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ def graphs():
     ],
 )
 def test_a_name_means_the_layer_with_its_parts(graphs, name, layers):
-    assert kept_layers([name], *graphs) == layers
+    assert float_layers([name], *graphs) == layers
 
 
 def test_names_add_up(graphs):
-    assert kept_layers(["stem", "middle"], *graphs) == {"stem", "middle"}
-    assert kept_layers([], *graphs) == frozenset()
+    assert float_layers(["stem", "middle"], *graphs) == {"stem", "middle"}
+    assert float_layers([], *graphs) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -58,22 +58,22 @@ def test_names_add_up(graphs):
 )
 def test_what_cannot_be_kept_is_refused(graphs, name, rule):
     with pytest.raises(InputError, match=rule) as caught:
-        kept_layers([name], *graphs)
+        float_layers([name], *graphs)
     assert caught.value.where == f"--step quantize:keep={name}"
 
 
 def test_only_tensors_between_float_layers_need_no_range(graphs):
     _, graph = graphs
-    found = ties(graph, kept_layers(["stem", "separable", "middle", "answer"], *graphs))
+    found = shared_ranges(graph, float_layers(["stem", "separable", "middle", "answer"], *graphs))
     assert found.floats["middle"] == KEPT
     # The picture, which only the stem reads; inside the separable convolution, and between it and the next; the answer.
     assert found.free == {"image", "separable.depthwise", "separable", "answer.linear", "answer"}
-    assert not ties(graph).free
+    assert not shared_ranges(graph).free
 
 
 def test_what_has_no_kernel_for_16_bits_stays_float():
-    graph = deployed(read(zoo.squeeze()))
-    kinds = {graph.layers[name].kind for name in ties(graph, bits=16).floats}
+    graph = deployed_graph(read(zoo.squeeze()))
+    kinds = {graph.layers[name].kind for name in shared_ranges(graph, bits=16).floats}
     assert "Activation" in kinds  # hard-swish, silu
     assert not kinds & {"Conv2D", "Dense", "Conv2DTranspose", "DepthwiseConv2D"}
-    assert not ties(graph).floats
+    assert not shared_ranges(graph).floats

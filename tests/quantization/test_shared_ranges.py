@@ -7,13 +7,13 @@ import pytest
 from keras import layers as L
 
 import zoo
-from dltk.quantization.shared_ranges import native_loops, ties
+from dltk.quantization.shared_ranges import native_loops, shared_ranges
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 
 def found(model):
-    return ties(deployed(read(model)))
+    return shared_ranges(deployed_graph(read(model)))
 
 
 def test_pool_reshape_and_concatenate_keep_the_range_of_their_inputs():
@@ -84,7 +84,7 @@ def test_a_loop_that_cannot_be_calibrated_says_why(name, crash):
 )
 def test_only_fused_loops_calibrate_natively(name, native):
     """TensorFlow's calibrator ends the process on others: those that skip padding, or start from a state."""
-    assert bool(native_loops(deployed(read(zoo.MODELS[name]())))) is native
+    assert bool(native_loops(deployed_graph(read(zoo.MODELS[name]())))) is native
 
 
 @pytest.mark.parametrize("setting", [{"activation": "silu"}, {"recurrent_activation": "relu"}, {"use_bias": False}])
@@ -92,6 +92,6 @@ def test_the_calibrator_is_kept_from_lstms_that_are_loops(setting):
     """It ends the process on them; they and the LSTMs beside them stay float."""
     steps = keras.Input((6, 3))
     made = L.Concatenate()([L.LSTM(2)(steps), L.LSTM(2, **setting)(steps)])
-    graph = deployed(read(keras.Model(steps, L.Dense(2)(made))))
+    graph = deployed_graph(read(keras.Model(steps, L.Dense(2)(made))))
     assert native_loops(graph) == []
-    assert native_loops(deployed(read(zoo.lstm())))
+    assert native_loops(deployed_graph(read(zoo.lstm())))

@@ -25,7 +25,7 @@ def phases(count, *pairs):
 def test_very_few_images_train_the_head_alone_and_the_run_says_so():
     found, note, _ = phases(16.0)
     assert [*found] == ["head"]
-    assert note.startswith("off, 16 training images per class; --set tune.by_count=false takes")
+    assert note.startswith("off, 16 training images per class; --set tune.by_count=false uses")
 
 
 @pytest.mark.parametrize("count", [40.0, 90.0, 300.0])
@@ -34,7 +34,7 @@ def test_few_images_take_more_and_smaller_steps(count):
     tune = found["tune"]
     assert (tune.epochs, tune.batch_size, tune.average) == (10, 32, 0.98)
     assert tune.learning_rate < settings.tune.learning_rate
-    assert note.startswith("10 epochs of small, averaged steps")
+    assert note.startswith("10 epochs with a small learning rate and averaged weights")
 
 
 @pytest.mark.parametrize(

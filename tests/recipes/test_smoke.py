@@ -14,7 +14,7 @@ from dltk.base.progress import Silent
 from dltk.cli.main import cli
 from dltk.data.kinds.images import prepare_images
 from dltk.data.kinds.series import prepare_series
-from dltk.data.split import SIDES, part_of_all
+from dltk.data.split import SPLITS, stratified_subset
 from dltk.models.backbones import build
 from dltk.models.backbones.table import BACKBONES
 from dltk.recipe.groups import ImageData
@@ -94,24 +94,24 @@ def test_a_part_of_all_keeps_every_class_and_side():
     rng = np.random.default_rng(0)
     targets = np.concatenate([np.repeat(np.arange(200), 4), np.zeros(5000, np.int64)])
     sides = rng.choice(np.array([-1, 0, 2], np.int8), len(targets))
-    chosen = part_of_all(targets, sides, total=300, seed=1)
+    chosen = stratified_subset(targets, sides, total=300, seed=1)
     assert len(chosen) < 1100
     assert np.array_equal(chosen, np.unique(chosen))
     for number in range(200):
         for side in (-1, 0, 2):
             there = ((targets == number) & (sides == side)).sum()
             assert ((targets[chosen] == number) & (sides[chosen] == side)).sum() >= min(3, there)
-    assert np.array_equal(part_of_all(targets, sides, total=0, seed=1), np.arange(len(targets)))
-    assert np.array_equal(part_of_all(targets, sides, total=9999, seed=1), np.arange(len(targets)))
+    assert np.array_equal(stratified_subset(targets, sides, total=0, seed=1), np.arange(len(targets)))
+    assert np.array_equal(stratified_subset(targets, sides, total=9999, seed=1), np.arange(len(targets)))
     several = (rng.random((400, 7)) < 0.02).astype(np.float32)
-    kept = part_of_all(several, np.full(400, -1, np.int8), total=20, seed=0)
+    kept = stratified_subset(several, np.full(400, -1, np.int8), total=20, seed=0)
     assert (several[kept].sum(axis=0) >= 3).all()
     assert len(kept) < 60
 
 
 def test_total_reads_a_part_of_every_side(tmp_path):
     whole, part = (prepare_images("digits", ImageData(size=8, total=total), seed=0) for total in (0, 120))
-    counts = {side: len(getattr(part, side)) for side in SIDES}
+    counts = {side: len(getattr(part, side)) for side in SPLITS}
     assert 110 <= sum(counts.values()) <= 130
     assert counts["test"] >= 20
     assert len(whole.test) > 300

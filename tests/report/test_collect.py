@@ -16,7 +16,7 @@ from dltk.base.errors import InputError
 from dltk.base.files import canonical_json
 from dltk.edge.runtime.worker import BLOCKED
 from dltk.report import as_bytes, as_text, collect
-from dltk.report.values import number, printable, scalars
+from dltk.report.values import as_number, printable, scalars
 
 CALIBRATION = ("temperature", "expected_calibration_error", "expected_calibration_error_fitted")
 
@@ -297,7 +297,7 @@ def test_no_text_can_steer_a_terminal(kit, tmp_path):
 
 
 def test_values_that_do_not_fit_are_none():
-    assert [number(value) for value in (1, 2.5, True, "1", float("nan"), float("inf"), 10**400)] == [
+    assert [as_number(value) for value in (1, 2.5, True, "1", float("nan"), float("inf"), 10**400)] == [
         1,
         2.5,
         *[None] * 5,

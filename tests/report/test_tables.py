@@ -55,7 +55,7 @@ COMPRESSED = {
          ("download", "2.5 KB"), ("p50 ms", "0.1750"), ("metric", "0.7300"), ("gain", "-3.0 points"),
          ("misses", "drop, size")],
     ],
-    "Layers by what int8 costs them": [
+    "Layers by their loss in int8": [
         [("layer", "conv"), ("gain", "-6.2 points"), ("signal to noise", "21.5000"), ("weights", "446")],
         [("layer", "dense"), ("gain", "-"), ("signal to noise", "35.5000"), ("weights", "26")],
     ],
@@ -88,9 +88,9 @@ RUN = COMPRESSED | {
          ("seconds", "0.3000")],
     ],
     "Data: photos": [
-        [("side", "test"), ("samples", "60")],
-        [("side", "train"), ("samples", "40")],
-        [("side", "validation"), ("samples", "9")],
+        [("split", "test"), ("samples", "60")],
+        [("split", "train"), ("samples", "40")],
+        [("split", "validation"), ("samples", "9")],
     ],
     "Skipped files": [[("file", "cat/broken.jpg"), ("reason", "is cut off")]],
     "Dropped copies": [[("file", "cat/2.png"), ("the same as", "cat/1.png"), ("which stays in", "test")]],
@@ -357,9 +357,9 @@ def test_measured_files_stand_under_their_headings(kit):
 
 
 def test_candidates_stand_under_their_headings(kit):
-    from dltk.cli.searched import searched_text
+    from dltk.cli.searched import search_summary_text
 
-    lines = searched_text(SearchPart.from_dict(measured(kit)["search"]))
+    lines = search_summary_text(SearchPart.from_dict(measured(kit)["search"]))
     heads = ["stage", "gain [95% interval]", "bytes", "gzip -9", "p50 ms", "misses", "steps"]
     (_, row) = by_heading("\n".join(lines[2:5]), heads)
     cells = ["search", "-3.0 points [-3.3 .. -2.7]", "3,000", "2,500", "0.175", "drop, size"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dltk.base.progress import SILENT, Progress
-from dltk.search.find import Found, Maker, find
+from dltk.search.find import CandidateMaker, SearchResult, run_search
 from dltk.search.ledger import Ledger
 from dltk.search.limits import Bounds
 
@@ -62,10 +62,10 @@ def searched(
     trains: bool = True,
     kept: list[tuple[str, ...]] | None = None,
     progress: Progress = SILENT,
-) -> Found:
-    """`find` in `folder`."""
+) -> SearchResult:
+    """`run_search` in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     keep = (lambda steps: None) if kept is None else kept.append
-    maker = Maker(evaluate, keep, lambda: SENSITIVE, trains)
+    maker = CandidateMaker(evaluate, keep, lambda: SENSITIVE, trains)
     ledger = Ledger(folder / "candidates")
-    return find(wanted, maker, ledger, study=folder / "study.db", trials=trials, seed=3, progress=progress)
+    return run_search(wanted, maker, ledger, study=folder / "study.db", trials=trials, seed=3, progress=progress)

@@ -10,12 +10,12 @@ import pytest
 import small
 from dltk.compress.candidate import Candidate
 from dltk.compress.quantize import Quantize, quantize
-from dltk.quantization.bias_correction import repaired
-from dltk.quantization.fake_quant import on_grids, rounded
-from dltk.quantization.observers import observe
+from dltk.quantization.bias_correction import with_corrections
+from dltk.quantization.fake_quant import rounded, rounding_hook
+from dltk.quantization.observers import observe_tensors
 from dltk.search.sensitivity import sensitivity
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 pytestmark = small.QUIET
 COUNT = 60
@@ -26,7 +26,7 @@ def case(trained, tmp_path_factory):
     """A deployed graph, its int8 plan, and validation samples."""
     bench = small.bench(trained.path, tmp_path_factory.mktemp("sensitivity") / "step.npz")
     plan = quantize(Candidate(bench.source), Quantize(), bench).candidate.plan
-    graph = repaired(deployed(read(bench.source)), plan)
+    graph = with_corrections(deployed_graph(read(bench.source)), plan)
     from dltk.edge.families import family
 
     raws = bench.dataset.validation.take(slice(0, COUNT))
@@ -42,7 +42,7 @@ def effects(case):
 
 
 def answers(graph, tensors, hook=None):
-    return np.concatenate([batch[0] for batch in observe(graph, graph.outputs, tensors, list, hook=hook)])
+    return np.concatenate([batch[0] for batch in observe_tensors(graph, graph.outputs, tensors, list, hook=hook)])
 
 
 def test_every_layer_with_int8_weights_is_there_and_the_worst_comes_first(case, effects):
@@ -66,7 +66,7 @@ def test_it_is_what_rounding_that_layer_alone_does(case, effects):
         grids = {tensor: grid for tensor, grid in plan.tensors.items() if tensor in made | behind}
         assert len(grids) == 1, name
         layers = dict(graph.layers) | {name: rounded(graph.layers[name], plan.weights[name])}
-        noisy = answers(replace(graph, layers=layers), tensors, on_grids(grids))
+        noisy = answers(replace(graph, layers=layers), tensors, rounding_hook(grids))
         wanted = 10 * np.log10(np.square(float_answers).sum() / np.square(float_answers - noisy).sum())
         # Both are float32 all through, in batches of different sizes.
         assert effect.signal_to_noise == pytest.approx(wanted, abs=0.05), name

@@ -29,13 +29,13 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import FAMILIES
 from dltk.edge.families.classification import Classification
 from dltk.export.emit import Target, emit, left_float
-from dltk.quantization.bias_correction import repaired
-from dltk.quantization.fake_quant import on_grids, rounded
+from dltk.quantization.bias_correction import with_corrections
+from dltk.quantization.fake_quant import rounded, rounding_hook
 from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.build import build
 from dltk.twin.graph import Graph
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 from rows import MODELS
 
 CHILD = Path(__file__).with_name("matrix_child.py")
@@ -175,8 +175,8 @@ def _require_same(model: Any, graph: Graph) -> None:
 def _checked(outcome: Outcome, model: Any, bench: Workbench, folder: Path, deep: bool) -> Found:
     """The outcome in words, its model and files seen to compute."""
     plan, made = outcome.candidate.plan, outcome.candidate.model
-    graph = deployed(read(made)) if plan else read(made)
-    kinds = {**deployed(read(model)).layers, **graph.layers, **read(model).layers}
+    graph = deployed_graph(read(made)) if plan else read(made)
+    kinds = {**deployed_graph(read(model)).layers, **graph.layers, **read(model).layers}
     if plan is not None:
         _check_files(graph, plan, bench, folder, deep)
     elif outcome.changed:
@@ -200,7 +200,7 @@ def _check_files(graph: Graph, plan: QuantizationPlan, bench: Workbench, folder:
     """Raise AssertionError where a file does not say what its simulation, or for native ranges the model, says."""
     tensors = FAMILY.tensors(bench.dataset.train.take(slice(0, 16)), bench.signature)
     given = [tensors[spec.name] for spec in bench.signature.inputs]
-    hook = on_grids(plan.tensors) if plan.tensors else None
+    hook = rounding_hook(plan.tensors) if plan.tensors else None
     wanted = build(_simulated(graph, plan), hook=hook)(_fed(given))
     expected = [np.asarray(part) for part in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
     for form in ("tflite", "onnx"):
@@ -213,7 +213,7 @@ def _check_files(graph: Graph, plan: QuantizationPlan, bench: Workbench, folder:
 def _simulated(graph: Graph, plan: QuantizationPlan) -> Graph:
     if plan.ranges == "native":
         return graph
-    whole = repaired(graph, plan)
+    whole = with_corrections(graph, plan)
     layers = {name: rounded(layer, plan.weights[name]) if name in plan.weights else layer
               for name, layer in whole.layers.items()}  # fmt: skip
     return replace(whole, layers=layers)

@@ -105,7 +105,7 @@ def test_the_threshold_is_a_quantile_of_what_was_not_learnt(rows):
     )
     signature = task.signature(settings, dataset, Built(None, ()))
     outputs = np.zeros((len(dataset.validation), 2), np.float32)
-    (op,) = task.settle(signature, outputs, dataset, {}).postprocess
+    (op,) = task.finalize_signature(signature, outputs, dataset, {}).postprocess
     tensors = family("anomaly").tensors(dataset.validation.take(slice(None)), signature)["row"]
     assert op["at"] == pytest.approx(np.median(np.square(tensors).mean(axis=1)))
     settled = signature.with_postprocess(op)
@@ -114,7 +114,7 @@ def test_the_threshold_is_a_quantile_of_what_was_not_learnt(rows):
     assert figures["detected"] == 1.0
     assert figures["anomalies"] == 12
     with pytest.raises(InputError, match="set the threshold"):
-        task.settle(signature, outputs[:0], dataset, {})
+        task.finalize_signature(signature, outputs[:0], dataset, {})
 
 
 def test_test_samples_are_noisy_and_their_targets_clean():

@@ -161,19 +161,21 @@ def test_an_interval_holds_what_it_says_of_noise():
     rng = np.random.default_rng(0)
     shape = (1000, 3, 1)
     decided = replace(dataset, validation=Split(np.zeros((1000, 12, 1)), np.arange(1000), rng.standard_normal(shape)))
-    settled = task.settle(signature, np.full(shape, 0.5), decided, {})
+    settled = task.finalize_signature(signature, np.full(shape, 0.5), decided, {})
     low, high = interval_of(settled)
     noise = rng.standard_normal((20_000, 3, 1)) - 0.5
     assert ((low <= noise) & (noise <= high)).mean() == pytest.approx(0.8, abs=0.04)
-    assert task.settle(settled, np.full(shape, 0.5), decided, {}) == settled  # an older interval is replaced
-    assert interval_of(task.settle(settled, np.zeros((0, 3, 1)), dataset, {})) is None
+    assert (
+        task.finalize_signature(settled, np.full(shape, 0.5), decided, {}) == settled
+    )  # an older interval is replaced
+    assert interval_of(task.finalize_signature(settled, np.zeros((0, 3, 1)), dataset, {})) is None
 
 
 def test_few_validation_windows_give_the_widest_interval_seen():
     task, settings, dataset = prepared(None)
     signature = task.signature(settings, dataset, Built(None, ()))
     few = replace(dataset, validation=Split(dataset.train.store, np.arange(5), np.zeros((5, 3, 1))))
-    low, high = interval_of(task.settle(signature, np.arange(15.0).reshape(5, 3, 1), few, {}))
+    low, high = interval_of(task.finalize_signature(signature, np.arange(15.0).reshape(5, 3, 1), few, {}))
     assert low[:, 0].tolist() == [-12, -13, -14]
     assert high[:, 0].tolist() == [0, -1, -2]
 

@@ -64,10 +64,10 @@ def test_duplicates_and_a_missing_time_are_told(tmp_path):
         def __init__(self):
             self.words = []
 
-        def say(self, text):
+        def log(self, text):
             self.words.append(text)
 
-        warn = say
+        warn = log
 
     path = tmp_path / "ratings.csv"
     path.write_text("user,item\n" + "".join(f"a,{n}\n" for n in (1, 2, 3, 1)))

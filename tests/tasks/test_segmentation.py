@@ -67,7 +67,7 @@ def test_signature_fits_contract_and_family(folder):
     assert all((m.scores(perfect, targets, signature) == 1.0).all() for m in family("segmentation").metrics)
     read = Signature.from_dict(parse_json(canonical_json(signature.as_dict()), "here"), "here")
     assert (read.inputs, read.outputs, read.labels) == (signature.inputs, signature.outputs, signature.labels)
-    assert task.settle(signature, np.zeros((0, 32, 32, 4)), dataset, {}) == signature
+    assert task.finalize_signature(signature, np.zeros((0, 32, 32, 4)), dataset, {}) == signature
 
 
 def test_a_limit_shortens_training_alone(folder):

@@ -67,9 +67,9 @@ def test_signature_fits_contract_and_family(recipe, data):
 def test_a_softmax_is_settled_at_the_temperature_that_was_fitted(digits):
     task, settings, dataset = digits
     signature = task.signature(settings, dataset, Built(None, (), (SCALE,)))
-    settled = task.settle(signature, np.zeros((0, 10)), dataset, {"calibration": {"temperature": 2.5}})
+    settled = task.finalize_signature(signature, np.zeros((0, 10)), dataset, {"calibration": {"temperature": 2.5}})
     assert settled.postprocess == ({"op": "softmax", "temperature": 2.5},)
-    assert task.settle(settled, np.zeros((0, 10)), dataset, {}) == settled  # nothing was fitted: as it was
+    assert task.finalize_signature(settled, np.zeros((0, 10)), dataset, {}) == settled  # nothing was fitted: as it was
 
 
 @pytest.fixture

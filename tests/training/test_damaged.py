@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dltk.base.cache.entries import making
+from dltk.base.cache.entries import new_entry
 from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import DltkError, InputError
 from dltk.base.progress import Silent
@@ -154,7 +154,7 @@ def _again(data):
     """A sound list around another array."""
 
     def damage(entry):
-        with making(entry) as building:
+        with new_entry(entry) as building:
             np.save(building / "features.npy", data)
 
     return damage

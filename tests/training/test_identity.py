@@ -8,16 +8,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from dltk.training.trainers.hints import Hints
-from training.test_gan import SIGNATURE as NOISE_TO_IMAGE
 
 from dltk.base.errors import InputError
 from dltk.base.progress import SILENT
 from dltk.models.backend import keras
 from dltk.recipe import Built, Fit, Phase
-from dltk.training import FitTrainer, cached_teacher, run, trainer_class
+from dltk.training import FitOptions, FitTrainer, cached_teacher, run, trainer_class
 from dltk.training.features import Frozen, cached_outputs
+from dltk.training.hints import Hints
 from training import kit
+from training.trainers.test_gan import SIGNATURE as NOISE_TO_IMAGE
 
 L = keras.layers
 FIT = Fit(epochs=1, batch_size=32)
@@ -43,7 +43,7 @@ def refuses(path, one, other):
 
 
 def fit(model, **more):
-    return FitTrainer(model, kit.dataset(), kit.SIGNATURE, FIT, seed=3, **more)
+    return FitTrainer(model, kit.dataset(), kit.SIGNATURE, FIT, seed=3, options=FitOptions(**more))
 
 
 @pytest.mark.parametrize("kind", ["ba", "tanh"])

@@ -10,7 +10,7 @@ import zoo
 from dltk.twin.build import build
 from dltk.twin.keras3 import rebuild
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 # Folding rounds once more for each weight; over a net that gives some 1e-6 of the largest value inside it.
 FOLDED = 2e-5
@@ -62,20 +62,20 @@ class TestEveryModel:
         assert_same_graph(read(made), read(rebuild(read(made))))
 
     def test_deployed(self, model):
-        graph = deployed(read(model))
+        graph = deployed_graph(read(model))
         made = rebuild(graph)
         assert_equal(model, made, zoo.samples(model, 5), FOLDED)
-        again = deployed(read(made))
+        again = deployed_graph(read(made))
         assert_same_layers(graph, again)
-        assert_same_graph(again, deployed(read(rebuild(again))))
+        assert_same_graph(again, deployed_graph(read(rebuild(again))))
 
     @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
     def test_it_can_be_saved(self, model, tmp_path):
-        made = rebuild(deployed(read(model)))
+        made = rebuild(deployed_graph(read(model)))
         made.save(tmp_path / "model.keras")
         loaded = keras.saving.load_model(tmp_path / "model.keras")
         assert_equal(made, loaded, zoo.samples(model, 5), 0.0)
-        assert_same_graph(deployed(read(made)), deployed(read(loaded)))
+        assert_same_graph(deployed_graph(read(made)), deployed_graph(read(loaded)))
 
 
 def test_a_multiply_and_add_is_the_same_to_the_bit():
@@ -83,7 +83,7 @@ def test_a_multiply_and_add_is_the_same_to_the_bit():
     for shape in ((6,), (5, 6)):
         given = keras.Input(shape, name="given")
         x = keras.layers.BatchNormalization(name="norm")(given)
-        graph = deployed(read(zoo.shake(keras.Model(given, x))))
+        graph = deployed_graph(read(zoo.shake(keras.Model(given, x))))
         assert graph.layers["norm"].kind == "Affine"
         values = np.random.Generator(np.random.PCG64(0)).normal(0, 2, (50, *shape)).astype(np.float32)
         scale, offset = graph.layers["norm"].weights

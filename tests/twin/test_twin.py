@@ -16,7 +16,7 @@ from dltk.models.backbones.build import build_backbone
 from dltk.models.backbones.table import BACKBONES
 from dltk.twin.build import build, carry_back
 from dltk.twin.read import read, sources
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 # Folding rounds once more for each weight; over a net that gives some 1e-6 of the largest value inside it.
 FOLDED = 2e-5
@@ -44,14 +44,14 @@ class TestEveryModel:
         assert_equal(model, build(read(model)), zoo.samples(model, 5), 1e-6)
 
     def test_deployed_graph_is_equal(self, model):
-        assert_equal(model, build(deployed(read(model))), zoo.samples(model, 5), FOLDED)
+        assert_equal(model, build(deployed_graph(read(model))), zoo.samples(model, 5), FOLDED)
 
     @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
     def test_names_are_the_same_after_saving(self, model, tmp_path):
         """Ranges measured on one reading are looked up by name in the next."""
         model.save(tmp_path / "model.keras")
-        again = deployed(read(keras.saving.load_model(tmp_path / "model.keras")))
-        once = deployed(read(model))
+        again = deployed_graph(read(keras.saving.load_model(tmp_path / "model.keras")))
+        once = deployed_graph(read(model))
         assert [call.outputs for call in again.calls] == [call.outputs for call in once.calls]
         assert list(again.layers) == list(once.layers)
         assert again.outputs == once.outputs
@@ -145,7 +145,7 @@ def test_masked_steps_change_nothing():
 
 
 def test_batch_norm_after_a_convolution_is_gone_when_deployed():
-    kinds = [layer.kind for layer in deployed(read(zoo.resnet())).layers.values()]
+    kinds = [layer.kind for layer in deployed_graph(read(zoo.resnet())).layers.values()]
     assert "BatchNormalization" not in kinds
     assert "Affine" not in kinds
 

@@ -13,7 +13,7 @@ from dltk.edge.families import family
 from dltk.edge.families.shared.base import Metric
 from dltk.edge.gains import gain_with_interval
 from dltk.edge.metrics import mean_cosine
-from dltk.validate import Gate, Scoring, judge, run_worker
+from dltk.validate import Gate, Scoring, compare_outputs, run_worker
 
 SAMPLES = tiny.raws(200)
 REFERENCE = tiny.reference(SAMPLES)
@@ -36,7 +36,7 @@ def shifted(by: float) -> dict:
     ],
 )
 def test_float_files_are_held_to_the_largest_difference(precision, by, passes):
-    verdict = judge(REFERENCE, shifted(by), precision=precision, signature=tiny.SIGNATURE)
+    verdict = compare_outputs(REFERENCE, shifted(by), precision=precision, signature=tiny.SIGNATURE)
     assert verdict.passed == passes
     assert verdict.parity["measure"] == "max_abs"
     assert verdict.parity["error"] == pytest.approx(by, abs=1e-6)  # logits of about 3 have steps of 2e-7
@@ -47,23 +47,23 @@ def test_float_files_are_held_to_the_largest_difference(precision, by, passes):
 def test_quantized_files_are_held_to_cosine_and_agreement():
     noise = np.random.Generator(np.random.PCG64(1)).normal(0, 1, REFERENCE["logits"].shape)
     near, far = ({"logits": (REFERENCE["logits"] + scale * noise).astype(np.float32)} for scale in (0.01, 1.0))
-    good = judge(REFERENCE, near, precision="int8", signature=tiny.SIGNATURE)
+    good = compare_outputs(REFERENCE, near, precision="int8", signature=tiny.SIGNATURE)
     assert good.passed
     assert good.parity["top1_agreement"] >= 0.95
-    bad = judge(REFERENCE, far, precision="int8", signature=tiny.SIGNATURE)
+    bad = compare_outputs(REFERENCE, far, precision="int8", signature=tiny.SIGNATURE)
     assert not bad.passed
     assert "cosine" in bad.reasons[0]
     loose = Gate(cosine=0.0, top1_agreement=0.0)
-    assert judge(REFERENCE, far, precision="int8", signature=tiny.SIGNATURE, gate=loose).passed
+    assert compare_outputs(REFERENCE, far, precision="int8", signature=tiny.SIGNATURE, gate=loose).passed
 
 
 def test_one_near_tie_among_few_samples_does_not_decide():
     reference = {"logits": np.array([[1.0, 0.999, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 3.0]], np.float32)}
     flipped = {"logits": reference["logits"].copy()}
     flipped["logits"][0, 1] = 1.001
-    assert judge(reference, flipped, precision="int8", signature=tiny.SIGNATURE).passed
+    assert compare_outputs(reference, flipped, precision="int8", signature=tiny.SIGNATURE).passed
     flipped["logits"][1] = [3.1, 3.0, 0.0]
-    assert not judge(reference, flipped, precision="int8", signature=tiny.SIGNATURE).passed
+    assert not compare_outputs(reference, flipped, precision="int8", signature=tiny.SIGNATURE).passed
 
 
 def test_the_drop_has_an_interval_and_a_limit():
@@ -71,13 +71,13 @@ def test_the_drop_has_an_interval_and_a_limit():
     worse["logits"][:10] = np.roll(worse["logits"][:10], 1, axis=1)  # ten of 200 wrong: 5 points
     gate = Gate(cosine=0.0, top1_agreement=0.0)
     common = {"precision": "int8", "signature": tiny.SIGNATURE, "scoring": Scoring(RIGHT, ACCURACY)}
-    verdict = judge(REFERENCE, worse, gate=gate, **common)
+    verdict = compare_outputs(REFERENCE, worse, gate=gate, **common)
     assert not verdict.passed
     assert verdict.metric["drop"] == pytest.approx(0.05)
     low, high = verdict.metric["interval"]
     assert 0.0 < low < 0.05 < high < 0.1  # 1.96 standard errors are 0.03
-    assert judge(REFERENCE, worse, gate=Gate(cosine=0.0, top1_agreement=0.0, drop=0.06), **common).passed
-    assert verdict == judge(REFERENCE, worse, gate=gate, **common)
+    assert compare_outputs(REFERENCE, worse, gate=Gate(cosine=0.0, top1_agreement=0.0, drop=0.06), **common).passed
+    assert verdict == compare_outputs(REFERENCE, worse, gate=gate, **common)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_drop_has_an_interval_and_a_limit():
     ],
 )
 def test_outputs_that_are_none(outputs, words):
-    verdict = judge(REFERENCE, outputs, precision="int8", signature=tiny.SIGNATURE, gate=Gate(cosine=-1.0))
+    verdict = compare_outputs(REFERENCE, outputs, precision="int8", signature=tiny.SIGNATURE, gate=Gate(cosine=-1.0))
     assert not verdict.passed
     assert words in verdict.reasons[0]
 
@@ -99,9 +99,9 @@ def test_outputs_that_are_none(outputs, words):
 def test_called_int8_but_float(models):
     result = run_worker(models["model.float32.tflite"], "tflite", tiny.SIGNATURE, SAMPLES)
     common = {"precision": "int8", "signature": tiny.SIGNATURE, "float_operators": result.float_operators}
-    verdict = judge(REFERENCE, result.outputs, **common)
+    verdict = compare_outputs(REFERENCE, result.outputs, **common)
     assert verdict.reasons == ("called int8 but computes in float32: FULLY_CONNECTED",)
-    assert judge(REFERENCE, result.outputs, left_float=("FULLY_CONNECTED",), **common).passed
+    assert compare_outputs(REFERENCE, result.outputs, left_float=("FULLY_CONNECTED",), **common).passed
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_called_int8_but_float(models):
 def test_real_files_pass_the_default_gate(models, file):
     _, precision, form = file.split(".")
     result = run_worker(models[file], form, tiny.SIGNATURE, SAMPLES)
-    verdict = judge(
+    verdict = compare_outputs(
         REFERENCE,
         result.outputs,
         precision=precision,
@@ -139,7 +139,7 @@ def decided(worse=0, better=0, count=36, *, precision="int8", targets=None, **ga
     scoring = Scoring(right if targets is None else targets, ACCURACY)
     # At another step of their grids, so that nobody takes them for the float32 model.
     after = {"logits": after["logits"] * np.float32(1.01)}
-    return judge(
+    return compare_outputs(
         before, after, precision=precision, signature=tiny.SIGNATURE, gate=Gate(**LOOSE | gate), scoring=scoring
     )
 
@@ -202,15 +202,15 @@ def test_agreement_counts_samples_too(changed, count, ends):
     """Top-1 agreement of 0.95."""
     before, after, _ = counted(changed, 0, count)
     common = {"precision": "int8", "signature": tiny.SIGNATURE}
-    verdict = judge(before, after, gate=Gate(cosine=-1.0), **common)
+    verdict = compare_outputs(before, after, gate=Gate(cosine=-1.0), **common)
     assert (verdict.passed, bool(verdict.notes)) == {
         "passed": (True, False), "noted": (True, True), "refused": (False, False),
     }[ends]  # fmt: skip
     for words in (*verdict.notes, *verdict.reasons):
         assert words.startswith(f"{changed} of {count} predictions changed")
-    assert judge(before, after, gate=Gate(cosine=-1.0, strict=True), **common).passed is (ends == "passed")
+    assert compare_outputs(before, after, gate=Gate(cosine=-1.0, strict=True), **common).passed is (ends == "passed")
     if ends == "refused":
-        assert judge(before, after, gate=Gate(cosine=-1.0, **verdict.accepts), **common).passed
+        assert compare_outputs(before, after, gate=Gate(cosine=-1.0, **verdict.accepts), **common).passed
 
 
 def test_a_mean_cosine_that_few_samples_cannot_decide():
@@ -221,21 +221,23 @@ def test_a_mean_cosine_that_few_samples_cannot_decide():
     spec = TensorSpec("logits", "float32", (None, 5), ("batch", "class"))
     common = {"precision": "dynamic", "signature": replace(tiny.SIGNATURE, outputs=(spec,), labels=tuple("abcde"))}
     gate = Gate(cosine=float(np.round(mean_cosine(reference, noisy), 3)) + 0.001, top1_agreement=0.0)
-    verdict = judge({"logits": reference}, {"logits": noisy}, gate=gate, **common)
+    verdict = compare_outputs({"logits": reference}, {"logits": noisy}, gate=gate, **common)
     assert verdict.passed
     (note,) = verdict.notes
     assert "which is not conclusive" in note
     everywhere = reference + generator.normal(0, 1.5, reference.shape).astype(np.float32)
-    refused = judge({"logits": reference}, {"logits": everywhere}, gate=gate, **common)
+    refused = compare_outputs({"logits": reference}, {"logits": everywhere}, gate=gate, **common)
     assert not refused.passed
-    assert judge({"logits": reference}, {"logits": everywhere}, gate=replace(gate, **refused.accepts), **common).passed
+    assert compare_outputs(
+        {"logits": reference}, {"logits": everywhere}, gate=replace(gate, **refused.accepts), **common
+    ).passed
 
 
 def test_what_equals_the_model_before_has_nothing_to_prove():
     """Six samples prove nothing of accuracy, and need not where every output is the same to 1e-5."""
     before, _, right = counted(count=6)
     given = {"scoring": Scoring(right, ACCURACY), "gate": Gate(strict=True), "signature": tiny.SIGNATURE}
-    assert judge(before, before, precision="float32", **given).passed
+    assert compare_outputs(before, before, precision="float32", **given).passed
 
 
 @pytest.mark.parametrize("count", range(6, 61, 9))
@@ -252,13 +254,13 @@ def test_a_gain_is_never_refused_and_never_called_a_drop(count, better):
 def test_no_samples_and_numbers_that_are_none_are_reasons():
     nothing = {"logits": np.zeros((0, 3), np.float32)}
     common = {"precision": "int8", "signature": tiny.SIGNATURE}
-    assert judge(nothing, nothing, **common).reasons == ("cannot be compared: there are no samples",)
+    assert compare_outputs(nothing, nothing, **common).reasons == ("cannot be compared: there are no samples",)
     broken = {"logits": np.full((6, 3), np.nan, np.float32)}
-    (reason,) = judge(broken, broken, **common).reasons
+    (reason,) = compare_outputs(broken, broken, **common).reasons
     assert "of the reference has numbers that are not finite" in reason
     odd = replace(ACCURACY, scores=lambda outputs, targets, signature: np.array([np.nan] + [1.0] * 5))
     before, after, right = counted(count=6)
-    verdict = judge(before, after, scoring=Scoring(right, odd), **common)
+    verdict = compare_outputs(before, after, scoring=Scoring(right, odd), **common)
     assert verdict.metric is None
     assert verdict.reasons == ("accuracy cannot be computed: it is no finite number on 1 of 6 samples",)
 
@@ -272,18 +274,18 @@ def test_a_metric_that_is_no_share_is_relative(scale, ends):
                      for by in (1.0, scale))  # fmt: skip
     gate = Gate(**LOOSE)
     given = {"scoring": Scoring(errors, metric), "gate": gate, "precision": "int8", "signature": tiny.SIGNATURE}
-    verdict = judge(before, after, **given)
+    verdict = compare_outputs(before, after, **given)
     assert verdict.passed is (ends == "passed"), verdict.reasons
     assert "changed" not in verdict.metric
     if ends == "refused":
         assert "worse by more than 2%" in verdict.reasons[0]
-        assert judge(before, after, **given | {"gate": replace(gate, **verdict.accepts)}).passed
+        assert compare_outputs(before, after, **given | {"gate": replace(gate, **verdict.accepts)}).passed
 
 
 def test_a_limit_that_was_missed_is_named_with_one_that_is_met():
-    verdict = judge(REFERENCE, shifted(1e-3), precision="float32", signature=tiny.SIGNATURE)
+    verdict = compare_outputs(REFERENCE, shifted(1e-3), precision="float32", signature=tiny.SIGNATURE)
     gate = Gate(**verdict.accepts)
-    assert judge(REFERENCE, shifted(1e-3), precision="float32", signature=tiny.SIGNATURE, gate=gate).passed
+    assert compare_outputs(REFERENCE, shifted(1e-3), precision="float32", signature=tiny.SIGNATURE, gate=gate).passed
     refused = decided(6, 0, 36)
     assert decided(6, 0, 36, drop=refused.accepts["drop"]).passed
     assert decided(1, 0, 36, strict=True, drop=decided(1, 0, 36, strict=True).accepts["drop"]).passed

@@ -12,7 +12,7 @@ from dltk.base.errors import EnvironmentFault, InputError, LimitError
 from dltk.base.install import pip_extra
 from dltk.edge.families import family
 from dltk.edge.runtime.sessions import open_session
-from dltk.validate import apart, micro_runtime, run_micro
+from dltk.validate import micro_distance, micro_runtime, run_micro
 
 pytest.importorskip("ai_edge_litert")
 
@@ -32,7 +32,7 @@ def test_it_answers_as_litert_does(precision):
     wanted = session.run(family("classification").tensors(tiny.raws(4), tiny.SIGNATURE))
     steps = {} if precision == "float32" else {"logits": 0.1}
     # One dense layer: its sums are whole numbers, and one rounding follows. Float sums may be taken in another order.
-    found = apart(there.outputs, wanted, steps, most_steps=1, tolerance=1e-5)
+    found = micro_distance(there.outputs, wanted, steps, most_steps=1, tolerance=1e-5)
     assert found["passed"], found
     assert np.array_equal(there.outputs["logits"], again.outputs["logits"])
     assert there.arena_bytes == again.arena_bytes
@@ -63,12 +63,12 @@ def test_without_it_the_extra_is_named(monkeypatch):
 @pytest.mark.parametrize(("off", "most", "passed"), [(0.4, 4, True), (0.5, 4, False), (0.04, 0, True), (0.1, 0, False)])
 def test_integers_are_held_to_steps(off, most, passed):
     wanted = {"y": np.asarray([[0.0, 1.0]], np.float32)}
-    found = apart({"y": wanted["y"] + np.float32(off)}, wanted, {"y": 0.1}, most_steps=most, tolerance=1e-5)
+    found = micro_distance({"y": wanted["y"] + np.float32(off)}, wanted, {"y": 0.1}, most_steps=most, tolerance=1e-5)
     assert (found["measure"], found["passed"]) == ("steps", passed)
 
 
 @pytest.mark.parametrize(("off", "passed"), [(5e-5, True), (2e-4, False)])
 def test_floats_are_held_to_the_largest_output(off, passed):
     wanted = {"y": np.asarray([[0.0, 10.0]], np.float32)}
-    found = apart({"y": wanted["y"] + np.float32(off)}, wanted, {}, most_steps=4, tolerance=1e-5)
+    found = micro_distance({"y": wanted["y"] + np.float32(off)}, wanted, {}, most_steps=4, tolerance=1e-5)
     assert (found["measure"], found["passed"]) == ("max_abs", passed)

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.cli.main import cli
 from dltk.workflows import preflight
-from dltk.workflows.preflight import ends_of, require_place, require_training_packages
+from dltk.workflows.preflight import input_and_output_shape, require_place, require_training_packages
 
 # NumPy 2 deprecates how TensorFlow and Keras hand arrays over; it is theirs to mend.
 pytestmark = [
@@ -117,7 +117,7 @@ REFUSED = [  # words -> exit code, part of the error
     (("finetune", "cnn", "--data", "photos/rose"), 3, "received 0.png, 1.png, 2.png, 3.png, 4.png ..."),
     (("finetune", "cnn", "--data", "photos", "--run", "taken"), 3, "never overwritten"),
     (("finetune", "cnn", "--data", "photos", "--run", "file/x/y"), 3, "parent is a folder"),
-    (("finetune", "cnn", "--data", "photos", "--run", "/proc/x"), 3, "can be made"),
+    (("finetune", "cnn", "--data", "photos", "--run", "/proc/x"), 3, "can be created"),
     (("finetune", "cnn", "--data", "photos", "--set", "data.labels=a,b"), 3, "must name each of"),
     (("finetune", "image-classification", "--data", "photos", "--set", "model.backbone=vgg"), 3, "one that dltk knows"),
     (("export", "none"), 3, "must be a run folder"),
@@ -127,7 +127,7 @@ REFUSED = [  # words -> exit code, part of the error
     (("export", "run", "--precision", "int8"), 3, "has no int8 ranges"),
     (("export", "run", "--format", "onnx", "--precision", "float16"), 2, "there is no such file"),
     (("export", "run", "--format", "onx"), 2, "is not one of"),
-    (("export", "run", "--out", "taken"), 3, "something else than a bundle"),
+    (("export", "run", "--out", "taken"), 3, "is not a bundle"),
     (("export", "run", "--out", "file"), 3, "must be a folder"),
     (("export", "run", "--out", "file/x"), 3, "parent is a folder"),
     (("export", "run", "--sign", "none.pem"), 3, "must exist"),
@@ -209,7 +209,9 @@ def test_the_ends_of_a_model_are_read_where_they_are_certain():
     import keras
 
     def said(model):
-        return ends_of({"class_name": type(model).__name__, "config": json.loads(model.to_json())["config"]})
+        return input_and_output_shape(
+            {"class_name": type(model).__name__, "config": json.loads(model.to_json())["config"]}
+        )
 
     layers = keras.layers
     dense = keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(), layers.Dense(7), layers.Softmax()])
@@ -223,4 +225,4 @@ def test_the_ends_of_a_model_are_read_where_they_are_certain():
     assert said(keras.Model([image, keras.Input((3,))], two[0]))[0] is None
     assert said(keras.Model(image, pooled))[1] is None
     for junk in (None, [], {}, {"config": {"layers": [3]}}, {"config": {"layers": [{"config": {"batch_shape": "x"}}]}}):
-        assert ends_of(junk) == (None, None)
+        assert input_and_output_shape(junk) == (None, None)

@@ -11,13 +11,13 @@ import small
 from dltk.base.errors import InputError, LimitError, UsageError
 from dltk.base.progress import Silent
 from dltk.edge.runtime.worker import run_worker
-from dltk.report.compression import bought_table
+from dltk.report.compression import step_table
 from dltk.report.read_compression import read_compression
 from dltk.report.schema import Report
 from dltk.run import Run
 from dltk.search.limits import Amount, Limits
 from dltk.workflows import compress
-from dltk.workflows.analysis.findings import carried
+from dltk.workflows.analysis.findings import bundle_findings
 from dltk.workflows.compress import CompressOptions
 
 pytestmark = small.QUIET
@@ -125,9 +125,9 @@ def test_latency_is_judged_by_the_machine_that_measures(trained, tmp_path):
     assert {row["p50_ms"] for row in rows} == {100.0}
     assert report["machine"] == Slow.machine
     assert "raspberrypi" not in str(
-        carried(Report.from_dict(report)).in_bundle([], {}, None)
+        bundle_findings(Report.from_dict(report)).in_bundle([], {}, None)
     )  # a bundle says nothing of time
-    assert "on pi@raspberrypi (slow)" in bought_table(read_compression(Report.from_dict(report), "report")).note
+    assert "on pi@raspberrypi (slow)" in step_table(read_compression(Report.from_dict(report), "report")).note
 
 
 def test_given_steps_are_taken_and_held_to_the_limits(trained, tmp_path):

@@ -101,7 +101,7 @@ def test_a_file_that_answers_otherwise_in_the_replay_is_not_sealed(compressed, t
 
     monkeypatch.setattr(rehearse, "recorded", luckier)
     with pytest.raises(
-        LimitError, match=r"must give the measured predictions in a replay .* golden sample .* No bundle was written"
+        LimitError, match=r"must give the measured predictions in a replay;.* golden sample .* No bundle was written"
     ):
         export(compressed.path, out=tmp_path / "bundle", formats=("tflite",), precisions=("int8",))
     assert not (tmp_path / "bundle").exists()

@@ -27,13 +27,13 @@ from typing import TYPE_CHECKING, Any
 from dltk.base.disk import disk_fault
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, read_capped, require_utf8, sweep, write_atomic
-from dltk.base.siblings import held
+from dltk.base.siblings import try_lock
 from dltk.edge.bundle.consistency import require_consistent
 from dltk.edge.bundle.signature import Signature
 from dltk.recipe.kept import TRUST
 from dltk.recipe.load import Loaded
 from dltk.recipe.recipe import Recipe
-from dltk.recipe.record import Record, require_nothing_else
+from dltk.recipe.record import Record, explain_if_not_a_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,7 +100,7 @@ class Run:
         Raises:
             InputError: if another process is writing to it.
         """
-        with held(self.path) as is_free:
+        with try_lock(self.path) as is_free:
             if not is_free:
                 hint = "Wait for it to end, or give another --run."
                 raise InputError(self.path, "another process is writing to this run", hint=hint)
@@ -117,7 +117,7 @@ class Run:
             InputError: if there is none, or it was not finished.
         """
         run = cls(Path(path), trust_recipe)
-        require_nothing_else(run.path)
+        explain_if_not_a_run(run.path)
         if not run.path.is_dir():
             raise InputError(path, "must be a run folder", hint="Make one with `dltk finetune` or `dltk adopt`.")
         if not run._file("recipe.json").is_file():

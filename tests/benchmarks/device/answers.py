@@ -17,7 +17,7 @@ from dltk.base.errors import DltkError, LimitError
 from dltk.edge.bundle.arrays import save_npz
 from dltk.edge.bundle.integrity import read_bundle
 from dltk.edge.load import open_artifact
-from dltk.edge.replay import GOLDEN, golden, replay
+from dltk.edge.replay import GOLDEN, read_golden, replay
 
 
 def main(out: Path, places: list[Path]) -> None:
@@ -36,7 +36,7 @@ def _answer(place: Path, target: Path) -> dict[str, Any]:
     """Outputs as the caller of dltk sees them; the step of those that the file stores as integers."""
     sealed, name = read_bundle(place.parent), place.name
     artifact = next(each for each in sealed.manifest.artifacts if each.file == name)
-    samples = golden(sealed.files[GOLDEN], sealed.signature)
+    samples = read_golden(sealed.files[GOLDEN], sealed.signature)
     session = open_artifact(artifact, sealed.files[name], sealed.signature)
     save_npz(target, session.run(samples.tensors))
     return {"state": "ran", "steps": {port.name: port.scale for port in session.outputs if port.scale is not None}}

@@ -21,11 +21,11 @@ from device.held import Answer
 from device.kit import Missing, Row
 from dltk.base.files import write_atomic
 from dltk.base.install import pip_extra
-from dltk.edge.bundle.integrity import Sealed, read_bundle
+from dltk.edge.bundle.integrity import VerifiedBundle, read_bundle
 from dltk.edge.bundle.manifest import Artifact
 from dltk.edge.load import open_artifact
-from dltk.edge.parity import misfits
-from dltk.edge.replay import GOLDEN, Golden, golden
+from dltk.edge.parity import output_faults
+from dltk.edge.replay import GOLDEN, Golden, read_golden
 
 __all__ = ["Case", "answers", "cases", "hold", "node", "packages"]
 
@@ -37,7 +37,7 @@ _SHIPPED = f"Install Node.js 20 or newer, or the extra `demo`, which brings it: 
 class Case:
     """One file of one bundle, and the golden samples to give it."""
 
-    sealed: Sealed
+    sealed: VerifiedBundle
     artifact: Artifact
     samples: Golden
 
@@ -77,7 +77,7 @@ def cases(bundles: Sequence[Path], *formats: str) -> list[Case]:
     found = []
     for path in bundles:
         sealed = read_bundle(path)
-        samples = golden(sealed.files[GOLDEN], sealed.signature)
+        samples = read_golden(sealed.files[GOLDEN], sealed.signature)
         found += [Case(sealed, each, samples) for each in sealed.manifest.artifacts if each.format in formats]
     return found
 
@@ -144,7 +144,7 @@ def hold(target: str, case: Case, told: Mapping[str, Any], *, steps: int) -> Row
     there = Answer(reason=told.get("fault", ""))
     if "outputs" in told:
         found = {name: _array(told["outputs"][name], wanted) for name, wanted in case.wanted.items()}
-        wrong = misfits(case.wanted, found, case.sealed.signature)
+        wrong = output_faults(case.wanted, found, case.sealed.signature)
         if not wrong and not any(output.any() for output in found.values()):
             wrong = ["nothing but zeros"]
         there = Answer(reason="; ".join(wrong)) if wrong else Answer(outputs=found)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from dltk.base.errors import InputError
 from dltk.cli.main import cli
-from dltk.models.conventions import CONVENTIONS, Input, best_guess, is_near_chance, worth
+from dltk.models.conventions import CONVENTIONS, Input, guess_convention, is_near_chance, required_margin
 from dltk.models.files.keras_file import open_keras
 from dltk.run import Run
 
@@ -134,9 +134,9 @@ def test_a_range_that_costs_much_is_guessed_too(models, tmp_path):
 
 
 def test_what_another_reading_must_be_worth():
-    assert worth(0.4, 256) == pytest.approx(0.2)  # a third of what is missing
-    assert worth(0.95, 256) == pytest.approx(1 / 16)  # two deviations of 256 samples
-    assert worth(0.5, 4) == pytest.approx(0.5)  # four samples suggest next to nothing
+    assert required_margin(0.4, 256) == pytest.approx(0.2)  # a third of what is missing
+    assert required_margin(0.95, 256) == pytest.approx(1 / 16)  # two deviations of 256 samples
+    assert required_margin(0.5, 4) == pytest.approx(0.5)  # four samples suggest next to nothing
 
 
 def test_a_wrong_label_order_is_guessed_and_can_be_set(models, tmp_path):
@@ -187,7 +187,7 @@ def test_other_files_and_folders_are_refused(models, tmp_path):
     (begun := tmp_path / "runs" / "a run").mkdir(parents=True)
     (begun / "recipe.json").touch()
     done = adopt(begun, begun)  # a run of its own name would stand there: that is not what is wrong
-    assert f"received a run. Go on with `dltk compress '{begun}'` or `dltk export '{begun}'`." in done.stderr
+    assert f"received a run. Continue with `dltk compress '{begun}'` or `dltk export '{begun}'`." in done.stderr
     with h5py.File(tmp_path / "weights.h5", "w") as opened:
         opened["kernel"] = np.zeros(3)
     assert "weights only" in adopt(tmp_path / "weights.h5", tmp_path / "run").stderr
@@ -353,7 +353,7 @@ def test_a_model_of_any_size_that_does_badly_is_told_at_which_it_was_judged(tmp_
     keras.Sequential(layers).save(tmp_path / "any.keras")
     done = adopt(tmp_path / "any.keras", tmp_path / "run", "data.size=16")
     assert done.exit_code == 3, done.output
-    assert "and was given 16 x 16: --set data.size=SIDE for the one of its training. --set input.check" in done.stderr
+    assert "and got 16 x 16: set the size of its training with --set data.size=SIZE. --set input.check" in done.stderr
 
 
 def test_near_chance():
@@ -372,7 +372,7 @@ def test_the_convention_a_model_was_made_for_is_found(true):
     def predict(wanted):
         return np.eye(4)[targets if wanted == true else np.zeros(256, int)]
 
-    found = best_guess(predict, targets, ("a", "b", "c", "d"), Input())
+    found = guess_convention(predict, targets, ("a", "b", "c", "d"), Input())
     assert found.accuracy == 1.0
     changed = [pair for pair in found.pairs if pair.startswith("input.")]
     wanted = [f"input.range={true.range}"] * (true.range != "0..255") + ["input.channels=bgr"] * (

@@ -8,7 +8,7 @@ import pytest
 
 import small
 import stub_ssh
-from dltk.cli.searched import searched_text
+from dltk.cli.searched import search_summary_text
 from dltk.report.schema import SearchPart
 
 pytestmark = small.QUIET
@@ -92,7 +92,7 @@ def test_the_table_of_candidates():
         "trials": [made, failed], "front": [1], "chosen": 1, "misses_on_test": [{"limit": "drop"}],
         "sensitivity": [{"layer": "conv", "signal_to_noise": 31.25, "drop": None}],
     }  # fmt: skip
-    lines = searched_text(SearchPart.from_dict(told))
+    lines = search_summary_text(SearchPart.from_dict(told))
     assert lines[0] == "The limits (drop at most 0.0200, latency at most 5 ms) are met."
     assert lines[3].split() == [
         "1>*",

@@ -10,8 +10,8 @@ import pytest
 from keras import layers as L
 
 import zoo
-from dltk.compress.pruning.dependencies import couple
-from dltk.compress.pruning.surgery import cut
+from dltk.compress.pruning.dependencies import dependency_graph
+from dltk.compress.pruning.surgery import remove_channels
 from dltk.models.backbones.build import build_backbone
 from dltk.models.backbones.table import BACKBONES
 from dltk.twin.keras3 import rebuild
@@ -21,17 +21,17 @@ from dltk.twin.table import ROWS
 pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning")  # of Keras' own applications
 
 
-def half(coupling, seed=0):
+def half(dependencies, seed=0):
     """Half of the channels of every group that may be cut, at random."""
     generator = np.random.Generator(np.random.PCG64(seed))
-    kept = np.ones(coupling.count, bool)
-    for group in coupling.groups:
+    kept = np.ones(dependencies.count, bool)
+    for group in dependencies.groups:
         if not group.fixed:
-            kept[generator.permutation(group.atoms)[: len(group.atoms) // 2]] = False
+            kept[generator.permutation(group.channel_ids)[: len(group.channel_ids) // 2]] = False
     return kept
 
 
-def unread(graph, coupling, kept):
+def unread(graph, dependencies, kept):
     """`graph` with zeros where a layer reads a channel that goes: cutting must not be felt then."""
     layers = dict(graph.layers)
     for call in graph.calls:
@@ -47,7 +47,7 @@ def unread(graph, coupling, kept):
             "GRU",
         }:
             kernel = np.moveaxis(layer.weights[0].copy(), axis, 0)
-            kernel[~kept[coupling.channels[call.inputs[0]]]] = 0
+            kernel[~kept[dependencies.channels[call.inputs[0]]]] = 0
             weights = (np.moveaxis(kernel, 0, axis), *layer.weights[1:])
             layers[call.layer] = replace(layer, weights=weights)
     return replace(graph, layers=layers)
@@ -61,20 +61,20 @@ def outputs(model, values):
 def assert_cut_is_not_felt(model, values):
     """1e-5 of the largest output: sums are made in another order."""
     graph = read(model)
-    coupling = couple(graph)
-    kept = half(coupling)
+    dependencies = dependency_graph(graph)
+    kept = half(dependencies)
     assert not kept.all()
-    larger = unread(graph, coupling, kept)
-    smaller = rebuild(cut(larger, coupling, kept))
+    larger = unread(graph, dependencies, kept)
+    smaller = rebuild(remove_channels(larger, dependencies, kept))
     assert smaller.count_params() < model.count_params()
     for a, b in zip(outputs(rebuild(larger), values), outputs(smaller, values), strict=True):
         assert np.ptp(a) > 0
         assert np.abs(a - b).max() <= 1e-5 * max(1.0, float(np.abs(a).max()))
-    return coupling, read(smaller)
+    return dependencies, read(smaller)
 
 
-def fixed(coupling, layer):
-    return next(group.fixed for group in coupling.groups if layer in group.makers)
+def fixed(dependencies, layer):
+    return next(group.fixed for group in dependencies.groups if layer in group.makers)
 
 
 def mobile_v3():
@@ -133,31 +133,33 @@ def test_silent_filters_can_be_cut(name):
     """A filter whose kernel, gamma and beta are zero gives nothing, in whatever is coupled to it."""
     model = zoo.shake(zoo.MODELS[name]())
     graph = read(model)
-    coupling = couple(graph)
-    kept, layers = half(coupling), dict(graph.layers)
+    dependencies = dependency_graph(graph)
+    kept, layers = half(dependencies), dict(graph.layers)
     for call in graph.calls:
-        layer, gone = layers[call.layer], ~kept[coupling.channels[call.outputs[0]]]
+        layer, gone = layers[call.layer], ~kept[dependencies.channels[call.outputs[0]]]
         if layer.kind == "BatchNormalization":
             gamma, beta, *rest = layer.weights
             layers[call.layer] = replace(layer, weights=(np.where(gone, 0, gamma), np.where(gone, 0, beta), *rest))
     silent = replace(graph, layers=layers)
     values = zoo.samples(model, 5)
-    before, after = (outputs(rebuild(found), values)[0] for found in (silent, cut(silent, coupling, kept)))
+    before, after = (
+        outputs(rebuild(found), values)[0] for found in (silent, remove_channels(silent, dependencies, kept))
+    )
     assert np.ptp(before) > 0
     assert np.abs(before - after).max() <= 1e-5 * max(1.0, float(np.abs(before).max()))
 
 
 def test_what_is_added_goes_together():
-    coupling = couple(read(zoo.resnet()))
-    first, *_, last = coupling.groups
+    dependencies = dependency_graph(read(zoo.resnet()))
+    first, *_, last = dependencies.groups
     assert len(first.makers) == 2  # the stem and the second convolution of the first block, behind an Add
     assert (last.makers, last.fixed) == (("logits",), "output of the model")
-    assert all(not group.fixed for group in coupling.groups[:-1])
+    assert all(not group.fixed for group in dependencies.groups[:-1])
 
 
 def test_parts_of_a_concatenation_keep_their_places():
-    coupling = couple(read(mixed()))
-    assert [(group.makers, len(group.atoms)) for group in coupling.groups[:2]] == [
+    dependencies = dependency_graph(read(mixed()))
+    assert [(group.makers, len(group.channel_ids)) for group in dependencies.groups[:2]] == [
         (("left", "whole"), 4),
         (("right", "whole"), 6),
     ]
@@ -166,15 +168,15 @@ def test_parts_of_a_concatenation_keep_their_places():
 def test_a_layer_used_twice_ties_what_it_reads():
     """`shared` adds to the image itself: what the convolution makes must stay."""
     model = zoo.shared()
-    assert {fixed(couple(read(model)), layer.name) for layer in model.layers if "conv" in layer.name} == {
+    assert {fixed(dependency_graph(read(model)), layer.name) for layer in model.layers if "conv" in layer.name} == {
         "input of the model"
     }
     image = keras.Input((8, 8, 3), name="image")
     norm, reader = L.BatchNormalization(), L.Conv2D(6, 1, name="reader")
     parts = [reader(norm(L.Conv2D(8, 3, name=name)(image))) for name in ("one", "two")]
     twice = zoo.shake(keras.Model(image, L.Dense(2)(L.Flatten()(L.Concatenate()(parts)))))
-    coupling, _ = assert_cut_is_not_felt(twice, zoo.samples(twice, 5))
-    assert [group.makers for group in coupling.groups][:2] == [("two", "one"), ("reader",)]
+    dependencies, _ = assert_cut_is_not_felt(twice, zoo.samples(twice, 5))
+    assert [group.makers for group in dependencies.groups][:2] == [("two", "one"), ("reader",)]
 
 
 @pytest.mark.parametrize(
@@ -199,18 +201,18 @@ def test_what_cannot_be_followed_is_left_whole(make, reason):
     x = L.Conv2D(8, 3, name="before")(image)
     model = zoo.shake(keras.Model(image, L.Dense(2, name="logits")(L.Flatten()(make(x)))))
     graph = read(model)
-    coupling = couple(graph)
-    assert reason in fixed(coupling, "before")
-    same = cut(graph, coupling, half(coupling))
+    dependencies = dependency_graph(graph)
+    assert reason in fixed(dependencies, "before")
+    same = remove_channels(graph, dependencies, half(dependencies))
     assert same.layers["before"].weights[0].shape == graph.layers["before"].weights[0].shape
     assert rebuild(same)(zoo.samples(model, 2)[0]).shape == (2, 2)
 
 
 def test_recurrent_units_stay_and_layers_may_be_kept():
-    coupling = couple(read(series()), keep=["conv"])
-    assert fixed(coupling, "memory").startswith("recurrent")
-    assert fixed(coupling, "conv").startswith("kept by")
-    assert fixed(coupling, "last") == fixed(coupling, "table") == ""
+    dependencies = dependency_graph(read(series()), keep=["conv"])
+    assert fixed(dependencies, "memory").startswith("recurrent")
+    assert fixed(dependencies, "conv").startswith("kept by")
+    assert fixed(dependencies, "last") == fixed(dependencies, "table") == ""
 
 
 def test_every_row_has_a_rule():
@@ -226,8 +228,8 @@ def test_every_row_has_a_rule():
 def test_every_model_can_be_analysed_and_run(name):
     model = zoo.shake(zoo.MODELS[name]())
     graph = read(model)
-    coupling = couple(graph)
-    smaller = rebuild(cut(graph, coupling, half(coupling)))
+    dependencies = dependency_graph(graph)
+    smaller = rebuild(remove_channels(graph, dependencies, half(dependencies)))
     for a, b in zip(model.outputs, outputs(smaller, zoo.samples(model, 2)), strict=True):
         assert b.shape == (2, *a.shape[1:])
 
@@ -240,10 +242,10 @@ def test_every_backbone_can_be_cut_in_half(name):
     built = build_backbone(name, input_shape=(size, size, 3), weights="none", alpha=spec.alphas[0])
     model = zoo.shake(keras.Model(built.inputs, L.Dense(4, name="logits")(built.features)))
     graph = read(model)
-    coupling = couple(graph)
-    open_groups = [group for group in coupling.groups if not group.fixed]
+    dependencies = dependency_graph(graph)
+    open_groups = [group for group in dependencies.groups if not group.fixed]
     assert len(open_groups) > 10
-    smaller = rebuild(cut(graph, coupling, half(coupling)))
+    smaller = rebuild(remove_channels(graph, dependencies, half(dependencies)))
     assert smaller.count_params() < 0.45 * model.count_params()
     values = np.random.Generator(np.random.PCG64(2)).uniform(-1, 1, (2, size, size, 3)).astype("float32")
     assert np.isfinite(np.asarray(smaller(values))).all()

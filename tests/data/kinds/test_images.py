@@ -240,7 +240,7 @@ def test_copies_on_several_sides_stay_in_test_alone(tmp_path):
         {"kept": "val/b/copy.png", "side": "validation", "dropped": [["train/b/0.png", "train"]]},
     ]
     assert found.report["conflicts"] == []
-    assert "2 pictures were in several splits" in progress.warned[0]
+    assert "2 images were in several splits" in progress.warned[0]
 
 
 def test_equal_pictures_with_different_labels_are_reported(tmp_path):

@@ -192,10 +192,10 @@ def test_golden_outputs_are_decoded(tmp_path):
 
 
 def test_large_samples_are_computed_one_by_one():
-    from dltk.edge.load import together
+    from dltk.edge.load import batch_limit
 
-    assert together(IMAGE) == 32
-    assert together(replace(IMAGE, inputs=(shaped(IMAGE.inputs[0], 2048, 2048, 3),))) == 1
+    assert batch_limit(IMAGE) == 32
+    assert batch_limit(replace(IMAGE, inputs=(shaped(IMAGE.inputs[0], 2048, 2048, 3),))) == 1
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -10,7 +10,7 @@ import pytest
 
 from dltk.base.errors import InputError
 from dltk.edge.families import compared_inputs, family
-from dltk.edge.input.noise import add_noise, spread_of
+from dltk.edge.input.noise import add_noise, column_deviations
 from edge.samples import (
     ANOMALY_IMAGE,
     ANOMALY_ROW,
@@ -195,4 +195,4 @@ def test_noise_is_a_samples_own_and_as_strong_as_asked():
 
 
 def test_a_column_that_never_changes_has_a_spread_of_one():
-    assert spread_of(np.array([[1.0, 7.0], [3.0, 7.0]])).tolist() == [1.0, 1.0]
+    assert column_deviations(np.array([[1.0, 7.0], [3.0, 7.0]])).tolist() == [1.0, 1.0]

@@ -140,7 +140,7 @@ def test_a_folder_has_a_file_a_side(tmp_path):
         (tmp_path / f"{name}.csv").write_text(f"text,label\n{name} one,card\n{name} two,pin\n")
     (tmp_path / "LICENSE").write_text("free")
     found = list_texts(tmp_path)
-    assert found.sides == ("train", "train", "test", "test")
+    assert found.split_ids == ("train", "train", "test", "test")
     assert found.labels == ("card", "pin")
     assert found.places[2].endswith("test.csv, line 2")
     (tmp_path / "TEST.csv").write_text("text,label\na,card\n")

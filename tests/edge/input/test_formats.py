@@ -19,7 +19,7 @@ from dltk.edge.input.formats import format_of
 from dltk.edge.input.images.decode import decode_image
 from dltk.edge.input.wav import read_wav
 from dltk.edge.sources import list_files
-from dltk.edge.sources.unreadable import counted, ignored
+from dltk.edge.sources.unreadable import counted_by_kind, ignored_text
 from dltk.recipe import ImageData
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
@@ -141,7 +141,7 @@ def test_ignored_files_are_counted_by_kind(folder):
     reasons = dict(listing.skipped)
     assert reasons["a/scan.pdf"] == "ignored, not a picture: PDF document"
     assert reasons["b/photo.jpg_large"] == "ignored, a picture by its content but not by its name: JPEG image"
-    line = ignored(listing.skipped)
+    line = ignored_text(listing.skipped)
     assert "9 files (6 QuickTime video, 1 PDF document, 1 without a suffix, 1 .txt): a/live0.mov;" in line
     assert "a picture by its content but not by its name: 1 file (1 JPEG image): b/photo.jpg_large" in line
     progress = Silent()
@@ -169,7 +169,7 @@ def test_many_files_of_a_kind_that_is_not_read_stop_the_work_with_the_remedy(fol
 def test_kinds_are_counted_with_the_most_first():
     files = [("a.txt", "ignored, not a picture"), ("b.txt", "ignored, not a picture"), ("c", "ignored, not a picture")]
     assert (
-        counted([*files, ("d.pdf", "ignored, not a picture: PDF document")])
+        counted_by_kind([*files, ("d.pdf", "ignored, not a picture: PDF document")])
         == "2 .txt, 1 without a suffix, 1 PDF document"
     )
 

@@ -194,7 +194,7 @@ def test_no_family_fails_with_anything_else(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_says_what_it_takes(name):
-    assert len(family(name).takes) > 5
+    assert len(family(name).accepted_inputs) > 5
     with pytest.raises(InputError):
         model_of(name).predict(Odd())
 

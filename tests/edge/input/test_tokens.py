@@ -10,7 +10,7 @@ import pytest
 
 from dltk.base.errors import InputError
 from dltk.edge.input import tokens
-from dltk.edge.input.token_graph import growth_of
+from dltk.edge.input.token_graph import max_growth
 from dltk.edge.input.tokens import padded_tokens
 from edge.signatures import TOKENIZER
 
@@ -102,7 +102,7 @@ def test_a_dozen_kinds_that_are_in_use_stay():
         tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
         tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.post_processor = normalizer, splitter, processor
         data = tokenizer.to_str().encode()
-        assert 1 <= growth_of(json.loads(data), "t") <= 20
+        assert 1 <= max_growth(json.loads(data), "t") <= 20
         wanted = tokenizer.encode("a cat, a dog!").ids[:9]
         assert padded_tokens(["a cat, a dog!"], data, length=30)[0, : len(wanted)].tolist() == wanted
 

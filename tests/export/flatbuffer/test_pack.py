@@ -9,10 +9,10 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 import zoo
 from dltk.export import tflite
-from dltk.export.flatbuffer.pack import packed
+from dltk.export.flatbuffer.pack import pack_model
 from dltk.quantization.calibration import calibrate
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 
 def answers(data, image):
@@ -25,19 +25,19 @@ def answers(data, image):
 
 def test_shared_vectors_keep_the_model():
     model = zoo.teach(zoo.shake(zoo.resnet()))
-    graph, samples = deployed(read(model)), zoo.feeds(model, zoo.samples(model, 20))
+    graph, samples = deployed_graph(read(model)), zoo.feeds(model, zoo.samples(model, 20))
     plan = calibrate(graph, samples, limits={}, method="min-max")
     data = tflite.emit(graph, zoo.signature(model), "int8", plan)
     plain = bytes(flatbuffer_utils.convert_object_to_bytearray(read_model(data)))
     assert len(data) < len(plain)
-    assert packed(read_model(data)) == data  # nothing is lost, and equal models give equal bytes
+    assert pack_model(read_model(data)) == data  # nothing is lost, and equal models give equal bytes
     image = next(iter(samples.values()))[:1]
     assert np.array_equal(answers(data, image), answers(plain, image))
 
 
 def test_weights_are_aligned():
     model = zoo.teach(zoo.shake(zoo.resnet()))
-    data = tflite.emit(deployed(read(model)), zoo.signature(model), "float32", None)
+    data = tflite.emit(deployed_graph(read(model)), zoo.signature(model), "float32", None)
     root = schema.Model.GetRootAsModel(data, 0)
     buffers = [root.Buffers(i) for i in range(root.BuffersLength())]
     starts = [buffer._tab.Vector(buffer._tab.Offset(4)) for buffer in buffers if buffer.DataLength()]

@@ -17,8 +17,9 @@ from dltk.export import tflite
 from dltk.export.flatbuffer.stateless import STATE_OPERATOR, stateless
 from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 from dltk.workflows.exporting import card
+from dltk.workflows.exporting.contents import state_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning")
 
@@ -69,7 +70,7 @@ def series():
 
 
 def file_of(model, precision: str, series, *, keeps_state: bool = True) -> bytes:
-    graph = deployed(read(model))
+    graph = deployed_graph(read(model))
     native = QuantizationPlan(precision="int8", ranges="native", samples={"series": series})
     plan = native if precision.startswith("int") else None
     graph = graph if keeps_state else stateless(graph, precision, plan)
@@ -143,7 +144,7 @@ def test_any_other_file_is_reset_by_dltk_and_must_be_by_others(series):
 
 def test_a_long_int8_series_is_refused_with_what_to_do():
     series = keras.Input((65, 2), name="series")
-    graph = deployed(read(keras.Model(series, L.LSTM(UNITS)(series))))
+    graph = deployed_graph(read(keras.Model(series, L.LSTM(UNITS)(series))))
     plan = QuantizationPlan(precision="int8", ranges="native", samples={})
     with pytest.raises(InputError, match="at most 64 steps; received 65") as caught:
         stateless(graph, "int8", plan)
@@ -157,12 +158,12 @@ def test_card_and_manifest_name_the_files_that_keep_state():
         SimpleNamespace(target=SimpleNamespace(file=name), artifact=SimpleNamespace(operators=operators))
         for name, operators in files
     ]
-    lineage = export._state(found)
+    lineage = state_of(found)
     assert lineage["keeps_state"]["files"] == ["model.float32.tflite"]
     assert "reset" in lineage["keeps_state"]["before_each_sample"]
     told = card._state(lineage)
     assert "`model.float32.tflite`" in told
     assert "onnx" not in told
     assert "reset_all_variables" in told
-    assert export._state(found[1:]) == {}
+    assert state_of(found[1:]) == {}
     assert card._state({}) == ""

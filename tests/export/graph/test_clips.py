@@ -15,7 +15,7 @@ from dltk.export.graph.clips import clip_in_integers
 from dltk.export.onnx import emit
 from dltk.quantization.calibration import calibrate
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 
 def joined(activation):
@@ -33,7 +33,7 @@ def joined(activation):
 def test_a_layer_beside_one_that_reaches_further_is_int8(activation):
     """Cosine 0.99: one step in 255 of each tensor's range."""
     model = joined(activation)
-    graph, signature = deployed(read(model)), zoo.signature(model)
+    graph, signature = deployed_graph(read(model)), zoo.signature(model)
     (few,), (many,) = zoo.samples(model, 100), zoo.samples(model, 64, seed=8)
     session = open_session(
         "onnx", emit(graph, signature, "int8", calibrate(graph, {graph.inputs[0].name: few}, limits={}))

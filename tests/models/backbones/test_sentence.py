@@ -91,13 +91,13 @@ def test_its_twin_and_its_files_know_the_padding(encoder, tmp_path):
 
     from dltk.twin.build import build
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
+    from dltk.twin.rewrite import deployed_graph
 
     model = graph(encoder)
     model.save(tmp_path / "model.keras")
     kept = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     tokens = np.array([[5, 6, 7, 0, 0, 0, 0], [1, 2, 3, 4, 5, 6, 7]], np.int32)
-    error, _ = zoo.twin_error(model, build(deployed(read(kept))), [tokens, positions(tokens)])
+    error, _ = zoo.twin_error(model, build(deployed_graph(read(kept))), [tokens, positions(tokens)])
     assert error <= 1e-6
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from dltk.base.cache.entries import keep, making
+from dltk.base.cache.entries import keep, new_entry
 from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.progress import Silent
@@ -86,7 +86,7 @@ def test_an_official_file_in_the_cache_is_used(monkeypatch):
     stock = keras.applications.MobileNet(weights=None, include_top=False, input_shape=(128, 128, 3), alpha=0.25)
     name = "mobilenet_2_5_128_tf_no_top.h5"
     path = cache_folder("weights", name, name)
-    with making(path.parent) as building:
+    with new_entry(path.parent) as building:
         stock.save(building / name)  # the old HDF5 format, as the published files have it
     source = resolve("mobilenet", alpha=0.25, size=128)
     assert (source.kind, source.scale, source.path) == ("official", origins.TF, path)
@@ -171,11 +171,11 @@ def test_pickles_in_an_npz_are_refused(tmp_path):
 def test_where_weights_are_is_told_without_fetching():
     spec = backbone(NAME)
     official, package = spec.origins
-    assert weights.at_hand(spec, official) == ""
+    assert weights.local_source(spec, official) == ""
     path = weights._converted_path(spec, package)
     path.parent.mkdir(parents=True)
     path.touch()
-    assert weights.at_hand(spec, package) == "converted"
+    assert weights.local_source(spec, package) == "converted"
 
 
 def test_a_manifest_that_leaves_numbers_over_is_refused(tmp_path):

@@ -107,16 +107,16 @@ def test_a_discriminator_of_slope_one_pays_no_penalty():
     def judge(steepness):
         return lambda images: steepness * tf.reduce_mean(images, axis=[1, 2, 3]) * 2.0
 
-    assert float(losses.steepness(judge(1.0), tf.constant(reals), fakes, noise)) == pytest.approx(0, abs=1e-6)
-    assert float(losses.steepness(judge(3.0), tf.constant(reals), fakes, noise)) == pytest.approx(4, abs=1e-4)
+    assert float(losses.gradient_penalty(judge(1.0), tf.constant(reals), fakes, noise)) == pytest.approx(0, abs=1e-6)
+    assert float(losses.gradient_penalty(judge(3.0), tf.constant(reals), fakes, noise)) == pytest.approx(4, abs=1e-4)
 
 
 def test_images_of_one_class_each_and_all_classes_leave_the_least_doubt():
     """Entropy of the batch's mean, at most log(3), less the mean entropy of an image's classes."""
     sure = 50.0 * np.eye(3, dtype=np.float32)
-    assert float(losses.vague(tf.constant(sure))) == pytest.approx(-np.log(3), abs=1e-5)
-    assert float(losses.vague(tf.constant(sure[[0, 0, 0]]))) == pytest.approx(0, abs=1e-5)
-    assert float(losses.vague(tf.zeros((3, 3)))) == pytest.approx(0, abs=1e-5)
+    assert float(losses.class_uncertainty(tf.constant(sure))) == pytest.approx(-np.log(3), abs=1e-5)
+    assert float(losses.class_uncertainty(tf.constant(sure[[0, 0, 0]]))) == pytest.approx(0, abs=1e-5)
+    assert float(losses.class_uncertainty(tf.zeros((3, 3)))) == pytest.approx(0, abs=1e-5)
 
 
 def test_the_discriminator_learns_the_classes_where_they_weigh(tmp_path):

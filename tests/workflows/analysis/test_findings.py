@@ -25,9 +25,9 @@ from dltk.validate import run_worker
 from dltk.workflows.analysis import divergence as layers_compared
 from dltk.workflows.analysis.commands import commands, made_by, step_text
 from dltk.workflows.analysis.divergence import divergence, probes
-from dltk.workflows.analysis.findings import carried, findings
-from dltk.workflows.analysis.layers import per_layer, signal_to_noise
-from dltk.workflows.analysis.steps import CONTROL, trained
+from dltk.workflows.analysis.findings import bundle_findings, findings
+from dltk.workflows.analysis.layers import layer_report, signal_to_noise
+from dltk.workflows.analysis.steps import CONTROL, trained_settings
 from dltk.workflows.measure import Kept, evaluation
 
 pytestmark = small.QUIET
@@ -49,9 +49,9 @@ class Case:
 
     def graph(self):
         from dltk.twin.read import read
-        from dltk.twin.rewrite import deployed
+        from dltk.twin.rewrite import deployed_graph
 
-        return deployed(read(self.model))
+        return deployed_graph(read(self.model))
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +86,12 @@ def test_a_row_for_each_state_of_the_model(case, found):
 
 def test_the_control_is_trained_for_the_same_epochs_and_is_kept(case, found, tmp_path):
     from dltk.training.checkpoint import read
-    from dltk.workflows.analysis.steps import control_model
+    from dltk.workflows.analysis.steps import train_control
 
-    (settings,) = trained(case.planned, Report.of(case.made).steps)
+    (settings,) = trained_settings(case.planned, Report.of(case.made).steps)
     assert (settings.epochs, settings.batch_size) == (2, 32)
     fresh = Run(tmp_path / "fresh")
-    control = control_model(fresh, case.bench, [settings])
+    control = train_control(fresh, case.bench, [settings])
     history = read(fresh.checkpoints / "control-0.npz").history
     assert [row["epoch"] for row in history] == [0, 1, 2]
     split = case.bench.dataset.validation
@@ -101,7 +101,7 @@ def test_the_control_is_trained_for_the_same_epochs_and_is_kept(case, found, tmp
     path = case.made.path / "steps" / "control.keras"
     kept = path.stat().st_mtime_ns
     quiet = replace(case.bench, dataset=None)  # without data nothing could be trained again
-    again = control_model(case.made, quiet, [settings])
+    again = train_control(case.made, quiet, [settings])
     assert path.stat().st_mtime_ns == kept
     assert all(np.array_equal(a, b) for a, b in zip(control.get_weights(), again.get_weights(), strict=True))
 
@@ -129,7 +129,7 @@ def test_coarser_grids_are_noisier(case):
 
 
 def test_without_a_plan_everything_is_float(case):
-    rows = per_layer(case.bench.source, case.model, None, case.signature, case.raws[:2], [])
+    rows = layer_report(case.bench.source, case.model, None, case.signature, case.raws[:2], [])
     assert {row.precision for row in rows} == {"float32"}
     assert {row.snr_db for row in rows} == {None}
 
@@ -242,7 +242,7 @@ def test_a_bundle_carries_no_times_and_no_folders(case, found):
     search = {"trials": [{"row": {"p50_ms": 1.0}, "misses": [{"limit": "latency", "found": 1.0}]}]}
     lines = lines_of(case.source, case, case.made.path)
     report = Report.from_dict(case.report | found | {"search": search, "commands": lines})
-    told = carried(report).in_bundle(report.artifacts, {}, None)
+    told = bundle_findings(report).in_bundle(report.artifacts, {}, None)
     text = json.dumps(told)
     assert "p50_ms" not in text
     assert '"seconds"' not in text
@@ -250,7 +250,7 @@ def test_a_bundle_carries_no_times_and_no_folders(case, found):
     assert str(case.made.path.parent) not in text
     assert told["commands"][-1] == f"dltk export {case.made.name}"
     assert {"machine", "tried"}.isdisjoint(told)
-    assert carried(Report()).in_bundle([], {}, None) == {"schema": SCHEMA} | {
+    assert bundle_findings(Report()).in_bundle([], {}, None) == {"schema": SCHEMA} | {
         "artifacts": [],
         "agreement": {},
         "metrics": None,

@@ -17,11 +17,13 @@ def row(precision, passed=True, metric=None, **accepts):
 
 def test_limits_are_those_that_every_file_meets():
     rows = [row("float32"), row("int8", False, cosine=0.98, drop=0.03), row("int8-io", False, cosine=0.97, drop=0.05)]
-    assert remedies.limits(rows) == "--gate cosine=0.97 --gate drop=0.05"
-    assert remedies.limits([*rows, row("dynamic", False)]) == ""  # no limit makes an operator integer
-    assert remedies.passing(rows) == " --precision float32"
-    assert remedies.passing([row("float32")]) == ""
-    assert remedies.passing([row("int8", False, cosine=0.9), row("int8")]) == ""  # the other format failed
+    assert remedies.gate_options(rows) == "--gate cosine=0.97 --gate drop=0.05"
+    assert remedies.gate_options([*rows, row("dynamic", False)]) == ""  # no limit makes an operator integer
+    assert remedies.passing_precisions_option(rows) == " --precision float32"
+    assert remedies.passing_precisions_option([row("float32")]) == ""
+    assert (
+        remedies.passing_precisions_option([row("int8", False, cosine=0.9), row("int8")]) == ""
+    )  # the other format failed
 
 
 def test_range_methods_are_advised_only_as_calibration_measured_them():
@@ -43,11 +45,11 @@ def test_a_step_costs_what_was_measured_between_two_states():
         StateRow(after="quantize", metric=metric(0.02)),
         StateRow(after="float32, same extra epochs", metric=metric(-0.01)),
     ]
-    assert remedies.costs(found) == {"prune": "3 points"}
-    assert remedies.costs([StateRow(after="prune")]) == {}
+    assert remedies.metric_cost_by_step(found) == {"prune": "3 points"}
+    assert remedies.metric_cost_by_step([StateRow(after="prune")]) == {}
 
 
 def test_another_precision_is_advised_where_it_passed():
-    (line,) = remedies.tried([row("float16", metric=metric(-0.028))])
+    (line,) = remedies.passed_precisions([row("float16", metric=metric(-0.028))])
     assert line == "--step quantize:precision=float16 was tried and passes: 12,345 bytes, +2.8 points"
-    assert remedies.tried([row("float16", False, float16=0.1)]) == []
+    assert remedies.passed_precisions([row("float16", False, float16=0.1)]) == []

@@ -25,7 +25,7 @@ __all__ = [
     "UsageError",
     "as_error",
     "did_you_mean",
-    "misnamed",
+    "unknown_name_hint",
     "printable",
     "shorten",
 ]
@@ -55,7 +55,7 @@ class DltkError(Exception):
             text = text.rstrip(".") + "."
         return printable(f"{text} {self.hint}" if self.hint else text)
 
-    def told(self) -> dict[str, Any]:
+    def json_fields(self) -> dict[str, Any]:
         """The fields that `--json` prints: error, where, hint and code."""
         received = "" if self.received is None else f"; received {shorten(self.received)}"
         words = {"error": f"{self.rule}{received}", "where": self.where, "hint": self.hint}
@@ -126,7 +126,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"Known: {', '.join(names)}." if names else ""
 
 
-def misnamed(wanted: str, given: Iterable[object]) -> str:
+def unknown_name_hint(wanted: str, given: Iterable[object]) -> str:
     """A sentence for a name that is not among `given`, if either of the two names may be misspelt.
 
     `did_you_mean` is for a word of the user that must be one of dltk's.

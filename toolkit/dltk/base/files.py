@@ -29,7 +29,7 @@ __all__ = [
     "open_regular",
     "parse_json",
     "read_capped",
-    "real",
+    "resolved",
     "require_utf8",
     "scratch_folder",
     "sha256",
@@ -84,7 +84,7 @@ def parse_json(data: bytes, where: object, *, budget: int = 1_500_000_000) -> An
         raise InputError(where, "must be valid JSON", str(fault)) from fault
 
 
-def real(path: str | Path) -> Path:
+def resolved(path: str | Path) -> Path:
     """`path` with links followed: a link that the user names is meant to be read.
 
     Raises:
@@ -202,7 +202,7 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
     except OSError as fault:
         if fault.errno not in FULL:
             raise
-        raise EnvironmentFault(made.parent, "the disk must have room", "a full disk", hint) from fault
+        raise EnvironmentFault(made.parent, "the disk must have free space", "a full disk", hint) from fault
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.files import parse_json, read_capped
 
-__all__ = ["DISTRIBUTION", "own_version", "pip_extra", "pip_install", "pip_package", "to_update"]
+__all__ = ["DISTRIBUTION", "own_version", "pip_extra", "pip_install", "pip_package", "update_hint"]
 
 DISTRIBUTION = "dltk-edge"
 
@@ -74,7 +74,7 @@ def pip_install(*requirements: str, upgrade: bool = False) -> str:
     return _pip([*(["-U"] if upgrade else []), *requirements])
 
 
-def to_update() -> str:
+def update_hint() -> str:
     """A sentence: how to update dltk."""
     folder = _checkout()
     if folder is not None:

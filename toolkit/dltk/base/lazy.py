@@ -8,10 +8,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-__all__ = ["expose"]
+__all__ = ["expose_lazily"]
 
 
-def expose(package: str, names: Iterable[str]) -> None:
+def expose_lazily(package: str, names: Iterable[str]) -> None:
     """Make `package.NAME` the function NAME of the submodule NAME.
 
     The import system binds a submodule as an attribute of its package on first import, which would hide the function

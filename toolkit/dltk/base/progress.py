@@ -22,7 +22,7 @@ class Progress(Protocol):
     def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
         """A bar of `total` steps, shown while the `with` block runs."""
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Print one line that stays on the screen."""
 
     def warn(self, text: str) -> None:
@@ -46,7 +46,7 @@ class Silent:
         """A bar of `total` steps that shows nothing."""
         yield _SilentBar()
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Record one line in `said`."""
         self.said.append(text)
 

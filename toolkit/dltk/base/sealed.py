@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from dltk.base.errors import DltkError, InputError
 from dltk.base.files import canonical_json, parse_json, read_capped, sha256, write_atomic
 
-__all__ = ["forget", "read_sealed", "recalled", "write_sealed"]
+__all__ = ["discard_damaged", "read_sealed", "load_or_discard", "write_sealed"]
 
 _SEAL = "sha256"
 _ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # of values of another kind
@@ -42,7 +42,7 @@ def read_sealed(path: Path, limit: int) -> dict[str, Any]:
     return found
 
 
-def recalled(path: Path, limit: int, make: Callable[[dict[str, Any]], Made]) -> Made | None:
+def load_or_discard(path: Path, limit: int, make: Callable[[dict[str, Any]], Made]) -> Made | None:
     """The value that `make` reads from a sealed file of at most `limit` bytes.
 
     None if there is none, or if it is damaged and was removed.
@@ -52,13 +52,13 @@ def recalled(path: Path, limit: int, make: Callable[[dict[str, Any]], Made]) -> 
     try:
         return make(read_sealed(path, limit))
     except DltkError as fault:
-        forget(path, fault.rule)
+        discard_damaged(path, fault.rule)
     except _ODD as fault:
-        forget(path, f"has other values ({type(fault).__name__})")
+        discard_damaged(path, f"has other values ({type(fault).__name__})")
     return None
 
 
-def forget(path: Path, why: object) -> None:
+def discard_damaged(path: Path, why: object) -> None:
     """Remove a damaged file of a computation that can be repeated, and log it."""
     logging.getLogger("dltk").warning(f"{path}: {why}; it is created again")
     with suppress(OSError):

@@ -20,7 +20,7 @@ from pathlib import Path
 if sys.platform != "win32":  # there, numbers of processes alone tell
     import fcntl
 
-__all__ = ["MARK", "alone_in", "held", "sweep", "temporary_file", "temporary_folder"]
+__all__ = ["MARK", "lock_folder", "try_lock", "sweep", "temporary_file", "temporary_folder"]
 
 MARK = ".dltk-"
 _YOUNG = 60.0  # seconds; a sibling that young may not have its lock yet
@@ -46,7 +46,7 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
     """A new folder in `folder`; what has its name at the end is removed."""
     made = Path(tempfile.mkdtemp(prefix=f"{MARK}{os.getpid()}-", dir=folder))
     try:
-        with held(made):
+        with try_lock(made):
             yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -65,7 +65,7 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[bool]:
+def try_lock(folder: Path) -> Iterator[bool]:
     """Lock `folder` for this process until the block ends; yields whether it was free. Nothing is written."""
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -75,7 +75,7 @@ def held(folder: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Keep other dltk processes from swapping folders in `folder` until the block ends.
 
     Continues after ten seconds without the lock: dltk itself never holds it that long, so another program does.

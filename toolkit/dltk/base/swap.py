@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from dltk.base.errors import InputError
-from dltk.base.siblings import MARK, alone_in
+from dltk.base.siblings import MARK, lock_folder
 
 __all__ = ["recover", "swap_in"]
 
@@ -22,7 +22,7 @@ def swap_in(building: Path, target: Path, *, replace: bool) -> None:
     Raises:
         InputError: if `target` is not a folder, or, unless `replace`, not an empty one.
     """
-    with alone_in(target.parent):
+    with lock_folder(target.parent):
         if not os.path.lexists(target):
             os.rename(building, target)
         elif target.is_symlink() or not target.is_dir():
@@ -32,19 +32,19 @@ def swap_in(building: Path, target: Path, *, replace: bool) -> None:
         elif not _exchange(building, target):
             # No exchange on this file system: two renames. A kill between them leaves the old folder under a name of
             # its own, from which `recover` brings it back.
-            os.rename(target, _aside(target))
+            os.rename(target, _backup_path(target))
             os.rename(building, target)
-            shutil.rmtree(_aside(target), ignore_errors=True)
+            shutil.rmtree(_backup_path(target), ignore_errors=True)
 
 
 def recover(target: Path) -> None:
     """Finish a replacement that a process was killed in between two renames."""
-    if _aside(target).is_dir():
-        with alone_in(target.parent):  # a living process may be between them, too
+    if _backup_path(target).is_dir():
+        with lock_folder(target.parent):  # a living process may be between them, too
             if os.path.lexists(target):
-                shutil.rmtree(_aside(target), ignore_errors=True)
-            elif _aside(target).is_dir():
-                os.rename(_aside(target), target)
+                shutil.rmtree(_backup_path(target), ignore_errors=True)
+            elif _backup_path(target).is_dir():
+                os.rename(_backup_path(target), target)
 
 
 def _rename_onto_nothing(building: Path, target: Path) -> None:
@@ -56,7 +56,7 @@ def _rename_onto_nothing(building: Path, target: Path) -> None:
         raise
 
 
-def _aside(target: Path) -> Path:
+def _backup_path(target: Path) -> Path:
     return target.with_name(f"{MARK}old-{target.name}")
 
 

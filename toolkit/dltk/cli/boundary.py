@@ -21,7 +21,7 @@ import click
 
 from dltk.base.disk import disk_fault
 from dltk.base.errors import DltkError, LimitError
-from dltk.base.terminal import json_text, plain
+from dltk.base.terminal import escape_control_characters, json_text
 from dltk.cli.options import write
 from dltk.cli.usage import as_usage
 
@@ -80,24 +80,24 @@ def error_boundary(words: Sequence[str] = ()) -> Iterator[None]:
     except Unmet as unmet:
         if not as_json:
             write(unmet.text)
-        raise _ended(unmet.fault, as_json, unmet.value) from unmet
+        raise _exit_with_error(unmet.fault, as_json, unmet.value) from unmet
     except DltkError as error:
-        raise _ended(error, as_json, _measured(error, as_json)) from error
+        raise _exit_with_error(error, as_json, _measured(error, as_json)) from error
     except click.UsageError as fault:
         known = as_usage(fault, words)
         if fault.ctx is not None and not as_json:
             click.echo(f"{fault.ctx.get_usage()}\n", err=True)
-        raise _ended(known, as_json) from fault
+        raise _exit_with_error(known, as_json) from fault
     except OSError as fault:
         known_disk = disk_fault(fault.filename or "disk", fault) if fault.errno in _DISK else None
         if known_disk is None:
-            _our_fault(fault, as_json and fault.errno != errno.EPIPE)
+            _report_internal_error(fault, as_json and fault.errno != errno.EPIPE)
             raise
-        _let_go_of_stdout()
-        raise _ended(known_disk, as_json) from fault
+        _discard_stdout()
+        raise _exit_with_error(known_disk, as_json) from fault
     except Kept as stop:
         said = "interrupted" if stop.code == INTERRUPTED else "terminated"
-        click.echo(plain(str(stop)), err=True)
+        click.echo(escape_control_characters(str(stop)), err=True)
         _document({"error": said, "where": str(stop.where), "hint": stop.command, "code": stop.code}, as_json)
         raise click.exceptions.Exit(stop.code) from stop
     except KeyboardInterrupt as interrupt:
@@ -111,7 +111,7 @@ def error_boundary(words: Sequence[str] = ()) -> Iterator[None]:
     except (click.exceptions.Exit, click.ClickException, click.Abort):
         raise
     except Exception as fault:
-        _our_fault(fault, as_json)
+        _report_internal_error(fault, as_json)
         raise
 
 
@@ -129,9 +129,9 @@ def _terminate(number: int, frame: FrameType | None) -> None:
         raise SystemExit(TERMINATED)
 
 
-def _ended(error: DltkError, as_json: bool, found: Mapping[str, Any] | None = None) -> click.exceptions.Exit:
+def _exit_with_error(error: DltkError, as_json: bool, found: Mapping[str, Any] | None = None) -> click.exceptions.Exit:
     click.echo(f"Error: {error}", err=True)
-    _document({**(found or {}), **error.told()}, as_json)
+    _document({**(found or {}), **error.json_fields()}, as_json)
     return click.exceptions.Exit(error.exit_code)
 
 
@@ -144,7 +144,7 @@ def _measured(error: DltkError, as_json: bool) -> dict[str, Any]:
     return {"measured": _plain(error.measured)}
 
 
-def _our_fault(fault: Exception, as_json: bool) -> None:
+def _report_internal_error(fault: Exception, as_json: bool) -> None:
     frames = traceback.extract_tb(fault.__traceback__)
     where = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "dltk"
     said = f"{type(fault).__name__}: {fault}"
@@ -158,14 +158,14 @@ def _document(found: Mapping[str, Any], as_json: bool) -> None:
     try:
         write(_plain(found))
     except OSError:
-        _let_go_of_stdout()
+        _discard_stdout()
 
 
 def _command(words: Sequence[str]) -> str:
     return " ".join(["dltk", *words[:1]])
 
 
-def _let_go_of_stdout() -> None:
+def _discard_stdout() -> None:
     """If stdout is full, Python must not write to it again as it ends: that would change the exit code."""
     try:
         sys.stdout.flush()
@@ -177,7 +177,7 @@ def _as_text(measured: object) -> str:
     try:
         return json_text(measured)
     except (TypeError, ValueError):  # not JSON, or a NaN that is the very thing being reported
-        return plain(str(measured))
+        return escape_control_characters(str(measured))
 
 
 def _plain(value: Any) -> Any:

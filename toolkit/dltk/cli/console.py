@@ -46,7 +46,7 @@ class Console:
             finally:
                 self._live = None
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Print one line that stays."""
         self._line(text)
 

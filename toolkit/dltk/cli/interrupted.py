@@ -12,24 +12,24 @@ import click
 from dltk.base.errors import DltkError
 from dltk.cli.boundary import INTERRUPTED, TERMINATED, Kept
 
-__all__ = ["remember", "resumable", "typed"]
+__all__ = ["remember_command_line", "explain_how_to_resume", "typed_command_line"]
 
 _WORDS = "dltk.words"  # key in a click context: what was typed behind `dltk`
 
 
-def remember(context: click.Context, words: Sequence[str]) -> None:
+def remember_command_line(context: click.Context, words: Sequence[str]) -> None:
     """Record the words that were typed, for the context's subcommands."""
     context.meta[_WORDS] = tuple(words)
 
 
-def typed(context: click.Context) -> tuple[str, ...]:
+def typed_command_line(context: click.Context) -> tuple[str, ...]:
     """The words that were typed after `dltk`."""
     found: tuple[str, ...] = context.meta.get(_WORDS, ())
     return found
 
 
 @contextmanager
-def resumable(folder: Callable[[], Path]) -> Iterator[None]:
+def explain_how_to_resume(folder: Callable[[], Path]) -> Iterator[None]:
     """On Ctrl-C and SIGTERM: if there is an unfinished run in `folder()`, report it and the command that resumes it.
 
     Raises:
@@ -39,7 +39,7 @@ def resumable(folder: Callable[[], Path]) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, SystemExit) as stop:
         code = INTERRUPTED if isinstance(stop, KeyboardInterrupt) else stop.code
-        words = typed(click.get_current_context())
+        words = typed_command_line(click.get_current_context())
         path = _unfinished(folder)
         if code not in (INTERRUPTED, TERMINATED) or not words or path is None:
             raise

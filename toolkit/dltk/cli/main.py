@@ -10,7 +10,7 @@ import click
 
 from dltk.base.errors import UsageError, did_you_mean
 from dltk.cli.boundary import end_cleanly_on_sigterm, error_boundary, hide_native_log
-from dltk.cli.interrupted import remember, typed
+from dltk.cli.interrupted import remember_command_line, typed_command_line
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -86,11 +86,11 @@ class _LazyGroup(click.Group):
         words = tuple(args)
         with error_boundary(words):  # Ctrl-C counts from here on
             ctx = super().make_context(info_name, args, *given, **named)
-        remember(ctx, words)
+        remember_command_line(ctx, words)
         return ctx
 
     def invoke(self, ctx: click.Context) -> object:
-        with error_boundary(typed(ctx)):
+        with error_boundary(typed_command_line(ctx)):
             return super().invoke(ctx)
 
 

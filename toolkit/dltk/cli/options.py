@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from dltk.base.errors import DltkError, UsageError
-from dltk.base.terminal import json_text, plain
+from dltk.base.terminal import escape_control_characters, json_text
 from dltk.cli.usage import Keys
 from dltk.recipe.load import load, registered
 from dltk.recipe.settings import describe
@@ -138,6 +138,6 @@ def write(found: Mapping[str, Any] | str) -> None:
     """
     if isinstance(found, str):
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        click.echo(plain(found).encode(encoding, "backslashreplace").decode(encoding))
+        click.echo(escape_control_characters(found).encode(encoding, "backslashreplace").decode(encoding))
         return
     click.echo(json_text(found).encode())

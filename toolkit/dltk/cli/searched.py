@@ -5,38 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from dltk.base.terminal import one_line
-from dltk.edge.gains import amount, gain_with_interval, is_share
+from dltk.edge.gains import amount_text, gain_with_interval, is_share
 from dltk.report.schema import SearchPart, SensitivityRow, TrialRow
 
-__all__ = ["searched_text"]
+__all__ = ["search_summary_text"]
 
 _LAYERS = 5  # of the most sensitive ones
 _SHOWN = {"drop": "{:.4f}", "size": "{:,.0f} bytes", "download": "{:,.0f} bytes", "latency": "{:g} ms"}
 
 
-def searched_text(told: SearchPart) -> list[str]:
+def search_summary_text(details: SearchPart) -> list[str]:
     """The part "search" of a report, which `dltk.workflows.compress` writes, as lines of text."""
-    bounds = {name: told.bounds[name] for name in _SHOWN if name in told.bounds}
+    bounds = {name: details.bounds[name] for name in _SHOWN if name in details.bounds}
     limits = ", ".join(f"{name} at most {_SHOWN[name].format(value)}" for name, value in bounds.items())
-    confident = ", by the upper end of the drop's interval" if told.confident else ""
-    result = "are met" if told.met else "are NOT met: the candidate that comes closest is kept"
+    confident = ", by the upper end of the drop's interval" if details.confident else ""
+    result = "are met" if details.met else "are NOT met: the candidate that comes closest is kept"
     lines = [f"The limits ({limits}{confident}) {result}."]
-    lines += [f"Candidates, measured on {told.samples} validation samples (> chosen, * on the Pareto front):"]
-    columns = _columns(told)
-    cells = (tuple(cell(trial) for _, cell in columns) for trial in told.trials)
+    lines += [f"Candidates, measured on {details.samples} validation samples (> chosen, * on the Pareto front):"]
+    columns = _columns(details)
+    cells = (tuple(cell(trial) for _, cell in columns) for trial in details.trials)
     lines += _aligned([tuple(head for head, _ in columns), *cells])
-    lines += _sensitive(told.sensitivity, is_share((told.source.metric if told.source else None) or {}))
-    if told.met and told.misses_on_test:
-        names = [miss.limit for miss in told.misses_on_test]
+    lines += _sensitive(details.sensitivity, is_share((details.source.metric if details.source else None) or {}))
+    if details.met and details.misses_on_test:
+        names = [miss.limit for miss in details.misses_on_test]
         hint = " With --confident, a limit counts as met only if its interval meets it." if "drop" in names else ""
         lines += ["", f"On the test split, which is not used to choose, it misses: {', '.join(names)}.{hint}"]
     return [*map(one_line, lines), ""]
 
 
-def _columns(told: SearchPart) -> list[tuple[str, Callable[[TrialRow], str]]]:
+def _columns(details: SearchPart) -> list[tuple[str, Callable[[TrialRow], str]]]:
     def place(trial: TrialRow) -> str:
-        chosen = ">" if trial.number == told.chosen else ""
-        return f"{trial.number}{chosen}{'*' if trial.number in told.front else ''}"
+        chosen = ">" if trial.number == details.chosen else ""
+        return f"{trial.number}{chosen}{'*' if trial.number in details.front else ''}"
 
     def steps(trial: TrialRow) -> str:
         words = " ".join(trial.steps)
@@ -59,7 +59,7 @@ def _sensitive(rows: Sequence[SensitivityRow], share: bool) -> Iterator[str]:
         yield ""
         yield "Layers that lose most in int8, each quantized alone (all are in report.json):"
     for row in rows[:_LAYERS]:
-        found = "" if row.drop is None else f", {amount(-row.drop, share, signed=True)}"
+        found = "" if row.drop is None else f", {amount_text(-row.drop, share, signed=True)}"
         yield f"  {row.layer}: signal to noise {row.signal_to_noise or 0:.1f} dB{found}"
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from dltk.base.errors import UsageError, did_you_mean
-from dltk.recipe.near import near_keys
-from dltk.recipe.settings import Setting, shown
+from dltk.recipe.near import similar_keys
+from dltk.recipe.settings import Setting, format_value
 
 __all__ = ["Keys", "Suggesting", "as_usage"]
 
@@ -135,7 +135,7 @@ def _as_settings(name: str, value: str | None, keys: Sequence[tuple[str, Setting
     turned_off = name.startswith("--no-")
     word = name.removeprefix("--no-") if turned_off else name
     names = dict.fromkeys(leaf.key for _, leaf in keys)
-    near = near_keys(word, names, alike=1.0 if exact else 0.72)
+    near = similar_keys(word, names, alike=1.0 if exact else 0.72)
     ways = []
     for flag, leaf in keys:
         if leaf.key in near and (not turned_off or isinstance(leaf.value, bool)):
@@ -150,7 +150,7 @@ def _pair_value(leaf: Setting, value: str | None, turned_off: bool) -> str:
     if isinstance(leaf.value, bool):
         said = str(value).lower()
         return "false" if turned_off else said if said in ("true", "false", "yes", "no", "1", "0") else "true"
-    return shown(leaf.value) if value is None else value
+    return format_value(leaf.value) if value is None else value
 
 
 def _value_of(name: str, words: Sequence[str]) -> str | None:

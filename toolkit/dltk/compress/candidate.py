@@ -97,4 +97,4 @@ class Step:
     defaults: Any
     apply: Callable[[Candidate, Any, Workbench], Outcome]
     stage: int
-    because: str
+    order_reason: str

@@ -14,18 +14,18 @@ from dltk.base.errors import InputError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.norms import reestimate
 from dltk.compress.pruning.choice import Choice, Scope
-from dltk.compress.pruning.dependencies import Coupling, couple
-from dltk.compress.pruning.importance import Rank, by_batch_norm, by_magnitude, by_taylor, costs
-from dltk.compress.pruning.surgery import cut, macs_left
+from dltk.compress.pruning.dependencies import DependencyGraph, dependency_graph
+from dltk.compress.pruning.importance import Rank, by_batch_norm, by_magnitude, by_taylor, channel_macs
+from dltk.compress.pruning.surgery import remaining_mac_share, remove_channels
 from dltk.compress.retrain import (
     Retrain,
     as_fit,
-    judged,
     require_float,
     require_layers,
     require_targets,
     samples_of,
     trainer_for,
+    validation_comparison,
 )
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
@@ -78,7 +78,7 @@ def channels(candidate: Candidate, settings: Channels, bench: Workbench) -> Outc
     require_tensorflow()
     graph = read(candidate.model)
     require_layers(settings.keep_layers, graph, "--step channels:keep_layers=")
-    start = couple(graph, keep=settings.keep_layers)
+    start = dependency_graph(graph, keep=settings.keep_layers)
     before = profile(rebuild(graph))
     model, history, trainer = _shrunk(graph, before.macs, settings, bench)
     if model is None:
@@ -86,16 +86,16 @@ def channels(candidate: Candidate, settings: Channels, bench: Workbench) -> Outc
         return Outcome(candidate, (), listed, {}, ("no channel can be removed: the model is unchanged",))
     after, final = profile(model), read(model)
     last = [row for row in history if row["phase"] == trainer.name]
-    came_to, worse = judged(trainer, last, candidate, settings, bench)
+    validation, worse = validation_comparison(trainer, last, candidate, settings, bench)
     figures = {
         "epochs": history,
-        "groups": _groups(start, couple(final, keep=settings.keep_layers)),
+        "groups": _groups(start, dependency_graph(final, keep=settings.keep_layers)),
         "weights_before": before.weights,
         "weights_after": after.weights,
         "macs_before": before.macs,
         "macs_after": after.macs,
         "uncounted": list(after.uncounted),
-        **came_to,
+        **validation,
     }
     skipped = tuple(_skipped(graph, final, start))
     left = {item.layer for item in skipped}
@@ -154,14 +154,14 @@ def _cut(graph: Graph, source_macs: int, settings: Channels, bench: Workbench, n
     from dltk.models.profile import profile
     from dltk.twin.keras3 import rebuild
 
-    coupling = couple(graph, keep=settings.keep_layers)
-    if all(group.fixed for group in coupling.groups):
+    dependencies = dependency_graph(graph, keep=settings.keep_layers)
+    if all(group.fixed for group in dependencies.groups):
         return None
     macs = {layer.name: layer.macs or 0 for layer in profile(rebuild(graph)).layers}
     choice = Choice(
-        coupling,
-        _scores(graph, coupling, settings, bench),
-        costs(graph, coupling, macs),
+        dependencies,
+        _scores(graph, dependencies, settings, bench),
+        channel_macs(graph, dependencies, macs),
         settings.scope,
         settings.floor ** (1 / settings.iterations),
         settings.multiple_of,
@@ -171,13 +171,13 @@ def _cut(graph: Graph, source_macs: int, settings: Channels, bench: Workbench, n
     else:
         counts = choice.counts(settings.keep ** (1 / settings.iterations))
     kept = choice.kept(counts)
-    return None if kept.all() else cut(graph, coupling, kept)
+    return None if kept.all() else remove_channels(graph, dependencies, kept)
 
 
 def _counts_for(
     settings: Channels, choice: Choice, graph: Graph, macs: Mapping[str, int], source_macs: int, number: int
 ) -> list[int]:
-    measure = macs_left(graph, choice.coupling, macs)
+    measure = remaining_mac_share(graph, choice.dependencies, macs)
     if number == 0:
         whole = replace(choice, floor=settings.floor)
         least = measure(whole.kept(whole.counts(0.0)))
@@ -188,29 +188,29 @@ def _counts_for(
     return choice.within(wanted ** (1 / (settings.iterations - number)), measure)
 
 
-def _scores(graph: Graph, coupling: Coupling, settings: Channels, bench: Workbench) -> NDArray[np.float64]:
+def _scores(graph: Graph, dependencies: DependencyGraph, settings: Channels, bench: Workbench) -> NDArray[np.float64]:
     if settings.rank == "magnitude":
-        return by_magnitude(graph, coupling)
+        return by_magnitude(graph, dependencies)
     if settings.rank == "bn":
-        return by_batch_norm(graph, coupling)
+        return by_batch_norm(graph, dependencies)
     samples = samples_of(bench.dataset, settings.rank_samples, bench.seed).train
-    return by_taylor(graph, coupling, samples, bench.signature, as_fit(settings), progress=bench.progress)
+    return by_taylor(graph, dependencies, samples, bench.signature, as_fit(settings), progress=bench.progress)
 
 
-def _groups(start: Coupling, final: Coupling) -> list[dict[str, Any]]:
+def _groups(start: DependencyGraph, final: DependencyGraph) -> list[dict[str, Any]]:
     """Channels of each group before and after."""
-    left = {frozenset(group.makers): len(group.atoms) for group in final.groups}
+    left = {frozenset(group.makers): len(group.channel_ids) for group in final.groups}
     return [
-        {"layers": list(group.makers), "before": len(group.atoms), "after": left[frozenset(group.makers)]}
+        {"layers": list(group.makers), "before": len(group.channel_ids), "after": left[frozenset(group.makers)]}
         | ({"fixed": group.fixed} if group.fixed else {})
         for group in start.groups
     ]
 
 
-def _skipped(graph: Graph, final: Graph, coupling: Coupling) -> Iterator[Skipped]:
+def _skipped(graph: Graph, final: Graph, dependencies: DependencyGraph) -> Iterator[Skipped]:
     """Layers whose weights have the shapes they had."""
-    fixed = {atom: group.fixed for group in coupling.groups for atom in group.atoms.tolist()}
-    makes = {call.layer: coupling.channels[call.outputs[0]] for call in graph.calls}
+    fixed = {atom: group.fixed for group in dependencies.groups for atom in group.channel_ids.tolist()}
+    makes = {call.layer: dependencies.channels[call.outputs[0]] for call in graph.calls}
     for name, layer in graph.layers.items():
         shapes = [[weight.shape for weight in found.layers[name].weights] for found in (graph, final)]
         if shapes[0] == shapes[1]:

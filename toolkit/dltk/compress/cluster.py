@@ -10,11 +10,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
-from dltk.compress.qat.codebook import PRUNED, form_of
-from dltk.compress.qat.recast import Recast, recast, take_trained
-from dltk.compress.retrain import Retrain, judged, require_float, require_layers, require_targets, trainer_for, why_not
+from dltk.compress.qat.codebook import PRUNED, kernel_constraint
+from dltk.compress.qat.recast import DeployedModel, as_deployed_model, load_trained_weights
+from dltk.compress.retrain import (
+    Retrain,
+    require_float,
+    require_layers,
+    require_targets,
+    skip_reason,
+    trainer_for,
+    validation_comparison,
+)
 from dltk.quantization.calibration import graph_inputs
-from dltk.quantization.codes import clusters as codes_in
+from dltk.quantization.codes import distinct_codes as codes_in
 from dltk.quantization.codes import sparsity
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Layer
@@ -50,51 +58,53 @@ def cluster(candidate: Candidate, settings: Cluster, bench: Workbench) -> Outcom
     from dltk.models.backend import require_tensorflow
     from dltk.training import run
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
+    from dltk.twin.rewrite import deployed_graph
 
     require_tensorflow()
-    graph = deployed(read(candidate.model))
+    graph = deployed_graph(read(candidate.model))
     require_layers(settings.keep, graph, "--step cluster:keep=")
-    skipped = {name: reason for name, layer in graph.layers.items() if (reason := _why_not(layer, settings))}
+    skipped = {name: reason for name, layer in graph.layers.items() if (reason := _skip_reason(layer, settings))}
     listed = tuple(Skipped(name, reason) for name, reason in skipped.items())
     changed = tuple(name for name in graph.layers if name not in skipped)
     if not changed:
         return Outcome(candidate, (), listed, {}, ("no layer can be clustered: the model is unchanged",))
-    made = recast(graph, graph_inputs(graph, bench.calibration(0), bench.signature), equalize=settings.equalize)
+    made = as_deployed_model(
+        graph, graph_inputs(graph, bench.calibration(0), bench.signature), equalize=settings.equalize
+    )
     twin, layers = _twin(made, changed, settings, bench.seed)
     trainer = trainer_for(twin, settings, bench, name="cluster")
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
-    take_trained(made, layers)
-    came_to, worse = judged(trainer, history, candidate, settings, bench)
-    figures = {"epochs": history, "clusters": _reached(made.model, changed), **came_to}
+    load_trained_weights(made, layers)
+    validation, worse = validation_comparison(trainer, history, candidate, settings, bench)
+    figures = {"epochs": history, "clusters": _distinct_values(made.model, changed), **validation}
     return Outcome(Candidate(made.model), changed, listed, figures, worse)
 
 
-def _why_not(layer: Layer, settings: Cluster) -> str:
+def _skip_reason(layer: Layer, settings: Cluster) -> str:
     """The reason to leave a layer alone; empty for one that is clustered."""
     rules = row(layer.kind, layer.config)
     on_grid = rules.int8 and not rules.native
     own = "" if on_grid else f"values are shared on the int8 grid: {rules.why_float}"
-    return why_not(layer, "cluster", keep=settings.keep, smallest=settings.smallest, own=own)
+    return skip_reason(layer, "cluster", keep=settings.keep, smallest=settings.smallest, own=own)
 
 
-def _twin(made: Recast, changed: tuple[str, ...], settings: Cluster, seed: int) -> tuple[Any, dict[str, Any]]:
-    from dltk.compress.qat.codebook import codebook
-    from dltk.compress.qat.layers import wrapper
+def _twin(made: DeployedModel, changed: tuple[str, ...], settings: Cluster, seed: int) -> tuple[Any, dict[str, Any]]:
+    from dltk.compress.qat.codebook import find_codebook
+    from dltk.compress.qat.layers import kernel_wrapper
     from dltk.twin.build import build
 
     forms = {}
     for name in changed:
         layer = made.graph.layers[name]
-        forms[name] = form_of(layer, codebook(layer, settings.clusters, start=settings.start, seed=seed))
+        forms[name] = kernel_constraint(layer, find_codebook(layer, settings.clusters, start=settings.start, seed=seed))
     # What is pruned and not clustered keeps its zeros too.
-    forms |= {name: form_of(layer) for name, layer in made.graph.layers.items()
+    forms |= {name: kernel_constraint(layer) for name, layer in made.graph.layers.items()
               if name not in forms and row(layer.kind, layer.config).int8 and sparsity(layer) >= PRUNED}  # fmt: skip
     layers: dict[str, Any] = {}
-    return build(made.graph, wrap=wrapper(made.graph, forms, layers)), layers
+    return build(made.graph, wrap=kernel_wrapper(made.graph, forms, layers)), layers
 
 
-def _reached(model: Any, changed: tuple[str, ...]) -> dict[str, int]:
+def _distinct_values(model: Any, changed: tuple[str, ...]) -> dict[str, int]:
     """Layer -> how many different values its kernel takes."""
     from dltk.twin.read import read
 

@@ -9,8 +9,8 @@ from typing import Any
 from dltk.base.errors import InputError, did_you_mean
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.distillation.students import FORMS, make_student
-from dltk.compress.norms import freeze_norms, holds_foreign
-from dltk.compress.retrain import Retrain, judged, require_float, require_targets, trainer_for
+from dltk.compress.norms import freeze_norms, has_foreign_statistics
+from dltk.compress.retrain import Retrain, require_float, require_targets, trainer_for, validation_comparison
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
 
@@ -58,14 +58,14 @@ def distil(candidate: Candidate, settings: Distil, bench: Workbench) -> Outcome:
     for trainable in (False, True):  # Keras sets the layers inside only where the model's own value changes
         student.trainable = trainable  # what somebody froze was frozen for another training
     same_pictures = "size=" not in settings.student  # smaller ones have other statistics, which must be learnt
-    if settings.student.startswith(_TAKEN_OVER) and same_pictures and holds_foreign(candidate.model, bench):
+    if settings.student.startswith(_TAKEN_OVER) and same_pictures and has_foreign_statistics(candidate.model, bench):
         freeze_norms(student)
     options = FitOptions(hints=_hints(student, bench.source, settings, bench))
     trainer = trainer_for(student, settings, bench, name="distil", options=options)
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
     found = _outcome(student, read(student), teacher, settings, history)
-    came_to, worse = judged(trainer, history, candidate, settings, bench)
-    return replace(found, figures={**found.figures, **came_to}, warnings=(*found.warnings, *worse))
+    validation, worse = validation_comparison(trainer, history, candidate, settings, bench)
+    return replace(found, figures={**found.figures, **validation}, warnings=(*found.warnings, *worse))
 
 
 def _hints(student: Any, source: Any, settings: Distil, bench: Workbench) -> Any:

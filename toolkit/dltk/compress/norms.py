@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dltk.compress.candidate import Workbench
 
-__all__ = ["freeze_norms", "holds_foreign", "own_statistics", "reestimate"]
+__all__ = ["freeze_norms", "has_foreign_statistics", "statistics_match", "reestimate"]
 
 _BATCH = 64
 # Mean cosine of outputs before and after, on 500 CIFAR-10 images: 0.989 of a ResNet-8 that was trained on them, 0.946
@@ -40,7 +40,7 @@ def reestimate(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> None:
     reestimate_norms(_plain(model), batches)
 
 
-def own_statistics(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> bool:
+def statistics_match(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> bool:
     """Whether the batch norms of a Keras 3 `model` hold the statistics of these samples, as those of training do.
 
     Args:
@@ -59,11 +59,11 @@ def own_statistics(model: Any, tensors: list[NDArray[Any]], *, seed: int) -> boo
     return all(mean_cosine(a, b) >= _ALIKE for a, b in zip(before, after, strict=True))
 
 
-def holds_foreign(model: Any, bench: Workbench) -> bool:
-    """Whether the batch norms of `model` hold statistics of other data than the bench's: see `own_statistics`."""
+def has_foreign_statistics(model: Any, bench: Workbench) -> bool:
+    """Whether the batch norms of `model` hold statistics of other data than the bench's: see `statistics_match`."""
     from dltk.training.features import model_inputs
 
-    return not own_statistics(model, model_inputs(model, bench.calibration(0), bench.signature), seed=bench.seed)
+    return not statistics_match(model, model_inputs(model, bench.calibration(0), bench.signature), seed=bench.seed)
 
 
 def _plain(model: Any) -> Any:

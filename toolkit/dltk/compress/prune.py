@@ -11,13 +11,13 @@ from dltk.compress.pruning.masks import Pattern, magnitude_masks
 from dltk.compress.pruning.schedule import Timing, shares
 from dltk.compress.retrain import (
     Retrain,
-    judged,
     require_float,
     require_layers,
     require_targets,
     samples_of,
+    skip_reason,
     trainer_for,
-    why_not,
+    validation_comparison,
 )
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph, Layer
@@ -69,21 +69,23 @@ def prune(candidate: Candidate, settings: Prune, bench: Workbench) -> Outcome:
     require_tensorflow()
     graph = read(candidate.model)
     require_layers(settings.keep, graph, "--step prune:keep=")
-    skipped = {name: reason for name, layer in graph.layers.items() if (reason := _why_not(layer, settings, pattern))}
+    skipped = {
+        name: reason for name, layer in graph.layers.items() if (reason := _skip_reason(layer, settings, pattern))
+    }
     listed = tuple(Skipped(name, reason) for name, reason in skipped.items())
     changed = tuple(name for name in graph.layers if name not in skipped)
     if not changed:
         return Outcome(candidate, (), listed, {}, ("no layer can be pruned: the model is unchanged",))
     plan, wrapped = _timing(settings, bench), dict[str, Any]()
-    freezes = _freezes(candidate.model, settings, plan, bench)
+    freezes = _keeps_batch_norm_frozen(candidate.model, settings, plan, bench)
     twin = build(graph, wrap=_wrapper(graph, changed, freezes, wrapped))
     masked = {name: wrapped[name] for name in changed}
     trainer = _trainer(twin, masked, settings, bench, plan, pattern)
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
-    model = _carried(candidate.model, wrapped)
+    model = _with_trained_weights(candidate.model, wrapped)
     reached = {name: float((layer.values() == 0).mean()) for name, layer in masked.items()}
-    came_to, worse = judged(trainer, history, candidate, settings, bench)
-    figures = {"epochs": history, "sparsity": reached, **came_to}
+    validation, worse = validation_comparison(trainer, history, candidate, settings, bench)
+    figures = {"epochs": history, "sparsity": reached, **validation}
     return Outcome(Candidate(model), changed, listed, figures, (*_warnings(plan), *worse))
 
 
@@ -98,12 +100,12 @@ def _warnings(plan: Timing) -> tuple[str, ...]:
     return (f"{plan.steps} training steps are few to recover from pruning: check the metric, and use more epochs",)
 
 
-def _why_not(layer: Layer, settings: Prune, pattern: Pattern) -> str:
+def _skip_reason(layer: Layer, settings: Prune, pattern: Pattern) -> str:
     """The reason to leave a layer alone; empty for one that is pruned."""
     rules = row(layer.kind, layer.config)
     plain = not (rules.native or rules.crashes or layer.kind in NOT_PLAIN)
     own = "" if plain else "only plain kernels are pruned"
-    reason = why_not(layer, "prune", keep=settings.keep, smallest=settings.smallest, own=own)
+    reason = skip_reason(layer, "prune", keep=settings.keep, smallest=settings.smallest, own=own)
     if not reason and layer.weights[rules.kernel or 0].shape[-2] % pattern.group:
         return f"its inputs are no multiple of {pattern.group}"
     return reason
@@ -123,7 +125,7 @@ def _wrapper(
     return wrap
 
 
-def _freezes(model: Any, settings: Prune, plan: Timing, bench: Workbench) -> bool:
+def _keeps_batch_norm_frozen(model: Any, settings: Prune, plan: Timing, bench: Workbench) -> bool:
     """Whether batch norms are frozen: if the steps are too few to re-estimate them, or they have other data's
     statistics.
     """
@@ -131,9 +133,9 @@ def _freezes(model: Any, settings: Prune, plan: Timing, bench: Workbench) -> boo
         return settings.batch_norm == "freeze"
     if plan.steps < _FEW_STEPS:
         return True
-    from dltk.compress.norms import holds_foreign
+    from dltk.compress.norms import has_foreign_statistics
 
-    return holds_foreign(model, bench)
+    return has_foreign_statistics(model, bench)
 
 
 def _trainer(
@@ -155,7 +157,7 @@ def _trainer(
     return trainer_for(twin, settings, bench, name="prune", options=options)
 
 
-def _carried(model: Any, wrapped: Mapping[str, Any]) -> Any:
+def _with_trained_weights(model: Any, wrapped: Mapping[str, Any]) -> Any:
     """A copy of the Keras 3 model with the trained weights, zeros in place."""
     from dltk.compress.pruning.masked_layer import Masked
     from dltk.twin.build import carry_back

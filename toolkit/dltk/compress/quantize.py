@@ -8,11 +8,11 @@ from typing import Any, Literal
 from dltk.base.errors import InputError, StepOrderError
 from dltk.compress.candidate import Candidate, Outcome, Skipped, Workbench
 from dltk.compress.retrain import Retrain
-from dltk.quantization.bias_correction import find_repair
+from dltk.quantization.bias_correction import find_bias_correction
 from dltk.quantization.calibration import calibrate, graph_inputs, input_limits
 from dltk.quantization.codes import LEVELS
 from dltk.quantization.plan import Precision, QuantizationPlan
-from dltk.quantization.scheme import NARROW, Scheme, kept_layers
+from dltk.quantization.scheme import NARROW, Scheme, float_layers
 from dltk.quantization.shared_ranges import native_loops
 from dltk.recipe.settings import setting
 from dltk.twin.graph import Graph
@@ -60,12 +60,12 @@ def quantize(candidate: Candidate, settings: Quantize, bench: Workbench) -> Outc
         raise StepOrderError("--step quantize", "may be given once")
     from dltk.models.backend import require_tensorflow
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
+    from dltk.twin.rewrite import deployed_graph
 
     require_tensorflow()
     _require_fits(settings)
     model = read(candidate.model)
-    graph = deployed(model)
+    graph = deployed_graph(model)
     scheme = _scheme(settings, model, graph)
     if settings.method == "qat":
         return _trained(candidate, settings, bench, scheme)
@@ -113,7 +113,7 @@ def _scheme(settings: Quantize, model: Graph, graph: Graph) -> Scheme:
         rule = "needs ranges that dltk can measure, and recurrent layers are calibrated by each runtime for itself"
         raise InputError(f"--step quantize:{where}", rule, ", ".join(loops))
     return Scheme(
-        keep=kept_layers(settings.keep, model, graph),
+        keep=float_layers(settings.keep, model, graph),
         levels=NARROW if settings.reduce_range else LEVELS,
         per_tensor_dense=settings.per_tensor_dense,
         bits=16 if wide else 8,
@@ -133,7 +133,7 @@ def _trained(candidate: Candidate, settings: Quantize, bench: Workbench, scheme:
         scheme=scheme,
     )
     found = _outcome(made.candidate, made.graph, settings, made.history)
-    return replace(found, figures={**found.figures, **made.came_to}, warnings=(*found.warnings, *made.worse))
+    return replace(found, figures={**found.figures, **made.validation}, warnings=(*found.warnings, *made.worse))
 
 
 def _outcome(candidate: Candidate, graph: Graph, settings: Quantize, history: list[Any]) -> Outcome:
@@ -163,7 +163,7 @@ def _integer_plan(graph: Graph, settings: Quantize, bench: Workbench, scheme: Sc
     plan = calibrate(graph, tensors, **asked)
     if not settings.repair or plan.ranges == "native":
         return plan
-    found = find_repair(graph, tensors, scheme=scheme)
+    found = find_bias_correction(graph, tensors, scheme=scheme)
     mended = calibrate(found.graph, tensors, reference=graph, **asked)
     if _error(mended) >= _error(plan):
         return plan

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Retrain",
     "as_fit",
-    "judged",
+    "validation_comparison",
     "require_float",
     "require_layers",
     "require_targets",
     "samples_of",
     "trainer_for",
-    "why_not",
+    "skip_reason",
 ]
 
 
@@ -69,7 +69,7 @@ def require_float(candidate: Candidate, step: str, because: str) -> None:
         raise StepOrderError(f"--step {step}", f"must come before quantize: {because}")
 
 
-def why_not(layer: Layer, step: str, *, keep: tuple[str, ...], smallest: int, own: str) -> str:
+def skip_reason(layer: Layer, step: str, *, keep: tuple[str, ...], smallest: int, own: str) -> str:
     """The reason why a step that changes single weights leaves a layer alone; empty where there is none.
 
     Args:
@@ -125,7 +125,7 @@ def trainer_for(
     fit, augment = as_fit(settings), bench.augment
     if settings.mixup and augment is not None:
         augment = replace(augment, mixup=settings.mixup)
-    _quicken_norms(model, -(-len(dataset.train) // fit.batch_size) * fit.epochs)
+    _shorten_norm_memory(model, -(-len(dataset.train) // fit.batch_size) * fit.epochs)
     if settings.teacher:
         teacher = cached_teacher(
             bench.source,
@@ -143,7 +143,7 @@ def trainer_for(
     )
 
 
-def _quicken_norms(model: Any, steps: int) -> None:
+def _shorten_norm_memory(model: Any, steps: int) -> None:
     """Let the statistics of batch norms follow within the training.
 
     MobileNetV2's keep 0.999 of what they were a step: after 785 steps at half its multiplications they had hardly
@@ -169,7 +169,7 @@ _SAME = 1e-6  # relative: what sums in another order differ by
 _METRIC, _LOSS = "validation_accuracy", "validation_loss"
 
 
-def judged(
+def validation_comparison(
     trainer: Any, history: Sequence[Mapping[str, Any]], candidate: Candidate, settings: Retrain, bench: Workbench
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """(figures, warnings): "kept", the epoch whose weights the step gives; "validation": metric, before, after, count.
@@ -180,21 +180,21 @@ def judged(
     Args:
         history: of the last phase that the step trained.
     """
-    from dltk.training import kept_of, validation_of
+    from dltk.training import best_checkpoint, validate_model
 
-    kept, count = kept_of(trainer, history, None), len(bench.dataset.validation)
+    kept, count = best_checkpoint(trainer, history, None), len(bench.dataset.validation)
     if kept is None or _LOSS not in kept:
         return {"kept": kept}, ()
-    came = validation_of(candidate.model, bench.dataset, bench.signature, as_fit(settings), progress=bench.progress)
+    came = validate_model(candidate.model, bench.dataset, bench.signature, as_fit(settings), progress=bench.progress)
     metric = _METRIC if _METRIC in kept else _LOSS
     before, after = came[metric], float(kept[metric])
     found = {"metric": metric.removeprefix("validation_"), "before": before, "after": after, "count": count}
     lost = before - after if metric == _METRIC else after - before
     worse = lost > _SAME * max(abs(before), abs(after))
-    return {"kept": kept, "validation": found}, (_told(trainer.name, found),) if worse else ()
+    return {"kept": kept, "validation": found}, (_worse_warning(trainer.name, found),) if worse else ()
 
 
-def _told(name: str, found: Mapping[str, Any]) -> str:
+def _worse_warning(name: str, found: Mapping[str, Any]) -> str:
     before, after, count = found["before"], found["after"], found["count"]
     where = f"on the {count} validation samples"
     if found["metric"] == "loss":

@@ -18,11 +18,11 @@ from dltk.recipe.settings import as_dict, assign
 __all__ = ["STEPS", "Planned", "parse_steps"]
 
 STEPS: Mapping[str, Step] = {
-    "distil": Step(Distil(), distil, stage=0, because="it makes another model"),
-    "channels": Step(Channels(), channels, stage=1, because="it removes channels that later steps have trained"),
-    "prune": Step(Prune(), prune, stage=2, because="it changes weights"),
-    "cluster": Step(Cluster(), cluster, stage=3, because="it changes weights"),
-    "quantize": Step(Quantize(), quantize, stage=4, because="ranges are measured last"),
+    "distil": Step(Distil(), distil, stage=0, order_reason="it makes another model"),
+    "channels": Step(Channels(), channels, stage=1, order_reason="it removes channels that later steps have trained"),
+    "prune": Step(Prune(), prune, stage=2, order_reason="it changes weights"),
+    "cluster": Step(Cluster(), cluster, stage=3, order_reason="it changes weights"),
+    "quantize": Step(Quantize(), quantize, stage=4, order_reason="ranges are measured last"),
 }
 
 
@@ -62,7 +62,7 @@ def parse_steps(texts: Sequence[str]) -> tuple[Planned, ...]:
             raise StepOrderError(f"--step {name}", "may be given once")
         later = [other for other in names[:i] if STEPS[other].stage > STEPS[name].stage]
         if later:
-            raise StepOrderError(f"--step {name}", f"must come before {later[0]}: {STEPS[name].because}")
+            raise StepOrderError(f"--step {name}", f"must come before {later[0]}: {STEPS[name].order_reason}")
     return tuple(planned)
 
 

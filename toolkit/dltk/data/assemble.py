@@ -14,14 +14,14 @@ from dltk.data.dataset import Dataset, Split
 from dltk.data.decoded import Decoded
 from dltk.data.duplicates import drop_duplicates
 from dltk.data.pool import Pool
-from dltk.data.split import SIDES, HeldBack, complete_sides, sides_digest
+from dltk.data.split import SPLITS, SplitShares, complete_splits, split_digest
 from dltk.edge.bundle.signature import Op
-from dltk.edge.sources.unreadable import ignored, is_ignored, require_few_unreadable
+from dltk.edge.sources.unreadable import ignored_text, is_ignored, require_few_unreadable
 
 __all__ = ["Shares", "assemble"]
 
 
-class Shares(HeldBack, Protocol):
+class Shares(SplitShares, Protocol):
     """The settings of the split; see `dltk.recipe.ImageData`."""
 
     @property
@@ -51,30 +51,30 @@ def assemble(
     _check_files(pool, decoded, settings.max_unreadable, progress)
     rows = np.setdiff1d(np.arange(len(pool)), np.array(sorted(decoded.unreadable), np.int64))
     groups = None if pool.groups is None else [pool.groups[row] for row in rows]
-    sides, carved = complete_sides(
-        pool.sides[rows],
+    split_ids, carved = complete_splits(
+        pool.split_ids[rows],
         pool.targets[rows],
         validation=settings.validation,
         test=settings.test,
         groups=groups,
         seed=seed,
     )
-    rows, sides, copies = drop_duplicates(pool, decoded.digests, rows, sides)
+    rows, split_ids, copies = drop_duplicates(pool, decoded.digests, rows, split_ids)
     warn_of_copies(copies, noun, progress)
-    by_side = [rows[sides == side] for side in range(len(SIDES))]
-    by_side[0] = limited(by_side[0], pool.targets, limit=settings.limit, seed=seed, classes=len(pool.labels))
-    require_every_class(pool, by_side[0])
-    splits = [Split(decoded.raws, chosen, pool.targets[chosen]) for chosen in by_side]
-    report = {**_report(pool, decoded, by_side), "carved_from_train": carved, **copies}
+    by_split = [rows[split_ids == split] for split in range(len(SPLITS))]
+    by_split[0] = limited(by_split[0], pool.targets, limit=settings.limit, seed=seed, classes=len(pool.labels))
+    require_every_class(pool, by_split[0])
+    splits = [Split(decoded.raws, chosen, pool.targets[chosen]) for chosen in by_split]
+    report = {**_report(pool, decoded, by_split), "carved_from_train": carved, **copies}
     train, validation, test = splits
     facts = {"ops": [dict(op) for op in ops], "labels": list(pool.labels)}
-    digest = sides_digest(facts, by_side, decoded.digests, pool.targets)
+    digest = split_digest(facts, by_split, decoded.digests, pool.targets)
     return Dataset(train, validation, test, pool.labels, digest, pool.source, report)
 
 
-def _report(pool: Pool, decoded: Decoded, by_side: list[NDArray[np.int64]]) -> dict[str, Any]:
+def _report(pool: Pool, decoded: Decoded, by_split: list[NDArray[np.int64]]) -> dict[str, Any]:
     return {
-        **split_report(pool, by_side),
+        **split_report(pool, by_split),
         "skipped": _skipped(pool, decoded),
         "unreadable": len(decoded.unreadable),
         "ignored": sum(is_ignored(reason) for _, reason in pool.skipped),
@@ -83,8 +83,8 @@ def _report(pool: Pool, decoded: Decoded, by_side: list[NDArray[np.int64]]) -> d
 
 def _check_files(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> None:
     """Report skipped files, and stop if there are too many."""
-    if words := ignored(pool.skipped):
-        progress.say(words)
+    if words := ignored_text(pool.skipped):
+        progress.log(words)
     faults = [(pool.name(row), reason) for row, reason in sorted(decoded.unreadable.items())]
     remedy = "Fix or remove them, or raise data.max_unreadable."
     if words := require_few_unreadable(f"data {pool.source}", faults, len(pool), most=most, remedy=remedy):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
-from dltk.data.split import SIDES
+from dltk.data.split import SPLITS
 from dltk.data.strata import stratified
 
 __all__ = ["Source", "limited", "require_every_class", "split_report", "warn_of_copies"]
@@ -64,8 +64,8 @@ def split_report(pool: Source, by_side: Sequence[NDArray[np.int64]]) -> dict[str
     """For the report: source, samples per split, and per class; `by_side` has the rows (n,) of each split."""
     return {
         "source": pool.source,
-        "samples": {side: len(chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
-        "classes": {side: _counts(pool, chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
+        "samples": {side: len(chosen) for side, chosen in zip(SPLITS, by_side, strict=True)},
+        "classes": {side: _counts(pool, chosen) for side, chosen in zip(SPLITS, by_side, strict=True)},
     }
 
 

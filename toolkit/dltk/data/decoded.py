@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.cache.entries import making, opened
+from dltk.base.cache.entries import entry_is_intact, new_entry
 from dltk.base.cache.folder import cache_folder
 from dltk.base.disk import allocate, require_free_disk
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, read_capped, sha256, write_atomic
 from dltk.base.progress import Progress
 from dltk.data.pool import Pool
-from dltk.edge.bundle.arrays import kept_array
+from dltk.edge.bundle.arrays import load_intact_array
 from dltk.edge.bundle.signature import Op
 from dltk.edge.input.images.decode import to_grey
 from dltk.edge.input.images.heif import decoder_version
@@ -105,7 +105,7 @@ def decode_pool(pool: Pool, decoder: Decoder, *, progress: Progress) -> Decoded:
     if found is None:
         each = math.prod(decoder.shape) * np.dtype(decoder.dtype).itemsize + _DIGEST_BYTES
         require_free_disk(cache_folder(), len(pool) * each)
-        with making(folder) as building:
+        with new_entry(folder) as building:
             _build(building, pool, decoder, progress)
             pool.require_unchanged()
         found = _open(folder, decoder, len(pool), progress)
@@ -115,10 +115,10 @@ def decode_pool(pool: Pool, decoder: Decoder, *, progress: Progress) -> Decoded:
 
 
 def _open(folder: Path, decoder: Decoder, count: int, progress: Progress) -> Decoded | None:
-    if not opened(folder, ["meta.json", "digests.npy", f"{decoder.kind}.npy"], note=progress.warn):
+    if not entry_is_intact(folder, ["meta.json", "digests.npy", f"{decoder.kind}.npy"], note=progress.warn):
         return None
-    raws = kept_array(folder / f"{decoder.kind}.npy", (count, *decoder.shape), decoder.dtype)
-    digests = kept_array(folder / "digests.npy", (count, _DIGEST_BYTES), np.uint8, mapped=False)
+    raws = load_intact_array(folder / f"{decoder.kind}.npy", (count, *decoder.shape), decoder.dtype)
+    digests = load_intact_array(folder / "digests.npy", (count, _DIGEST_BYTES), np.uint8, mapped=False)
     if raws is None or digests is None:
         return None
     try:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.data.split import SIDES
+from dltk.data.split import SPLITS
 
 __all__ = ["Labelled", "drop_duplicates"]
 
@@ -28,9 +28,9 @@ class Labelled(Protocol):
 
 
 def drop_duplicates(
-    pool: Labelled, digests: NDArray[np.uint8], rows: NDArray[np.int64], sides: NDArray[np.int8]
+    pool: Labelled, digests: NDArray[np.uint8], rows: NDArray[np.int64], split_ids: NDArray[np.int8]
 ) -> tuple[NDArray[np.int64], NDArray[np.int8], dict[str, Any]]:
-    """`rows` and `sides` without the copies of a sample in other splits than the last one that has it.
+    """`rows` and `split_ids` without the copies of a sample in other splits than the last one that has it.
 
     Splits rank train, validation, test: a sample in train and test stays in test alone. Copies in one split stay.
 
@@ -50,19 +50,19 @@ def drop_duplicates(
             continue
         if (pool.targets[rows[members]] != pool.targets[rows[members[0]]]).any():
             conflicts.append([_named(pool, int(rows[member])) for member in members])
-        last = sides[members].max()
-        dropped = members[sides[members] != last]
+        last = split_ids[members].max()
+        dropped = members[split_ids[members] != last]
         if len(dropped):
             keep[dropped] = False
-            kept = members[sides[members] == last][0]
+            kept = members[split_ids[members] == last][0]
             duplicates.append(
                 {
                     "kept": pool.name(int(rows[kept])),
-                    "side": SIDES[last],
-                    "dropped": [[pool.name(int(rows[member])), SIDES[sides[member]]] for member in dropped],
+                    "side": SPLITS[last],
+                    "dropped": [[pool.name(int(rows[member])), SPLITS[split_ids[member]]] for member in dropped],
                 }
             )
-    return rows[keep], sides[keep], {"duplicates": duplicates, "conflicts": conflicts}
+    return rows[keep], split_ids[keep], {"duplicates": duplicates, "conflicts": conflicts}
 
 
 def _named(pool: Labelled, row: int) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from dltk.base.errors import InputError, did_you_mean
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
 from dltk.data.named.load import NAMED, load_named
-from dltk.data.split import SIDES, part_of_all
-from dltk.data.stamps import stamped
-from dltk.edge.sources import PICTURES, FileKind, Listing, list_files, read_image_arrays
+from dltk.data.split import SPLITS, stratified_subset
+from dltk.data.stamps import file_digests
+from dltk.edge.sources import IMAGES, FileKind, Listing, list_files, read_image_arrays
 
 __all__ = ["Pool", "open_files", "open_pool"]
 
@@ -35,7 +35,7 @@ class Pool:
         key: digest of everything that decides the raw samples; labels are no part of it.
         targets: int64 (n,), or float32 (n, labels).
         labels: one per class.
-        sides: int8 (n,), index into `SIDES`; -1 if the source has no split.
+        sides: int8 (n,), index into `SPLITS`; -1 if the source has no split.
         name: row -> name of the sample, for messages.
         read: row -> what the decoder takes: a path, an array, or the parts of a sample.
         groups: one per sample, or None.
@@ -47,7 +47,7 @@ class Pool:
     key: str
     targets: NDArray[Any]
     labels: tuple[str, ...]
-    sides: NDArray[np.int8]
+    split_ids: NDArray[np.int8]
     name: Callable[[int], str]
     read: Callable[[int], Any]
     groups: Sequence[str] | None = None
@@ -58,15 +58,15 @@ class Pool:
         return len(self.targets)
 
     def part(self, total: int, seed: int) -> Pool:
-        """About `total` of these samples, as `part_of_all` takes them; all where `total` is 0 or there are no more."""
-        rows = part_of_all(self.targets, self.sides, total=total, seed=seed)
+        """About `total` of these samples, as `stratified_subset` takes them; all where `total` is 0 or too large."""
+        rows = stratified_subset(self.targets, self.split_ids, total=total, seed=seed)
         if len(rows) == len(self):
             return self
         return replace(
             self,
             key=sha256(canonical_json([self.key, rows.tolist()])),
             targets=self.targets[rows],
-            sides=self.sides[rows],
+            split_ids=self.split_ids[rows],
             name=lambda row: self.name(int(rows[row])),
             read=lambda row: self.read(int(rows[row])),
             groups=None if self.groups is None else [self.groups[row] for row in rows],
@@ -85,7 +85,7 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
     path = Path(source)
     if source not in NAMED and (path.is_dir() or path.suffix.lower() == ".csv"):
         return open_files(
-            source, PICTURES, group=group, multi_label=multi_label, least_classes=least_classes, progress=progress
+            source, IMAGES, group=group, multi_label=multi_label, least_classes=least_classes, progress=progress
         )
     if group:
         raise InputError("setting data.group", "needs a CSV", source, "Give a CSV with that column.")
@@ -119,14 +119,14 @@ def _of_listing(source: str, listing: Listing, multi_label: bool, progress: Prog
             targets[row, [index[name] for name in names]] = 1.0
     else:
         targets = np.array([index[name] for (name,) in listing.classes], np.int64)
-    sides = [-1 if split is None else SIDES.index(split) for split in listing.splits]
-    files = stamped(source, listing.paths, progress)
+    split_ids = [-1 if split is None else SPLITS.index(split) for split in listing.splits]
+    files = file_digests(source, listing.paths, progress)
     return Pool(
         _shown(source),
         files.key,
         targets,
         listing.labels,
-        np.array(sides, np.int8),
+        np.array(split_ids, np.int8),
         listing.names.__getitem__,
         listing.paths.__getitem__,
         listing.groups,
@@ -142,11 +142,11 @@ def _shown(source: str) -> str:
 
 def _of_npz(source: str) -> Pool:
     found = read_image_arrays(source)
-    order = [split for split in (None, *SIDES) if split in found.images]
+    order = [split for split in (None, *SPLITS) if split in found.images]
     arrays = [found.images[split] for split in order]
     starts = np.cumsum([0, *(len(array) for array in arrays)])
     parts = ["x" if split is None else f"x_{'val' if split == 'validation' else split}" for split in order]
-    sides = [-1 if split is None else SIDES.index(split) for split in order]
+    split_ids = [-1 if split is None else SPLITS.index(split) for split in order]
 
     def place(row: int) -> tuple[int, int]:
         part = int(np.searchsorted(starts, row, side="right")) - 1
@@ -167,7 +167,7 @@ def _of_npz(source: str) -> Pool:
         sha256(key),
         np.concatenate([found.targets[split] for split in order]),
         found.labels,
-        np.repeat(np.array(sides, np.int8), [len(array) for array in arrays]),
+        np.repeat(np.array(split_ids, np.int8), [len(array) for array in arrays]),
         name,
         read,
     )
@@ -175,15 +175,15 @@ def _of_npz(source: str) -> Pool:
 
 def _of_named(source: str, progress: Progress) -> Pool:
     found = load_named(source, progress=progress)
-    sides = np.full(len(found.images), -1, np.int8)
+    split_ids = np.full(len(found.images), -1, np.int8)
     if found.train_count is not None:
-        sides[: found.train_count], sides[found.train_count :] = 0, 2
+        split_ids[: found.train_count], split_ids[found.train_count :] = 0, 2
     return Pool(
         _shown(source),
         found.key,
         found.targets.astype(np.int64),
         found.labels,
-        sides,
+        split_ids,
         lambda row: f"{source}[{row}]",
         lambda row: found.images[row],
     )

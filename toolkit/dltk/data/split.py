@@ -16,22 +16,22 @@ from dltk.data.dataset import Dataset, Split
 from dltk.data.strata import evenly, strata
 
 __all__ = [
-    "HeldBack",
-    "SIDES",
-    "assign_sides",
-    "complete_sides",
-    "only_normal",
-    "part_of_all",
+    "SplitShares",
+    "SPLITS",
+    "assign_splits",
+    "complete_splits",
+    "keep_normal_class",
+    "stratified_subset",
     "require_training_share",
-    "sides_digest",
+    "split_digest",
 ]
 
-SIDES = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 _TRAIN, _VALIDATION, _TEST = range(3)
-_KEPT = 3  # samples of a class and side that `part_of_all` leaves at least, so that each can be on every side
+_KEPT = 3  # samples of a class and side that `stratified_subset` leaves at least, so that each can be on every side
 
 
-class HeldBack(Protocol):
+class SplitShares(Protocol):
     """The settings of the shares that are not trained on."""
 
     @property
@@ -43,14 +43,14 @@ class HeldBack(Protocol):
         """Share 0..1 of the samples for the test split."""
 
 
-def require_training_share(settings: HeldBack, noun: str = "samples") -> None:
+def require_training_share(settings: SplitShares, noun: str = "samples") -> None:
     """Raise InputError, before anything is read, if validation and test would take all samples."""
     if settings.validation + settings.test >= 1.0:
         received = settings.validation + settings.test
         raise InputError("setting data.validation", f"must leave {noun} for training besides data.test", received)
 
 
-def complete_sides(
+def complete_splits(
     given: NDArray[np.int8],
     targets: NDArray[np.generic],
     *,
@@ -66,25 +66,27 @@ def complete_sides(
         share.
     """
     wanted = {"validation": validation, "test": test}
-    shares = {side: share * (SIDES.index(side) not in given) for side, share in wanted.items()}
-    sides, free = given.copy(), np.flatnonzero(given <= _TRAIN)
-    sides[free] = assign_sides(
+    shares = {split: share * (SPLITS.index(split) not in given) for split, share in wanted.items()}
+    split_ids, free = given.copy(), np.flatnonzero(given <= _TRAIN)
+    split_ids[free] = assign_splits(
         targets[free], **shares, groups=None if groups is None else [groups[int(row)] for row in free], seed=seed
     )
-    return sides, [side for side, share in shares.items() if share]
+    return split_ids, [split for split, share in shares.items() if share]
 
 
-def sides_digest(facts: Any, by_side: Sequence[NDArray[np.int64]], *arrays: NDArray[Any]) -> str:
+def split_digest(facts: Any, by_split: Sequence[NDArray[np.int64]], *arrays: NDArray[Any]) -> str:
     """SHA-256 of JSON values and of what `arrays` (N, ...) hold at the rows of each split."""
     hashed = hashlib.sha256(canonical_json(facts))
-    for rows in by_side:
+    for rows in by_split:
         hashed.update(len(rows).to_bytes(8, "little"))
         for array in arrays:
             hashed.update(np.ascontiguousarray(array[rows]).tobytes())
     return hashed.hexdigest()
 
 
-def part_of_all(targets: NDArray[np.generic], sides: NDArray[np.int8], *, total: int, seed: int) -> NDArray[np.int64]:
+def stratified_subset(
+    targets: NDArray[np.generic], split_ids: NDArray[np.int8], *, total: int, seed: int
+) -> NDArray[np.int64]:
     """Positions (k,), ascending, of about `total` samples; of all n where `total` is 0 or there are no more.
 
     Classes and splits keep their share, and each class some samples on each split it has: `data.total` never makes data
@@ -92,29 +94,29 @@ def part_of_all(targets: NDArray[np.generic], sides: NDArray[np.int8], *, total:
 
     Args:
         targets: (n,) class numbers or (n, labels) of 0 and 1.
-        sides: the split of each sample (n,), an index into `SIDES`; -1: none came with the data.
+        sides: the split of each sample (n,), an index into `SPLITS`; -1: none came with the data.
     """
     if not 0 < total < len(targets):
         return np.arange(len(targets))
     rng = np.random.default_rng([seed, 4])
     single = targets.ndim == 1
-    groups = sides.astype(np.int64) + (len(SIDES) + 1) * strata(targets) if single else sides.astype(np.int64)
+    groups = split_ids.astype(np.int64) + (len(SPLITS) + 1) * strata(targets) if single else split_ids.astype(np.int64)
     chosen = np.zeros(len(targets), bool)
     chosen[evenly(groups, total, rng)] = True
     order = rng.permutation(len(targets))
     classes = (targets[order] == value for value in np.unique(targets)) if single else targets[order].T.astype(bool)
     for members in classes:
-        for side in np.unique(sides):
-            here = order[members & (sides[order] == side)]
+        for split in np.unique(split_ids):
+            here = order[members & (split_ids[order] == split)]
             left = here[~chosen[here]]
             chosen[left[: max(0, _KEPT - int(chosen[here].sum()))]] = True
     return np.flatnonzero(chosen)
 
 
-def assign_sides(
+def assign_splits(
     targets: NDArray[np.generic], *, validation: float, test: float, groups: Sequence[str] | None, seed: int
 ) -> NDArray[np.int8]:
-    """The split (index into `SIDES`) of every sample (n,), with the given shares for validation and test.
+    """The split (index into `SPLITS`) of every sample (n,), with the given shares for validation and test.
 
     Without groups each class goes to the splits in these shares, as nearly as whole samples allow, and keeps at least
     one sample in train. With groups a whole group goes to the split that lacks its classes most. Depends on
@@ -124,18 +126,18 @@ def assign_sides(
     if groups is not None:
         return _by_group(targets, groups, validation, test, rng)
     classes = strata(targets)
-    sides = np.zeros(len(targets), np.int8)
-    sides[evenly(classes, round(len(targets) * test), rng)] = _TEST
-    rest = np.flatnonzero(sides == _TRAIN)
-    sides[rest[evenly(classes[rest], min(len(rest), round(len(targets) * validation)), rng)]] = _VALIDATION
-    return _keep_one_in_train(sides, classes)
+    split_ids = np.zeros(len(targets), np.int8)
+    split_ids[evenly(classes, round(len(targets) * test), rng)] = _TEST
+    rest = np.flatnonzero(split_ids == _TRAIN)
+    split_ids[rest[evenly(classes[rest], min(len(rest), round(len(targets) * validation)), rng)]] = _VALIDATION
+    return _keep_one_in_train(split_ids, classes)
 
 
-def _keep_one_in_train(sides: NDArray[np.int8], classes: NDArray[np.int64]) -> NDArray[np.int8]:
-    for missed in np.setdiff1d(classes, classes[sides == _TRAIN]):
+def _keep_one_in_train(split_ids: NDArray[np.int8], classes: NDArray[np.int64]) -> NDArray[np.int8]:
+    for missed in np.setdiff1d(classes, classes[split_ids == _TRAIN]):
         members = np.flatnonzero(classes == missed)
-        sides[members[np.argmin(sides[members])]] = _TRAIN  # from validation first: argmin finds the lower side
-    return sides
+        split_ids[members[np.argmin(split_ids[members])]] = _TRAIN  # from validation first: argmin finds the lower side
+    return split_ids
 
 
 def _by_group(
@@ -167,7 +169,7 @@ def _by_group(
     return side_of[index]
 
 
-def only_normal(dataset: Dataset, normal: str) -> Dataset:
+def keep_normal_class(dataset: Dataset, normal: str) -> Dataset:
     """`dataset` with only the class `normal` in train and validation; targets are 1 for all other samples, else 0.
 
     Where the test split did not come with the data, the others of train and validation go there, too. Data without
@@ -180,13 +182,13 @@ def only_normal(dataset: Dataset, normal: str) -> Dataset:
         rule = f"must be one of the labels of {dataset.source}: {', '.join(dataset.labels)}"
         raise InputError("setting data.normal", rule, normal, did_you_mean(normal, dataset.labels))
     number = dataset.labels.index(normal) if dataset.labels else 0
-    sides = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    kept = {name: _part(side, side.targets == number) for name, side in sides.items()}
-    strange = [_part(side, side.targets != number) for side in sides.values()]
+    split_ids = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    kept = {name: _part(split, split.targets == number) for name, split in split_ids.items()}
+    strange = [_part(split, split.targets != number) for split in split_ids.values()]
     ours = "test" in dataset.report.get("carved_from_train", ["test"])
     tested = [kept["test"], *(strange if ours else strange[2:])]
-    rows = np.concatenate([side.rows for side in tested])
-    wrong = np.repeat([0] + [1] * (len(tested) - 1), [len(side) for side in tested]).astype(np.int64)
+    rows = np.concatenate([split.rows for split in tested])
+    wrong = np.repeat([0] + [1] * (len(tested) - 1), [len(split) for split in tested]).astype(np.int64)
     order = np.argsort(rows, kind="stable")
     test = Split(dataset.test.store, rows[order], wrong[order])
     if not len(kept["train"]):
@@ -197,5 +199,5 @@ def only_normal(dataset: Dataset, normal: str) -> Dataset:
     return replace(dataset, train=train, validation=validation, test=test, digest=digest, report=report)
 
 
-def _part(side: Split, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Split:
-    return Split(side.store, side.rows[chosen], side.targets[chosen])
+def _part(split: Split, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Split:
+    return Split(split.store, split.rows[chosen], split.targets[chosen])

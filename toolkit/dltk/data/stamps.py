@@ -16,13 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dltk.base.cache.entries import USE, keep, opened
+from dltk.base.cache.entries import USE, entry_is_intact, keep
 from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.files import canonical_json, open_regular, parse_json, read_capped, sha256
 from dltk.base.progress import Progress
 
-__all__ = ["Stamped", "stamped"]
+__all__ = ["Stamped", "file_digests"]
 
 _FILE, _LARGEST = "stamps.json", 1_000_000_000
 _SETTLED = 2_000_000_000  # ns; no file system that dltk knows of has coarser times
@@ -55,7 +55,7 @@ class Stamped:
                 raise InputError(os.fsdecode(path), "must not change while it is read", hint="Try again.")
 
 
-def stamped(source: str, paths: Sequence[Path], progress: Progress) -> Stamped:
+def file_digests(source: str, paths: Sequence[Path], progress: Progress) -> Stamped:
     """The digests of `paths`, which belong to the data set `source`.
 
     With `data.cache` set to verify or off every file is read.
@@ -103,7 +103,7 @@ def _digest(path: Path) -> str:
 
 def _kept(folder: Path, progress: Progress) -> dict[str, tuple[Stamp, str]]:
     """Path -> its stamp and digest of last time."""
-    if not opened(folder, [_FILE], whole=True, note=progress.warn):
+    if not entry_is_intact(folder, [_FILE], whole=True, note=progress.warn):
         return {}
     try:
         found = parse_json(read_capped(folder / _FILE, _LARGEST), folder)

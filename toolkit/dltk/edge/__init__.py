@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dltk.base.lazy import expose
+from dltk.base.lazy import expose_lazily
 
 if TYPE_CHECKING:
     from dltk.edge.bench import bench
@@ -22,4 +22,4 @@ if TYPE_CHECKING:
 
 __all__ = ["bench", "load", "replay"]
 
-expose(__name__, __all__)
+expose_lazily(__name__, __all__)

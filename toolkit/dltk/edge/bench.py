@@ -14,7 +14,7 @@ from dltk.edge.families import family
 from dltk.edge.load import choose
 from dltk.edge.runtime.machine import machine
 from dltk.edge.runtime.port import require_threads
-from dltk.edge.runtime.sessions import available, remedy
+from dltk.edge.runtime.sessions import available, install_hint
 from dltk.edge.runtime.worker import run_worker
 
 __all__ = ["bench", "download_bytes"]
@@ -54,7 +54,7 @@ def bench(
     manifest = read_manifest(path, verify=verify, max_memory=max_memory)
     chosen = manifest.artifacts if artifact is None else (choose(manifest, artifact=artifact),)
     if not any(item.format in available() for item in chosen):
-        raise EnvironmentFault(path, "no artifact has a runtime here", hint=remedy())
+        raise EnvironmentFault(path, "no artifact has a runtime here", hint=install_hint())
     found = [_measure(path, manifest, item, threads) for item in chosen]
     return {"bundle": manifest.name, "machine": machine(), "threads": threads, "artifacts": found}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["amount", "changed", "gain", "gain_with_interval", "interval", "is_share"]
+__all__ = ["amount_text", "changed_text", "gain_text", "gain_with_interval", "interval_text", "is_share"]
 
 
-def amount(value: float, is_share: bool, *, signed: bool = False) -> str:
+def amount_text(value: float, is_share: bool, *, signed: bool = False) -> str:
     """`2 points` of a metric in 0..1, `0.0300` of any other."""
     sign = "+" if signed else ""
     if not is_share:
@@ -19,29 +19,29 @@ def amount(value: float, is_share: bool, *, signed: bool = False) -> str:
     return f"{text} point" if text == "1" else f"{text} points"
 
 
-def gain(metric: Mapping[str, Any] | None) -> str:
+def gain_text(metric: Mapping[str, Any] | None) -> str:
     """`+2.8 points` out of a metric that was compared; `-` where it was not."""
     drop = _number((metric or {}).get("drop"))
-    return "-" if metric is None or drop is None else amount(-drop, is_share(metric), signed=True)
+    return "-" if metric is None or drop is None else amount_text(-drop, is_share(metric), signed=True)
 
 
-def interval(metric: Mapping[str, Any] | None) -> str:
-    """`-1.2 .. +5.6` around `gain`, in its unit; `-` where there is none."""
+def interval_text(metric: Mapping[str, Any] | None) -> str:
+    """`-1.2 .. +5.6` around `gain_text`, in its unit; `-` where there is none."""
     ends = (metric or {}).get("interval")
     if metric is None or not isinstance(ends, (list, tuple)) or len(ends) != 2 or None in map(_number, ends):
         return "-"
     share = is_share(metric)
-    low, high = (amount(-end, share, signed=True).removesuffix(" points") for end in reversed(ends))
+    low, high = (amount_text(-end, share, signed=True).removesuffix(" points") for end in reversed(ends))
     return f"{low} .. {high}"
 
 
 def gain_with_interval(metric: Mapping[str, Any] | None) -> str:
     """`+2.8 points [-1.2 .. +5.6]`."""
-    found = gain(metric)
-    return found if found == "-" or interval(metric) == "-" else f"{found} [{interval(metric)}]"
+    found = gain_text(metric)
+    return found if found == "-" or interval_text(metric) == "-" else f"{found} [{interval_text(metric)}]"
 
 
-def changed(metric: Mapping[str, Any] | None) -> str:
+def changed_text(metric: Mapping[str, Any] | None) -> str:
     """`1 of 36`: predictions that changed; `-` where they were not counted."""
     counts = [(metric or {}).get(key) for key in ("changed", "samples")]
     return "{} of {}".format(*counts) if None not in map(_number, counts) else "-"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["about", "mean_decides", "mean_interval", "needed", "paired_interval", "share_interval"]
+__all__ = ["approximate_count", "mean_decides", "mean_interval", "samples_needed", "paired_interval", "share_interval"]
 
 _Z = 1.959964  # of the normal distribution, two-sided 95%
 _EXACT_TO = 2000  # samples up to which binomial terms are summed
@@ -92,7 +92,7 @@ def mean_interval(values: NDArray[Any], *, seed: int = 0) -> Interval:
     return float(low), float(high)
 
 
-def needed(decides: Callable[[float], bool], count: int) -> int | None:
+def samples_needed(decides: Callable[[float], bool], count: int) -> int | None:
     """The number of samples from which on they decide, if further samples are like these `count`; None: too many to
     collect.
 
@@ -111,13 +111,13 @@ def needed(decides: Callable[[float], bool], count: int) -> int | None:
 
 
 def mean_decides(variance: float, away: float) -> Callable[[float], bool]:
-    """For `needed`: whether a mean that lies `away` from its limit is distinguishable from it; `variance` is that of a
+    """For `samples_needed`: whether a mean that lies `away` from its limit differs from it; `variance` is that of a
     sample.
     """
     return lambda count: _Z * math.sqrt(variance / count) < away
 
 
-def about(count: int | None) -> str:
+def approximate_count(count: int | None) -> str:
     """`about 510 would`: what a number of samples that was computed is worth."""
     if count is None:
         return "no realistic number of samples would: it lies at the limit"

@@ -15,12 +15,12 @@ from dltk.edge.bundle.integrity import BUDGET, read_file, read_manifest
 from dltk.edge.bundle.manifest import Artifact, Manifest
 from dltk.edge.bundle.seal import Key
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families import Family, family, finite
-from dltk.edge.input.given import A_RECORDING, AN_IMAGE, is_file, is_path
+from dltk.edge.families import Family, family, require_finite
+from dltk.edge.input.given import IMAGE_INPUTS, RECORDING_INPUTS, is_file, is_path
 from dltk.edge.runtime.port import RUNTIMES, Session, require_ports, require_threads
-from dltk.edge.runtime.sessions import available, open_session, remedy
+from dltk.edge.runtime.sessions import available, install_hint, open_session
 
-__all__ = ["Model", "choose", "load", "open_artifact", "ready", "require_artifact"]
+__all__ = ["Model", "choose", "load", "open_artifact", "model_from_bytes", "require_artifact"]
 
 _CHUNK = 32  # samples whose tensors are held at a time
 _HELD = 1 << 24  # numbers of their largest tensor, or one sample
@@ -68,14 +68,14 @@ class Model:
         """
         if isinstance(top, bool) or not hasattr(top, "__index__") or top < 1:
             raise UsageError("top", "must be a whole number of at least 1", top)
-        raws = self._raws(_several(sources, self._family))
+        raws = self._raws(_as_list(sources, self._family))
         found: list[Any] = []
-        chunk = together(self.signature)
+        chunk = batch_limit(self.signature)
         for start in range(0, len(raws), chunk):
             batch = np.stack(raws[start : start + chunk])
             tensors = self._family.tensors(batch, self.signature)
             left = self._family.narrow(self.run(tensors), batch, self.signature)
-            found += self._family.answers({**tensors, **left}, self.signature, top=top)
+            found += self._family.predictions({**tensors, **left}, self.signature, top=top)
         return found
 
     def run(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -92,7 +92,7 @@ class Model:
         """
         if not isinstance(tensors, Mapping):
             raise InputError("tensors", "must be a mapping, name -> array", tensors)
-        return dict(finite(self._session.run(tensors)))
+        return dict(require_finite(self._session.run(tensors)))
 
     def _raws(self, sources: list[Any]) -> list[NDArray[Any]]:
         """The raw sample of each source; what cannot be read is named by its place, unless by its path."""
@@ -113,18 +113,18 @@ class Model:
         except (DltkError, MemoryError):
             raise
         except Exception as fault:  # what a caller's own object raises when it is read has no common class
-            rule = f"must be {self._family.takes}"
+            rule = f"must be {self._family.accepted_inputs}"
             received = f"{type(source).__name__} ({type(fault).__name__}: {fault})"
             raise InputError("sample", rule, received) from fault
 
 
-def together(signature: Signature, most: int = _CHUNK) -> int:
+def batch_limit(signature: Signature, most: int = _CHUNK) -> int:
     """How many samples are computed at a time: up to `most`, fewer of large ones."""
     largest = max(math.prod(spec.sample_shape) for spec in (*signature.inputs, *signature.outputs))
     return max(1, min(most, _HELD // max(1, largest)))
 
 
-def _several(sources: Any, kind: Family) -> list[Any]:
+def _as_list(sources: Any, kind: Family) -> list[Any]:
     """`sources` one by one. One sample that can be gone through, such as a path or an image, is not taken apart."""
     is_one = is_file(sources) or isinstance(sources, Mapping) or _is_one(sources, kind)
     if is_one or not isinstance(sources, Iterable):
@@ -135,10 +135,10 @@ def _several(sources: Any, kind: Family) -> list[Any]:
 
 def _is_one(sources: Any, kind: Family) -> bool:
     """Whether an array is one image or one recording."""
-    if not isinstance(sources, np.ndarray) or kind.takes not in (AN_IMAGE, A_RECORDING):
+    if not isinstance(sources, np.ndarray) or kind.accepted_inputs not in (IMAGE_INPUTS, RECORDING_INPUTS):
         return False
     is_image = sources.ndim == 2 or (sources.ndim == 3 and sources.shape[2] in (1, 3, 4))
-    return is_image if kind.takes == AN_IMAGE else sources.ndim == 1 and sources.dtype != object
+    return is_image if kind.accepted_inputs == IMAGE_INPUTS else sources.ndim == 1 and sources.dtype != object
 
 
 def load(
@@ -169,10 +169,12 @@ def load(
     require_threads(threads)
     manifest = read_manifest(path, verify=verify, max_memory=max_memory)
     chosen = choose(manifest, runtime=runtime, artifact=artifact)
-    return ready(manifest, chosen, lambda name: read_file(path, manifest, name), threads=threads)
+    return model_from_bytes(manifest, chosen, lambda name: read_file(path, manifest, name), threads=threads)
 
 
-def ready(manifest: Manifest, artifact: Artifact, read: Callable[[str], bytes], *, threads: int = 1) -> Model:
+def model_from_bytes(
+    manifest: Manifest, artifact: Artifact, read: Callable[[str], bytes], *, threads: int = 1
+) -> Model:
     """The model in one artifact of a bundle, whose checked files `read(name)` gives; for Raises see `load`."""
     signature = manifest.signature.with_assets(read)
     return Model(signature, artifact, open_artifact(artifact, read(artifact.file), signature, threads=threads))
@@ -200,7 +202,7 @@ def choose(manifest: Manifest, *, runtime: str | None = None, artifact: str | No
     for item in fitting:
         if item.format in available():
             return item
-    hint = remedy({item.format for item in fitting})
+    hint = install_hint({item.format for item in fitting})
     raise EnvironmentFault(f"bundle {manifest.name}", "needs a runtime that is not installed", hint=hint)
 
 

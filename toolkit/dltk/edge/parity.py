@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.edge.intervals import about, mean_decides, mean_interval, needed, share_interval
+from dltk.edge.intervals import approximate_count, mean_decides, mean_interval, samples_needed, share_interval
 from dltk.edge.metrics import cosines, max_abs_difference
 from dltk.edge.recorded_errors import GOLDEN_ERROR
 
-__all__ = ["COSINE", "MAX_ABS", "MET", "MISSED", "UNDECIDED", "compare", "decision", "in_words", "misfits"]
+__all__ = ["COSINE", "MAX_ABS", "MET", "MISSED", "UNDECIDED", "compare", "decision", "parity_text", "output_faults"]
 
 MAX_ABS, COSINE = "max_abs", "cosine"
 MET, MISSED, UNDECIDED = "met", "missed", "undecided"
@@ -48,7 +48,7 @@ def compare(
         error = max(max_abs_difference(reference[name], outputs[name]) for name in names)
         limit = tolerance * max(1.0, *(float(np.abs(reference[name]).max()) for name in names))
         found = {"measure": measure, "error": error, "tolerance": tolerance, "limit": limit, "passed": error <= limit}
-        return found if found["passed"] else found | {"faults": [in_words(found)]}
+        return found if found["passed"] else found | {"faults": [parity_text(found)]}
     found = {"measure": measure, "tolerance": tolerance, "samples": len(outputs[names[0]])}
     decided = [_cosine(reference, outputs, names, tolerance, found)]
     if top1_tolerance is not None and family(signature.family).kind(signature) == "single-label":
@@ -80,8 +80,8 @@ def _cosine(
     ends = decision(1.0 - tolerance, low, high)
     if ends == UNDECIDED:
         away = abs(float(lost.mean()) - (1.0 - tolerance))
-        more = needed(mean_decides(float(lost.var(ddof=1)), away), count)
-        words += f", {1 - high:.4f} to {1 - low:.4f} at 95%, which is not conclusive; {about(more)}"
+        more = samples_needed(mean_decides(float(lost.var(ddof=1)), away), count)
+        words += f", {1 - high:.4f} to {1 - low:.4f} at 95%, which is not conclusive; {approximate_count(more)}"
     return ends, words
 
 
@@ -95,17 +95,20 @@ def _agreement(
     words = f"{changed} of {count} predictions changed"
     if ends == UNDECIDED:
         share, limit = changed / count, 1.0 - tolerance
-        more = needed(
+        more = samples_needed(
             lambda many: decision(limit, *share_interval(round(share * many), round(many))) != UNDECIDED, count
         )
-        return ends, f"{words}; {count} samples cannot decide a top-1 agreement of {tolerance:g}; {about(more)}"
+        return (
+            ends,
+            f"{words}; {count} samples cannot decide a top-1 agreement of {tolerance:g}; {approximate_count(more)}",
+        )
     return (
         ends,
         f"{words}: top-1 agreement {1 - changed / count:.4f}, at most {1 - low:.4f} at 95% (at least {tolerance:g})",
     )
 
 
-def in_words(parity: Mapping[str, Any]) -> str:
+def parity_text(parity: Mapping[str, Any]) -> str:
     """What `compare` or `held` returned, for a person: how far apart, and how far would do."""
     if parity["measure"] == GOLDEN_ERROR:
         unit = " quantization steps" if parity.get("in_steps") else ""
@@ -119,7 +122,9 @@ def in_words(parity: Mapping[str, Any]) -> str:
     return words
 
 
-def misfits(reference: Outputs, outputs: Outputs, signature: Signature, *, may_be_constant: bool = False) -> list[str]:
+def output_faults(
+    reference: Outputs, outputs: Outputs, signature: Signature, *, may_be_constant: bool = False
+) -> list[str]:
     """What is wrong with `outputs` before any number is compared: names, shapes, NaN, equal outputs for all samples.
 
     Args:

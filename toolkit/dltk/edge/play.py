@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError, UsageError
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.environments import Environment, open_environment
-from dltk.edge.families import Acting, Tensors, family, finite
+from dltk.edge.families import ActionFamily, Tensors, family, require_finite
 
-__all__ = ["Played", "greedy", "play", "play_bundle"]
+__all__ = ["Played", "greedy_policy", "play", "play_bundle"]
 
 Choose = Callable[[NDArray[np.float32]], NDArray[Any]]  # observations (n, width) -> numbers of actions (n,)
 
@@ -117,7 +117,7 @@ def play(choose: Choose, name: str, *, episodes: int, seed: int) -> Played:
     return Played(name, seed, returns, steps, _finite(np.concatenate(seen), returns, name))
 
 
-def greedy(run: Callable[[Tensors], Any], signature: Signature) -> Choose:
+def greedy_policy(run: Callable[[Tensors], Any], signature: Signature) -> Choose:
     """The choice of a model: always the action that it values most.
 
     Args:
@@ -127,9 +127,9 @@ def greedy(run: Callable[[Tensors], Any], signature: Signature) -> Choose:
         UsageError: if the model's predictions are no actions.
     """
     kind = family(signature.family)
-    if not isinstance(kind, Acting):
+    if not isinstance(kind, ActionFamily):
         raise UsageError("--env", "needs the bundle of a policy", f"one of the family {signature.family}")
-    return lambda raws: kind.actions(finite(run(kind.tensors(raws, signature))), signature)
+    return lambda raws: kind.actions(require_finite(run(kind.tensors(raws, signature))), signature)
 
 
 def play_bundle(model: Any, name: str, *, episodes: int, seed: int) -> Played:
@@ -139,7 +139,7 @@ def play_bundle(model: Any, name: str, *, episodes: int, seed: int) -> Played:
         UsageError: if it is no policy's.
         InputError: if the environment's observations or actions are not those that the policy was made for.
     """
-    choose = greedy(model.run, model.signature)
+    choose = greedy_policy(model.run, model.signature)
     width, actions = model.signature.inputs[0].sample_shape[0], model.signature.outputs[0].sample_shape[0]
     with closing(open_environment(name)) as found:
         if (found.width, found.actions) != (width, actions):

@@ -12,10 +12,10 @@ from dltk.base.terminal import one_line
 from dltk.edge.families import Family, family
 from dltk.edge.load import Model
 
-__all__ = ["answer"]
+__all__ = ["predict_inputs"]
 
 
-def answer(
+def predict_inputs(
     model: Model, inputs: Sequence[str], *, top: int, out: Path | None = None
 ) -> tuple[list[dict[str, Any]], str]:
     """The predictions of `model`: one {"input", "answer"} per sample, plain JSON values; and the same as text.
@@ -31,16 +31,16 @@ def answer(
     """
     kind = family(model.signature.family)
     sources = [(name, source) for name in inputs for source in kind.expand(name, model.signature)]
-    answers = model.predict_many([source for _, source in sources], top=top)
+    predictions = model.predict_many([source for _, source in sources], top=top)
     if out is not None:
-        _write(kind, answers, out)
-    rows = [{"input": name, "answer": kind.as_json(each)} for (name, _), each in zip(sources, answers, strict=True)]
-    texts = (f"{one_line(name)}\n{kind.as_text(each)}" for (name, _), each in zip(sources, answers, strict=True))
+        _write(kind, predictions, out)
+    rows = [{"input": name, "answer": kind.as_json(each)} for (name, _), each in zip(sources, predictions, strict=True)]
+    texts = (f"{one_line(name)}\n{kind.as_text(each)}" for (name, _), each in zip(sources, predictions, strict=True))
     return rows, "\n\n".join(texts)
 
 
-def _write(kind: Family, answers: list[Any], out: Path) -> None:
-    made = kind.as_file(answers)
+def _write(kind: Family, predictions: list[Any], out: Path) -> None:
+    made = kind.as_file(predictions)
     if made is None or out.suffix != made[0]:
         rule = "this model's predictions are text" if made is None else f"must end in {made[0]}"
         raise UsageError("--out", rule, str(out))

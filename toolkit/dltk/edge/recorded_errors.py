@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 
-__all__ = ["GOLDEN_ERROR", "KEY", "Recorded", "distances", "held", "recorded"]
+__all__ = ["GOLDEN_ERROR", "KEY", "RecordedErrors", "distances", "check_replay", "record_errors"]
 
 KEY = "golden"  # in an artifact's parity
-GOLDEN_ERROR = "golden_error"  # the measure that `held` names
+GOLDEN_ERROR = "golden_error"  # the measure that `check_replay` names
 
 Outputs = Mapping[str, NDArray[Any]]
 
@@ -38,7 +38,7 @@ _WHY = {
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedErrors:
     """What was measured on the golden samples of one artifact.
 
     Attributes:
@@ -58,7 +58,7 @@ class Recorded:
         return {"unit": dict(self.unit), "errors": list(self.errors), "margin": self.margin, "why": self.why}
 
     @classmethod
-    def from_dict(cls, found: Any, names: list[str], count: int, where: object) -> Recorded:
+    def from_dict(cls, found: Any, names: list[str], count: int, where: object) -> RecordedErrors:
         """Parse it from an untrusted manifest.
 
         Args:
@@ -84,7 +84,7 @@ class Recorded:
         return cls(units, tuple(map(float, errors)), float(found["margin"]), found["why"])
 
 
-def recorded(
+def record_errors(
     reference: Outputs,
     outputs: Outputs,
     *,
@@ -92,7 +92,7 @@ def recorded(
     steps: Mapping[str, float | None],
     largest: float = 0.0,
     tolerance: float = 0.0,
-) -> Recorded:
+) -> RecordedErrors:
     """What to hold replays to, from one run on the golden samples, both name -> (n, ...).
 
     Args:
@@ -110,7 +110,7 @@ def recorded(
     margin = {"float32": max(_FLOAT32, tolerance), "float16": _FLOAT16}.get(kind)
     if margin is None:
         margin = max(_STEPS, _SHARE * max(largest, float(errors.max())))
-    return Recorded(unit, tuple(_short(error) for error in errors), _short(margin), _WHY[kind])
+    return RecordedErrors(unit, tuple(_short(error) for error in errors), _short(margin), _WHY[kind])
 
 
 def distances(reference: Outputs, outputs: Outputs, unit: Mapping[str, float]) -> NDArray[np.float64]:
@@ -123,7 +123,7 @@ def distances(reference: Outputs, outputs: Outputs, unit: Mapping[str, float]) -
         return np.asarray(np.max(found, axis=0))
 
 
-def held(known: Recorded, reference: Outputs, outputs: Outputs) -> dict[str, Any]:
+def check_replay(known: RecordedErrors, reference: Outputs, outputs: Outputs) -> dict[str, Any]:
     """The verdict about a replay, both name -> (n, ...): its worst sample speaks for all.
 
     Returns:

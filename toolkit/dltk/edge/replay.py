@@ -15,19 +15,19 @@ from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageErro
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.arrays import parse_npz
 from dltk.edge.bundle.consistency import require_raws
-from dltk.edge.bundle.integrity import BUDGET, Sealed, read_bundle
+from dltk.edge.bundle.integrity import BUDGET, VerifiedBundle, read_bundle
 from dltk.edge.bundle.manifest import Artifact
 from dltk.edge.bundle.seal import Key
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families import Labelled, family, finite
+from dltk.edge.families import Labelled, family, require_finite
 from dltk.edge.load import open_artifact
-from dltk.edge.parity import COSINE, compare, in_words, misfits
-from dltk.edge.recorded_errors import KEY, Recorded, held
+from dltk.edge.parity import COSINE, compare, output_faults, parity_text
+from dltk.edge.recorded_errors import KEY, RecordedErrors, check_replay
 from dltk.edge.runtime.port import RUNTIMES
-from dltk.edge.runtime.sessions import available, remedy
+from dltk.edge.runtime.sessions import available, install_hint
 from dltk.edge.scoring import score
 
-__all__ = ["GOLDEN", "Golden", "as_text", "golden", "known", "replay", "replay_sealed"]
+__all__ = ["GOLDEN", "Golden", "as_text", "read_golden", "recorded_errors_of", "replay", "replay_sealed"]
 
 GOLDEN = "golden.npz"
 _TOP = 5  # labels a sample that are decoded
@@ -49,8 +49,8 @@ class Golden:
     outputs: Mapping[str, NDArray[Any]]
 
 
-def golden(data: bytes, signature: Signature, where: object = GOLDEN) -> Golden:
-    """The golden samples in the bytes of `golden.npz`: keys "raw", "tensor:NAME", "output:NAME", maybe "target".
+def read_golden(data: bytes, signature: Signature, where: object = GOLDEN) -> Golden:
+    """The golden samples in the bytes of `read_golden.npz`: keys "raw", "tensor:NAME", "output:NAME", maybe "target".
 
     Raises:
         InputError: if a key is missing, the arrays differ in length, or are not of the signature's dtypes and shapes.
@@ -111,7 +111,7 @@ def replay(
 
 
 def replay_sealed(
-    sealed: Sealed, *, runtime: str | None = None, data: str | Path | None = None, isolated: bool = False
+    sealed: VerifiedBundle, *, runtime: str | None = None, data: str | Path | None = None, isolated: bool = False
 ) -> dict[str, Any]:
     """`replay` of files that were read already, or are still to be written: what `export` does before it seals.
 
@@ -119,14 +119,14 @@ def replay_sealed(
     """
     signature = sealed.signature
     _check_labels(sealed)
-    samples = golden(_file(sealed, GOLDEN), signature, sealed.path / GOLDEN)
+    samples = read_golden(_file(sealed, GOLDEN), signature, sealed.path / GOLDEN)
     scored = None if data is None else family(signature.family).labelled(data, signature)
     artifacts = [
         _replay_one(artifact, sealed.files[artifact.file], samples, signature, runtime, scored, isolated)
         for artifact in sealed.manifest.artifacts
     ]
     if all(found["status"] == "skipped" for found in artifacts):
-        raise EnvironmentFault(sealed.path, "no artifact has a runtime here", runtime, remedy())
+        raise EnvironmentFault(sealed.path, "no artifact has a runtime here", runtime, install_hint())
     equal = _tensors_equal(samples, signature)
     report = {
         "bundle": sealed.manifest.name,
@@ -149,7 +149,7 @@ def as_text(report: Mapping[str, Any]) -> str:
     for artifact in report["artifacts"]:
         words = [f"  {artifact['status']:<8} {artifact['file']}"]
         if artifact["parity"]:
-            words.append(in_words(artifact["parity"]))
+            words.append(parity_text(artifact["parity"]))
         if artifact["metric"]:
             words.append("{name} {value:.4f} on {samples} samples".format(**artifact["metric"]))
         lines.append("  ".join(words + artifact["reasons"]))
@@ -167,7 +167,7 @@ def _replay_one(
     isolated: bool,
 ) -> dict[str, Any]:
     report = {"file": artifact.file, "format": artifact.format, "precision": artifact.precision}
-    then = known(artifact, samples, signature)
+    then = recorded_errors_of(artifact, samples, signature)
     if artifact.format not in available() or runtime not in (None, artifact.format):
         reason = "left out by --runtime" if artifact.format in available() else "no runtime for it is installed"
         return report | {"status": "skipped", "parity": None, "reasons": [reason], "metric": None}
@@ -189,7 +189,7 @@ def _replay_one(
     }
 
 
-def known(artifact: Artifact, samples: Golden, signature: Signature) -> Recorded | None:
+def recorded_errors_of(artifact: Artifact, samples: Golden, signature: Signature) -> RecordedErrors | None:
     """The recorded errors of the golden samples at export; None in older bundles, which have none.
 
     Raises:
@@ -198,28 +198,28 @@ def known(artifact: Artifact, samples: Golden, signature: Signature) -> Recorded
     if KEY not in artifact.parity:
         return None
     names = [spec.name for spec in signature.outputs]
-    return Recorded.from_dict(artifact.parity[KEY], names, len(samples.raws), artifact.file)
+    return RecordedErrors.from_dict(artifact.parity[KEY], names, len(samples.raws), artifact.file)
 
 
 def _verdict(
     artifact: Artifact,
-    then: Recorded | None,
+    then: RecordedErrors | None,
     outputs: Mapping[str, NDArray[Any]],
     samples: Golden,
     signature: Signature,
 ) -> tuple[list[str], dict[str, Any] | None]:
     """Reasons against the artifact, and what was measured: by its golden samples at export, else by its limits."""
-    reasons = misfits(samples.outputs, outputs, signature, may_be_constant=then is not None)
+    reasons = output_faults(samples.outputs, outputs, signature, may_be_constant=then is not None)
     if reasons:
         return reasons, None
     if then is None:
         parity = compare(samples.outputs, outputs, signature, **_limits(artifact))
         if _is_far(parity, artifact.parity.get("error")):
-            parity |= {"passed": False, "faults": [in_words(parity)]}
+            parity |= {"passed": False, "faults": [parity_text(parity)]}
         parity.pop("notes", None)
     else:
-        parity = held(then, samples.outputs, outputs)
-    faults = parity.pop("faults", [in_words(parity)])
+        parity = check_replay(then, samples.outputs, outputs)
+    faults = parity.pop("faults", [parity_text(parity)])
     return ([] if parity.pop("passed") else faults), parity
 
 
@@ -244,8 +244,8 @@ def _undecoded(outputs: Mapping[str, NDArray[Any]], samples: Golden, signature: 
     """Why the outputs cannot be decoded; empty if they can, including the printed text."""
     kind = family(signature.family)
     try:
-        left = kind.narrow(finite(outputs), samples.raws, signature)
-        for answer in kind.answers({**samples.tensors, **left}, signature, top=_TOP):
+        left = kind.narrow(require_finite(outputs), samples.raws, signature)
+        for answer in kind.predictions({**samples.tensors, **left}, signature, top=_TOP):
             kind.as_json(answer)
             kind.as_text(answer)
     except InputError as fault:
@@ -280,13 +280,13 @@ def _tensors_equal(samples: Golden, signature: Signature) -> bool:
     )
 
 
-def _file(sealed: Sealed, name: str) -> bytes:
+def _file(sealed: VerifiedBundle, name: str) -> bytes:
     if name not in sealed.files:
         raise InputError(sealed.path, f"must hold {name}", hint="Export the bundle again.")
     return sealed.files[name]
 
 
-def _check_labels(sealed: Sealed) -> None:
+def _check_labels(sealed: VerifiedBundle) -> None:
     labels = sealed.manifest.signature.labels
     if "labels.txt" in sealed.files and sealed.files["labels.txt"] != "".join(f"{x}\n" for x in labels).encode():
         raise InputError(sealed.path / "labels.txt", "must hold the manifest's labels, one per line")

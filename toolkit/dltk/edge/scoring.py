@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families import Labelled, family, finite
+from dltk.edge.families import Labelled, family, require_finite
 from dltk.edge.runtime.port import Session
 
 __all__ = ["score"]
@@ -26,6 +26,6 @@ def score(session: Session, signature: Signature, samples: Labelled) -> dict[str
     for start in range(0, len(raws), _CHUNK):
         piece = slice(start, start + _CHUNK)
         tensors = kind.tensors(raws[piece], signature)
-        outputs = {**tensors, **finite(session.run(tensors))}
+        outputs = {**tensors, **require_finite(session.run(tensors))}
         scores.append(kind.metrics[0].scores(outputs, targets[piece], signature))
     return {"name": kind.metrics[0].name, "value": float(np.concatenate(scores).mean()), "samples": len(raws)}

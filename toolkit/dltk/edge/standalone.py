@@ -11,11 +11,11 @@ from typing import Any
 
 from dltk.base.errors import DltkError, InputError, LimitError, UsageError
 from dltk.base.sizes import parse_bytes
-from dltk.base.terminal import json_text, plain
+from dltk.base.terminal import escape_control_characters, json_text
 from dltk.edge.bundle.arrays import save_npz
 from dltk.edge.bundle.integrity import BUDGET, read_bundle
-from dltk.edge.load import Model, choose, ready
-from dltk.edge.predict import answer
+from dltk.edge.load import Model, choose, model_from_bytes
+from dltk.edge.predict import predict_inputs
 from dltk.edge.replay import as_text, replay
 from dltk.edge.sources.arrays import read_array
 
@@ -75,13 +75,13 @@ def _predict(folder: Path, options: argparse.Namespace) -> None:
         raise UsageError("INPUT", "give an INPUT to run the model on, or --tensor, or --check", len(options.inputs))
     sealed = read_bundle(folder, max_memory=_budget(options))
     chosen = choose(sealed.manifest, runtime=options.runtime, artifact=options.artifact)
-    model = ready(sealed.manifest, chosen, lambda name: sealed.files[name])
+    model = model_from_bytes(sealed.manifest, chosen, lambda name: sealed.files[name])
     told = {"bundle": str(folder), "artifact": model.artifact.file}
     if options.tensor:
         found, text = _run(model, options.tensor, options.out)
         _show({**told, "outputs": found}, text, options)
         return
-    rows, text = answer(model, options.inputs, top=options.top, out=options.out)
+    rows, text = predict_inputs(model, options.inputs, top=options.top, out=options.out)
     _show({**told, "answers": rows}, text, options)
 
 
@@ -112,4 +112,4 @@ def _pair(text: str, inputs: Sequence[str]) -> tuple[str, str]:
 
 
 def _show(value: Any, text: str, options: argparse.Namespace) -> None:
-    print(json_text(value) if options.json else plain(text))
+    print(json_text(value) if options.json else escape_control_characters(text))

@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.cache.entries import keep, opened
+from dltk.base.cache.entries import entry_is_intact, keep
 from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import InputError, UsageError
 from dltk.base.files import canonical_json, read_capped, sha256
 from dltk.edge.bundle.manifest import LARGEST_FILE, PRECISIONS
 from dltk.edge.bundle.signature import Signature
-from dltk.quantization.bias_correction import repaired
+from dltk.quantization.bias_correction import with_corrections
 from dltk.quantization.calibration import input_digest
 from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
 
-__all__ = ["LEFT", "PAIRS", "Target", "emit", "left_float", "targets"]
+__all__ = ["LEFT", "PAIRS", "Target", "emit", "left_float", "requested_targets"]
 
 _VERSION = 6  # of what export writes for the same graph, beside the versions of its tools
 _FILE = "model"  # in a cache entry
@@ -64,7 +64,7 @@ class Target:
         return f"model.{self.precision}.{self.format}"
 
 
-def targets(
+def requested_targets(
     formats: Sequence[str],
     precisions: Sequence[str],
     plan: QuantizationPlan | None,
@@ -134,11 +134,11 @@ def emit(graph: Graph, signature: Signature, target: Target, plan: QuantizationP
     """The bytes of one artifact; made once for equal graphs, plans and tools."""
     from dltk.export import onnx, tflite
 
-    graph = _as_signed(graph, signature)
+    graph = _with_signature_shapes(graph, signature)
     if plan is not None and target.precision in _NEEDS_RANGES:
-        graph = repaired(graph, plan)
+        graph = with_corrections(graph, plan)
     folder = cache_folder("artifacts", f"{_key(graph, signature, target, plan)}.{target.format}")
-    if opened(folder, [_FILE], whole=True):
+    if entry_is_intact(folder, [_FILE], whole=True):
         return read_capped(folder / _FILE, LARGEST_FILE)
     maker = tflite.emit if target.format == "tflite" else onnx.emit
     data = maker(graph, signature, target.precision, plan)
@@ -146,7 +146,7 @@ def emit(graph: Graph, signature: Signature, target: Target, plan: QuantizationP
     return data
 
 
-def _as_signed(graph: Graph, signature: Signature) -> Graph:
+def _with_signature_shapes(graph: Graph, signature: Signature) -> Graph:
     """`graph` with the sizes that the signature gives inputs which the model leaves open: images of any size."""
     inputs = tuple(
         replace(item, shape=tuple(known or size for known, size in zip(item.shape, spec.sample_shape, strict=True)))

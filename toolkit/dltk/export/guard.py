@@ -20,14 +20,14 @@ from dltk.quantization.scheme import NARROW
 from dltk.twin.graph import Call, Graph, Layer, Ref, map_refs
 from dltk.twin.table import row
 
-__all__ = ["ONNX_GUARD", "TFLITE_GUARD", "guard_names", "is_guard", "ready", "settle_guards"]
+__all__ = ["ONNX_GUARD", "TFLITE_GUARD", "guard_names", "is_guard", "guarded_graph", "replace_guards_by_copies"]
 
 # tf2onnx moves its transposes through Exp, but not through Ceil; TFLite's Ceil has no integer kernel.
 ONNX_GUARD, TFLITE_GUARD = "exp", "ceil"
 _SEPARATORS = re.compile("[/;:]")  # of scopes, of the nodes that became one, of a node and its output
 
 
-def ready(graph: Graph, plan: QuantizationPlan, guard: str, *, borders: bool = False) -> Graph:
+def guarded_graph(graph: Graph, plan: QuantizationPlan, guard: str, *, borders: bool = False) -> Graph:
     """`graph` as a converter must see it to follow `plan`: narrow weights on their grid, float layers guarded.
 
     Args:
@@ -96,7 +96,7 @@ def is_guard(name: str, guards: Collection[str]) -> bool:
     return not set(guards).isdisjoint(_SEPARATORS.split(name))
 
 
-def settle_guards(model: Any, guards: Collection[str]) -> None:
+def replace_guards_by_copies(model: Any, guards: Collection[str]) -> None:
     """Make copies of the guards in an ONNX model; changes `model`.
 
     onnxruntime too quantizes the float weights of what stands between two grids, with one scale for a whole kernel

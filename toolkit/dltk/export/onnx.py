@@ -12,11 +12,11 @@ from typing import Any
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature
 from dltk.export.graph.clips import clip_in_integers
-from dltk.export.graph.loops import carry_captured
+from dltk.export.graph.loops import pass_captured_through_loops
 from dltk.export.graph.native_calibration import calibrate_natively
 from dltk.export.graph.qdq import fuse_dense, quantize_weights
 from dltk.export.graph.tidy import drop_idle_reshapes, fuse_pads, plain_names, sink_squeezes
-from dltk.export.guard import ONNX_GUARD, guard_names, ready, settle_guards
+from dltk.export.guard import ONNX_GUARD, guard_names, guarded_graph, replace_guards_by_copies
 from dltk.quantization.fake_quant import fake_quant
 from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Graph
@@ -40,7 +40,7 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
 
     hook = fake_quant(plan) if precision == "int8" else None
     if hook is not None and plan is not None:
-        graph = ready(graph, plan, ONNX_GUARD)
+        graph = guarded_graph(graph, plan, ONNX_GUARD)
     model = _convert(graph, signature, hook)
     if precision == "int8" and plan is not None:
         if hook is not None:
@@ -49,12 +49,12 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
             sink_squeezes(model)
             fuse_dense(model)
             quantize_weights(model, levels=plan.levels, per_tensor_dense=plan.per_tensor_dense)
-            settle_guards(model, guard_names(graph))
+            replace_guards_by_copies(model, guard_names(graph))
             clip_in_integers(model)
         else:
             with _quiet():
                 model = calibrate_natively(model, plan, graph, signature)
-        carry_captured(model)
+        pass_captured_through_loops(model)
     plain_names(model)
     _describe(model, signature, precision)
     onnx.checker.check_model(model, full_check=True)

@@ -9,7 +9,7 @@ from dltk.quantization.plan import QuantizationPlan
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
 
-__all__ = ["allowed_float", "minimum_runtime"]
+__all__ = ["allowed_float_operators", "minimum_runtime"]
 
 # Operators that hold weights: where one of them computes in float32, a file is not int8, whatever it is called.
 _WEIGHTED = {
@@ -48,7 +48,7 @@ _TFLITE: Mapping[str, Mapping[str, int]] = {
 }  # fmt: skip
 
 
-def allowed_float(graph: Graph, plan: QuantizationPlan | None, found: Mapping[str, int]) -> set[str]:
+def allowed_float_operators(graph: Graph, plan: QuantizationPlan | None, found: Mapping[str, int]) -> set[str]:
     """Those of `found` (operator that computes in float32 -> how often) that an integer file of `graph` may have.
 
     Of those that hold weights as many as the plan leaves float, and no more; others only beside a layer that the plan

@@ -14,8 +14,8 @@ import numpy as np
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature
 from dltk.export.flatbuffer.edits import narrow_weights, remove_guards, unclip_cells, widen_biases
-from dltk.export.flatbuffer.pack import packed
-from dltk.export.guard import TFLITE_GUARD, guard_names, ready
+from dltk.export.flatbuffer.pack import pack_model
+from dltk.export.guard import TFLITE_GUARD, guard_names, guarded_graph
 from dltk.quantization.codes import LEVELS
 from dltk.quantization.fake_quant import fake_quant
 from dltk.quantization.plan import QuantizationPlan
@@ -40,7 +40,7 @@ def emit(graph: Graph, signature: Signature, precision: str, plan: QuantizationP
 
     integer, whole = precision.startswith("int"), precision == "int8-io"
     if integer and plan is not None:
-        graph = ready(graph, plan, TFLITE_GUARD, borders=whole)
+        graph = guarded_graph(graph, plan, TFLITE_GUARD, borders=whole)
     twin = build(graph, hook=fake_quant(plan, borders=whole) if integer else None, batch=1)
     function = _function(twin, graph, signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], twin)
@@ -157,7 +157,7 @@ def _finished(
     _describe(model, signature, precision)
     _plain_names(model)
     _empty_unread_buffers(model)
-    return packed(model)
+    return pack_model(model)
 
 
 def _describe(model: Any, signature: Signature, precision: str) -> None:

@@ -15,7 +15,15 @@ from typing import Any
 from dltk.base.errors import EnvironmentFault
 from dltk.base.install import pip_extra
 
-__all__ = ["called_by", "keras", "layer_by_layer", "odd_batches_crash", "require_tensorflow", "sliced_points", "tf"]
+__all__ = [
+    "layer_calls_replaced",
+    "keras",
+    "without_compilation",
+    "odd_batches_crash",
+    "require_tensorflow",
+    "sliced_points",
+    "tf",
+]
 
 
 def require_tensorflow() -> tuple[Any, Any]:
@@ -39,7 +47,7 @@ def require_tensorflow() -> tuple[Any, Any]:
 
 
 @contextmanager
-def layer_by_layer() -> Iterator[None]:
+def without_compilation() -> Iterator[None]:
     """While the block runs, nothing is compiled: NASNet's 769 layers take 60 s of it, 19 s without.
 
     For a handful of steps. Figures may differ in the last bits from those of compiled steps.
@@ -53,7 +61,7 @@ def layer_by_layer() -> Iterator[None]:
 
 
 @contextmanager
-def called_by(model: Any, chosen: Callable[[Any], bool], function: Callable[..., Any]) -> Iterator[None]:
+def layer_calls_replaced(model: Any, chosen: Callable[[Any], bool], function: Callable[..., Any]) -> Iterator[None]:
     """While the block runs, layers of `model` that are `chosen` are called by `function` (layer, its own call, *args).
 
     Args:
@@ -101,7 +109,7 @@ def sliced_points(model: Any) -> AbstractContextManager[None]:
     Args:
         model: Keras 3 model or tf_keras twin, nested models too.
     """
-    return called_by(model, _is_such, _sliced)
+    return layer_calls_replaced(model, _is_such, _sliced)
 
 
 def _sliced(layer: Any, plain: Callable[..., Any], x: Any, *given: Any, **named: Any) -> Any:

@@ -10,13 +10,13 @@ import numpy as np
 
 from dltk.base.files import sha256
 
-__all__ = ["attributes", "config_of", "plain", "qualified"]
+__all__ = ["attributes", "config_of", "canonical", "qualified"]
 
 _DEEPEST = 12  # of objects that hold objects
 _OF_KERAS = ("name", "built", "autocast")  # attributes of a layer that say nothing of what it computes
 
 
-def plain(value: Any, depth: int = _DEEPEST) -> Any:
+def canonical(value: Any, depth: int = _DEEPEST) -> Any:
     """`value` as JSON that is the same in every process: arrays by their bytes, functions by their code."""
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -29,17 +29,17 @@ def plain(value: Any, depth: int = _DEEPEST) -> Any:
     if isinstance(value, Mapping):
         return _mapping(value, depth)
     if isinstance(value, set | frozenset):
-        return sorted((plain(item, depth - 1) for item in value), key=repr)
+        return sorted((canonical(item, depth - 1) for item in value), key=repr)
     if isinstance(value, list | tuple):
-        return [plain(item, depth - 1) for item in value]
+        return [canonical(item, depth - 1) for item in value]
     if isinstance(value, FunctionType | CodeType):
         return _code(value, depth)
     if hasattr(value, "get_config"):
-        return [qualified(type(value)), plain(config_of(value), depth - 1)]
+        return [qualified(type(value)), canonical(config_of(value), depth - 1)]
     if hasattr(value, "__array__"):
         array = np.ascontiguousarray(value)
         return ["array", str(array.dtype), list(array.shape), sha256(array.tobytes())]
-    return [qualified(type(value)), plain(attributes(value), depth - 1)]
+    return [qualified(type(value)), canonical(attributes(value), depth - 1)]
 
 
 def _mapping(value: Mapping[Any, Any], depth: int) -> Any:
@@ -48,7 +48,7 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> Any:
     inner = pairs.get("config")
     if isinstance(inner, Mapping) and "Policy" not in str(pairs.get("class_name")):
         pairs["config"] = {key: item for key, item in inner.items() if key != "name"}
-    return sorted([str(key), plain(item, depth - 1)] for key, item in pairs.items())
+    return sorted([str(key), canonical(item, depth - 1)] for key, item in pairs.items())
 
 
 def qualified(kind: type) -> str:
@@ -59,10 +59,14 @@ def qualified(kind: type) -> str:
 def _code(value: FunctionType | CodeType, depth: int) -> Any:
     code = value.__code__ if isinstance(value, FunctionType) else value
     # Of a constant that is code only what it does: where its file lies is nothing of the model's.
-    known: list[Any] = [sha256(code.co_code), list(code.co_names), [plain(item, depth - 1) for item in code.co_consts]]
+    known: list[Any] = [
+        sha256(code.co_code),
+        list(code.co_names),
+        [canonical(item, depth - 1) for item in code.co_consts],
+    ]
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        known += [plain(cells, depth - 1), plain(value.__defaults__, depth - 1)]
+        known += [canonical(cells, depth - 1), canonical(value.__defaults__, depth - 1)]
     return known
 
 

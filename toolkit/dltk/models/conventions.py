@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dltk.recipe import setting
 
-__all__ = ["CONVENTIONS", "Input", "Tried", "best_guess", "is_near_chance", "worth"]
+__all__ = ["CONVENTIONS", "Input", "Tried", "guess_convention", "is_near_chance", "required_margin"]
 
 Range = Literal["0..255", "0..1", "-1..1", "imagenet", "caffe"]
 
@@ -71,7 +71,7 @@ def is_near_chance(accuracy: float, classes: int, samples: int) -> bool:
     return accuracy <= chance + max(3 * deviation, 0.1 * (1 - chance))
 
 
-def worth(accuracy: float, samples: int) -> float:
+def required_margin(accuracy: float, samples: int) -> float:
     """How much better than `accuracy` on `samples` another way to read them must be, to be what was meant.
 
     Two deviations, so that few samples suggest nothing; and a third of what is missing, so that neither a label order
@@ -80,7 +80,7 @@ def worth(accuracy: float, samples: int) -> float:
     return max(1 / max(1, samples) ** 0.5, (1 - accuracy) / 3)
 
 
-def best_guess(
+def guess_convention(
     predict: Callable[[Input], NDArray[Any]], targets: NDArray[np.int64], labels: tuple[str, ...], given: Input
 ) -> Tried:
     """The input convention and label order with which the model is most often right.
@@ -117,11 +117,11 @@ def _orders(guesses: NDArray[Any], targets: NDArray[Any], labels: tuple[str, ...
     orders = [labels, labels[::-1], tuple(sorted(labels, key=str.casefold)), tuple(sorted(labels, key=_natural))]
     # With fewer samples a class than this, an order fitted to them says nothing.
     if len(targets) >= 8 * len(labels):
-        orders.append(_likeliest(guesses, targets, labels))
+        orders.append(_best_assignment(guesses, targets, labels))
     return list(dict.fromkeys(orders))
 
 
-def _likeliest(guesses: NDArray[Any], targets: NDArray[Any], labels: tuple[str, ...]) -> tuple[str, ...]:
+def _best_assignment(guesses: NDArray[Any], targets: NDArray[Any], labels: tuple[str, ...]) -> tuple[str, ...]:
     """The assignment of outputs to labels that agrees most often (Kuhn 1955)."""
     from scipy.optimize import linear_sum_assignment
 

@@ -13,7 +13,7 @@ from types import FunctionType
 from typing import Any
 
 from dltk.base.files import canonical_json, sha256
-from dltk.models.canonical import attributes, config_of, plain, qualified
+from dltk.models.canonical import attributes, canonical, config_of, qualified
 
 __all__ = ["Use", "model_digest", "wiring_digest"]
 
@@ -73,7 +73,7 @@ def _model(model: Any) -> Any:
         except (AttributeError, KeyError):  # a graph of another form than Keras' own
             pass
     layers = [_layer(layer) for layer in getattr(model, "layers", ())]
-    return ["opaque", _own(model), plain(config_of(model)), layers, plain(model.get_weights())]
+    return ["opaque", _own(model), canonical(config_of(model)), layers, canonical(model.get_weights())]
 
 
 def _graph(model: Any, nodes: Sequence[Any]) -> Any:
@@ -101,7 +101,7 @@ def _wiring(
     outputs: Sequence[Hashable],
     key_of: Callable[[Any], Hashable | None],
 ) -> Any:
-    order = _back_from(outputs, list(uses), {key for key, _ in inputs}, key_of)
+    order = _calls_needed_by(outputs, list(uses), {key for key, _ in inputs}, key_of)
     tensors: dict[Hashable, Any] = {key: ["input", place] for place, (key, _) in enumerate(inputs)}
     places: dict[Hashable, int] = {}
     calls = []
@@ -113,7 +113,7 @@ def _wiring(
     return [[about for _, about in inputs], known, calls, [tensors[key] for key in outputs]]
 
 
-def _back_from(
+def _calls_needed_by(
     outputs: Sequence[Hashable], uses: Sequence[Use], given: set[Hashable], key_of: Callable[[Any], Hashable | None]
 ) -> list[Use]:
     """The calls that `outputs` need, each behind those it reads, depth first."""
@@ -154,7 +154,7 @@ def _arguments(value: Any, tensors: Mapping[Hashable, Any], key_of: Callable[[An
         return [[name, _arguments(given[name], tensors, key_of)] for name in sorted(given)]
     if isinstance(value, list | tuple):
         return [_arguments(part, tensors, key_of) for part in value]
-    return plain(value)
+    return canonical(value)
 
 
 def _layer(layer: Any) -> Any:
@@ -164,7 +164,7 @@ def _layer(layer: Any) -> Any:
     inner = (
         [] if _is_keras(type(layer)) else [_layer(each) for each in getattr(layer, "_layers", ()) if each is not layer]
     )
-    return [_own(layer), plain(config_of(layer)), plain(weights), inner]
+    return [_own(layer), canonical(config_of(layer)), canonical(weights), inner]
 
 
 def _own(layer: Any) -> Any:
@@ -173,7 +173,7 @@ def _own(layer: Any) -> Any:
     if _is_keras(kind):
         return qualified(kind)
     call = getattr(kind, "call", None)
-    return [qualified(kind), plain(call) if isinstance(call, FunctionType) else None, plain(attributes(layer))]
+    return [qualified(kind), canonical(call) if isinstance(call, FunctionType) else None, canonical(attributes(layer))]
 
 
 def _is_keras(kind: type) -> bool:

@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.quantization.calibration import weight_scales
-from dltk.quantization.equalization import channel_factors, equalized
+from dltk.quantization.equalization import channel_factors, with_channel_factors
 from dltk.quantization.fake_quant import rounded
-from dltk.quantization.observers import observe
+from dltk.quantization.observers import observe_tensors
 from dltk.quantization.plan import QuantizationPlan
 from dltk.quantization.scheme import Scheme
 from dltk.twin.graph import Call, Graph, Layer
 
-__all__ = ["Repair", "bias_shifts", "find_repair", "repaired", "with_bias_shifts"]
+__all__ = ["BiasCorrection", "bias_shifts", "find_bias_correction", "with_corrections", "with_bias_shifts"]
 
 
 @dataclass(frozen=True)
-class Repair:
+class BiasCorrection:
     """A bias correction, and the graph with it.
 
     Attributes:
@@ -39,21 +39,23 @@ class Repair:
     shifts: Mapping[str, NDArray[np.float32]]
 
 
-def find_repair(graph: Graph, tensors: Mapping[str, NDArray[Any]], *, scheme: Scheme | None = None) -> Repair:
+def find_bias_correction(
+    graph: Graph, tensors: Mapping[str, NDArray[Any]], *, scheme: Scheme | None = None
+) -> BiasCorrection:
     """Equalize the channels of a deployed graph and correct its biases, by calibration samples.
 
     Args:
         tensors: input name -> calibration samples (n, ...).
     """
     factors = channel_factors(graph, tensors)
-    graph = equalized(graph, factors)
+    graph = with_channel_factors(graph, factors)
     shifts = bias_shifts(graph, tensors, weight_scales(graph, scheme))
-    return Repair(with_bias_shifts(graph, shifts), factors, shifts)
+    return BiasCorrection(with_bias_shifts(graph, shifts), factors, shifts)
 
 
-def repaired(graph: Graph, plan: QuantizationPlan) -> Graph:
+def with_corrections(graph: Graph, plan: QuantizationPlan) -> Graph:
     """`graph` as the plan's ranges were measured on it: what int8 files are made of."""
-    return with_bias_shifts(equalized(graph, plan.factors), plan.shifts)
+    return with_bias_shifts(with_channel_factors(graph, plan.factors), plan.shifts)
 
 
 def bias_shifts(
@@ -82,7 +84,7 @@ def bias_shifts(
         return [tf.reduce_sum(a - b, axis=list(range(a.shape.rank - 1))) / _positions(a) for a, b in pairs]
 
     totals: list[Any] = [0.0] * len(calls)
-    for found in observe(graph.with_calls([*graph.calls, *beside], layers), names, tensors, sums):
+    for found in observe_tensors(graph.with_calls([*graph.calls, *beside], layers), names, tensors, sums):
         totals = [total + part for total, part in zip(totals, found, strict=True)]
     count = len(next(iter(tensors.values())))
     return {call.layer: np.asarray(total / count, np.float32) for call, total in zip(calls, totals, strict=True)}

@@ -15,11 +15,11 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.quantization.codes import largest
 from dltk.quantization.fake_quant import simulated_errors
-from dltk.quantization.observers import observe
+from dltk.quantization.observers import observe_tensors
 from dltk.quantization.plan import Affine8, Grid, QuantizationPlan, Symmetric16, affine8, symmetric16
-from dltk.quantization.range_methods import CLIPPING, Clipping, clipped, histograms
+from dltk.quantization.range_methods import CLIPPING, Clipping, clipped_range, histograms
 from dltk.quantization.scheme import Scheme
-from dltk.quantization.shared_ranges import Ties, native_loops, ties
+from dltk.quantization.shared_ranges import SharedRanges, native_loops, shared_ranges
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
 
@@ -52,12 +52,12 @@ def calibrate(
         reference: the graph whose float outputs are right; `graph` itself if None.
     """
     scheme = scheme or Scheme()
-    found = ties(graph, scheme.keep, scheme.bits)
-    told = {"method": "native", "samples": len(next(iter(tensors.values()))), "digest": input_digest(tensors)}
+    found = shared_ranges(graph, scheme.keep, scheme.bits)
+    described = {"method": "native", "samples": len(next(iter(tensors.values()))), "digest": input_digest(tensors)}
     plan = QuantizationPlan(
         "int8" if scheme.bits == 8 else "int16x8",
         floats=found.floats,
-        calibration=told,
+        calibration=described,
         levels=scheme.levels,
         per_tensor_dense=scheme.per_tensor_dense,
     )
@@ -78,7 +78,7 @@ def calibrate(
         tensors=inner[best],
         borders={name: grid for name, grid in candidates[best].items() if name in ends},
         weights=scales,
-        calibration=told | {"method": best, "held_out_error": errors},
+        calibration=described | {"method": best, "held_out_error": errors},
     )
 
 
@@ -92,7 +92,7 @@ def _split(tensors: Mapping[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]]
 
 def _candidates(
     graph: Graph,
-    found: Ties,
+    found: SharedRanges,
     measured: Mapping[str, tuple[float, float]],
     setting: Mapping[str, NDArray[Any]],
     scheme: Scheme,
@@ -133,7 +133,7 @@ def weight_scales(graph: Graph, scheme: Scheme | None = None) -> dict[str, NDArr
 
 
 def _measure(
-    graph: Graph, found: Ties, tensors: Mapping[str, NDArray[Any]], progress: Progress
+    graph: Graph, found: SharedRanges, tensors: Mapping[str, NDArray[Any]], progress: Progress
 ) -> dict[str, tuple[float, float]]:
     """Tensor -> (lowest, highest) value seen."""
     import tensorflow as tf
@@ -143,13 +143,13 @@ def _measure(
     def extremes(watched: list[Any]) -> list[Any]:
         return [tf.stack([tf.reduce_min(value), tf.reduce_max(value)]) for value in watched]
 
-    seen = np.array(list(observe(graph, names, tensors, extremes, progress=progress)))
+    seen = np.array(list(observe_tensors(graph, names, tensors, extremes, progress=progress)))
     measured = {name: (float(seen[:, i, 0].min()), float(seen[:, i, 1].max())) for i, name in enumerate(names)}
     return measured | {name: (float(value.min()), float(value.max())) for name, value in tensors.items()}
 
 
 def _grids(
-    found: Ties,
+    found: SharedRanges,
     measured: Mapping[str, tuple[float, float]],
     counts: Mapping[str, NDArray[np.int64]] | None = None,
     method: Clipping = "mse",
@@ -162,7 +162,7 @@ def _grids(
     for members in found.members().values():
         free = [name for name in members if name not in found.fixed and name in measured]
         if free:
-            grids |= dict.fromkeys(free, fitted(*clipped(free, measured, counts or {}, method)))
+            grids |= dict.fromkeys(free, fitted(*clipped_range(free, measured, counts or {}, method)))
     return grids
 
 

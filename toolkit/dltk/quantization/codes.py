@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dltk.twin.graph import Layer
 from dltk.twin.table import row
 
-__all__ = ["LEVELS", "clustered", "clusters", "codes", "largest", "shaped", "sparsity"]
+__all__ = ["LEVELS", "is_clustered", "distinct_codes", "int8_codes", "largest", "per_channel_to_kernel", "sparsity"]
 
 LEVELS = 127  # of int8 on each side of zero, symmetric: TFLite's grid for weights
 
@@ -18,7 +18,7 @@ _INEXACT = 1e-3  # of a step: float32 rounds what batch norm folding multiplied 
 _FEW, _MANY = 64, 256  # different codes, weights: an ordinary kernel of more than 256 weights takes more than 64 codes
 
 
-def codes(layer: Layer, *, levels: int = LEVELS) -> NDArray[np.int8] | None:
+def int8_codes(layer: Layer, *, levels: int = LEVELS) -> NDArray[np.int8] | None:
     """The kernel as int8 steps of max |w| / `levels` a channel, in the kernel's shape.
 
     None where the layer has no kernel, or where a weight lies between two steps: rounding would change it.
@@ -26,21 +26,21 @@ def codes(layer: Layer, *, levels: int = LEVELS) -> NDArray[np.int8] | None:
     kernel = _kernel(layer)
     if kernel is None:
         return None
-    steps = kernel / (shaped(layer, largest(layer)).astype(np.float64) / levels)
+    steps = kernel / (per_channel_to_kernel(layer, largest(layer)).astype(np.float64) / levels)
     found = np.round(steps)
     return found.astype(np.int8) if np.abs(steps - found).max(initial=0.0) < _INEXACT else None
 
 
-def clusters(layer: Layer) -> int:
-    """How many different codes the kernel takes, zero among them; 0 where it has none (see `codes`)."""
-    found = codes(layer)
+def distinct_codes(layer: Layer) -> int:
+    """How many different codes the kernel takes, zero among them; 0 where it has none (see `int8_codes`)."""
+    found = int8_codes(layer)
     return 0 if found is None else int(np.unique(found).size)
 
 
-def clustered(layer: Layer) -> bool:
+def is_clustered(layer: Layer) -> bool:
     """Whether the kernel was made of few values that int8 keeps exactly: scaling single weights would undo that."""
     kernel = _kernel(layer)
-    return kernel is not None and kernel.size > _MANY and 0 < clusters(layer) < _FEW
+    return kernel is not None and kernel.size > _MANY and 0 < distinct_codes(layer) < _FEW
 
 
 def sparsity(layer: Layer) -> float:
@@ -61,7 +61,7 @@ def largest(layer: Layer) -> NDArray[np.float32]:
     return np.asarray(np.maximum(found, np.float32(1e-12)))
 
 
-def shaped(layer: Layer, values: NDArray[Any]) -> NDArray[Any]:
+def per_channel_to_kernel(layer: Layer, values: NDArray[Any]) -> NDArray[Any]:
     """One value per channel (channels,), of any dtype, in the shape that multiplies the layer's kernel."""
     rules = row(layer.kind, layer.config)
     shape = layer.weights[rules.kernel or 0].shape

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.quantization.codes import clustered
-from dltk.quantization.observers import observe
+from dltk.quantization.codes import is_clustered
+from dltk.quantization.observers import observe_tensors
 from dltk.twin.graph import Call, Graph, Layer
 
-__all__ = ["channel_factors", "equalized"]
+__all__ = ["channel_factors", "with_channel_factors"]
 
 _LARGEST = 16.0  # of a factor: a channel that is nearly silent in the samples may not be so elsewhere
 _HEADROOM = 2.0  # below a bound: so far may values go over those in the calibration samples
@@ -79,7 +79,7 @@ def _upper(layer: Layer) -> float | None:
     return None if found is None else float(found)
 
 
-def equalized(graph: Graph, factors: Factors) -> Graph:
+def with_channel_factors(graph: Graph, factors: Factors) -> Graph:
     """The graph with the factors in its weights: the same function, other channels' scales inside."""
     layers = dict(graph.layers)
     for group in _groups(graph):
@@ -151,7 +151,7 @@ def _reads_channels(graph: Graph, call: Call) -> bool:
     layer = graph.layers[call.layer]
     channels = graph.shapes[call.inputs[0]][-1]
     axis = {"DepthwiseConv2D": -2, "Conv2D": -2, "Dense": 0}[layer.kind]
-    if layer.kind != "DepthwiseConv2D" and clustered(layer):
+    if layer.kind != "DepthwiseConv2D" and is_clustered(layer):
         return False
     return bool(layer.weights[0].shape[axis] == channels)
 
@@ -178,6 +178,6 @@ def _channel_maxima(
         absolute = [tf.reduce_max(tf.abs(value), axis=axis) for value, axis in zip(watched, axes, strict=True)]
         return absolute + [tf.reduce_max(value, axis=axis) for value, axis in zip(watched, axes, strict=True)]
 
-    rows = list(observe(graph, names, tensors, maxima))
+    rows = list(observe_tensors(graph, names, tensors, maxima))
     found = [np.max(column, axis=0) for column in zip(*rows, strict=True)]
     return dict(zip(names, found, strict=False)), dict(zip(names, found[len(names) :], strict=False))

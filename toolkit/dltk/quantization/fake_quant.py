@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.quantization.codes import shaped
-from dltk.quantization.observers import observe, watcher
+from dltk.quantization.codes import per_channel_to_kernel
+from dltk.quantization.observers import observe_tensors, tensor_observer
 from dltk.quantization.plan import Grid, QuantizationPlan, Symmetric16
 from dltk.twin.graph import Graph, Layer
 from dltk.twin.table import row
 
-__all__ = ["fake_quant", "on_grids", "rounded", "simulated_errors"]
+__all__ = ["fake_quant", "rounding_hook", "rounded", "simulated_errors"]
 
 Hook = Callable[[str, Any], Any]
 
@@ -28,10 +28,10 @@ def fake_quant(plan: QuantizationPlan | None, *, borders: bool = False) -> Hook 
     """
     if plan is None or plan.ranges != "shared":
         return None
-    return on_grids({**plan.tensors, **plan.borders} if borders else plan.tensors)
+    return rounding_hook({**plan.tensors, **plan.borders} if borders else plan.tensors)
 
 
-def on_grids(grids: Mapping[str, Grid]) -> Hook:
+def rounding_hook(grids: Mapping[str, Grid]) -> Hook:
     """A hook for `dltk.twin.build.build` that rounds each tensor to its grid, where it has one."""
     import tensorflow as tf
 
@@ -48,7 +48,7 @@ def on_grids(grids: Mapping[str, Grid]) -> Hook:
 def rounded(layer: Layer, scale: NDArray[np.float32]) -> Layer:
     """`layer` with its kernel as int8 weights of `scale` (channels,) or (1,) give it back."""
     index = row(layer.kind, layer.config).kernel or 0
-    kernel, steps = layer.weights[index], shaped(layer, scale)
+    kernel, steps = layer.weights[index], per_channel_to_kernel(layer, scale)
     values = (np.clip(np.round(kernel / steps), -127, 127) * steps).astype(np.float32)
     return replace(layer, weights=(*layer.weights[:index], values, *layer.weights[index + 1 :]))
 
@@ -72,8 +72,8 @@ def simulated_errors(
     layers = dict(graph.layers) | {name: rounded(graph.layers[name], scale) for name, scale in scales.items()}
     first = next(iter(candidates.values()))
     hook = _Movable(first)
-    run = watcher(replace(graph, layers=layers), graph.outputs, list, hook=hook)
-    in_float = list(observe(reference, reference.outputs, tensors, list))
+    run = tensor_observer(replace(graph, layers=layers), graph.outputs, list, hook=hook)
+    in_float = list(observe_tensors(reference, reference.outputs, tensors, list))
     errors = {}
     for name, grids in candidates.items():
         hook.move(grids)
@@ -86,7 +86,7 @@ def simulated_errors(
 
 
 class _Movable:
-    """A hook like that of `on_grids` whose ranges can be changed in the built model."""
+    """A hook like that of `rounding_hook` whose ranges can be changed in the built model."""
 
     def __init__(self, grids: Mapping[str, Grid]) -> None:
         self._grids, self._layers = grids, dict[str, Any]()

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from dltk.base.progress import SILENT, Progress
 from dltk.twin.graph import Graph
 
-__all__ = ["observe", "watcher"]
+__all__ = ["observe_tensors", "tensor_observer"]
 
 _BATCH = 25  # samples; all watched tensors of a batch are in memory together
 
 Rows = Iterator[list[NDArray[Any]]]
 
 
-def observe(
+def observe_tensors(
     graph: Graph,
     names: Sequence[str],
     tensors: Mapping[str, NDArray[Any]],
@@ -35,10 +35,10 @@ def observe(
         reduce: TensorFlow function, compiled with the graph: watched tensors (batch, ...) -> anything smaller.
         hook: as `dltk.twin.build.build` takes it.
     """
-    return watcher(graph, names, reduce, hook=hook, progress=progress, label=label)(tensors)
+    return tensor_observer(graph, names, reduce, hook=hook, progress=progress, label=label)(tensors)
 
 
-def watcher(
+def tensor_observer(
     graph: Graph,
     names: Sequence[str],
     reduce: Callable[[list[Any]], list[Any]],
@@ -47,7 +47,7 @@ def watcher(
     progress: Progress = SILENT,
     label: str = "calibrating",
 ) -> Callable[[Mapping[str, NDArray[Any]]], Rows]:
-    """`observe` for more than one set of samples (n, ...): the graph is built and compiled once."""
+    """`observe_tensors` for more than one set of samples (n, ...): the graph is built and compiled once."""
     import tensorflow as tf
 
     from dltk.twin.build import build

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.progress import SILENT, Progress
-from dltk.quantization.observers import observe
+from dltk.quantization.observers import observe_tensors
 from dltk.quantization.plan import affine8
 from dltk.twin.graph import Graph
 
-__all__ = ["CLIPPING", "Clipping", "clipped", "histograms"]
+__all__ = ["CLIPPING", "Clipping", "clipped_range", "histograms"]
 
 Range = tuple[float, float]
 Clipping = Literal["mse", "percentile", "entropy"]
@@ -47,12 +47,12 @@ def histograms(
         return [tf.histogram_fixed_width(value, limit, _BINS) for value, limit in zip(watched, limits, strict=True)]
 
     sums: list[Any] = [0] * len(names)
-    for found in observe(graph, names, tensors, count, progress=progress, label="ranges"):
+    for found in observe_tensors(graph, names, tensors, count, progress=progress, label="ranges"):
         sums = [total + counts.astype(np.int64) for total, counts in zip(sums, found, strict=True)]
     return dict(zip(names, sums, strict=True))
 
 
-def clipped(
+def clipped_range(
     members: Sequence[str],
     ranges: Mapping[str, Range],
     counts: Mapping[str, NDArray[np.int64]],
@@ -111,8 +111,8 @@ def _divergence(centres: NDArray[np.float64], counts: NDArray[np.float64], low: 
     level = np.minimum(np.arange(kept.size) * _LEVELS // kept.size, _LEVELS - 1)
     filled = kept > 0
     mean = np.bincount(level, kept, _LEVELS) / np.maximum(np.bincount(level, filled, _LEVELS), 1)
-    told = np.where(filled, mean[level], 0.0)
-    p, q = whole / whole.sum(), told / max(told.sum(), 1e-300)
+    described = np.where(filled, mean[level], 0.0)
+    p, q = whole / whole.sum(), described / max(described.sum(), 1e-300)
     seen = p > 0
     return float((p[seen] * np.log(p[seen] / np.maximum(q[seen], 1e-12))).sum())
 

@@ -10,7 +10,7 @@ from dltk.quantization.codes import LEVELS
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
 
-__all__ = ["KEPT", "NARROW", "Scheme", "kept_layers"]
+__all__ = ["KEPT", "NARROW", "Scheme", "float_layers"]
 
 KEPT = "kept float by --step quantize:keep="
 NARROW = 63  # of 7-bit weights on each side of zero: two products of uint8 and such a weight fit into int16
@@ -21,7 +21,7 @@ class Scheme:
     """How weights and activations become integers.
 
     Attributes:
-        keep: layers of the deployed graph that stay float, as `kept_layers` gives them.
+        keep: layers of the deployed graph that stay float, as `float_layers` gives them.
         levels: steps of a weight above and below zero: 127, or 63 for processors that add pairs of products in int16.
         per_tensor_dense: one scale for the whole kernel of a Dense layer.
         bits: of activations, 8 or 16.
@@ -33,7 +33,7 @@ class Scheme:
     bits: int = 8
 
 
-def kept_layers(names: Iterable[str], model: Graph, graph: Graph) -> frozenset[str]:
+def float_layers(names: Iterable[str], model: Graph, graph: Graph) -> frozenset[str]:
     """The layers of the deployed `graph` that `names` mean: its own, those of `model`, or of a model nested in it.
 
     With a layer go its parts: the two convolutions of a separable one, the activation inside.

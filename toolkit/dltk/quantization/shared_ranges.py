@@ -13,7 +13,7 @@ from dltk.quantization.scheme import KEPT
 from dltk.twin.graph import Call, Graph, Layer
 from dltk.twin.table import FUSED_ACTIVATIONS, is_fused, lstm, row
 
-__all__ = ["Ties", "native_loops", "ties"]
+__all__ = ["SharedRanges", "native_loops", "shared_ranges"]
 
 _FIXED = {"unit": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 # What TensorFlow's converter can write with 16-bit activations, and the runtime computes rightly: each was tried.
@@ -33,7 +33,7 @@ _FUSES_INTO = {"Conv1D", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense"
 
 
 @dataclass(frozen=True)
-class Ties:
+class SharedRanges:
     """The shared ranges of a graph's tensors.
 
     Attributes:
@@ -65,10 +65,10 @@ def native_loops(graph: Graph) -> list[str]:
     With such a layer beside them they stay float, and the rest has shared ranges.
     """
     names = [name for name, layer in graph.layers.items() if row(layer.kind, layer.config).native]
-    return [] if _crash(graph) else names
+    return [] if _crash_calibrator(graph) else names
 
 
-def _crash(graph: Graph) -> str:
+def _crash_calibrator(graph: Graph) -> str:
     """On what TensorFlow's calibrator crashes: every loop that is no fused LSTM, which masks and states undo.
 
     It calibrates whole models only, so that one such loop keeps all others from having ranges. Empty: on nothing.
@@ -87,7 +87,7 @@ def _crash(graph: Graph) -> str:
     return ""
 
 
-def ties(graph: Graph, keep: Collection[str] = (), bits: int = 8) -> Ties:
+def shared_ranges(graph: Graph, keep: Collection[str] = (), bits: int = 8) -> SharedRanges:
     """The shared ranges of a deployed graph (batch norm folded, activations split).
 
     Args:
@@ -98,7 +98,7 @@ def ties(graph: Graph, keep: Collection[str] = (), bits: int = 8) -> Ties:
     fixed: dict[str, tuple[float, float]] = {}
     floats: dict[str, str] = {}
     hidden = frozenset(call.inputs[0] for call in graph.calls if _is_fused(call, graph))
-    crash = _crash(graph)
+    crash = _crash_calibrator(graph)
     for call in graph.calls:
         layer = graph.layers[call.layer]
         rules = row(layer.kind, layer.config)
@@ -113,10 +113,10 @@ def ties(graph: Graph, keep: Collection[str] = (), bits: int = 8) -> Ties:
         if rules.spread in _FIXED:
             fixed |= dict.fromkeys(call.outputs, _FIXED[rules.spread])
         elif rules.spread == "same" and call.layer not in floats:
-            _tie(group, fixed, call)
+            _share_range(group, fixed, call)
     for name in hidden:
         del group[name]
-    return Ties(group, fixed, hidden, floats, _free(graph, hidden, floats))
+    return SharedRanges(group, fixed, hidden, floats, _free(graph, hidden, floats))
 
 
 def _free(graph: Graph, hidden: frozenset[str], floats: Collection[str]) -> frozenset[str]:
@@ -137,7 +137,7 @@ def _is_wide(layer: Layer, call: Call) -> bool:
     return layer.kind in _WIDE and not (layer.kind in _WITH_CONSTANTS and len(call.inputs) < 2)
 
 
-def _tie(group: dict[str, str], fixed: dict[str, tuple[float, float]], call: Call) -> None:
+def _share_range(group: dict[str, str], fixed: dict[str, tuple[float, float]], call: Call) -> None:
     inputs = [name for name in call.inputs if name in group]
     if len(inputs) == 1 and inputs[0] in fixed:
         fixed |= dict.fromkeys(call.outputs, fixed[inputs[0]])

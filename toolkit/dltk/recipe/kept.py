@@ -18,7 +18,7 @@ from dltk.recipe import groups
 from dltk.recipe.load import load, registered
 from dltk.recipe.settings import apply
 
-__all__ = ["TRUST", "MissingSetting", "kept_settings"]
+__all__ = ["TRUST", "MissingRecordedSetting", "recorded_settings"]
 
 TRUST = (
     "If you trust the author of the run, pass --trust-recipe to `dltk compress` or `dltk export`: it may execute code."
@@ -27,12 +27,12 @@ _READ = ("data", "spectrum", "augment", "calibration", "compress")  # the groups
 _DEEPEST = 8
 
 
-class MissingSetting(InputError, AttributeError):
+class MissingRecordedSetting(InputError, AttributeError):
     """A setting that a later step needs and that the run does not have; `getattr` with a default passes over it."""
 
 
-def kept_settings(values: Mapping[str, Any], task: str, where: str) -> Any:
-    """The tree that `as_dict` wrote; reading a setting that does not exist raises `MissingSetting`.
+def recorded_settings(values: Mapping[str, Any], task: str, where: str) -> Any:
+    """The tree that `as_dict` wrote; reading a setting that does not exist raises `MissingRecordedSetting`.
 
     Args:
         task: name of the run's task, whose installed recipes define the groups.
@@ -124,7 +124,7 @@ def _tree(values: Mapping[str, Any], where: str, base: type | None = None) -> An
             raise InputError(where, "the name of a setting must be a plain word", name)
 
     def missing(self: Any, name: str) -> Any:
-        raise MissingSetting(f"{where}.{name}", "is needed, and the run does not have it", hint=TRUST)
+        raise MissingRecordedSetting(f"{where}.{name}", "is needed, and the run does not have it", hint=TRUST)
 
     own = [(name, Any, field(default=None)) for name in values if base is None or name not in _names(base)]
     kind = make_dataclass(

@@ -17,7 +17,7 @@ from typing import Any
 from dltk.base.errors import InputError, did_you_mean
 from dltk.base.files import read_capped, sha256
 from dltk.recipe.recipe import Recipe
-from dltk.recipe.settings import assign, shrunk
+from dltk.recipe.settings import assign, with_smoke_values
 
 __all__ = ["Loaded", "is_path", "load", "read", "registered", "resolve"]
 
@@ -78,7 +78,7 @@ def resolve(recipe: Recipe, pairs: Iterable[str] = (), *, smoke: bool = False) -
     pairs = list(pairs)
     settings = assign(recipe.settings, pairs)
     if smoke:
-        settings = shrunk(settings, recipe.smoke, (pair.partition("=")[0].strip() for pair in pairs))
+        settings = with_smoke_values(settings, recipe.smoke, (pair.partition("=")[0].strip() for pair in pairs))
     return settings
 
 
@@ -160,7 +160,7 @@ def _checked(found: Any, where: str) -> Recipe:
     if missing:
         raise InputError(where, "settings must have `seed` and `data`", f"no {', '.join(sorted(missing))}")
     try:
-        shrunk(settings, found.smoke)
+        with_smoke_values(settings, found.smoke)
     except Exception as fault:
         raise InputError(where, f"smoke must change known settings: {fault}") from fault
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 
-__all__ = ["near_keys", "settings_hint"]
+__all__ = ["similar_keys", "settings_hint"]
 
 _SHOWN = 4
 _ALIKE = 0.72  # of two spellings, by difflib: "epochs" and "epoch" are 0.91 alike, "epochs" and "depth" 0.55
@@ -41,7 +41,7 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
 _OURS = {theirs: ours for ours, names in _ELSEWHERE.items() for theirs in names}
 
 
-def near_keys(word: str, keys: Iterable[str], *, alike: float = _ALIKE) -> list[str]:
+def similar_keys(word: str, keys: Iterable[str], *, alike: float = _ALIKE) -> list[str]:
     """The dotted `keys` that `word` may mean, in their order; empty if none is close.
 
     The whole key, its last part and the names of other tools come before similar spelling.
@@ -49,7 +49,7 @@ def near_keys(word: str, keys: Iterable[str], *, alike: float = _ALIKE) -> list[
     keys, wanted = list(keys), word.strip("-").replace("-", "_").lower()
     section = f"{wanted.rpartition('.')[0]}."
     within = [key for key in keys if key.startswith(section)]  # "tune.epoch": those of tune, not of another phase
-    if 0 < len(within) < len(keys) and (found := near_keys(wanted.removeprefix(section), within, alike=alike)):
+    if 0 < len(within) < len(keys) and (found := similar_keys(wanted.removeprefix(section), within, alike=alike)):
         return found
     lasts = {key: key.rpartition(".")[2] for key in keys}
     for test in (
@@ -68,7 +68,7 @@ def near_keys(word: str, keys: Iterable[str], *, alike: float = _ALIKE) -> list[
 def settings_hint(word: str, keys: Iterable[str]) -> str:
     """A sentence with the settings close to `word`, or with all of them if none is close."""
     keys = list(keys)
-    near = near_keys(word, keys, alike=0.6)[:_SHOWN]
+    near = similar_keys(word, keys, alike=0.6)[:_SHOWN]
     if near:
         return f"Did you mean {' or '.join(map(repr, near))}?"
     return f"Known: {', '.join(sorted(keys))}." if keys else ""

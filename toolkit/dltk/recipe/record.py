@@ -12,12 +12,12 @@ from typing import Any
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, read_capped, sha256, write_atomic
 from dltk.edge.bundle.manifest import MANIFEST
-from dltk.recipe.kept import TRUST, kept_settings
+from dltk.recipe.kept import TRUST, recorded_settings
 from dltk.recipe.load import Loaded, is_path, load, read, registered, resolve
 from dltk.recipe.recipe import Recipe
 from dltk.recipe.settings import as_dict, changes, from_dict
 
-__all__ = ["Record", "require_nothing_else"]
+__all__ = ["Record", "explain_if_not_a_run"]
 
 _JSON_LIMIT = 64_000_000
 _KEYS = {"recipe": str, "settings": dict, "smoke": bool, "source_sha256": str, "task": str}
@@ -91,7 +91,7 @@ class Record:
             if self.recipe.task != self.task:
                 raise InputError(f"{self._where}: task", f"must be {self.recipe.task}, as in the recipe", self.task)
             return from_dict(self.recipe.settings, values, str(self._where))
-        return kept_settings(values, self.task, str(self._where))
+        return recorded_settings(values, self.task, str(self._where))
 
     def changed(self) -> dict[str, Any]:
         """Dotted key -> value of the settings changed from the defaults; all settings if the run has no such list."""
@@ -135,7 +135,7 @@ _ZIP, _MODELS = b"PK\3\4", (".keras", ".h5", ".hdf5")
 _OF_BUNDLE = "Give the run that it was exported from; `dltk validate`, `predict`, `bench` and `report` accept bundles."
 
 
-def require_nothing_else(path: Path) -> None:
+def explain_if_not_a_run(path: Path) -> None:
     """Raise InputError that names what `path` is, if it exists and is not a run."""
     if (path / MANIFEST).is_file():
         raise InputError(path, "must be a run, not a bundle", hint=_OF_BUNDLE)

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, Union
 
 from dltk.base.errors import InputError, did_you_mean
 from dltk.base.files import canonical_json, sha256
-from dltk.recipe.near import near_keys, settings_hint
+from dltk.recipe.near import settings_hint, similar_keys
 
 __all__ = [
     "Setting",
@@ -23,8 +23,8 @@ __all__ = [
     "digest",
     "from_dict",
     "setting",
-    "shown",
-    "shrunk",
+    "format_value",
+    "with_smoke_values",
 ]
 
 Tree = TypeVar("Tree")
@@ -70,7 +70,7 @@ def apply(settings: Tree, values: Mapping[str, Any]) -> Tree:
     return settings
 
 
-def shrunk(settings: Tree, smoke: Mapping[str, Any], given: Iterable[str] = ()) -> Tree:
+def with_smoke_values(settings: Tree, smoke: Mapping[str, Any], given: Iterable[str] = ()) -> Tree:
     """`settings` with the values of a recipe's `smoke`, except for the keys that were `given`."""
     kept = set(given)
     for key, value in smoke.items():
@@ -148,11 +148,13 @@ def _put(settings: Any, path: list[str], value: Any, key: str, root: Any = None)
 def _example(settings: Any, word: str) -> str:
     """An example pair: the key nearest to `word`, or the first that has a value, with its value."""
     leaves = {leaf.key: leaf for leaf in describe(settings)}
-    key = next(iter(near_keys(word, leaves)), next((key for key in leaves if leaves[key].value not in ((), None)), ""))
-    return f"{key}={shown(leaves[key].value)}" if key else "KEY=VALUE"
+    key = next(
+        iter(similar_keys(word, leaves)), next((key for key in leaves if leaves[key].value not in ((), None)), "")
+    )
+    return f"{key}={format_value(leaves[key].value)}" if key else "KEY=VALUE"
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """`value` as written in `KEY=VALUE`."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))

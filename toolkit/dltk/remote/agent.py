@@ -47,13 +47,13 @@ def main(folder: str) -> None:
     threading.Thread(target=_read, args=(os.fdopen(os.dup(0), "rb"), requests), daemon=True).start()
     while True:
         head, payload = requests.get()
-        with _telling(answers):
+        with _heartbeat(answers):
             answer = _answer(head, payload)
         send(answers, answer)
 
 
 @contextmanager
-def _telling(answers: IO[bytes]) -> Iterator[None]:
+def _heartbeat(answers: IO[bytes]) -> Iterator[None]:
     """Send a sign of life every few seconds, since work may take minutes: silence means that the machine hangs."""
     done = threading.Event()
 

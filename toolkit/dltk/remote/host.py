@@ -46,13 +46,13 @@ class Host:
         self.machine: Mapping[str, Any] = {**machine, "host": link.host}
         self.runtimes: tuple[str, ...] = tuple(runtimes)
         if not has_numpy:
-            raise self._lacks("NumPy", f"Python {python} without it", _RUNTIMES["tflite"])
+            raise self._missing_on_host("NumPy", f"Python {python} without it", _RUNTIMES["tflite"])
 
     def require(self, *formats: str) -> None:
         """Raise EnvironmentFault if no runtime for any of `formats` is installed there."""
         if not set(formats) & set(self.runtimes):
             received = ", ".join(self.runtimes) or "none"
-            raise self._lacks(f"a runtime for {' or '.join(formats)}", received, _RUNTIMES[formats[0]])
+            raise self._missing_on_host(f"a runtime for {' or '.join(formats)}", received, _RUNTIMES[formats[0]])
 
     def ask(self, head: Mapping[str, Any], form: Form, files: Mapping[str, bytes] | None = None) -> dict[str, Any]:
         """The result of a request to `dltk.remote.agent`, with files that go along; for Raises see `Link.ask`."""
@@ -75,7 +75,7 @@ class Host:
         found = self.ask(head, TIMES, {"model": artifact, "raws.npy": stream.getvalue(), **assets})
         return {name: float(found[name]) for name in TIMES}
 
-    def _lacks(self, what: str, received: str, runtime: str) -> EnvironmentFault:
+    def _missing_on_host(self, what: str, received: str, runtime: str) -> EnvironmentFault:
         install = f"python3 -m venv env && env/bin/pip install 'numpy>=1.24,<3' {runtime}"
         hint = f"Run there: {install}. Then give --remote-python env/bin/python."
         return EnvironmentFault(self._link.host, f"needs {what}", received, hint)

@@ -20,9 +20,9 @@ from dltk.base.progress import SILENT, Progress
 from dltk.remote import bootstrap
 from dltk.remote.answers import GREETING, Form, fits
 from dltk.remote.watch import LastWords, Patience
-from dltk.remote.wire import MARK, read_answer, receive, send
+from dltk.remote.wire import MARK, read_reply, receive, send
 
-__all__ = ["Link", "remote_command", "require_host", "starter"]
+__all__ = ["Link", "remote_command", "require_host", "bootstrap_payload"]
 
 # No questions, no forwarding, and a dead network is noticed within a minute. All else is the user's configuration.
 _OPTIONS = ("BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=15", "ServerAliveCountMax=3",
@@ -79,7 +79,7 @@ class Link:
         self._words = LastWords(self._process.stderr)
         self._patience = Patience(_GREETING_SECONDS, _GREETING_SECONDS, self._kill)
         try:
-            self.greeting = self._greet()
+            self.greeting = self._handshake()
         except BaseException:
             self.close()
             raise
@@ -100,9 +100,9 @@ class Link:
                 self._send(head, payload, progress)
                 found = self._received()
         except (OSError, InputError) as fault:
-            raise self._ended() from fault
+            raise self._connection_lost() from fault
         if found is None:
-            raise self._ended()
+            raise self._connection_lost()
         result = self._result(found)
         if not fits(result, form):
             raise self.misfit()
@@ -112,7 +112,7 @@ class Link:
         with progress.bar(f"copying to {self.host}, KB", max(1, len(payload) // 1000)) as bar:
 
             def sent(count: int) -> None:
-                self._patience.heard()
+                self._patience.note_sign_of_life()
                 bar.advance(count // 1000)
 
             send(self._to, head, payload, sent=sent)
@@ -122,7 +122,7 @@ class Link:
         while (found := receive(self._from)) is not None:
             if set(found[0]) != {"working"}:
                 return found[0]
-            self._patience.heard()
+            self._patience.note_sign_of_life()
         return None
 
     def close(self) -> None:
@@ -144,10 +144,10 @@ class Link:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _greet(self) -> dict[str, Any]:
+    def _handshake(self) -> dict[str, Any]:
         with self._patience.watching():
             with suppress(OSError):  # it ended: the reason is in its return code
-                self._to.write(starter())
+                self._to.write(bootstrap_payload())
                 self._to.flush()
             for _ in range(_NOISE):
                 line = self._from.readline(1_000_000)
@@ -158,11 +158,11 @@ class Link:
                     return greeting
                 if not line:
                     break
-            raise self._ended()
+            raise self._connection_lost()
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            return read_answer(line)
+            return read_reply(line)
         except InputError as fault:
             raise self.misfit() from fault
 
@@ -188,7 +188,7 @@ class Link:
         """The error for a reply that dltk did not send."""
         return EnvironmentFault(self.host, "must reply as dltk does", hint="What does its login shell print?")
 
-    def _ended(self) -> EnvironmentFault:
+    def _connection_lost(self) -> EnvironmentFault:
         """Why the remote process no longer replies."""
         try:
             code = self._process.wait(_CLOSING_SECONDS)
@@ -222,7 +222,7 @@ def remote_command(python: str) -> str:
     return f"exec {shlex.quote(python)} -I -c {shlex.quote(_RUN)}"
 
 
-def starter() -> bytes:
+def bootstrap_payload() -> bytes:
     """What `remote_command` reads: length and text of `bootstrap`, length and bytes of the sources."""
     program, sources = Path(bootstrap.__file__).read_bytes(), _sources()
     return b"%d\n%b%d\n%b" % (len(program), program, len(sources), sources)

@@ -52,7 +52,7 @@ class Patience:
         self._silent, self._longest, self._end, self.lost = silent, longest, end, False
         self._heard = self._start = time.monotonic()
 
-    def heard(self) -> None:
+    def note_sign_of_life(self) -> None:
         """Something came through."""
         self._heard = time.monotonic()
 

@@ -13,7 +13,7 @@ from dltk.base.errors import InputError
 from dltk.base.files import parse_json, write_atomic
 from dltk.edge.bundle.signature import require_plain_name
 
-__all__ = ["MARK", "pack", "read_answer", "receive", "send", "unpack"]
+__all__ = ["MARK", "pack", "read_reply", "receive", "send", "unpack"]
 
 MARK = b"dltk-light "  # leads the first answer: what a login shell printed before is passed over
 _CHUNK = 1 << 16
@@ -54,7 +54,7 @@ def receive(stream: IO[bytes], *, most: int = 0) -> tuple[dict[str, Any], bytes]
     return (head, payload) if len(payload) == count else None
 
 
-def read_answer(line: bytes) -> dict[str, Any]:
+def read_reply(line: bytes) -> dict[str, Any]:
     """The content of a message without a payload, from its only line.
 
     Raises:

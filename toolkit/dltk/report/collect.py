@@ -19,7 +19,7 @@ from dltk.report.metrics import read_metrics
 from dltk.report.read_compression import read_compression
 from dltk.report.schema import REPORT, Report
 from dltk.report.shown import FileRow
-from dltk.report.values import listed, mapping, number, records, scalars, texts
+from dltk.report.values import as_list, as_mapping, as_number, as_records, as_texts, scalars
 from dltk.run import Run
 
 __all__ = ["collect", "of_bundle"]
@@ -63,7 +63,7 @@ def collect(path: str | Path, *, verify: Key | None = None, max_memory: int = BU
 
 
 def _run(run: Run) -> dict[str, Any]:
-    recipe = mapping(run.read_json("recipe"))
+    recipe = as_mapping(run.read_json("recipe"))
     where = run.path / REPORT
     measured: Any = run.read_json("report") if os.path.lexists(where) else {}
     report = Report.from_dict(measured, f"{where}:")
@@ -113,7 +113,7 @@ def of_bundle(manifest: Manifest, measured: Any, path: Path) -> dict[str, Any]:
 
 def _files(measured: Any) -> list[Mapping[str, Any]]:
     """The files of a report.json: more may be known of them than what a compression writes."""
-    return records(mapping(measured).get("artifacts"))
+    return as_records(as_mapping(measured).get("artifacts"))
 
 
 def _file(found: Artifact, beside: FileRow | None, path: Path) -> FileRow:
@@ -141,33 +141,33 @@ def _history(path: Path) -> list[dict[str, Any]]:
 
 def _figure(cell: str) -> int | float | None:
     try:
-        return int(cell) if cell.isdecimal() else number(float(cell))
+        return int(cell) if cell.isdecimal() else as_number(float(cell))
     except ValueError:
         return None
 
 
 def _data(found: Any) -> dict[str, Any]:
-    report = mapping(mapping(found).get("report"))
+    report = as_mapping(as_mapping(found).get("report"))
     sides = scalars(report.get("samples", report.get("windows")), depth=1)
     return {
-        "source": str(mapping(found).get("source", "")),
-        "digest": str(mapping(found).get("digest", "")),
-        "samples": {side: count for side, count in sides.items() if number(count) is not None},
-        "carved_from_train": texts(report.get("carved_from_train")),
+        "source": str(as_mapping(found).get("source", "")),
+        "digest": str(as_mapping(found).get("digest", "")),
+        "samples": {side: count for side, count in sides.items() if as_number(count) is not None},
+        "carved_from_train": as_texts(report.get("carved_from_train")),
         "skipped": [
             {"name": str(item.get("name", "")), "reason": str(item.get("reason", ""))}
-            for item in records(report.get("skipped"))
+            for item in as_records(report.get("skipped"))
         ],
         "duplicates": [
             {
                 "kept": str(item.get("kept", "")),
                 "side": str(item.get("side", "")),
-                "dropped": [" ".join(texts(pair)[:1]) for pair in listed(item.get("dropped"))],
+                "dropped": [" ".join(as_texts(pair)[:1]) for pair in as_list(item.get("dropped"))],
             }
-            for item in records(report.get("duplicates"))
+            for item in as_records(report.get("duplicates"))
         ],
         "conflicts": [
-            [{"name": str(each.get("name", "")), "labels": texts(each.get("labels"))} for each in records(group)]
-            for group in listed(report.get("conflicts"))
+            [{"name": str(each.get("name", "")), "labels": as_texts(each.get("labels"))} for each in as_records(group)]
+            for group in as_list(report.get("conflicts"))
         ],
     }

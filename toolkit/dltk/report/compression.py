@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from dltk.edge.gains import amount, gain, interval, is_share
-from dltk.report.layout import Column, Table, drawn, figure, shares, size
+from dltk.edge.gains import amount_text, gain_text, interval_text, is_share
+from dltk.report.layout import Column, Table, figure, share_text, size_text, table_of
 from dltk.report.schema import ComparedRow, Divergence, LayerRow, SensitivityRow, StateRow, StepRow
 from dltk.report.shown import ShownTrial
 
-__all__ = ["bought_table", "compression_tables"]
+__all__ = ["step_table", "compression_tables"]
 
 _MOST_LAYERS = 200
 
 
-def bought_table(found: Mapping[str, Any] | None) -> Table:
+def step_table(found: Mapping[str, Any] | None) -> Table:
     """A row a state of the model, with what it takes against the source's float32 file."""
     rows = [StateRow.from_dict(row) for row in found["bought"]] if found else []
     timed = any(row.p50_ms is not None for row in rows)
@@ -30,23 +30,23 @@ def bought_table(found: Mapping[str, Any] | None) -> Table:
     if timed and "host" in machine:
         note += f" Times are of one sample on {machine['host']} ({machine.get('cpu', '')})."
     columns = _states(rows[0], timed) if rows else ()
-    return drawn("Effect of each step", columns, rows, note=note, most=len(rows))
+    return table_of("Effect of each step", columns, rows, note=note, most=len(rows))
 
 
 def _states(first: StateRow, timed: bool) -> Sequence[Column[StateRow]]:
     times = (
         Column[StateRow]("p50 ms", lambda row: figure(row.p50_ms)),
-        Column[StateRow]("of source", lambda row: shares(row.p50_ms, first.p50_ms)),
+        Column[StateRow]("of source", lambda row: share_text(row.p50_ms, first.p50_ms)),
     )
     return (
         Column("after", lambda row: row.after if row.precision == "float32" else f"{row.after}, {row.precision}", True),
-        Column("file", lambda row: size(row.bytes)),
-        Column("download", lambda row: size(row.download_bytes)),
-        Column("of source", lambda row: shares(row.download_bytes, first.bytes)),
+        Column("file", lambda row: size_text(row.bytes)),
+        Column("download", lambda row: size_text(row.download_bytes)),
+        Column("of source", lambda row: share_text(row.download_bytes, first.bytes)),
         *(times if timed else ()),
         Column("metric", lambda row: figure((row.metric or {}).get("value"))),
-        Column("gain", lambda row: gain(row.metric)),
-        Column("interval", lambda row: interval(row.metric)),
+        Column("gain", lambda row: gain_text(row.metric)),
+        Column("interval", lambda row: interval_text(row.metric)),
     )
 
 
@@ -66,7 +66,7 @@ def _tables(found: Mapping[str, Any], steps: Sequence[StepRow], layers: Sequence
         _layers(layers),
         *([_divergence(Divergence.from_dict(found["divergence"]))] if found["divergence"] else []),
         *_search(found["search"]),
-        _left(steps, known),
+        _skipped_layers(steps, known),
     ]
 
 
@@ -85,9 +85,9 @@ def _steps(steps: Sequence[StepRow], layers: set[str], source: str) -> list[Tabl
     ]
     warned = [(step.name, warning) for step in steps for warning in step.warnings]
     return [
-        drawn("Compression", columns, steps, note=source),
-        drawn("Warnings", _named("step", "warning"), warned),
-        drawn("Measurements of the steps", _named("step", "figure", "value"), figures),
+        table_of("Compression", columns, steps, note=source),
+        table_of("Warnings", _named("step", "warning"), warned),
+        table_of("Measurements of the steps", _named("step", "figure", "value"), figures),
     ]
 
 
@@ -113,7 +113,7 @@ def _calibration(steps: Sequence[StepRow]) -> Table:
         if name.startswith("calibration.")
     ]
     note = "The held-out error is the mean squared difference between float and int8 outputs."
-    return drawn("Calibration of int8", _named("step", "", "value"), rows, note=note, most=len(rows))
+    return table_of("Calibration of int8", _named("step", "", "value"), rows, note=note, most=len(rows))
 
 
 _OF_A_LAYER: Sequence[Column[LayerRow]] = (
@@ -132,7 +132,7 @@ _OF_A_LAYER: Sequence[Column[LayerRow]] = (
 def _layers(layers: Sequence[LayerRow]) -> Table:
     note = "Signal/noise: of the layer's output between float and int8, all layers before it in int8 too; 10 dB more "
     note += "is a tenth of the noise."
-    return drawn("Layers", _OF_A_LAYER, layers, note=note, most=_MOST_LAYERS)
+    return table_of("Layers", _OF_A_LAYER, layers, note=note, most=_MOST_LAYERS)
 
 
 def _channels(row: LayerRow) -> str:
@@ -157,23 +157,23 @@ def _small(value: float | None) -> str:
 def _divergence(found: Divergence) -> Table:
     title, layers = "Differences between Keras, LiteRT and ONNX Runtime", found.layers
     if found.failed:
-        return drawn(title, _named("not compared, because"), [(found.failed,)])
+        return table_of(title, _named("not compared, because"), [(found.failed,)])
     if not layers:
-        return drawn(title, _OF_A_COMPARISON, ())
-    parted = [_parted("float32", found.first, f"{figure(found.limit)} of the largest value")]
+        return table_of(title, _OF_A_COMPARISON, ())
+    parted = [_first_divergence("float32", found.first, f"{figure(found.limit)} of the largest value")]
     if any(row.int8_steps is not None for row in layers):
-        parted.append(_parted("int8", found.first_int8, f"{figure(found.int8_limit)} step of the grid"))
+        parted.append(_first_divergence("int8", found.first_int8, f"{figure(found.int8_limit)} step of the grid"))
     note = f"{' '.join(parted)} On {figure(found.samples)} samples. float32: largest difference from Keras; int8: "
-    return drawn(title, _OF_A_COMPARISON, layers, note=f"{note}of the two files from each other.", most=_MOST_LAYERS)
+    return table_of(title, _OF_A_COMPARISON, layers, note=f"{note}of the two files from each other.", most=_MOST_LAYERS)
 
 
-def _parted(precision: str, first: str | None, limit: str) -> str:
+def _first_divergence(precision: str, first: str | None, limit: str) -> str:
     if first is None:
         return f"{precision}: nowhere by more than {limit}."
     return f"{precision}: first by more than {limit} in {first}."
 
 
-def _left(steps: Sequence[StepRow], known: set[str]) -> Table:
+def _skipped_layers(steps: Sequence[StepRow], known: set[str]) -> Table:
     """If there is no table of layers."""
     skipped = [
         (step.name, item.layer, item.reason)
@@ -181,7 +181,7 @@ def _left(steps: Sequence[StepRow], known: set[str]) -> Table:
         for item in step.skipped
         if item.layer not in known and (not known or item.reason not in ("no weights", "no kernel"))
     ]
-    return drawn("Unchanged layers", _named("step", "layer", "reason"), skipped)
+    return table_of("Unchanged layers", _named("step", "layer", "reason"), skipped)
 
 
 def _search(found: Mapping[str, Any] | None) -> list[Table]:
@@ -195,22 +195,22 @@ def _search(found: Mapping[str, Any] | None) -> list[Table]:
     costs = [SensitivityRow.from_dict(row) for row in found["sensitivity"]]
     share = any(is_share(trial.metric) for trial in trials if trial.metric)
     return [
-        drawn("Candidates of the search", _of_a_trial(found), trials, note=note, most=_MOST_LAYERS),
-        drawn("Layers by their loss in int8", _of_a_cost(share), costs, most=_MOST_LAYERS),
+        table_of("Candidates of the search", _of_a_trial(found), trials, note=note, most=_MOST_LAYERS),
+        table_of("Layers by their loss in int8", _of_a_cost(share), costs, most=_MOST_LAYERS),
     ]
 
 
 def _of_a_cost(share: bool) -> Sequence[Column[SensitivityRow]]:
     return (
         Column("layer", lambda row: row.layer, True),
-        Column("gain", lambda row: "-" if row.drop is None else amount(-row.drop, share, signed=True)),
+        Column("gain", lambda row: "-" if row.drop is None else amount_text(-row.drop, share, signed=True)),
         Column("signal to noise", lambda row: figure(row.signal_to_noise)),
         Column("weights", lambda row: figure(row.weights)),
     )
 
 
 def _bound(name: str, value: float) -> str:
-    shown = {"size": size(value), "download": size(value), "latency": f"{figure(value)} ms"}
+    shown = {"size": size_text(value), "download": size_text(value), "latency": f"{figure(value)} ms"}
     return f"{name} at most {shown.get(name, figure(value))}"
 
 
@@ -224,10 +224,10 @@ def _of_a_trial(found: Mapping[str, Any]) -> Sequence[Column[ShownTrial]]:
         Column("", place, True),
         Column("stage", lambda trial: trial.stage, True),
         Column("steps", lambda trial: " ".join(trial.steps), True),
-        Column("bytes", lambda trial: "-" if trial.bytes is None else size(trial.bytes)),
-        Column("download", lambda trial: "-" if trial.download_bytes is None else size(trial.download_bytes)),
+        Column("bytes", lambda trial: "-" if trial.bytes is None else size_text(trial.bytes)),
+        Column("download", lambda trial: "-" if trial.download_bytes is None else size_text(trial.download_bytes)),
         Column("p50 ms", lambda trial: figure(trial.p50_ms)),
         Column("metric", lambda trial: figure((trial.metric or {}).get("value"))),
-        Column("gain", lambda trial: gain(trial.metric)),
+        Column("gain", lambda trial: gain_text(trial.metric)),
         Column("misses", lambda trial: trial.error or ", ".join(trial.misses), True),
     )

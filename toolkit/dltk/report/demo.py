@@ -30,8 +30,8 @@ from dltk.edge.bundle.manifest import Artifact, Manifest
 from dltk.edge.bundle.seal import Key
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.parity import MAX_ABS
-from dltk.edge.recorded_errors import GOLDEN_ERROR, Recorded
-from dltk.edge.replay import GOLDEN, Golden, golden, known
+from dltk.edge.recorded_errors import GOLDEN_ERROR, RecordedErrors
+from dltk.edge.replay import GOLDEN, Golden, read_golden, recorded_errors_of
 from dltk.report.template import STYLE
 from dltk.report.write import require_writable
 
@@ -103,7 +103,7 @@ def write_demo(
 
 def as_demo(path: str | Path, manifest: Manifest, artifact: Artifact, *, progress: Progress = SILENT) -> bytes:
     """The page, UTF-8: equal bundles give equal bytes. For Raises see `write_demo`."""
-    samples = golden(read_file(path, manifest, GOLDEN), manifest.signature, Path(path) / GOLDEN)
+    samples = read_golden(read_file(path, manifest, GOLDEN), manifest.signature, Path(path) / GOLDEN)
     model = read_file(path, manifest, artifact.file)
     runtime, wasm = (file.read_bytes() for file in from_package(RUNTIME, progress=progress).values())
     style = STYLE + _text("demo.css")
@@ -156,7 +156,7 @@ def _require_fitting(signature: Signature, path: str | Path) -> None:
 
 def _content(signature: Signature, artifact: Artifact, samples: Golden) -> dict[str, Any]:
     name, output = signature.inputs[0].name, samples.outputs[signature.outputs[0].name]
-    then = known(artifact, samples, signature)
+    then = recorded_errors_of(artifact, samples, signature)
     return {
         "signature": signature.as_dict(),
         "parity": _parity(artifact, output) if then is None else _measured(then),
@@ -167,7 +167,7 @@ def _content(signature: Signature, artifact: Artifact, samples: Golden) -> dict[
     }
 
 
-def _measured(then: Recorded) -> Mapping[str, Any]:
+def _measured(then: RecordedErrors) -> Mapping[str, Any]:
     """What `dltk validate` holds these golden samples to, each by itself."""
     (unit,) = then.unit.values()
     return {"measure": GOLDEN_ERROR, "unit": unit, "errors": list(then.errors[:_SAMPLES]), "margin": then.margin}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Column", "Table", "drawn", "figure", "pairs", "shares", "size"]
+__all__ = ["Column", "Table", "table_of", "figure", "pair_table", "share_text", "size_text"]
 
 _MOST_ROWS = 50
 
@@ -45,7 +45,7 @@ class Column(Generic[Item]):
     words: bool = False
 
 
-def drawn(
+def table_of(
     title: str,
     columns: Iterable[Column[Item]],
     items: Iterable[Item],
@@ -63,10 +63,10 @@ def drawn(
     return Table(title, heads, rows, words, f"{note} {more}".strip() if rows else "")
 
 
-def pairs(title: str, values: Iterable[tuple[str, str]], *, names: str = "", what: str = "value") -> Table:
+def pair_table(title: str, values: Iterable[tuple[str, str]], *, names: str = "", what: str = "value") -> Table:
     """A table of named values."""
     name = Column[tuple[str, str]](names, lambda pair: pair[0], True)
-    return drawn(title, (name, Column(what, lambda pair: pair[1], True)), values)
+    return table_of(title, (name, Column(what, lambda pair: pair[1], True)), values)
 
 
 def figure(value: Any) -> str:
@@ -78,14 +78,14 @@ def figure(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def size(count: float) -> str:
+def size_text(count: float) -> str:
     """Bytes for a person; a KB is 1000 bytes."""
     if count < 1000:
         return f"{count:.0f} B"
     return f"{count / 1000:.1f} KB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
-def shares(part: float | None, whole: float | None) -> str:
+def share_text(part: float | None, whole: float | None) -> str:
     """`part` of `whole` as 1/N, or in hundredths where it is more than half."""
     if not part or not whole or part < 0 or whole < 0:
         return "-"

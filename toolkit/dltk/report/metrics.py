@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dltk.base.errors import InputError
-from dltk.report.values import listed, number, scalars
+from dltk.report.values import as_list, as_number, scalars
 from dltk.training.evaluation.rows import HorizonRow, Means
 
 __all__ = ["read_metrics"]
@@ -32,7 +32,7 @@ def read_metrics(found: Any, where: object) -> dict[str, Any]:
             _require(check(found[name]), where, name, "as `dltk finetune` writes it", found[name])
             kept[name] = found[name]
     for name in ("samples", "accuracy", "exact_match", "mean_absolute_error", "root_mean_squared_error"):
-        _require(name not in found or number(found[name]) is not None, where, name, "a number", found.get(name))
+        _require(name not in found or as_number(found[name]) is not None, where, name, "a number", found.get(name))
     _require("samples" in kept or "training" in kept, where, "samples", "there")
     classes = len(kept.get("classes", ()))
     _require("macro" in kept or not classes, where, "macro", "there, together with classes")
@@ -51,7 +51,9 @@ def _numbers(value: Any, names: tuple[str, ...] | None = None, *, gaps: bool = F
     if not isinstance(value, dict):
         return False
     wanted = value.keys() if names is None else names
-    return all(name in value and ((gaps and value[name] is None) or number(value[name]) is not None) for name in wanted)
+    return all(
+        name in value and ((gaps and value[name] is None) or as_number(value[name]) is not None) for name in wanted
+    )
 
 
 def _all(value: Any, check: Callable[[Any], bool]) -> bool:
@@ -63,7 +65,7 @@ def _is_class(value: Any) -> bool:
 
 
 def _is_matrix(value: Any) -> bool:
-    return _all(value, lambda row: _all(row, lambda cell: number(cell) is not None) and len(row) == len(value))
+    return _all(value, lambda row: _all(row, lambda cell: as_number(cell) is not None) and len(row) == len(value))
 
 
 def _is_curve(value: Any) -> bool:
@@ -75,7 +77,7 @@ def _is_bin(value: Any) -> bool:
 
 
 def _is_point(value: Any, parts: int) -> bool:
-    return _all(value, lambda part: number(part) is not None) and len(value) == parts
+    return _all(value, lambda part: as_number(part) is not None) and len(value) == parts
 
 
 def _is_stretch(value: Any) -> bool:
@@ -83,8 +85,8 @@ def _is_stretch(value: Any) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("column"), str):
         return False
     names = ("window", "wanted", "value", *(name for name in ("low", "high") if name in value))
-    parts = [listed(value.get(name)) for name in names]
-    if not all(part and all(number(cell) is not None for cell in part) for part in parts):
+    parts = [as_list(value.get(name)) for name in names]
+    if not all(part and all(as_number(cell) is not None for cell in part) for part in parts):
         return False
     return len({len(part) for part in parts[1:]}) == 1 and ("low" in value) == ("high" in value)
 

@@ -9,15 +9,15 @@ from typing import Any
 from dltk.base.errors import EnvironmentFault
 from dltk.base.install import pip_extra
 from dltk.base.rows import Row
-from dltk.edge.gains import gain
-from dltk.report.charts.training import charts
-from dltk.report.compression import bought_table
-from dltk.report.layout import Column, Table, drawn, figure, shares, size
+from dltk.edge.gains import gain_text
+from dltk.report.charts.training import training_charts
+from dltk.report.compression import step_table
+from dltk.report.layout import Column, Table, figure, share_text, size_text, table_of
 from dltk.report.schema import StateRow
 from dltk.report.shown import FileRow
 from dltk.report.tables import tables
 from dltk.report.template import PAGE, STYLE
-from dltk.report.values import number, printable
+from dltk.report.values import as_number, printable
 from dltk.training.evaluation.rows import CLASS_FIGURES, HORIZON_FIGURES, ClassRow, HorizonRow, Means
 
 __all__ = ["as_html"]
@@ -41,10 +41,10 @@ def as_html(report: Mapping[str, Any]) -> str:
 
     report = printable(report)
     compression = report["compression"]
-    first = [table for table in (bought_table(compression),) if table.rows]
+    first = [table for table in (step_table(compression),) if table.rows]
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(PAGE)
     drawn: dict[int, list[dict[str, Any]]] = {}
-    for chart in charts(report):
+    for chart in training_charts(report):
         picture = Markup(chart.svg)  # noqa: S704 - drawn by matplotlib
         drawn.setdefault(chart.group, []).append({"title": chart.title, "note": chart.note, "svg": picture})
     page: str = template.render(
@@ -88,8 +88,8 @@ def _all_tables(report: Mapping[str, Any]) -> list[Table]:
 def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     metrics = report["metrics"] or {}
     if report["kind"] == "bundle":
-        return [*_bought_tiles(report["compression"]), *_bundle_tiles(_files(report), metrics)]
-    tiles = _bought_tiles(report["compression"])
+        return [*_step_tiles(report["compression"]), *_bundle_tiles(_files(report), metrics)]
+    tiles = _step_tiles(report["compression"])
     tiles += [(name.replace("_", " "), figure(metrics[name])) for name in _HEADLINES if name in metrics]
     if not report["compression"]:
         tiles += [(f"top-{k}", figure(value)) for k, value in metrics.get("top_k", {}).items() if k != "1"][:2]
@@ -112,7 +112,7 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     return tiles
 
 
-def _bought_tiles(compression: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+def _step_tiles(compression: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """The last file of a compression, compared with the float32 file that it began with."""
     states = map(StateRow.from_dict, compression["bought"] if compression else ())
     rows = [row for row in states if not row.after.startswith("float32,")]
@@ -120,19 +120,19 @@ def _bought_tiles(compression: Mapping[str, Any] | None) -> list[tuple[str, str]
         return []
     first, last = rows[0], rows[-1]
     tiles = [
-        (f"of the source's float32 file to download {last.file}", shares(last.download_bytes, first.bytes)),
-        ("of the source's p50 for one sample", shares(last.p50_ms, first.p50_ms)),
-        ("gain of the metric", gain(last.metric)),
+        (f"of the source's float32 file to download {last.file}", share_text(last.download_bytes, first.bytes)),
+        ("of the source's p50 for one sample", share_text(last.p50_ms, first.p50_ms)),
+        ("gain of the metric", gain_text(last.metric)),
     ]
     return [(label, value) for label, value in tiles if value != "-"]
 
 
 def _bundle_tiles(artifacts: Sequence[FileRow], metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     smallest = min(artifacts, key=lambda each: (each.bytes, each.file))
-    tiles = [("smallest file", size(smallest.bytes)), ("to download it", size(smallest.download_bytes))]
-    scored = [each.metric for each in artifacts if each.metric and number(each.metric.get("drop")) is not None]
+    tiles = [("smallest file", size_text(smallest.bytes)), ("to download it", size_text(smallest.download_bytes))]
+    scored = [each.metric for each in artifacts if each.metric and as_number(each.metric.get("drop")) is not None]
     if scored:
-        tiles.append(("least gain of the metric", gain(max(scored, key=lambda metric: float(metric["drop"])))))
+        tiles.append(("least gain of the metric", gain_text(max(scored, key=lambda metric: float(metric["drop"])))))
     found = [(f"{name.replace('_', ' ')} of the run", figure(metrics[name])) for name in _HEADLINES if name in metrics]
     return tiles + found
 
@@ -146,7 +146,7 @@ def _bars(artifacts: Sequence[FileRow]) -> list[dict[str, Any]]:
     return [
         {
             "file": each.file,
-            "words": f"{size(each.bytes)}, download {size(each.download_bytes)}",
+            "words": f"{size_text(each.bytes)}, download {size_text(each.download_bytes)}",
             "raw": round(100 * each.bytes / largest, 1),
             "download": min(100.0, round(100 * each.download_bytes / largest, 1)),
         }
@@ -164,13 +164,13 @@ def _class_tables(metrics: Mapping[str, Any]) -> list[Table]:
         *(Column[Means](head, partial(_figure, cell)) for head, cell in CLASS_FIGURES),
         Column[Means]("samples", lambda row: figure(row.samples) if isinstance(row, ClassRow) else ""),
     )
-    found = drawn("Classes of the run, on its test split", columns, shown, note=note, most=len(shown))
+    found = table_of("Classes of the run, on its test split", columns, shown, note=note, most=len(shown))
     ahead = (
         Column[HorizonRow]("step", lambda row: f"+{row.step}", True),
         *(Column[HorizonRow](head, partial(_figure, cell)) for head, cell in HORIZON_FIGURES),
     )
     steps = [HorizonRow.from_dict(row) for row in metrics.get("horizon", ())]
-    horizon = drawn("Horizon of the run, on its test split", ahead, steps, most=len(steps))
+    horizon = table_of("Horizon of the run, on its test split", ahead, steps, most=len(steps))
     return [table for table in (found, horizon) if table.rows]
 
 

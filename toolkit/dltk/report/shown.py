@@ -9,8 +9,8 @@ from typing import Any, Self
 from dltk.base.rows import Row, count, text, texts, values
 from dltk.base.rows import number as figure
 from dltk.report.schema import TrialRow, interval
+from dltk.report.values import as_texts as only_texts
 from dltk.report.values import scalars
-from dltk.report.values import texts as only_texts
 
 __all__ = ["FileRow", "ShownTrial", "plain_metric"]
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from dltk.edge.gains import changed, gain, interval
-from dltk.report.compression import bought_table, compression_tables
-from dltk.report.layout import Column, Table, drawn, figure, pairs
+from dltk.edge.gains import changed_text, gain_text, interval_text
+from dltk.report.compression import compression_tables, step_table
+from dltk.report.layout import Column, Table, figure, pair_table, table_of
 from dltk.report.shown import FileRow
-from dltk.report.values import number, scalars
+from dltk.report.values import as_number, scalars
 
 __all__ = ["tables"]
 
@@ -20,7 +20,7 @@ _HISTORY_ROWS = 20
 def tables(report: Mapping[str, Any]) -> list[Table]:
     """Every table but the metrics' own; those that would be empty are left out."""
     compression = report["compression"]
-    found = [bought_table(compression), *_artifacts([FileRow.from_dict(each) for each in report["artifacts"]])]
+    found = [step_table(compression), *_artifacts([FileRow.from_dict(each) for each in report["artifacts"]])]
     if report["kind"] == "bundle":
         found += [_pairs("Agreement between artifacts", report["agreement"]), _pairs("Reference", report["reference"])]
     found += compression_tables(compression)
@@ -32,7 +32,7 @@ def tables(report: Mapping[str, Any]) -> list[Table]:
 
 
 def _pairs(title: str, values: Mapping[str, Any]) -> Table:
-    return pairs(title, [(name.replace("_", " "), figure(value)) for name, value in scalars(values).items()])
+    return pair_table(title, [(name.replace("_", " "), figure(value)) for name, value in scalars(values).items()])
 
 
 def _made_from(lineage: Mapping[str, Any]) -> Table:
@@ -46,7 +46,7 @@ def _history(epochs: Sequence[Mapping[str, Any]]) -> Table:
         for name in (epochs[0] if epochs else ())
     ]
     note = f"The last {_HISTORY_ROWS} of {len(epochs)} epochs." if len(epochs) > _HISTORY_ROWS else ""
-    return drawn("History", columns, epochs[-_HISTORY_ROWS:], note=note)
+    return table_of("History", columns, epochs[-_HISTORY_ROWS:], note=note)
 
 
 def _cell(name: str, row: Mapping[str, Any]) -> str:
@@ -59,7 +59,7 @@ def _data(data: Mapping[str, Any]) -> list[Table]:
     carved = " and ".join(data["carved_from_train"])
     moved = [(name, item) for item in data["duplicates"] for name in item["dropped"]]
     counts = (
-        Column[tuple[str, Any]]("side", lambda pair: pair[0], True),
+        Column[tuple[str, Any]]("split", lambda pair: pair[0], True),
         Column[tuple[str, Any]]("samples", lambda pair: str(pair[1])),
     )
     skipped = (
@@ -73,10 +73,10 @@ def _data(data: Mapping[str, Any]) -> list[Table]:
     )
     taken = f"Taken from the training split: {carved}." if carved else ""
     return [
-        drawn(f"Data: {data['source']}", counts, data["samples"].items(), note=taken),
-        drawn("Skipped files", skipped, data["skipped"]),
-        drawn("Dropped copies", copies, moved),
-        drawn("Equal images with different labels", [Column("files", _alike, True)], data["conflicts"]),
+        table_of(f"Data: {data['source']}", counts, data["samples"].items(), note=taken),
+        table_of("Skipped files", skipped, data["skipped"]),
+        table_of("Dropped copies", copies, moved),
+        table_of("Equal images with different labels", [Column("files", _alike, True)], data["conflicts"]),
     ]
 
 
@@ -88,11 +88,11 @@ def _artifacts(artifacts: Sequence[FileRow]) -> list[Table]:
     most = len(artifacts)
     noted = [(each.file, note) for each in artifacts for note in each.notes]
     return [
-        drawn("Artifacts", _SIZES, artifacts, most=most),
+        table_of("Artifacts", _SIZES, artifacts, most=most),
         _scores(artifacts),
-        drawn("Undecided: too few samples", _NOTES, noted, most=len(noted)),
-        drawn("Parity with the reference", _PROOFS, artifacts, most=most),
-        drawn("Operators", _OPERATORS, [each for each in artifacts if each.operators], most=most),
+        table_of("Undecided: too few samples", _NOTES, noted, most=len(noted)),
+        table_of("Parity with the reference", _PROOFS, artifacts, most=most),
+        table_of("Operators", _OPERATORS, [each for each in artifacts if each.operators], most=most),
     ]
 
 
@@ -128,9 +128,9 @@ _SCORES: Sequence[Column[FileRow]] = (
     Column("metric", lambda each: str(_metric(each).get("name", "metric")).replace("_", " "), True),
     Column("value", lambda each: figure(_metric(each).get("value"))),
     Column("reference", lambda each: figure(_metric(each).get("reference"))),
-    Column("gain", lambda each: gain(each.metric)),
-    Column("interval", lambda each: interval(each.metric)),
-    Column("changed", lambda each: changed(each.metric)),
+    Column("gain", lambda each: gain_text(each.metric)),
+    Column("interval", lambda each: interval_text(each.metric)),
+    Column("changed", lambda each: changed_text(each.metric)),
 )
 _NOTES = (
     Column[tuple[str, str]]("file", lambda pair: pair[0], True),
@@ -144,16 +144,16 @@ def _metric(row: FileRow) -> Mapping[str, Any]:
 
 def _scores(artifacts: Sequence[FileRow]) -> Table:
     scored = [each for each in artifacts if each.metric is not None]
-    counts = [count for each in scored if (count := number(_metric(each).get("samples"))) is not None]
+    counts = [count for each in scored if (count := as_number(_metric(each).get("samples"))) is not None]
     note = f"Measured on {counts[0]} samples; a gain is an improvement; its interval is at 95%." if counts else ""
-    return drawn("Metric", _SCORES, scored, note=note, most=len(scored))
+    return table_of("Metric", _SCORES, scored, note=note, most=len(scored))
 
 
 def _tolerance(parity: Mapping[str, Any]) -> str:
     """In the unit of the error beside it: the limit that was applied, or what the least cosine leaves."""
-    if number(parity.get("limit")) is not None:
+    if as_number(parity.get("limit")) is not None:
         return f"{parity['limit']:.3g}"
-    tolerance = number(parity.get("tolerance"))
+    tolerance = as_number(parity.get("tolerance"))
     if tolerance is None:
         return "-"
     return f"{1 - tolerance:.3g}" if parity.get("measure") == "cosine" else f"{tolerance:.3g}"

@@ -9,7 +9,7 @@ from dltk.report.layout import Table
 from dltk.report.tables import tables
 from dltk.report.values import printable
 from dltk.training.evaluation.text import as_text as metrics_text
-from dltk.training.log import kept_line
+from dltk.training.log import best_checkpoint_line
 
 __all__ = ["as_text", "headline"]
 
@@ -47,7 +47,7 @@ def _metrics(metrics: Mapping[str, Any]) -> str:
 
 
 def _kept(metrics: Mapping[str, Any]) -> str:
-    return f"\nweights kept: {kept_line(metrics['kept'])}" if "kept" in metrics else ""
+    return f"\nweights kept: {best_checkpoint_line(metrics['kept'])}" if "kept" in metrics else ""
 
 
 def _table(table: Table) -> str:

@@ -7,32 +7,32 @@ from typing import Any
 
 from dltk.base.rows import is_number
 
-__all__ = ["Scalar", "listed", "mapping", "number", "printable", "records", "scalars", "texts"]
+__all__ = ["Scalar", "as_list", "as_mapping", "as_number", "printable", "as_records", "scalars", "as_texts"]
 
 Scalar = str | int | float | bool | None
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
+def as_mapping(value: Any) -> Mapping[str, Any]:
     """`value`, or an empty mapping where it is none."""
     return value if isinstance(value, Mapping) else {}
 
 
-def listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """`value`, or an empty list where it is none."""
     return list(value) if isinstance(value, list | tuple) else []
 
 
-def records(value: Any) -> list[Mapping[str, Any]]:
+def as_records(value: Any) -> list[Mapping[str, Any]]:
     """The mappings in a list; nothing where `value` is no list."""
-    return [item for item in listed(value) if isinstance(item, Mapping)]
+    return [item for item in as_list(value) if isinstance(item, Mapping)]
 
 
-def texts(value: Any) -> list[str]:
+def as_texts(value: Any) -> list[str]:
     """The texts in a list; nothing where `value` is no list."""
-    return [item for item in listed(value) if isinstance(item, str)]
+    return [item for item in as_list(value) if isinstance(item, str)]
 
 
-def number(value: Any) -> int | float | None:
+def as_number(value: Any) -> int | float | None:
     """A finite number, or None."""
     return value if is_number(value) else None
 
@@ -48,9 +48,9 @@ def scalars(value: Any, *, depth: int = 4) -> dict[str, Scalar]:
     else:
         children = [(str(place), child) for place, child in enumerate(value)] if isinstance(value, list) else []
     for name, child in children:
-        if isinstance(child, str | bool) or child is None or number(child) is not None:
+        if isinstance(child, str | bool) or child is None or as_number(child) is not None:
             found[name] = child
-        elif isinstance(child, list) and child and len(texts(child)) == len(child):
+        elif isinstance(child, list) and child and len(as_texts(child)) == len(child):
             found[name] = ", ".join(child)
         elif depth > 1:
             found.update({f"{name}.{inner}": leaf for inner, leaf in scalars(child, depth=depth - 1).items()})

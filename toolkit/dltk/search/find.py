@@ -16,7 +16,7 @@ from dltk.search.space import Space
 from dltk.search.study import open_study
 from dltk.search.trial import Trial
 
-__all__ = ["Found", "Maker", "SEARCH", "find", "judged", "pareto_front"]
+__all__ = ["SearchResult", "CandidateMaker", "SEARCH", "run_search", "best_trial", "pareto_front"]
 
 SEARCH = "search"  # the stage that --trials counts
 _LAST = "half precision"
@@ -24,7 +24,7 @@ _WORST = 1e6
 
 
 @dataclass(frozen=True)
-class Maker:
+class CandidateMaker:
     """What a search needs of the Run that it works in.
 
     Attributes:
@@ -42,7 +42,7 @@ class Maker:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """The result of a search.
 
     Attributes:
@@ -57,9 +57,16 @@ class Found:
     front: tuple[int, ...]
 
 
-def find(
-    bounds: Bounds, maker: Maker, ledger: Ledger, *, study: Path, trials: int, seed: int, progress: Progress = SILENT
-) -> Found:
+def run_search(
+    bounds: Bounds,
+    maker: CandidateMaker,
+    ledger: Ledger,
+    *,
+    study: Path,
+    trials: int,
+    seed: int,
+    progress: Progress = SILENT,
+) -> SearchResult:
     """The first candidate of the cheap stages that meets all limits, or else the best of a search.
 
     Args:
@@ -72,16 +79,16 @@ def find(
     """
     session = _Session(bounds, maker, ledger, progress)
     if ledger.trials:
-        progress.say(f"{len(ledger.trials)} candidates are done already")
+        progress.log(f"{len(ledger.trials)} candidates are done already")
     if not session.cheap():
         session.refuse_hopeless()
         session.explore(study, trials, seed)
         if not session.met() and session.loses_too_much():
             session.judge(Proposal(_LAST, FLOAT16))
-    return judged(bounds, ledger)
+    return best_trial(bounds, ledger)
 
 
-def judged(bounds: Bounds, ledger: Ledger) -> Found:
+def best_trial(bounds: Bounds, ledger: Ledger) -> SearchResult:
     """The result: the best of the finished trials.
 
     Raises:
@@ -94,13 +101,13 @@ def judged(bounds: Bounds, ledger: Ledger) -> Found:
     points = [trial.measures.point() for trial in made if trial.measures is not None]
     chosen = min(made, key=lambda trial: _rank(trial, bounds))
     front = tuple(made[place].number for place in pareto_front(points))
-    return Found(bounds, ledger.trials, chosen, _meets(chosen, bounds), front)
+    return SearchResult(bounds, ledger.trials, chosen, _meets(chosen, bounds), front)
 
 
 class _Session:
     """One search under way."""
 
-    def __init__(self, bounds: Bounds, maker: Maker, ledger: Ledger, progress: Progress) -> None:
+    def __init__(self, bounds: Bounds, maker: CandidateMaker, ledger: Ledger, progress: Progress) -> None:
         self._bounds, self._maker, self._ledger, self._progress = bounds, maker, ledger, progress
 
     def cheap(self) -> bool:
@@ -119,7 +126,7 @@ class _Session:
     def refuse_hopeless(self) -> None:
         """Raise InputError where int8 itself is refused: nothing that the search could do changes that."""
         if all(trial.row is None for trial in self._ledger.trials):
-            judged(self._bounds, self._ledger)
+            best_trial(self._bounds, self._ledger)
 
     def explore(self, path: Path, trials: int, seed: int) -> None:
         """Search, for what meets the limits at the lowest cost."""
@@ -147,7 +154,7 @@ class _Session:
         except DltkError as fault:
             error = str(fault)
         trial = self._ledger.add(proposal.stage, proposal.steps, row, error)
-        self._progress.say(_line(trial, self._bounds))
+        self._progress.log(_line(trial, self._bounds))
         best = min(self._ledger.trials, key=lambda trial: _rank(trial, self._bounds))
         if best.row is not None:
             self._maker.keep(best.steps)

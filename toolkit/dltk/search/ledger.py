@@ -8,7 +8,7 @@ from typing import Any
 
 from dltk.base.errors import InputError
 from dltk.base.files import sweep
-from dltk.base.sealed import recalled, write_sealed
+from dltk.base.sealed import load_or_discard, write_sealed
 from dltk.search.measures import Measures
 from dltk.search.trial import Trial, steps_key
 
@@ -48,7 +48,7 @@ class Ledger:
 
 def _read(path: Path) -> Trial | None:
     """The candidate in a file; None, and no file any more, where it is damaged."""
-    return recalled(path, _LIMIT, lambda found: _checked(Trial.from_dict(found, path), path))
+    return load_or_discard(path, _LIMIT, lambda found: _checked(Trial.from_dict(found, path), path))
 
 
 def _checked(trial: Trial, path: Path) -> Trial:

@@ -19,7 +19,7 @@ from dltk.base.errors import UsageError
 from dltk.base.sizes import UNITS as _BYTES
 from dltk.search.measures import Measures
 
-__all__ = ["Amount", "Baseline", "Bounds", "Limits", "Miss"]
+__all__ = ["Amount", "Baseline", "Bounds", "Limits", "MissedLimit"]
 
 _MILLISECONDS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _NUMBER = r"(\d+(?:\.\d+)?|\.\d+)"
@@ -50,7 +50,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Miss:
+class MissedLimit:
     """A limit that was not met: its name, the most it allows, and what was found, in the same unit."""
 
     limit: str
@@ -80,11 +80,13 @@ class Bounds:
     unit: float = _POINT
     float32_bytes: int = 1
 
-    def misses(self, found: Measures) -> tuple[Miss, ...]:
+    def misses(self, found: Measures) -> tuple[MissedLimit, ...]:
         """The limits that `found` does not meet; a figure that is not there meets none."""
         wanted = {name: limit for name in _SHOWN if (limit := getattr(self, name)) is not None}
         values = {name: self._value(name, found) for name in wanted}
-        return tuple(Miss(name, wanted[name], value) for name, value in values.items() if not value <= wanted[name])
+        return tuple(
+            MissedLimit(name, wanted[name], value) for name, value in values.items() if not value <= wanted[name]
+        )
 
     def distance(self, found: Measures) -> float:
         """How far `found` is from meeting all limits: 0 where it does; each miss counts in shares of its limit."""
@@ -116,7 +118,7 @@ class Bounds:
             value = {"size": found.size, "download": found.download, "latency": found.latency}[name]
         return math.inf if value is None else float(value)
 
-    def _scale(self, miss: Miss) -> float:
+    def _scale(self, miss: MissedLimit) -> float:
         return max(miss.wanted, self.unit) if miss.limit == "drop" else max(miss.wanted, 1e-9)
 
 
@@ -195,7 +197,7 @@ class Limits:
 
 
 def _drop(text: str) -> Amount:
-    number, is_share = _matched(rf"{_NUMBER}\s*(%?)", text), "%" in text
+    number, is_share = _match_or_error(rf"{_NUMBER}\s*(%?)", text), "%" in text
     if number is None or float(number[1]) >= (100 if is_share else 1):
         hint = "For example --max-drop 0.01 (one point) or --max-drop 1% (of the metric)."
         raise UsageError("--max-drop", "must be a number from 0 to below 1, or a percentage", text, hint)
@@ -203,10 +205,10 @@ def _drop(text: str) -> Amount:
 
 
 def _size(flag: str, text: str) -> Amount:
-    share = _matched(r"(\d+)\s*/\s*(\d+)", text)
+    share = _match_or_error(r"(\d+)\s*/\s*(\d+)", text)
     if share is not None and 0 < int(share[1]) <= int(share[2]):
         return Amount(int(share[1]) / int(share[2]), True)
-    number = _matched(rf"{_NUMBER}\s*([KMG]?B)?", text.upper())
+    number = _match_or_error(rf"{_NUMBER}\s*([KMG]?B)?", text.upper())
     if number is None or float(number[1]) <= 0:
         hint = f"For example {flag} 300KB, {flag} 1.2MB, or {flag} 1/12 of the float32 file. A KB is 1000 bytes."
         raise UsageError(flag, "must be a size", text, hint)
@@ -214,14 +216,14 @@ def _size(flag: str, text: str) -> Amount:
 
 
 def _latency(text: str) -> float:
-    number = _matched(rf"{_NUMBER}\s*(us|µs|ms|s)", text)
+    number = _match_or_error(rf"{_NUMBER}\s*(us|µs|ms|s)", text)
     if number is None or float(number[1]) <= 0:
         hint = "For example --max-latency 5ms or --max-latency 250us."
         raise UsageError("--max-latency", "must be a time with its unit", text, hint)
     return float(number[1]) * _MILLISECONDS[number[2]]
 
 
-def _matched(pattern: str, text: str) -> re.Match[str] | None:
+def _match_or_error(pattern: str, text: str) -> re.Match[str] | None:
     return re.fullmatch(pattern, text.strip(), re.ASCII)
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from dltk.search.limits import Bounds
 from dltk.search.trial import Trial
 
-__all__ = ["FLOAT16", "INT8", "Proposal", "QAT", "REPAIRED", "cheap_plans", "kept_float",
-           "misses_drop_only", "with_kept"]  # fmt: skip
+__all__ = ["FLOAT16", "INT8", "Proposal", "QAT", "CORRECTED", "cheap_plans", "float_layer_plans",
+           "misses_drop_only", "with_float_layers"]  # fmt: skip
 
 INT8: tuple[str, ...] = ("quantize:repair=false",)
-REPAIRED: tuple[str, ...] = ("quantize",)
+CORRECTED: tuple[str, ...] = ("quantize",)
 QAT: tuple[str, ...] = ("quantize:method=qat",)
 FLOAT16: tuple[str, ...] = ("quantize:precision=float16",)
 
@@ -38,10 +38,10 @@ def cheap_plans(
         trains: whether there are targets to train toward.
     """
     first = yield Proposal("int8", INT8)
-    repaired = yield Proposal("repaired", REPAIRED)
+    repaired = yield Proposal("repaired", CORRECTED)
     if not (misses_drop_only(bounds, repaired) or misses_drop_only(bounds, first)):
         return
-    for steps in kept_float(sensitive()):
+    for steps in float_layer_plans(sensitive()):
         trial = yield Proposal("sensitive layers float", steps)
         if not misses_drop_only(bounds, trial):
             break  # it grew over another limit, or could not be made: with more float layers so would the next
@@ -49,13 +49,13 @@ def cheap_plans(
         yield Proposal("quantization-aware training", QAT)
 
 
-def kept_float(names: Sequence[str]) -> list[tuple[str, ...]]:
+def float_layer_plans(names: Sequence[str]) -> list[tuple[str, ...]]:
     """Plans that leave the first 1, 2, 4, ... of `names` float, up to half of them."""
     counts = [2**i for i in range(len(names).bit_length()) if 2**i <= max(1, len(names) // 2)] if names else []
-    return [with_kept(REPAIRED, names[:count]) for count in counts]
+    return [with_float_layers(CORRECTED, names[:count]) for count in counts]
 
 
-def with_kept(steps: tuple[str, ...], names: Sequence[str]) -> tuple[str, ...]:
+def with_float_layers(steps: tuple[str, ...], names: Sequence[str]) -> tuple[str, ...]:
     """`steps`, whose last is quantize, with these layers left float."""
     if not names:
         return steps

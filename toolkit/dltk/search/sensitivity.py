@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.progress import SILENT, Progress
-from dltk.quantization.fake_quant import on_grids, rounded
+from dltk.quantization.fake_quant import rounded, rounding_hook
 from dltk.quantization.plan import Grid, QuantizationPlan
 from dltk.twin.graph import Graph, Layer
 
@@ -122,7 +122,7 @@ class _Twin:
         from dltk.twin.build import build
 
         self._graph, self._layers, self._switches = graph, dict[str, Any](), dict[str, list[Any]]()
-        make, round_to = _switch_class(), on_grids(grids)
+        make, round_to = _switch_class(), rounding_hook(grids)
 
         def hook(name: str, tensor: Any) -> Any:
             if name not in owners:

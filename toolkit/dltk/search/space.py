@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltk.search.limits import Bounds
-from dltk.search.plans import QAT, REPAIRED, with_kept
+from dltk.search.plans import CORRECTED, QAT, with_float_layers
 
 __all__ = ["Space"]
 
@@ -63,11 +63,11 @@ class Space:
             found.append(f"prune:sparsity={sparsity:g}")
         if clusters := choice("clusters", 0):
             found.append(f"cluster:clusters={clusters}")
-        last = REPAIRED
+        last = CORRECTED
         if choice("method", "calibrate") == "qat":
             last = (f"{QAT[0]},learning_rate={choice('rate', 1e-4):g}",)
         if width == 1:  # a student's layers are others
-            last = with_kept(last, self.sensitive[: choice("kept", 0)])
+            last = with_float_layers(last, self.sensitive[: choice("kept", 0)])
         return (*found, *last)
 
     def starts(self) -> list[dict[str, Any]]:

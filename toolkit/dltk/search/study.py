@@ -48,12 +48,12 @@ class Study:
             value: the value to minimize; not called for a failed trial.
         """
         for number, steps in self._interrupted():
-            self._tell(number, judge(steps)[0], value)
+            self._report_to_study(number, judge(steps)[0], value)
         idle = 0
         while wanted() and idle < _PATIENCE:
             number, steps = self._ask()
             trial, is_new = judge(steps)
-            self._tell(number, trial, value)
+            self._report_to_study(number, trial, value)
             idle = 0 if is_new else idle + 1
 
     def _interrupted(self) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -83,7 +83,7 @@ class Study:
         trial.set_user_attr("steps", list(steps))
         return trial.number, steps
 
-    def _tell(self, number: int, trial: Trial, value: Callable[[Trial], float]) -> None:
+    def _report_to_study(self, number: int, trial: Trial, value: Callable[[Trial], float]) -> None:
         if trial.row is None:
             self.study.tell(number, state=_state("FAIL"))
         else:

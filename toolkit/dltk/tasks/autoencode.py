@@ -16,13 +16,13 @@ from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, NoisySplit, Split
 from dltk.data.kinds.images import channels, prepare_images, reading_ops
 from dltk.data.kinds.rows import prepare_rows
-from dltk.data.split import only_normal
+from dltk.data.split import keep_normal_class
 from dltk.edge.bundle.signature import Op, Signature, TensorSpec
 from dltk.edge.families import compared_inputs
 from dltk.edge.families.anomaly import VERDICTS, anomaly_scores
 from dltk.edge.families.restore import FAMILY as RESTORE
 from dltk.edge.families.shared.samples import is_table
-from dltk.edge.input.noise import PIXELS, spread_of
+from dltk.edge.input.noise import PIXELS, column_deviations
 from dltk.edge.sources import read_table
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
@@ -49,10 +49,10 @@ class _Autoencode(SplitTask):
             )
         dataset = _prepared(settings, data, progress)
         if settings.use == "anomaly":
-            dataset = only_normal(dataset, settings.data.normal)
+            dataset = keep_normal_class(dataset, settings.data.normal)
         if "columns" in dataset.report:
             seen = dataset.train.take(slice(None))
-            moments = {"mean": seen.mean(axis=0, dtype=np.float64).tolist(), "std": spread_of(seen).tolist()}
+            moments = {"mean": seen.mean(axis=0, dtype=np.float64).tolist(), "std": column_deviations(seen).tolist()}
             dataset = replace(dataset, report={**dataset.report, **moments})
         return _noisy(dataset, settings) if settings.use == "denoise" else dataset
 
@@ -77,7 +77,7 @@ class _Autoencode(SplitTask):
             labels=VERDICTS if settings.use == "anomaly" else (),
         )
 
-    def settle(
+    def finalize_signature(
         self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
     ) -> Signature:
         """The threshold: a quantile of the scores of normal validation samples."""
@@ -214,7 +214,7 @@ def _anomaly_figures(outputs: NDArray[Any], dataset: Dataset, signature: Signatu
 def _image_figures(outputs: NDArray[Any], dataset: Dataset, signature: Signature) -> dict[str, float]:
     """Mean peak signal-to-noise ratio, in dB, of the noisy images and of the restored ones."""
     clean = dataset.test.targets
-    answers = RESTORE.answers({signature.outputs[0].name: outputs}, signature, top=1)
+    answers = RESTORE.predictions({signature.outputs[0].name: outputs}, signature, top=1)
     before = _psnr(dataset.test.take(slice(None)), clean)
     after = _psnr(np.stack(answers), clean)
     return {"psnr_noisy": before, "psnr_restored": after, "psnr_gain": after - before}

@@ -15,7 +15,7 @@ from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 
-__all__ = ["Answer", "Samples", "SplitTask", "Task", "check_tensors", "share", "take"]
+__all__ = ["Answer", "Samples", "SplitTask", "Task", "check_tensors", "samples_within", "samples_at"]
 
 Answer = Callable[[NDArray[Any]], NDArray[Any]]
 Samples = tuple[NDArray[Any], NDArray[Any]]  # raw samples (n, ...) and their targets (n, ...)
@@ -64,7 +64,7 @@ class Task(Protocol):
     def golden(self, dataset: Dataset, *, count: int, seed: int) -> Samples:
         """A few raw test samples, of different classes, that a bundle carries to prove itself."""
 
-    def settle(
+    def finalize_signature(
         self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
     ) -> Signature:
         """`signature` with values that depend on the trained model, such as the temperature of its confidences.
@@ -80,7 +80,7 @@ class Task(Protocol):
 
         Args:
             outputs: (n, ...), predictions on the test split; empty if the family has no targets.
-            signature: as `settle` left it.
+            signature: as `finalize_signature` left it.
         """
 
 
@@ -101,13 +101,13 @@ class SplitTask:
 
     def evaluation(self, dataset: Dataset, *, limit_bytes: int, seed: int) -> Samples:
         """Test samples, every class with its share."""
-        return _drawn(dataset.test, count=share(dataset.test, limit_bytes), seed=seed)
+        return _drawn(dataset.test, count=samples_within(dataset.test, limit_bytes), seed=seed)
 
     def golden(self, dataset: Dataset, *, count: int, seed: int) -> Samples:
         """Test samples, of different classes."""
         return _drawn(dataset.test, count=count, seed=seed)
 
-    def settle(
+    def finalize_signature(
         self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
     ) -> Signature:
         """The temperature that makes a softmax's confidences honest, as it was fitted on the validation split.
@@ -141,19 +141,19 @@ def check_tensors(model: Any, signature: Signature) -> None:
             _check_tensor(f"model: {kind} {tensor.name!r}", spec, tuple(tensor.shape))
 
 
-def share(split: Split, limit_bytes: int) -> int:
+def samples_within(split: Split, limit_bytes: int) -> int:
     """How many samples of `split` take at most `limit_bytes`, at least one."""
     each = int(split.store.dtype.itemsize * np.prod(split.store.shape[1:], dtype=np.int64))
     return max(1, min(len(split), limit_bytes // max(1, each)))
 
 
-def take(split: Split, positions: NDArray[np.int64]) -> Samples:
+def samples_at(split: Split, positions: NDArray[np.int64]) -> Samples:
     """Raw samples (k, ...) and targets (k, ...) at `positions` (k,)."""
     return split.take(positions), split.targets[positions]
 
 
 def _drawn(split: Split, *, count: int, seed: int) -> Samples:
-    return take(split, stratified(split.targets, count=count, seed=seed, mixed=True))
+    return samples_at(split, stratified(split.targets, count=count, seed=seed, mixed=True))
 
 
 def _check_tensor(where: str, spec: TensorSpec, shape: tuple[int | None, ...]) -> None:

@@ -42,7 +42,9 @@ class _Control(SplitTask):
         with progress.bar(f"playing {name} at random", len(_SIDES)) as bar:
             for side in _SIDES:
                 random = _at_random(actions, _seed(settings.seed, side, "actions"))
-                seen[side] = _watched(random, name, settings.data.samples, _seed(settings.seed, side, "random"))
+                seen[side] = _observe_episodes(
+                    random, name, settings.data.samples, _seed(settings.seed, side, "random")
+                )
                 bar.advance(1)
         mean, deviation = _moments(seen["train"])
         report = {
@@ -84,9 +86,9 @@ class _Control(SplitTask):
             if side == "test":
                 met = _some(judged.observations, count - count // 2, settings.seed)
             else:
-                met = _watched(choose, name, count - count // 2, _seed(settings.seed, side, "trained"))
+                met = _observe_episodes(choose, name, count - count // 2, _seed(settings.seed, side, "trained"))
             seen[side] = np.concatenate([random[: count // 2], met])
-        return _dataset(seen, dataset.source, dict(dataset.report) | _gained(judged))
+        return _dataset(seen, dataset.source, dict(dataset.report) | _returns_of(judged))
 
     def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
         """What episodes of the test split returned."""
@@ -98,7 +100,7 @@ TASK = _Control()
 _RETURNS = ("return_mean", "return_spread", "return_lowest")
 
 
-def _gained(played: Played) -> dict[str, Any]:
+def _returns_of(played: Played) -> dict[str, Any]:
     found = played.as_dict()
     return {name: found[name] for name in ("episodes", *_RETURNS)}
 
@@ -114,7 +116,7 @@ def _at_random(actions: int, seed: int) -> Choose:
     return lambda raws: rng.integers(0, actions, len(raws))
 
 
-def _watched(choose: Choose, name: str, count: int, seed: int) -> NDArray[np.float32]:
+def _observe_episodes(choose: Choose, name: str, count: int, seed: int) -> NDArray[np.float32]:
     """(count, numbers): observations of whole episodes, as many as it takes, drawn from alike."""
     found: list[NDArray[np.float32]] = []
     while sum(map(len, found)) < count:

@@ -14,7 +14,7 @@ from dltk.data.kinds.series import prepare_series, seasonal_naive
 from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.families.series import interval_of
-from dltk.edge.input.preprocess import from_units, in_units
+from dltk.edge.input.preprocess import from_data_units, to_data_units
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
 
@@ -70,10 +70,12 @@ class _Forecast(SplitTask):
         raws, report = dataset.train.take(positions), dataset.report
         ops = [{"op": "exp"}] if report["transform"] == "log" else []
         ahead = report["held_back"] * (moved.argsort().argsort() + 1) / max(1, len(moved))
-        raws[1::2] = in_units(from_units(raws[1::2], ops) + ahead[:, None, None] * np.asarray(report["trend"]), ops)
+        raws[1::2] = to_data_units(
+            from_data_units(raws[1::2], ops) + ahead[:, None, None] * np.asarray(report["trend"]), ops
+        )
         return raws
 
-    def settle(
+    def finalize_signature(
         self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
     ) -> Signature:
         """One interval per step and column from the residuals of the validation split (split conformal prediction).
@@ -96,15 +98,15 @@ class _Forecast(SplitTask):
         """
         report, ops = dataset.report, signature.postprocess
         windows = dataset.test.take(slice(None)).astype(np.float64)
-        wanted = in_units(dataset.test.targets, ops)
+        wanted = to_data_units(dataset.test.targets, ops)
         answer = np.asarray(outputs, np.float64).reshape(wanted.shape)
-        found = in_units(answer, ops)
+        found = to_data_units(answer, ops)
         naive = seasonal_naive(windows, horizon=wanted.shape[1], season=report["season"])
         figures: dict[str, Any] = {"season": report["season"], **_errors(found, wanted, report)}
         figures |= {f"seasonal_naive_{name}": value for name, value in _errors(naive, wanted, report).items()}
         stretch = {"window": windows[-1, :, 0], "wanted": wanted[-1, :, 0], "value": found[-1, :, 0]}
         if (ends := interval_of(signature)) is not None:
-            low, high = (in_units(answer + end, ops) for end in ends)
+            low, high = (to_data_units(answer + end, ops) for end in ends)
             inside = (low <= wanted) & (wanted <= high)
             figures["interval_coverage"] = float(inside.mean())
             figures["coverage"] = inside.mean(axis=(0, 2)).tolist()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from dltk.training.evaluation.report import inputs_of, predict_outputs, report
     from dltk.training.evaluation.text import as_text
     from dltk.training.harness import run
-    from dltk.training.log import kept_line, kept_of
-    from dltk.training.selection import validation_of
+    from dltk.training.log import best_checkpoint, best_checkpoint_line
+    from dltk.training.selection import validate_model
     from dltk.training.teacher import Teacher, cached_teacher
     from dltk.training.trainer import Trainer
     from dltk.training.trainers.dqn import DqnTrainer
@@ -36,13 +36,13 @@ _HOMES = {  # name -> module; imported when first asked for, since most of them 
     "as_text": "evaluation.text",
     "cached_teacher": "teacher",
     "inputs_of": "evaluation.report",
-    "kept_line": "log",
-    "kept_of": "log",
+    "best_checkpoint_line": "log",
+    "best_checkpoint": "log",
     "predict_outputs": "evaluation.report",
     "report": "evaluation.report",
     "run": "harness",
     "trainer_class": "trainers.table",
-    "validation_of": "selection",
+    "validate_model": "selection",
 }
 
 __all__ = [
@@ -56,13 +56,13 @@ __all__ = [
     "as_text",
     "cached_teacher",
     "inputs_of",
-    "kept_line",
-    "kept_of",
+    "best_checkpoint_line",
+    "best_checkpoint",
     "predict_outputs",
     "report",
     "run",
     "trainer_class",
-    "validation_of",
+    "validate_model",
 ]
 
 

@@ -16,22 +16,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.cache.entries import making, opened
+from dltk.base.cache.entries import entry_is_intact, new_entry
 from dltk.base.cache.folder import cache_folder
 from dltk.base.disk import allocate, require_free_disk
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Dataset, Split
-from dltk.edge.bundle.arrays import kept_array
+from dltk.edge.bundle.arrays import load_intact_array
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.models.backend import tf
 from dltk.models.digest import model_digest
 from dltk.tasks import Task
-from dltk.training.prefetch import ahead
+from dltk.training.prefetch import prefetch
 from dltk.training.views.base import PLAIN, Views
 
-__all__ = ["Frozen", "cached_outputs", "model_inputs", "refreshed", "runner"]
+__all__ = ["Frozen", "cached_outputs", "model_inputs", "refresh_dataset", "runner"]
 
 BATCH = 64  # fixed: another batch size could change a last bit, and with it what a cache holds
 _FLOAT16_OVER = 4_000_000_000  # bytes
@@ -98,11 +98,11 @@ class Frozen:
         def make(start: int) -> list[NDArray[Any]]:
             return model_inputs(self.model, take(np.arange(start, min(start + batch_size, count))), signature)
 
-        for inputs in ahead(make, range(0, count, batch_size)):
+        for inputs in prefetch(make, range(0, count, batch_size)):
             yield self.forward(*map(tf.constant, inputs)).numpy()
 
 
-def refreshed(task: Task, model: Any, dataset: Dataset, signature: Signature, settings: Any) -> Dataset:
+def refresh_dataset(task: Task, model: Any, dataset: Dataset, signature: Signature, settings: Any) -> Dataset:
     """`dataset` as `task` has it now that there is a Keras `model`."""
     frozen = Frozen(model)
     return task.refresh(dataset, settings, lambda raws: frozen.run(raws, signature))
@@ -134,9 +134,9 @@ def cached_outputs(
     if there is None:
         require_free_disk(folder, math.prod(shape) * kind.itemsize)
         if kind == np.float16:
-            progress.say(f"{label}: kept in float16, since float32 would take {math.prod(shape) * 4 / 1e9:.1f} GB")
+            progress.log(f"{label}: kept in float16, since float32 would take {math.prod(shape) * 4 / 1e9:.1f} GB")
         take = split.take if views is None else lambda positions: views.take(positions, view)
-        with making(folder) as building, progress.bar(label, len(split)) as bar:
+        with new_entry(folder) as building, progress.bar(label, len(split)) as bar:
             target = np.lib.format.open_memmap(building / "features.npy", mode="w+", dtype=kind, shape=shape)
             allocate(building / "features.npy")
             start = 0
@@ -152,6 +152,6 @@ def cached_outputs(
 
 def _kept(folder: Path, shape: tuple[int, ...], kind: np.dtype[Any], progress: Progress) -> NDArray[Any] | None:
     """The memory map of a whole array of that form; None where there is none: it is created again."""
-    if not opened(folder, ["features.npy"], note=progress.warn):
+    if not entry_is_intact(folder, ["features.npy"], note=progress.warn):
         return None
-    return kept_array(folder / "features.npy", shape, kind)
+    return load_intact_array(folder / "features.npy", shape, kind)

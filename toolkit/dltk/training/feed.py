@@ -22,7 +22,7 @@ from dltk.edge.families import family
 from dltk.models.backend import tf
 from dltk.training.features import Frozen, cached_outputs, model_inputs
 from dltk.training.hints import Hints
-from dltk.training.prefetch import ahead
+from dltk.training.prefetch import prefetch
 from dltk.training.teacher import Teacher
 from dltk.training.views.base import PLAIN, Views
 from dltk.training.views.counter import permutation
@@ -127,15 +127,15 @@ class Feed:
 
         def make(step: int) -> Batch:
             rows = order[step * self.batch_size : (step + 1) * self.batch_size]
-            taught, led = (
+            with_teacher, led = (
                 np.zeros(0, np.float32) if kept is None else np.asarray(kept[rows], np.float32)
                 for kept in (logits, hints)
             )
             number = np.array([epoch * self.steps + step])
             inputs = self._inputs(rows, view, features)
-            return Batch(epoch, step == 0, inputs, self._targets(rows, view), taught, number, hints=led)
+            return Batch(epoch, step == 0, inputs, self._targets(rows, view), with_teacher, number, hints=led)
 
-        yield from ahead(make, range(self.steps))
+        yield from prefetch(make, range(self.steps))
 
     def validation(self) -> Iterator[tuple[list[Any], Any]]:
         """Inputs of the learner for the validation split, and what is wanted of it, in order."""
@@ -150,7 +150,7 @@ class Feed:
                 return [np.asarray(features[rows], np.float32)], wanted
             return model_inputs(self.learner, split.take(rows), self.signature), wanted
 
-        yield from ahead(make, starts)
+        yield from prefetch(make, starts)
 
     def fault(self, epoch: int, step: int) -> str:
         """What is wrong with the arrays of a step, as a sentence; empty if nothing is."""
@@ -207,23 +207,23 @@ class Feed:
         )  # fmt: skip
 
     def _blocks(self, epoch: int) -> Iterator[Batch]:
-        inputs, targets, taught = self._view_in_memory(self.views.of_epoch(epoch))
+        inputs, targets, with_teacher = self._view_in_memory(self.views.of_epoch(epoch))
         order, first = self.order(epoch), epoch * self.steps
         full = len(order) // self.batch_size
         if full:
             rows = order[: full * self.batch_size].reshape(full, -1)
-            yield Batch(epoch, True, [inputs], targets, taught, first + np.arange(full), rows)
+            yield Batch(epoch, True, [inputs], targets, with_teacher, first + np.arange(full), rows)
         if len(order) % self.batch_size:
             rows = order[None, full * self.batch_size :]
-            yield Batch(epoch, full == 0, [inputs], targets, taught, np.array([first + full]), rows)
+            yield Batch(epoch, full == 0, [inputs], targets, with_teacher, np.array([first + full]), rows)
 
     def _view_in_memory(self, view: int) -> tuple[Any, Any, Any]:
         if self._held is None or self._held[0] != view:
             self._held = None  # before the next one is read: never two in memory
             features = tf.constant(np.asarray(self._features(self.dataset.train, view), np.float32))
             targets = self._targets(np.arange(len(self.dataset.train)), view)
-            taught = np.zeros(0, np.float32) if self.teacher is None else np.asarray(self.teacher.logits(view))
-            self._held = view, (features, tf.constant(targets), tf.constant(taught))
+            with_teacher = np.zeros(0, np.float32) if self.teacher is None else np.asarray(self.teacher.logits(view))
+            self._held = view, (features, tf.constant(targets), tf.constant(with_teacher))
         return self._held[1]
 
 

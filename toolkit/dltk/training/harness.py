@@ -15,8 +15,8 @@ from dltk.base.files import write_atomic
 from dltk.base.progress import SILENT, Progress
 from dltk.training import checkpoint as checkpoints
 from dltk.training.checkpoint import Checkpoint
-from dltk.training.log import end_line, epoch_line, epochs_of
-from dltk.training.trainer import Chooses, Row, Shows, Trainer
+from dltk.training.log import end_line, epoch_line, trained_epochs
+from dltk.training.trainer import MakesSamples, Row, SelectsCheckpoint, Trainer
 
 __all__ = ["run"]
 
@@ -50,10 +50,10 @@ def run(
         _restore(trainer, found, checkpoint)
     training = _Training(trainer, [] if found is None else list(found.history), _Writer(checkpoint), progress)
     if found is not None:
-        progress.say(f"{trainer.name}: resuming after epoch {training.done} of {trainer.epochs}")
+        progress.log(f"{trainer.name}: resuming after epoch {training.done} of {trainer.epochs}")
     try:
         if found is None:
-            training.judge_start()
+            training.evaluate_start()
         while training.done < trainer.epochs and not trainer.done(training.history):
             training.epoch()
             _show(trainer, training.done - 1, samples)  # before the checkpoint: a killed run makes them once more
@@ -61,8 +61,8 @@ def run(
     finally:
         training.writer.flush()  # also on NaN and Ctrl-C: what was reached is kept
     trainer.finish()
-    kept = trainer.kept if isinstance(trainer, Chooses) else None
-    progress.say(end_line(trainer.name, training.done, trainer.epochs, kept))
+    kept = trainer.kept if isinstance(trainer, SelectsCheckpoint) else None
+    progress.log(end_line(trainer.name, training.done, trainer.epochs, kept))
     return training.history
 
 
@@ -87,9 +87,9 @@ class _Training:
     @property
     def done(self) -> int:
         """Epochs that are done."""
-        return epochs_of(self.history)
+        return trained_epochs(self.history)
 
-    def judge_start(self) -> None:
+    def evaluate_start(self) -> None:
         """The weights that the phase starts from are its epoch 0: they compete for best."""
         started = time.perf_counter()
         if figures := self._trainer.evaluate(-1):
@@ -117,17 +117,19 @@ class _Training:
         for name in _infinite(state):
             if name not in self._infinite:
                 epoch = self.history.pop()["epoch"]
-                raise self._lost(f"after epoch {epoch}", "the weights must stay finite", name.partition("/")[0])
+                raise self._diverged_error(
+                    f"after epoch {epoch}", "the weights must stay finite", name.partition("/")[0]
+                )
         self.writer.offer(Checkpoint(list(self.history), state))
 
     def _add(self, figures: Mapping[str, float], started: float, *, epoch: int) -> None:
         for name, value in figures.items():
             if not np.isfinite(value):
                 where = f"after epoch {epoch}" if epoch else "before the first epoch"
-                raise self._lost(where, f"{name} must be finite", repr(float(value)), at_start=not epoch)
+                raise self._diverged_error(where, f"{name} must be finite", repr(float(value)), at_start=not epoch)
         row: Row = {"phase": self._trainer.name, "epoch": epoch} | {key: float(figures[key]) for key in figures}
         self.history.append(row | {"seconds": round(time.perf_counter() - started, 3)})
-        self._progress.say(epoch_line(self.history, self._trainer.epochs))
+        self._progress.log(epoch_line(self.history, self._trainer.epochs))
 
     def _require_finite(self, steps: list[Mapping[str, Any]]) -> None:
         for name in steps[-1] if steps else ():
@@ -136,9 +138,11 @@ class _Training:
             values = _values(steps, name)
             step = int(np.flatnonzero(~np.isfinite(values))[0])
             where = f"epoch {self.done + 1}, step {step + 1}"
-            raise self._lost(where, f"the {name} must stay finite", repr(float(values[step])), step=step)
+            raise self._diverged_error(where, f"the {name} must stay finite", repr(float(values[step])), step=step)
 
-    def _lost(self, where: str, rule: str, received: str, *, step: int = -1, at_start: bool = False) -> LimitError:
+    def _diverged_error(
+        self, where: str, rule: str, received: str, *, step: int = -1, at_start: bool = False
+    ) -> LimitError:
         """The error, once what is good is on the disk; `step` -1: not seen in a step, but after all of an epoch."""
         self.writer.flush()
         kept = f"The weights after epoch {self.done} are kept in {self.writer.path}."
@@ -154,7 +158,7 @@ def _note(step: Mapping[str, Any]) -> str:
 
 
 def _show(trainer: Trainer, epoch: int, folder: Path | None) -> None:
-    if folder is None or not isinstance(trainer, Shows):
+    if folder is None or not isinstance(trainer, MakesSamples):
         return
     for name, data in trainer.shown(epoch).items():
         write_atomic(folder / name, data)

@@ -49,7 +49,7 @@ class Hints:
         theirs = [teacher.get_layer(name).output for name in teacher_layers]
         self._sizes = [math.prod(their.shape[1:]) if None not in their.shape[1:] else 0 for their in theirs]
         ours = [student.get_layer(name).output for name in student_layers]
-        self.teacher = Frozen(keras.Model(_inputs(teacher), _joined(theirs)), teacher_layers)
+        self.teacher = Frozen(keras.Model(_inputs(teacher), _flattened_features(theirs)), teacher_layers)
         self.student = keras.Model(_inputs(student), [student.outputs[0], *ours])
         self._bridges = [
             _bridge(names, tuple(our.shape), tuple(their.shape), seed + number)
@@ -111,7 +111,7 @@ def _inputs(model: Any) -> Any:
     return model.inputs[0] if len(model.inputs) == 1 else model.inputs
 
 
-def _joined(features: list[Any]) -> Any:
+def _flattened_features(features: list[Any]) -> Any:
     """All features of a sample as one row: one output, which a cache can hold."""
     rows = [keras.layers.Flatten()(value) for value in features]
     return rows[0] if len(rows) == 1 else keras.layers.Concatenate()(rows)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dltk.training.trainer import Chooses, Row, Trainer
+from dltk.training.trainer import Row, SelectsCheckpoint, Trainer
 
-__all__ = ["FACTS", "duration", "end_line", "epoch_line", "epochs_of", "kept_line", "kept_of"]
+__all__ = ["FACTS", "duration", "end_line", "epoch_line", "trained_epochs", "best_checkpoint_line", "best_checkpoint"]
 
 FACTS = ("phase", "epoch", "seconds")  # of a row; the rest are figures
 _HELD_OUT = "validation_"
 
 
-def epochs_of(history: Sequence[Mapping[str, Any]]) -> int:
+def trained_epochs(history: Sequence[Mapping[str, Any]]) -> int:
     """Epochs that were trained; a row of the start is none."""
     return sum(row["epoch"] > 0 for row in history)
 
@@ -24,7 +24,7 @@ def epoch_line(history: Sequence[Row], epochs: int) -> str:
     Validation figures go without names where they are those of training, in that order.
     """
     row = history[-1]
-    name, trained = row["phase"], epochs_of(history)
+    name, trained = row["phase"], trained_epochs(history)
     own = {key: value for key, value in row.items() if key not in FACTS and not key.startswith(_HELD_OUT)}
     judged = {key.removeprefix(_HELD_OUT): value for key, value in row.items() if key.startswith(_HELD_OUT)}
     alike = list(own) == list(judged)
@@ -39,7 +39,7 @@ def epoch_line(history: Sequence[Row], epochs: int) -> str:
 
 
 def end_line(name: str, trained: int, epochs: int, kept: int | None) -> str:
-    """Such as "head: stopped early at 42 of 60, best epoch 27"; `kept` as `Chooses` has it."""
+    """Such as "head: stopped early at 42 of 60, best epoch 27"; `kept` as `SelectsCheckpoint` has it."""
     went = (
         f"stopped early at {trained} of {epochs}"
         if trained < epochs
@@ -49,7 +49,7 @@ def end_line(name: str, trained: int, epochs: int, kept: int | None) -> str:
     return f"{name}: {went}{best.get(kept, f', best epoch {kept}')}"
 
 
-def kept_of(
+def best_checkpoint(
     trainer: Trainer, history: Sequence[Mapping[str, Any]], before: dict[str, Any] | None
 ) -> dict[str, Any] | None:
     """Which epoch's weights the run has after a phase: phase, epoch (0: the start), epochs of it, validation figures.
@@ -58,15 +58,15 @@ def kept_of(
         history: of this phase.
         before: the same after the phases before; still so where this one brought nothing better.
     """
-    epoch = trainer.kept if isinstance(trainer, Chooses) else None
+    epoch = trainer.kept if isinstance(trainer, SelectsCheckpoint) else None
     if not history or (epoch == 0 and before is not None):
         return before
     row = next((row for row in history if row["epoch"] == epoch), history[-1])
     figures = {name: value for name, value in row.items() if name.startswith(_HELD_OUT)}
-    return {"phase": row["phase"], "epoch": row["epoch"], "epochs": epochs_of(history)} | figures
+    return {"phase": row["phase"], "epoch": row["epoch"], "epochs": trained_epochs(history)} | figures
 
 
-def kept_line(kept: Mapping[str, Any]) -> str:
+def best_checkpoint_line(kept: Mapping[str, Any]) -> str:
     """Such as "epoch 27 of 42 in head (validation loss 0.42 accuracy 0.88)"."""
     where = f"epoch {kept['epoch']} of {kept['epochs']} in" if kept["epoch"] else "the weights at the start of"
     judged = {name.removeprefix(_HELD_OUT): value for name, value in kept.items() if name.startswith(_HELD_OUT)}

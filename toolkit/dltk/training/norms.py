@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from dltk.models.backend import called_by, tf
+from dltk.models.backend import layer_calls_replaced, tf
 
 __all__ = ["fused_norms", "reestimate_norms"]
 
@@ -23,7 +23,7 @@ def fused_norms(model: Any) -> AbstractContextManager[None]:
     Args:
         model: Keras 3 model or tf_keras twin, nested models too.
     """
-    return called_by(model, _can, _fused)
+    return layer_calls_replaced(model, _can_be_fused, _fused)
 
 
 def reestimate_norms(model: Any, batches: Iterable[Any]) -> None:
@@ -47,7 +47,7 @@ def reestimate_norms(model: Any, batches: Iterable[Any]) -> None:
         layer.momentum = momentum
 
 
-def _can(layer: Any) -> bool:
+def _can_be_fused(layer: Any) -> bool:
     if type(layer).__name__ != "BatchNormalization" or not layer.built:
         return False
     if getattr(layer, "renorm", False) or getattr(layer, "synchronized", False):

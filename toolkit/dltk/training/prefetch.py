@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["ahead"]
+__all__ = ["prefetch"]
 
 _AHEAD = 3  # items made while the present one is used
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+def prefetch(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
     """`make` of each item in order, worked out in one thread a few items ahead."""
     with ThreadPoolExecutor(1, thread_name_prefix="dltk-feed") as pool:
         waiting: deque[Future[Made]] = deque()

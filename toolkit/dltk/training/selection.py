@@ -19,7 +19,7 @@ from dltk.training.feed import Feed
 from dltk.training.losses import Objective, objective
 from dltk.training.views.factory import views_of
 
-__all__ = ["Selection", "figures", "validation_of"]
+__all__ = ["Selection", "validation_figures", "validate_model"]
 
 Score = tuple[float, float]  # compared in order; higher is better
 _WORST: Score = (-math.inf, -math.inf)
@@ -90,7 +90,9 @@ class Selection:
         self.values = values
 
 
-def figures(forward: Callable[..., Any], goal: Objective, batches: Iterable[tuple[list[Any], Any]]) -> dict[str, float]:
+def validation_figures(
+    forward: Callable[..., Any], goal: Objective, batches: Iterable[tuple[list[Any], Any]]
+) -> dict[str, float]:
     """The "validation_loss", and "validation_accuracy" where exactly one class is right.
 
     Args:
@@ -107,10 +109,10 @@ def figures(forward: Callable[..., Any], goal: Objective, batches: Iterable[tupl
     return found | ({"validation_accuracy": float(np.concatenate(right).mean())} if right else {})
 
 
-def validation_of(
+def validate_model(
     model: Any, dataset: Dataset, signature: Signature, fit: Fit, *, progress: Progress = SILENT
 ) -> dict[str, float]:
-    """The `figures` that a phase `fit` would see of `model` as it is; the dataset must have a validation split."""
+    """The `validation_figures` of `model` as a phase `fit` would see it; the dataset must have a validation split."""
     views = views_of(dataset.train, None, seed=0, classes=signature.outputs[0].sample_shape[-1])
     feed = Feed(dataset, signature, views, None, model, None, fit.batch_size, 0, "validation", False, progress)
-    return figures(runner(model), objective(signature, dataset.train.targets, fit), feed.validation())
+    return validation_figures(runner(model), objective(signature, dataset.train.targets, fit), feed.validation())

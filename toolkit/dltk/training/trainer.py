@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-__all__ = ["AT_START", "Chooses", "Row", "Shows", "Trainer"]
+__all__ = ["AT_START", "SelectsCheckpoint", "Row", "MakesSamples", "Trainer"]
 
 AT_START = "Likely cause: the starting weights, or values of the validation split that are not finite."
 Row = dict[str, Any]  # one epoch of the history: "phase", "epoch" (0: before the first), "seconds" and the figures
@@ -61,7 +61,7 @@ class Trainer(Protocol):
 
 
 @runtime_checkable
-class Chooses(Protocol):
+class SelectsCheckpoint(Protocol):
     """The additional interface of trainers that keep the best of their epochs."""
 
     @property
@@ -70,7 +70,7 @@ class Chooses(Protocol):
 
 
 @runtime_checkable
-class Shows(Protocol):
+class MakesSamples(Protocol):
     """The additional interface of trainers that show their progress as samples."""
 
     def shown(self, epoch: int) -> Mapping[str, bytes]:

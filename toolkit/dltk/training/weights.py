@@ -14,7 +14,7 @@ from dltk.training.checkpoint import AGAIN
 from dltk.training.optimizers import is_keras3
 from dltk.training.views.counter import derive
 
-__all__ = ["Average", "is_kernel", "pack", "put", "seed_dropout", "snapshot", "unpack"]
+__all__ = ["Average", "is_kernel", "to_arrays", "assign_values", "seed_dropout", "snapshot", "from_arrays"]
 
 
 def snapshot(variables: Iterable[Any]) -> list[NDArray[Any]]:
@@ -23,19 +23,19 @@ def snapshot(variables: Iterable[Any]) -> list[NDArray[Any]]:
     return [np.array(tf.convert_to_tensor(variable).numpy()) for variable in variables]
 
 
-def put(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
+def assign_values(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
     """Assign `values` in order; each has the shape of its variable."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
-def pack(group: str, variables: Iterable[Any]) -> dict[str, NDArray[Any]]:
+def to_arrays(group: str, variables: Iterable[Any]) -> dict[str, NDArray[Any]]:
     """Copies under "group/0000", "group/0001" ..., for a checkpoint, each in the shape of its variable."""
     return {f"{group}/{number:04d}": value for number, value in enumerate(snapshot(variables))}
 
 
-def unpack(group: str, state: Mapping[str, NDArray[Any]], like: Sequence[Any]) -> list[NDArray[Any]]:
-    """The arrays that `pack` wrote.
+def from_arrays(group: str, state: Mapping[str, NDArray[Any]], like: Sequence[Any]) -> list[NDArray[Any]]:
+    """The arrays that `to_arrays` wrote.
 
     Raises:
         InputError: if number or shapes are not those of `like`.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import DltkError, InputError
 from dltk.twin.graph import Call, Graph, Layer, map_refs
-from dltk.twin.layers import OnKernel, make, safe_name
+from dltk.twin.layers import KernelWrapper, make, safe_name
 from dltk.twin.table import is_fused, lstm
 
 __all__ = ["Wrap", "build", "carry_back", "layer_names", "rebuilding"]
@@ -124,13 +124,15 @@ def rebuilding(layer: Layer) -> Iterator[None]:
 def _reason(fault: Exception) -> str:
     """The line of a message with the reason: tf_keras puts where it was before it, and the arguments behind it."""
     lines = [line.strip() for line in str(fault).splitlines() if line.strip()] or [type(fault).__name__]
-    told = [line for line in lines if not line.startswith(("Exception encountered", "Call arguments", "Arguments rec"))]
-    return (told or lines)[0]
+    described = [
+        line for line in lines if not line.startswith(("Exception encountered", "Call arguments", "Arguments rec"))
+    ]
+    return (described or lines)[0]
 
 
 def put_weights(layer: Any, weights: tuple[NDArray[Any], ...]) -> None:
     """Copy `weights`, in Keras 3's shapes and order, into a tf_keras layer, or into the layer inside a wrapper."""
-    target = layer.layer if isinstance(layer, OnKernel) else layer
+    target = layer.layer if isinstance(layer, KernelWrapper) else layer
     if weights and target is not None:
         expected = [tuple(variable.shape) for variable in target.weights]
         given = [np.asarray(weight) for weight in weights]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.models.canonical import plain
+from dltk.models.canonical import canonical
 from dltk.models.digest import Use, wiring_digest
 
 __all__ = ["Call", "Graph", "GraphInput", "Layer", "Ref", "map_refs", "refs", "unused"]
@@ -130,10 +130,11 @@ class Graph:
         Unlike there, names count: a plan knows tensors and layers by them.
         """
         layers: dict[Hashable, Any] = {
-            name: [name, layer.kind, plain(layer.config), plain(layer.weights)] for name, layer in self.layers.items()
+            name: [name, layer.kind, canonical(layer.config), canonical(layer.weights)]
+            for name, layer in self.layers.items()
         }
         uses = [Use(call.layer, [call.outputs, call.args, dict(call.kwargs)], call.outputs) for call in self.calls]
-        inputs = [(item.name, [item.name, plain(item.shape), item.dtype]) for item in self.inputs]
+        inputs = [(item.name, [item.name, canonical(item.shape), item.dtype]) for item in self.inputs]
         return wiring_digest(inputs, layers, uses, self.outputs, lambda value: getattr(value, "tensor", None))
 
 

@@ -16,7 +16,7 @@ from dltk.base.errors import InputError
 from dltk.twin.activations import function
 from dltk.twin.graph import Layer
 
-__all__ = ["Guard", "OnKernel", "make", "safe_name"]
+__all__ = ["Guard", "KernelWrapper", "make", "safe_name"]
 
 _LONGEST = 100  # signs of a name: the converters write some of them many times over
 
@@ -235,8 +235,8 @@ def safe_name(name: str) -> str:
     return safe if safe[:1].isalnum() else f"layer{safe}"
 
 
-class OnKernel(tf_keras.layers.Wrapper):
-    """Calls the layer inside with `made()` in place of its kernel; the kernel stays the layer's variable.
+class KernelWrapper(tf_keras.layers.Wrapper):
+    """Calls the layer inside with `kernel_value()` in place of its kernel; the kernel stays the layer's variable.
 
     `dltk.twin.build` puts the graph's weights into the layer inside.
     """
@@ -251,7 +251,7 @@ class OnKernel(tf_keras.layers.Wrapper):
         """The kernel's variable."""
         return self.layer.__dict__[self._kernel]
 
-    def made(self) -> Any:
+    def kernel_value(self) -> Any:
         """What the layer computes with."""
         raise NotImplementedError
 
@@ -259,7 +259,7 @@ class OnKernel(tf_keras.layers.Wrapper):
         """The layer on what is made of its kernel."""
         inside: dict[str, Any] = self.layer.__dict__  # past Keras' tracking, which would take the tensor for a weight
         kernel = inside[self._kernel]
-        inside[self._kernel] = self.made()
+        inside[self._kernel] = self.kernel_value()
         try:
             return self.layer.call(x)
         finally:

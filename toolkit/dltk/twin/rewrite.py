@@ -18,7 +18,7 @@ from dltk.twin.table import IDENTITY
 from dltk.twin.transposed import widen_kernels
 
 __all__ = [
-    "deployed",
+    "deployed_graph",
     "drop_identities",
     "fold_batch_norm",
     "merge_affine",
@@ -33,7 +33,7 @@ _DROPOUT = ("dropout", "recurrent_dropout")
 _SPLITS = _FOLDS | {"DepthwiseConv1D", "Conv1DTranspose", "EinsumDense"}
 
 
-def deployed(graph: Graph) -> Graph:
+def deployed_graph(graph: Graph) -> Graph:
     """The graph as it is exported: training-only layers gone, batch norm folded, activations on their own."""
     for rewrite in (
         drop_identities,
@@ -193,7 +193,9 @@ def fold_batch_norm(graph: Graph) -> Graph:
             layers[source.layer] = _folded(layers[source.layer], scale, offset)
             renamed[call.outputs[0]] = call.inputs[0]
         else:
-            layers[layer.name] = _lone(layer.name, scale, offset, rank=len(graph.shapes[call.outputs[0]]))
+            layers[layer.name] = _depthwise_from_affine(
+                layer.name, scale, offset, rank=len(graph.shapes[call.outputs[0]])
+            )
             calls.append(call)
     return graph.with_calls(calls, layers, renamed)
 
@@ -242,7 +244,7 @@ def _rescaling(layer: Layer) -> Pair:
     return np.asarray(layer.config["scale"], np.float64), np.asarray(layer.config.get("offset", 0.0), np.float64)
 
 
-def _kept(layer: Layer) -> Pair:
+def _float64_weights(layer: Layer) -> Pair:
     return np.asarray(layer.weights[0], np.float64), np.asarray(layer.weights[1], np.float64)
 
 
@@ -250,7 +252,7 @@ _AFFINE: dict[str, Callable[[Layer], Pair]] = {
     "BatchNormalization": _batch_norm,
     "Normalization": _normalization,
     "Rescaling": _rescaling,
-    "Affine": _kept,
+    "Affine": _float64_weights,
 }
 
 
@@ -284,7 +286,7 @@ _SCALED: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[
 }
 
 
-def _lone(name: str, scale: NDArray[np.float64], offset: NDArray[np.float64], *, rank: int) -> Layer:
+def _depthwise_from_affine(name: str, scale: NDArray[np.float64], offset: NDArray[np.float64], *, rank: int) -> Layer:
     values = (scale.astype(np.float32), offset.astype(np.float32))
     if rank != 3:
         return Layer(name, "Affine", {}, values)

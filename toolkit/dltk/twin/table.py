@@ -22,7 +22,7 @@ __all__ = [
     "supported",
 ]
 
-Spread = Literal["own", "same", "unit", "tanh"]
+RangeRule = Literal["own", "same", "unit", "tanh"]
 Channels = Literal["make", "read", "pass", "couple", "concat", "reshape", "fixed"]
 
 
@@ -46,7 +46,7 @@ class Row:
             distributed over positions, or gathered from them; "fixed": nothing that it reads or makes is cut.
     """
 
-    spread: Spread = "own"
+    spread: RangeRule = "own"
     int8: bool = True
     kernel: int | None = None
     channel_axis: int = -1
@@ -178,7 +178,7 @@ IDENTITY = frozenset(
     {"AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D", "SpatialDropout2D"}
 )
 
-ACTIVATION_SPREAD: Mapping[str, Spread] = {"softmax": "unit", "sigmoid": "unit", "tanh": "tanh"}
+ACTIVATION_RANGE_RULES: Mapping[str, RangeRule] = {"softmax": "unit", "sigmoid": "unit", "tanh": "tanh"}
 ACTIVATION_INT8 = frozenset(
     {
         "relu",
@@ -225,5 +225,5 @@ def row(kind: str, config: Mapping[str, object] | None = None) -> Row:
         inner = config.get("layer")
         return ROWS.get(str(inner.get("class_name")), found) if isinstance(inner, dict) else found
     name = str(config.get("activation"))
-    rules = Row(spread=ACTIVATION_SPREAD.get(name, "own")) if name in ACTIVATION_INT8 else _FLOAT
+    rules = Row(spread=ACTIVATION_RANGE_RULES.get(name, "own")) if name in ACTIVATION_INT8 else _FLOAT
     return replace(rules, channels="fixed" if name in MIXES_CHANNELS else "pass")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dltk.edge.runtime.worker import WorkerResult, run_worker
-from dltk.validate.check import Gate, Scoring, Verdict, judge
-from dltk.validate.micro import MicroResult, apart, micro_runtime, run_micro
+from dltk.validate.check import Gate, Scoring, Verdict, compare_outputs
+from dltk.validate.micro import MicroResult, micro_distance, micro_runtime, run_micro
 
 __all__ = [
     "Gate",
@@ -12,8 +12,8 @@ __all__ = [
     "Scoring",
     "Verdict",
     "WorkerResult",
-    "apart",
-    "judge",
+    "micro_distance",
+    "compare_outputs",
     "micro_runtime",
     "run_micro",
     "run_worker",

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Metric
 from dltk.edge.intervals import share_interval
-from dltk.edge.parity import COSINE, MAX_ABS, UNDECIDED, compare, misfits
+from dltk.edge.parity import COSINE, MAX_ABS, UNDECIDED, compare, output_faults
 from dltk.recipe.settings import setting
-from dltk.validate.lost import lost
+from dltk.validate.lost import metric_drop
 
-__all__ = ["Gate", "Scoring", "Verdict", "judge"]
+__all__ = ["Gate", "Scoring", "Verdict", "compare_outputs"]
 
 Outputs = Mapping[str, NDArray[Any]]
 
@@ -102,7 +102,7 @@ class Verdict:
         return tuple(self.parity.get("notes", ()))
 
 
-def judge(
+def compare_outputs(
     reference: Outputs,
     outputs: Outputs,
     *,
@@ -121,7 +121,7 @@ def judge(
         left_float: operators that the quantization plan leaves float, by the runtime's names.
     """
     gate = gate or Gate()
-    faults = _unfit(reference, signature) or misfits(reference, outputs, signature)
+    faults = _reference_fault(reference, signature) or output_faults(reference, outputs, signature)
     if faults:
         return Verdict({}, None, tuple(faults))
     parity = compare(reference, outputs, signature, **_limits(precision, gate))
@@ -135,19 +135,19 @@ def judge(
     if scoring is not None:
         origin = scoring.baseline or reference
         before, after = ({**scoring.inputs, **found} for found in (origin, outputs))
-        told = lost(before, after, scoring.targets, scoring.metric, signature, scoring.seed)
-        scored, words = told.found, told.fault
+        described = metric_drop(before, after, scoring.targets, scoring.metric, signature, scoring.seed)
+        scored, words = described.found, described.fault
         if scored is not None and not _equal(origin, outputs, signature, gate):
-            ends, words = told.against(gate.drop)
+            ends, words = described.against(gate.drop)
             if ends == UNDECIDED and not gate.strict:
                 notes, words = [*notes, words], ""
         if words:
             reasons.append(words)
-            accepts |= {"drop": told.accepted(strict=gate.strict)} if scored is not None else {}
+            accepts |= {"drop": described.accepted(strict=gate.strict)} if scored is not None else {}
     return Verdict(parity | ({"notes": notes} if notes else {}), scored, tuple(reasons), accepts)
 
 
-def _unfit(reference: Outputs, signature: Signature) -> list[str]:
+def _reference_fault(reference: Outputs, signature: Signature) -> list[str]:
     """Why nothing can be compared with the reference."""
     for spec in signature.outputs:
         if not len(reference[spec.name]):

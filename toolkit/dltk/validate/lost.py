@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.edge.families.shared.base import Metric
-from dltk.edge.gains import amount
-from dltk.edge.intervals import about, mean_decides, needed, paired_interval
+from dltk.edge.gains import amount_text
+from dltk.edge.intervals import approximate_count, mean_decides, paired_interval, samples_needed
 from dltk.edge.metrics import paired_bootstrap
 from dltk.edge.parity import MET, UNDECIDED, decision
 
-__all__ = ["Lost", "lost"]
+__all__ = ["MetricDrop", "metric_drop"]
 
 Outputs = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Lost:
+class MetricDrop:
     """A metric before and after, on the same samples.
 
     Attributes:
@@ -49,13 +49,13 @@ class Lost:
         ends = decision(limit, low, high)
         if ends == MET:
             return ends, ""
-        most = amount(limit, found["is_share"]) if found["is_share"] else f"{drop:.2%}".replace(".00%", "%")
+        most = amount_text(limit, found["is_share"]) if found["is_share"] else f"{drop:.2%}".replace(".00%", "%")
         count, name = found["samples"], found["name"]
         changed = f"{found['changed']} of {count} predictions changed" if "changed" in found else self._figures()
         if ends == UNDECIDED:
-            more = about(needed(self._decides(limit), count))
+            more = approximate_count(samples_needed(self._decides(limit), count))
             return ends, f"{name}: {changed}; {count} samples cannot decide {most}; {more}"
-        lowest = amount(low, found["is_share"])
+        lowest = amount_text(low, found["is_share"])
         figures = f"{name} changes from {found['reference']:.4f} to {found['value']:.4f}, worse by more than {most}"
         return ends, f"{figures}: {changed}, at least {lowest} lost at 95%"
 
@@ -72,11 +72,11 @@ class Lost:
 
     def _figures(self) -> str:
         assert self.found is not None
-        low, high = (amount(end, self.found["is_share"]) for end in self.found["interval"])
+        low, high = (amount_text(end, self.found["is_share"]) for end in self.found["interval"])
         return f"from {self.found['reference']:.4f} to {self.found['value']:.4f}, a loss of {low} to {high} at 95%"
 
     def _decides(self, limit: float) -> Any:
-        """For `needed`: whether more samples like these would."""
+        """For `samples_needed`: whether more samples like these would."""
         assert self.found is not None
         found, count = self.found, self.found["samples"]
         if "worse" not in found:
@@ -85,15 +85,15 @@ class Lost:
         return lambda many: decision(limit, *paired_interval(worse * many, better * many, many)) != UNDECIDED
 
 
-def lost(
+def metric_drop(
     reference: Outputs, outputs: Outputs, targets: NDArray[Any], metric: Metric, signature: Signature, seed: int
-) -> Lost:
+) -> MetricDrop:
     """What `outputs` lost of `metric` against `reference`, both name -> (n, ...), beside the inputs it may look at."""
     before, after = (np.asarray(metric.scores(found, targets, signature), np.float64) for found in (reference, outputs))
     known = np.isfinite(before) & np.isfinite(after)
     if not len(before) or not known.all():
         lacking = f"{int((~known).sum())} of {len(before)} samples"
-        return Lost(None, f"{metric.name} cannot be computed: it is no finite number on {lacking}")
+        return MetricDrop(None, f"{metric.name} cannot be computed: it is no finite number on {lacking}")
     sign = 1.0 if metric.higher_is_better else -1.0
     losses = sign * (before - after)
     found: dict[str, Any] = {
@@ -115,7 +115,7 @@ def lost(
     found["interval"] = list(interval)
     changed = _changed(reference, outputs, signature, found)
     found |= {} if changed is None else {"changed": changed}
-    return Lost(found, "", float(losses.var(ddof=1)) if len(losses) > 1 else 0.0)
+    return MetricDrop(found, "", float(losses.var(ddof=1)) if len(losses) > 1 else 0.0)
 
 
 def _changed(reference: Outputs, outputs: Outputs, signature: Signature, found: Mapping[str, Any]) -> int | None:

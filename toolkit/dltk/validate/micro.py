@@ -17,10 +17,10 @@ from dltk.base.errors import EnvironmentFault, InputError, LimitError
 from dltk.base.files import scratch_folder
 from dltk.base.install import pip_extra
 from dltk.edge.bundle.arrays import npz_bytes
-from dltk.edge.runtime.port import Port, stack, to_port
+from dltk.edge.runtime.port import Port, join_outputs, to_port
 from dltk.validate import micro_child
 
-__all__ = ["MicroResult", "apart", "micro_runtime", "run_micro"]
+__all__ = ["MicroResult", "micro_distance", "micro_runtime", "run_micro"]
 
 _DISTRIBUTION = "tflite-micro"
 
@@ -88,10 +88,10 @@ def run_micro(
             raise InputError(where, "must run in TensorFlow Lite Micro", _reason(folder, done.returncode))
         with np.load(folder / "outputs.npz", allow_pickle=False) as arrays:
             found = [arrays[str(place)] for place in range(len(outputs))]
-        return MicroResult(stack([found], tuple(outputs)), int((folder / "arena").read_text()))
+        return MicroResult(join_outputs([found], tuple(outputs)), int((folder / "arena").read_text()))
 
 
-def apart(
+def micro_distance(
     outputs: Outputs, wanted: Outputs, steps: Mapping[str, float], *, most_steps: int, tolerance: float
 ) -> dict[str, Any]:
     """How far `outputs` lie from what LiteRT gave, `wanted`, both name -> (n, ...), and how far they may.

@@ -33,7 +33,7 @@ def main(folder: Path, outputs: int) -> None:
     with np.load(folder / "inputs.npz", allow_pickle=False) as arrays:
         inputs = [arrays[str(place)] for place in range(len(arrays.files))]
     _answer(_open(model, _ROOM), inputs, 0, outputs)  # what is wrong with the model comes out here, and once
-    arena = _smallest(lambda size: _in_a_fork(lambda: _answer(_open(model, size), inputs, 0, outputs)))
+    arena = _smallest(lambda size: _succeeds_in_fork(lambda: _answer(_open(model, size), inputs, 0, outputs)))
     exact = _open(model, arena)  # what counts is that it runs in so much: the answers come from there
     answers = [_answer(exact, inputs, sample, outputs) for sample in range(len(inputs[0]))]
     columns: dict[str, Any] = {str(i): np.concatenate([answer[i] for answer in answers]) for i in range(outputs)}
@@ -58,7 +58,7 @@ def _smallest(fits: Callable[[int], bool]) -> int:
     return high
 
 
-def _in_a_fork(attempt: Callable[[], object]) -> bool:
+def _succeeds_in_fork(attempt: Callable[[], object]) -> bool:
     """Whether `attempt` ends well. An interpreter without enough memory may end its process, at exit too."""
     child = os.fork()
     if child:

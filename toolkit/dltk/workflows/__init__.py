@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dltk.base.lazy import expose
+from dltk.base.lazy import expose_lazily
 
 if TYPE_CHECKING:
     from dltk.workflows.adopt import adopt
@@ -19,4 +19,4 @@ if TYPE_CHECKING:
 
 __all__ = ["adopt", "compress", "export", "finetune"]
 
-expose(__name__, __all__)
+expose_lazily(__name__, __all__)

@@ -20,7 +20,7 @@ from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.edge.input.preprocess import READING_OPS
-from dltk.models.conventions import Input, best_guess, is_near_chance, worth
+from dltk.models.conventions import Input, guess_convention, is_near_chance, required_margin
 from dltk.models.files.extent import batch_within
 from dltk.models.files.keras_file import open_keras, read_model
 from dltk.recipe import Built
@@ -29,11 +29,11 @@ from dltk.recipe.load import read, resolve
 from dltk.recipe.near import settings_hint
 from dltk.recipe.settings import apply, as_dict, assign
 from dltk.run import Run
-from dltk.workflows.brought import deployable, first_line, require_same
+from dltk.workflows.brought import as_deployable, first_line, require_same
 from dltk.workflows.finish import finish_run, require_test_samples
-from dltk.workflows.preflight import ends_of, require_place, require_training_packages
+from dltk.workflows.preflight import input_and_output_shape, require_place, require_training_packages
 
-__all__ = ["adopt", "adopts"]
+__all__ = ["adopt", "adopting_recipes"]
 
 _SAMPLES = 256  # that are scored under other conventions
 _BATCH = 32
@@ -68,13 +68,15 @@ def adopt(
     """
     loaded = read(recipe)
     task = tasks.task(loaded.recipe.task)
-    if not adopts(task.name):
+    if not adopting_recipes(task.name):
         raise InputError(f"--recipe {loaded.recipe.name}", "adopt takes image classifiers", f"task {task.name}")
     pairs, given = _split(set)
-    settings = resolve(replace(loaded.recipe, settings=_without_views(loaded.recipe.settings)), pairs)
+    settings = resolve(replace(loaded.recipe, settings=_without_augmentation(loaded.recipe.settings)), pairs)
     path = Path(run or Path("runs", Path(model).stem))
     source = str(data) if data is not None else loaded.recipe.data.default
-    shape, outputs = ends_of(read_model(Path(model))[1])  # first: a run in place of a model is no run in the way
+    shape, outputs = input_and_output_shape(
+        read_model(Path(model))[1]
+    )  # first: a run in place of a model is no run in the way
     Run.require_free(path, hint=_ANOTHER)
     require_place(path, 2 * os.path.getsize(model))
     require_training_packages()
@@ -110,17 +112,17 @@ def _taken_in(
     Raises:
         InputError: if it cannot be, computes something else then, or does badly on the data as they are read.
     """
-    ours = deployable(theirs, given, progress)
+    ours = as_deployable(theirs, given, progress)
     signature = task.signature(settings, dataset, Built(ours, (), given.ops()))
     task.check(ours, signature)
-    signature = _as_it_ends(ours, dataset, signature, progress)
+    signature = _with_postprocess(ours, dataset, signature, progress)
     _require_like(theirs, ours, dataset, signature)
     if given.check and not settings.data.multi_label:
         _require_usual_reading(ours, dataset, signature, given, progress, seed=settings.seed)
     return ours, signature
 
 
-def adopts(task: str) -> bool:
+def adopting_recipes(task: str) -> bool:
     """Whether an existing model can be adopted for the task called `task`."""
     return tasks.task(task).family == "classification"
 
@@ -144,7 +146,7 @@ def _split(pairs: Iterable[str]) -> tuple[list[str], Input]:
         raise InputError(where, fault.rule, fault.received, fault.hint) from fault
 
 
-def _without_views(settings: Any) -> Any:
+def _without_augmentation(settings: Any) -> Any:
     """`settings` without augmentation, unless the user asks for it.
 
     What a recipe does to images was chosen for its own data: mirrored, a digit is no digit.
@@ -195,7 +197,7 @@ def _require_like(theirs: Any, ours: Any, dataset: Dataset, signature: Signature
     require_same(found[: len(alone)], alone, "model: outputs", rule, hint, limit=_ALONE)
 
 
-def _as_it_ends(model: Any, dataset: Dataset, signature: Signature, progress: Progress) -> Signature:
+def _with_postprocess(model: Any, dataset: Dataset, signature: Signature, progress: Progress) -> Signature:
     """The signature with what really follows the model: nothing, where softmax or sigmoid are inside."""
     raws, _ = _some(dataset, seed=0)
     found = _outputs(model, raws, signature)
@@ -204,13 +206,13 @@ def _as_it_ends(model: Any, dataset: Dataset, signature: Signature, progress: Pr
     within = bool((found >= 0).all() and (found <= 1).all())
     (last,) = signature.postprocess
     if last["op"] == "softmax" and within and np.allclose(found.sum(axis=-1), 1.0, atol=1e-3):
-        progress.say("softmax is inside the model")
+        progress.log("softmax is inside the model")
         return replace(signature.with_postprocess({"op": "identity"}), outputs=_renamed(signature, "probabilities"))
     if last["op"] == "sigmoid" and within:
-        progress.say("sigmoid is inside the model")
+        progress.log("sigmoid is inside the model")
         inside = {"op": "identity", "threshold": last["threshold"]}
         return replace(signature.with_postprocess(inside), outputs=_renamed(signature, "probabilities"))
-    progress.say("the model gives logits")
+    progress.log("the model gives logits")
     return signature
 
 
@@ -234,14 +236,14 @@ def _require_usual_reading(
     accuracy = float((predict(given).argmax(axis=-1) == targets).mean())
     classes = len(signature.labels)
     near_chance = is_near_chance(accuracy, classes, len(targets))
-    if not near_chance and accuracy + worth(accuracy, len(targets)) > 1:
+    if not near_chance and accuracy + required_margin(accuracy, len(targets)) > 1:
         return  # no other reading can do that much better
     where, received = "model", f"accuracy {accuracy:.3f} on {len(targets)} samples"
-    progress.say(f"{received}; trying other ranges, channel orders and label orders")
-    best = best_guess(predict, targets, signature.labels, given)
+    progress.log(f"{received}; trying other ranges, channel orders and label orders")
+    best = guess_convention(predict, targets, signature.labels, given)
     anyway = "--set input.check=false adopts it anyway."
     rule = f"must do clearly better than guessing one of {classes} classes"
-    if best.pairs and best.accuracy >= accuracy + worth(accuracy, len(targets)):
+    if best.pairs and best.accuracy >= accuracy + required_margin(accuracy, len(targets)):
         change = " ".join(f"--set {pair}" for pair in best.pairs)
         rule = rule if near_chance else "must get pixels and labels as in its training"
         hint = f"Did you mean {change}? That gives {best.accuracy:.3f}. {anyway}"

@@ -13,7 +13,7 @@ from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.models.conventions import Input
 
-__all__ = ["deployable", "first_line", "plain", "require_same", "unlike"]
+__all__ = ["as_deployable", "first_line", "as_plain_model", "require_same", "deployment_differences"]
 
 _POLICIES = ("float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
 _FLOAT = "float32"
@@ -21,7 +21,7 @@ _SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.>-]*")  # what TensorFlow takes wh
 _LORA = ("lora_rank", "lora_alpha")
 
 
-def deployable(model: Any, given: Input, progress: Progress) -> Any:
+def as_deployable(model: Any, given: Input, progress: Progress) -> Any:
     """`model` with float32 inside; what could never be exported is refused here, before the data is read.
 
     Raises:
@@ -29,28 +29,28 @@ def deployable(model: Any, given: Input, progress: Progress) -> Any:
     """
     from dltk.twin.build import build
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
+    from dltk.twin.rewrite import deployed_graph
 
-    others = unlike(model)
+    others = deployment_differences(model)
     if others:
         dtype = str(model.inputs[0].dtype)
         if "int" in dtype and given.range != "0..255":
             rule = f"must be 0..255 for a model that reads {dtype}"
             raise InputError("setting input.range", rule, given.range, "Leave input.range out.")
-        progress.say(f"the file has {', '.join(others)}; the run's model is float32, with plain names")
-        model = plain(model)
-    build(deployed(read(model)))
+        progress.log(f"the file has {', '.join(others)}; the run's model is float32, with plain names")
+        model = as_plain_model(model)
+    build(deployed_graph(read(model)))
     return model
 
 
-def unlike(model: Any) -> list[str]:
-    """What `plain` would change in a Keras 3 model, in words: "uint8 input", "mixed_float16", "LoRA"."""
+def deployment_differences(model: Any) -> list[str]:
+    """What `as_plain_model` would change in a Keras 3 model, in words: "uint8 input", "mixed_float16", "LoRA"."""
     config = model.get_config()
     found = [*dict.fromkeys(_dtypes(config)), *(["LoRA"] if any(True for _ in _adapters(model)) else [])]
     return found + [f"a layer called {name!r}" for name in _odd_names(config)]
 
 
-def plain(model: Any) -> Any:
+def as_plain_model(model: Any) -> Any:
     """A copy of `model` as it is deployed: float32 at its input and in all layers, adapters merged, names in ASCII.
 
     A float32 holds every pixel. What computed in float16 computes more exactly then.

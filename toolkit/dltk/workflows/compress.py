@@ -88,7 +88,7 @@ def compress(
     if started is None:
         Run.require_free(path)
     elif started.is_finished:
-        progress.say(f"{path}: is finished already")
+        progress.log(f"{path}: is finished already")
         return _within(started, Report.of(started) or Report())
     source.require_compressible(path)
     require_training_packages()
@@ -109,7 +109,7 @@ def compress(
         if started is None:
             Run.require_free(path)  # still: another may have begun it before this one had it alone
         made.inherit(source.run, asked)
-        planned, candidate, found = _taken(made, bench, search, planned, texts=steps, trials=options.trials)
+        planned, candidate, found = _run_or_search(made, bench, search, planned, texts=steps, trials=options.trials)
         lines = tuple(commands(source.commands, source.run.path, path, planned))
         report = replace(found, source=str(source.run.path), machine=dict(options.device.machine), commands=lines)
         compares = bool(steps) or not limits if options.control is None else options.control
@@ -119,7 +119,7 @@ def compress(
     return _within(made, report)
 
 
-def _taken(
+def _run_or_search(
     made: Run,
     bench: Workbench,
     search: Search | None,
@@ -131,9 +131,13 @@ def _taken(
     """The steps that were asked for in `texts`, or else found; what they made, and their entries in the report."""
     if search is not None and not texts:
         best = search.find(_TRIALS if trials is None else trials)
-        return tuple(best.planned), best.candidate, Report(steps=tuple(best.reports), search=search.told(best.found))
+        return (
+            tuple(best.planned),
+            best.candidate,
+            Report(steps=tuple(best.reports), search=search.as_report(best.found)),
+        )
     candidate, reports = Chain(made.path / "steps", bench).take(planned)
-    told = None if search is None else search.told(search.judge(texts, candidate))
+    told = None if search is None else search.as_report(search.judge(texts, candidate))
     return planned, candidate, Report(steps=tuple(reports), search=told)
 
 

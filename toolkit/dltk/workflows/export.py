@@ -14,9 +14,9 @@ from dltk.base.files import require_utf8
 from dltk.base.progress import SILENT, Progress
 from dltk.bundle import BundleOptions
 from dltk.edge.bundle.seal import private_key
-from dltk.edge.replay import GOLDEN, golden
+from dltk.edge.replay import GOLDEN, read_golden
 from dltk.edge.runtime.machine import machine
-from dltk.export.emit import Target, targets
+from dltk.export.emit import Target, requested_targets
 from dltk.export.flatbuffer.stateless import stateless as without_state
 from dltk.quantization.plan import QuantizationPlan
 from dltk.report.schema import ArtifactRow
@@ -27,7 +27,7 @@ from dltk.workflows.exporting.card import report_page
 from dltk.workflows.exporting.contents import code, lineage, state_of, texts
 from dltk.workflows.exporting.micro import on_micro
 from dltk.workflows.exporting.opened import Opened
-from dltk.workflows.exporting.rehearse import golden_of, rehearse, with_golden
+from dltk.workflows.exporting.rehearse import golden_of, replay_before_writing, with_golden_errors
 from dltk.workflows.measure import Measured, agreement, evaluation, measure_all
 from dltk.workflows.preflight import require_place, require_training_packages
 
@@ -94,7 +94,7 @@ def export(
     archive, key = options.archive, None if options.sign is None else private_key(options.sign)
     opened = Opened.open(run, trust_recipe=trust_recipe)
     signature, plan, folder = opened.signature, opened.plan, opened.run.name
-    wanted = targets(formats, precisions, plan, run, source=opened.source)
+    wanted = requested_targets(formats, precisions, plan, run, source=opened.source)
     target = Path(out or Path("exported", f"{folder}.zip" if archive else folder))
     require_utf8(target)
     bundle.require_replaceable(target, archive=archive)
@@ -110,8 +110,8 @@ def export(
     name = whole.stem if archive else whole.name
     sources: dict[str, bytes] = {}
     pairs, proof = agreement(found, signature), golden_of(model, samples, signature, options)
-    known = golden(proof, signature)
-    found = with_golden(found, known, signature, samples, gate)
+    known = read_golden(proof, signature)
+    found = with_golden_errors(found, known, signature, samples, gate)
     if "c" in formats:
         found, sources = on_micro(found, known, signature, name, gate)
     exported = Exported(target, tuple(one.row() for one in found), pairs)
@@ -119,7 +119,7 @@ def export(
     history, artifacts = lineage(opened, graph) | state_of(found), [one.artifact for one in found]
     files = code(opened, found) | texts(opened, found, pairs) | {GOLDEN: proof} | sources
     sealing = bundle.Sealing(name, signature, artifacts, files, history, gate.as_dict())
-    rehearse(sealing, target)
+    replay_before_writing(sealing, target)
     bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target, archive=archive, key=key)
     return exported
 
@@ -140,7 +140,7 @@ def _require_passed(exported: Exported, found: Sequence[Measured], gate: Gate, p
 
 def _advice(rows: Sequence[ArtifactRow], gate: Gate, plan: QuantizationPlan | None) -> str:
     """What helps, by what was measured."""
-    left, moved = remedies.passing(rows), remedies.limits(rows)
+    left, moved = remedies.passing_precisions_option(rows), remedies.gate_options(rows)
     quantized = any(not row.passed and row.precision.startswith("int") for row in rows)
     ranges = remedies.ranges(plan.calibration) if quantized and plan is not None else ""
     found = (

@@ -64,20 +64,20 @@ def finetune(
     task = tasks.task(loaded.recipe.task)
     path = _folder(loaded, run)
     source = str(data) if data is not None else loaded.recipe.data.default
-    started = _started(path, loaded, settings, source) if resume else None
+    started = _open_or_create(path, loaded, settings, source) if resume else None
     begun = {"recipe.py": loaded.source.encode()} if resume and loaded.is_file else {}
     if started is None:
         Run.require_free(path, begun=begun)
         require_place(path)
     elif started.is_finished:
-        progress.say(f"{path}: is finished already")
+        progress.log(f"{path}: is finished already")
         return started
     require_training_packages()
     settings, dataset, built, signature = _prepared(
         loaded, task, settings, source or _started_source(started), smoke=smoke, progress=progress
     )
     for name, text in built.notes.items():
-        progress.say(f"{name}: {text}")
+        progress.log(f"{name}: {text}")
     require_place(path, _bytes_of(built.model, dataset, settings))
     target = started or Run.create(path, begun=begun)
     with target.alone(), using(settings.data), _quick(built.model) if smoke else nullcontext():
@@ -98,7 +98,7 @@ def _folder(loaded: Loaded, run: str | Path | None) -> Path:
     return Path(run or Path("runs", loaded.recipe.name))
 
 
-def _started(path: Path, loaded: Loaded, settings: Any, source: str | None) -> Run | None:
+def _open_or_create(path: Path, loaded: Loaded, settings: Any, source: str | None) -> Run | None:
     """The run to resume, or None if it was killed before it began.
 
     Raises:
@@ -112,7 +112,7 @@ def _started(path: Path, loaded: Loaded, settings: Any, source: str | None) -> R
     if run.read_json("recipe")["recipe"] not in (loaded.recipe.name, "recipe.py"):
         raise InputError(path, "was made with another recipe", run.recipe_name, hint)
     _require_same_text(run, loaded)
-    kept = as_dict(_as_now(run, loaded))
+    kept = as_dict(_current_settings(run, loaded))
     if kept != as_dict(settings):
         raise InputError(path, "was made with other settings", _differences(kept, as_dict(settings)), hint)
     if source is not None and (path / "data.json").is_file() and run.data_source != source:
@@ -120,7 +120,7 @@ def _started(path: Path, loaded: Loaded, settings: Any, source: str | None) -> R
     return run
 
 
-def _as_now(run: Run, loaded: Loaded) -> Any:
+def _current_settings(run: Run, loaded: Loaded) -> Any:
     """The run's settings, read by the recipe that the user named: the one in the run is not executed."""
     return from_dict(loaded.recipe.settings, run.read_json("recipe")["settings"], str(run.path / "recipe.json"))
 
@@ -188,9 +188,9 @@ def _prepared(
 
 def _quick(model: Any) -> AbstractContextManager[None]:
     """Compiles nothing while the block runs, where compiling a model takes longer than a smoke run on it."""
-    from dltk.models.backend import layer_by_layer
+    from dltk.models.backend import without_compilation
 
-    return layer_by_layer() if len(model.layers) > _MOST_COMPILED else nullcontext()
+    return without_compilation() if len(model.layers) > _MOST_COMPILED else nullcontext()
 
 
 def _build(loaded: Loaded, settings: Any, task: Task, dataset: Dataset) -> tuple[Built, Signature]:
@@ -238,7 +238,7 @@ def _train(
     for trainer in training.trainer_class(task.trainer).phases(built, dataset, signature, settings, progress=progress):
         checkpoint = run.checkpoints / f"{trainer.name}.npz"
         rows = training.run(trainer, checkpoint=checkpoint, resume=resume, samples=run.samples, progress=progress)
-        history, kept = history + rows, training.kept_of(trainer, rows, kept)
+        history, kept = history + rows, training.best_checkpoint(trainer, rows, kept)
     if kept is not None:
-        progress.say(f"kept: {training.kept_line(kept)}")
+        progress.log(f"kept: {training.best_checkpoint_line(kept)}")
     return TrainingLog(history, kept)

@@ -61,11 +61,11 @@ def finish_run(
     progress: Progress,
 ) -> None:
     """Write signature, test samples, model and metrics; the metrics last: with them the run is finished."""
-    from dltk.training.features import refreshed
+    from dltk.training.features import refresh_dataset
 
     history, kept = log.history, log.kept
-    dataset = refreshed(task, model, dataset, signature, settings)
-    metrics, settled = _judged(task, model, dataset, signature, settings, _row(history, kept), progress)
+    dataset = refresh_dataset(task, model, dataset, signature, settings)
+    metrics, settled = _evaluate_test_split(task, model, dataset, signature, settings, _row(history, kept), progress)
     raws, targets = task.evaluation(dataset, limit_bytes=settings.data.evaluation_mb * 1_000_000, seed=settings.seed)
     if history:
         write_history(run.history_path, history)
@@ -92,7 +92,7 @@ def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
     write_atomic(path, stream.getvalue().encode())
 
 
-def _judged(
+def _evaluate_test_split(
     task: Task,
     model: Any,
     dataset: Dataset,
@@ -122,5 +122,5 @@ def _judged(
     validation = (held_out, dataset.validation.targets) if len(held_out) else None
     inputs = training.inputs_of(dataset.test, signature)
     general = training.report(outputs, dataset.test.targets, signature, validation=validation, inputs=inputs)
-    settled = task.settle(signature, held_out, dataset, general)
+    settled = task.finalize_signature(signature, held_out, dataset, general)
     return {**general, **task.figures(outputs, dataset, settled, settings)}, settled

@@ -15,17 +15,17 @@ from dltk.edge.bundle.arrays import read_npz
 from dltk.edge.bundle.manifest import PRECISIONS, Artifact
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import compared_inputs, family
-from dltk.edge.gains import changed, gain_with_interval
+from dltk.edge.gains import changed_text, gain_with_interval
 from dltk.edge.metrics import top1_agreement
 from dltk.edge.runtime.device import THIS_MACHINE, Device
-from dltk.export.emit import Target, emit, targets
-from dltk.export.operators import allowed_float, minimum_runtime
+from dltk.export.emit import Target, emit, requested_targets
+from dltk.export.operators import allowed_float_operators, minimum_runtime
 from dltk.models.files.extent import batch_within
 from dltk.quantization.plan import QuantizationPlan
 from dltk.report.schema import ArtifactRow
 from dltk.run import Run
 from dltk.twin.graph import Graph
-from dltk.validate import Gate, Scoring, Verdict, WorkerResult, judge
+from dltk.validate import Gate, Scoring, Verdict, WorkerResult, compare_outputs
 
 __all__ = [
     "Evaluation",
@@ -34,7 +34,7 @@ __all__ = [
     "Outputs",
     "agreement",
     "evaluation",
-    "line",
+    "measured_line",
     "measure",
     "measure_all",
     "planned_files",
@@ -159,7 +159,7 @@ def planned_files(plan: QuantizationPlan | None) -> tuple[Target, ...]:
     """What a plan makes of a model, as TFLite files; sizes and limits are about the first."""
     if plan is None or plan.precision not in PRECISIONS:
         return ()
-    return targets(("tflite",), (plan.precision,), plan, "run")
+    return requested_targets(("tflite",), (plan.precision,), plan, "run")
 
 
 def measure(
@@ -181,7 +181,7 @@ def measure(
         inputs = compared_inputs(samples.raws, signature)
         scoring = Scoring(samples.targets, metrics[0], samples.baseline, inputs, seed)
     ranges = plan.ranges if plan is not None and target.precision.startswith("int") else "none"
-    verdict = judge(
+    verdict = compare_outputs(
         samples.reference,
         result.outputs,
         precision=target.precision,
@@ -189,7 +189,7 @@ def measure(
         gate=gate,
         scoring=scoring,
         float_operators=result.float_operators,
-        left_float=allowed_float(graph, plan, result.float_operators),
+        left_float=allowed_float_operators(graph, plan, result.float_operators),
     )
     download = download_bytes(data)
     artifact = Artifact(
@@ -228,7 +228,7 @@ def measure_all(
         for target, graph in forms.items():
             found.append(measure(graph, signature, target, plan, samples, **how))
             bar.advance(1, target.file)
-            progress.say(line(found[-1].row()))
+            progress.log(measured_line(found[-1].row()))
     return found
 
 
@@ -245,7 +245,7 @@ def agreement(measured: Sequence[Measured], signature: Signature) -> dict[str, f
     return found
 
 
-def line(row: ArtifactRow) -> str:
+def measured_line(row: ArtifactRow) -> str:
     """One measured file, for the log: "model.int8.tflite: 70,104 bytes, p50 0.08 ms, accuracy 0.9705"."""
     parts = [f"{row.bytes:,} bytes"]
     parts += [] if row.p50_ms is None else [f"p50 {row.p50_ms:.3g} ms"]
@@ -260,7 +260,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[ArtifactRow], str]]] = (
     ("p50 ms", lambda row: "-" if row.p50_ms is None else f"{row.p50_ms:.3f}"),
     ("metric", lambda row: f"{row.metric['name']} {row.metric['value']:.4f}" if row.metric else "-"),
     ("gain [95% interval]", lambda row: gain_with_interval(row.metric)),
-    ("changed", lambda row: changed(row.metric)),
+    ("changed", lambda row: changed_text(row.metric)),
     ("", lambda row: "" if row.passed else "FAILED"),
 )
 

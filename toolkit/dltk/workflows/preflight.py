@@ -13,7 +13,7 @@ from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.install import pip_extra
 from dltk.base.siblings import temporary_folder
 
-__all__ = ["Ends", "ends_of", "require_place", "require_training_packages"]
+__all__ = ["Ends", "input_and_output_shape", "require_place", "require_training_packages"]
 
 _LEAST = 10_000_000  # bytes: reports, figures and bookkeeping of any run or bundle
 _PACKAGES = ("tensorflow", "keras", "tf_keras")
@@ -57,7 +57,7 @@ def require_training_packages() -> None:
             raise EnvironmentFault("tensorflow and keras", "must be installed to train", f"no package {name}", hint)
 
 
-def ends_of(config: Any) -> Ends:
+def input_and_output_shape(config: Any) -> Ends:
     """Shape of the one input and size of the one output, as far as the configuration of a model has them."""
     layers = _layers(config)
     inputs = [each for each in layers if each.get("class_name") == "InputLayer"]
@@ -66,10 +66,10 @@ def ends_of(config: Any) -> Ends:
     units = _settings(last).get("units") if last.get("class_name") == "Dense" else None
     outputs = _settings(config).get("output_layers")
     one = not isinstance(outputs, list) or len(outputs) == 1 or not isinstance(outputs[0], list)
-    return shape, units if isinstance(units, int) and one and _ends_last(config, layers) else None
+    return shape, units if isinstance(units, int) and one and _ends_with_last_layer(config, layers) else None
 
 
-def _ends_last(config: Any, layers: Sequence[Mapping[str, Any]]) -> bool:
+def _ends_with_last_layer(config: Any, layers: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the model's output is that of its last layer: always so in a Sequential."""
     outputs = _settings(config).get("output_layers")
     if not isinstance(outputs, list):

@@ -19,8 +19,8 @@ from dltk.base.errors import DltkError, EnvironmentFault, InputError
 from dltk.base.files import sha256
 from dltk.edge.bundle.integrity import read_bundle
 from dltk.edge.bundle.manifest import Artifact
-from dltk.edge.replay import golden
-from dltk.export.emit import PAIRS, Target, targets
+from dltk.edge.replay import read_golden
+from dltk.export.emit import PAIRS, Target, requested_targets
 from dltk.export.micro import operators
 from dltk.validate import Gate, micro_runtime
 from dltk.workflows.exporting.micro import micro
@@ -51,7 +51,7 @@ def _row(bundle: Path, artifact: Artifact, path: Path) -> Row:
     if artifact.precision not in PAIRS["c"]:
         return _refused(what, artifact.precision)
     sealed, data = read_bundle(bundle), path.read_bytes()
-    samples = golden(sealed.files["golden.npz"], sealed.signature)
+    samples = read_golden(sealed.files["golden.npz"], sealed.signature)
     target = Target("tflite", artifact.precision)
     try:
         operators(data, artifact.file)
@@ -70,7 +70,7 @@ def _row(bundle: Path, artifact: Artifact, path: Path) -> Row:
 
 def _refused(what: str, precision: str) -> Row:
     try:
-        targets(("c",), (precision,), None, "run")
+        requested_targets(("c",), (precision,), None, "run")
     except DltkError as refused:
         return Row("microcontroller", what, "refused at export, with the reason", refused.rule, True)
     return Row("microcontroller", what, "refused at export, with the reason", "accepted", False)

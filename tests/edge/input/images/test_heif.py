@@ -19,7 +19,7 @@ from dltk.cli.main import cli
 from dltk.data import prepare_images
 from dltk.edge.families import family
 from dltk.edge.input.images import heif
-from dltk.edge.input.images.decode import decode_image, picture_size
+from dltk.edge.input.images.decode import decode_image, image_size
 from dltk.edge.input.preprocess import image_ops, read_image
 from dltk.edge.sources import list_files
 from dltk.edge.sources.masks import list_masked, read_mask
@@ -67,7 +67,7 @@ def test_it_stands_upright(tmp_path, orientation):
     Image.fromarray(PIXELS).save(stream, "PNG", exif=exif)
     upright = decode_image(stream.getvalue())
     assert near(decode_image(path), upright)
-    assert picture_size(path) == upright.shape[:2]
+    assert image_size(path) == upright.shape[:2]
 
 
 def test_grey_alpha_and_more_bits_are_as_in_other_formats():

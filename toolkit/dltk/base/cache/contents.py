@@ -14,7 +14,7 @@ from dltk.base.cache.folder import TAG, cache_folder, is_folder, is_nothing, req
 from dltk.base.errors import EnvironmentFault
 from dltk.base.files import sweep
 
-__all__ = ["KINDS", "Entry", "clear_cache", "list_cache", "strangers"]
+__all__ = ["KINDS", "Entry", "clear_cache", "list_cache", "unknown_entries"]
 
 KINDS = ("artifacts", "datasets", "features", "images", "packages", "pairs", "sounds", "stamps", "weights")
 
@@ -49,7 +49,7 @@ def list_cache() -> list[Entry]:
     return [_entry(kind, path, files) for kind, path, files in _found() if files is not None]
 
 
-def strangers() -> list[Path]:
+def unknown_entries() -> list[Path]:
     """Paths in dltk's cache folder that are not entries of dltk; they are never removed."""
     return [path for _, path, files in _found() if files is None]
 

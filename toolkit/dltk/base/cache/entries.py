@@ -18,11 +18,11 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from dltk.base.cache.folder import is_folder, make_own
+from dltk.base.cache.folder import is_folder, make_cache_folder
 from dltk.base.errors import InputError
 from dltk.base.files import building_folder, canonical_json, open_regular, parse_json, read_capped, sha256, write_atomic
 
-__all__ = ["MANIFEST", "USE", "keep", "listed_files", "making", "opened", "using"]
+__all__ = ["MANIFEST", "USE", "keep", "listed_files", "new_entry", "entry_is_intact", "using"]
 
 MANIFEST = "entry.json"
 _SCHEMA = 1
@@ -51,13 +51,13 @@ def using(settings: Any) -> Iterator[None]:
 
 
 @contextmanager
-def making(folder: Path) -> Iterator[Path]:
+def new_entry(folder: Path) -> Iterator[Path]:
     """A new folder whose files become the cache entry `folder` (KIND/NAME) when the block ends.
 
     Raises:
         EnvironmentFault: if the disk is full or not writable.
     """
-    make_own()
+    make_cache_folder()
     with building_folder(folder, replace=True) as building:
         yield building
         names = sorted(path.name for path in building.iterdir())
@@ -69,12 +69,12 @@ def making(folder: Path) -> Iterator[Path]:
 
 def keep(folder: Path, name: str, data: bytes) -> Path:
     """Store one file as the entry `folder`; returns that file's path."""
-    with making(folder) as building:
+    with new_entry(folder) as building:
         write_atomic(building / name, data)
     return folder / name
 
 
-def opened(folder: Path, names: Sequence[str], *, whole: bool = False, note: Note | None = None) -> bool:
+def entry_is_intact(folder: Path, names: Sequence[str], *, whole: bool = False, note: Note | None = None) -> bool:
     """Whether the entry `folder` exists, has the files `names`, and is not damaged.
 
     Args:
@@ -84,7 +84,7 @@ def opened(folder: Path, names: Sequence[str], *, whole: bool = False, note: Not
     computed = folder.parent.name in _COMPUTED
     if not os.path.lexists(folder) or (computed and USE.get() == "off" and folder.absolute() not in _made):
         return False
-    why = _damage(folder, names, whole or USE.get() == "verify")
+    why = _damage_of(folder, names, whole or USE.get() == "verify")
     if why:
         (note or logging.getLogger("dltk").warning)(f"{folder}: {why}; it is created again")
     else:
@@ -103,16 +103,16 @@ def listed_files(folder: Path, kind: str) -> list[str] | None:
     return names if there else None
 
 
-def _damage(folder: Path, names: Sequence[str], whole: bool) -> str:
+def _damage_of(folder: Path, names: Sequence[str], whole: bool) -> str:
     """The damage of an entry, in words; "" if there is none."""
     try:
         files = _manifest(folder, folder.parent.name)["files"]
         if not set(names) <= set(files):
             return "lacks files"
-        for name, told in files.items():
-            if (folder / name).lstat().st_size != told["bytes"]:
+        for name, recorded in files.items():
+            if (folder / name).lstat().st_size != recorded["bytes"]:
                 return f"{name} has another size"
-        blocks = _chosen({name: len(told["blocks"]) for name, told in files.items()}, whole)
+        blocks = _chosen({name: len(recorded["blocks"]) for name, recorded in files.items()}, whole)
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as executor:  # SHA-256 lets go of Python's lock
             sound = executor.map(lambda block: _digest_of(folder / block[0], block[1]), blocks)
             for (name, number), found in zip(blocks, sound, strict=True):
@@ -149,9 +149,14 @@ def _manifest(folder: Path, kind: str) -> dict[str, Any]:
     named = (found.get("schema"), found.get("kind"), found.get("name"), found.get("block"))
     if found.get("sha256") != sha256(canonical_json(rest)) or named != (_SCHEMA, kind, folder.name, _BLOCK):
         raise InputError(path, "is damaged, or belongs to another entry")
-    for name, told in found["files"].items():
+    for name, recorded in found["files"].items():
         plain = name == os.path.basename(name) and name not in ("", ".", "..", MANIFEST) and "\0" not in name
-        if not plain or not isinstance(told, dict) or not isinstance(told.get("blocks"), list) or "bytes" not in told:
+        if (
+            not plain
+            or not isinstance(recorded, dict)
+            or not isinstance(recorded.get("blocks"), list)
+            or "bytes" not in recorded
+        ):
             raise InputError(path, "is not a list of an entry's files", name)
     return found
 

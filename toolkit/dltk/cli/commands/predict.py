@@ -54,7 +54,7 @@ def predict(
     """
     from dltk.base.errors import UsageError
     from dltk.edge.load import load
-    from dltk.edge.predict import answer
+    from dltk.edge.predict import predict_inputs
 
     if bool(inputs) == (env is not None):
         raise UsageError("INPUT", "give an INPUT to run the model on, or --env to run a policy", len(inputs))
@@ -70,5 +70,5 @@ def predict(
         played = play_bundle(model, env, episodes=episodes or 10, seed=seed or 0)
         options.show(told | played.as_dict(), played.as_text(), as_json)
         return
-    rows, text = answer(model, inputs, top=top, out=out)
+    rows, text = predict_inputs(model, inputs, top=top, out=out)
     options.show(told | {"answers": rows}, text, as_json)

@@ -10,7 +10,7 @@ import click
 from dltk.cli import options
 from dltk.recipe.load import load, registered
 from dltk.recipe.recipe import Recipe
-from dltk.recipe.settings import describe, shown, shrunk
+from dltk.recipe.settings import describe, format_value, with_smoke_values
 
 __all__ = ["recipes"]
 
@@ -37,7 +37,7 @@ def recipes(name: str | None, as_json: bool) -> None:
 
 
 def _as_dict(recipe: Recipe) -> dict[str, Any]:
-    leaves, small = describe(recipe.settings), shrunk(recipe.settings, recipe.smoke)
+    leaves, small = describe(recipe.settings), with_smoke_values(recipe.settings, recipe.smoke)
     return {
         "name": recipe.name,
         "summary": recipe.summary,
@@ -51,7 +51,9 @@ def _as_dict(recipe: Recipe) -> dict[str, Any]:
 def _as_text(recipe: Recipe) -> str:
     default = f"\nWithout --data: {recipe.data.default}" if recipe.data.default else ""
     sample = "\n".join(f"    {line}" for line in recipe.data.sample.splitlines())
-    rows = [(leaf.key, shown(leaf.value) or "-", f"{leaf.help} ({leaf.kind})") for leaf in describe(recipe.settings)]
+    rows = [
+        (leaf.key, format_value(leaf.value) or "-", f"{leaf.help} ({leaf.kind})") for leaf in describe(recipe.settings)
+    ]
     parts = (
         f"{recipe.name}: {recipe.summary}",
         f"Data: {recipe.data.layout}\n{sample}{default}",

@@ -20,14 +20,14 @@ from dltk.twin.graph import Call, Graph, GraphInput, Layer, Ref
 
 __all__ = [
     "Scaling",
-    "answering",
-    "between",
-    "ending",
-    "entered",
-    "in_order",
-    "numbered",
+    "with_output_activation",
+    "scaling_between",
+    "output_activation",
+    "with_input",
+    "with_inputs_in_order",
+    "renumbered",
     "scaling_of",
-    "through",
+    "truncated_after",
     "with_head",
 ]
 
@@ -74,7 +74,7 @@ def scaling_of(ops: Sequence[Op], channels: int) -> Scaling:
     return Scaling(multiply, add, reverse)
 
 
-def between(run: Scaling, own: Scaling) -> Scaling:
+def scaling_between(run: Scaling, own: Scaling) -> Scaling:
     """From the tensor that the run's preprocessing gives to the one that a student's own would have given."""
     turned = run.reverse != own.reverse
     multiply, add = (own.multiply[::-1], own.add[::-1]) if turned else (own.multiply, own.add)
@@ -82,7 +82,7 @@ def between(run: Scaling, own: Scaling) -> Scaling:
     return Scaling(factor, add - factor * run.add, turned)
 
 
-def entered(graph: Graph, wanted: GraphInput, *, shrink: int = 1, scaling: Scaling | None = None) -> Graph:
+def with_input(graph: Graph, wanted: GraphInput, *, shrink: int = 1, scaling: Scaling | None = None) -> Graph:
     """`graph`, which has one input, with `wanted` for it; images are averaged over `shrink` x `shrink` pixels first.
 
     Raises:
@@ -91,12 +91,12 @@ def entered(graph: Graph, wanted: GraphInput, *, shrink: int = 1, scaling: Scali
     (old,) = graph.inputs
     front: list[Layer] = []
     if shrink > 1:
-        front.append(_layer("AveragePooling2D", _free(graph, "shrink"), pool_size=shrink, strides=shrink))
+        front.append(_layer("AveragePooling2D", _unused_name(graph, "shrink"), pool_size=shrink, strides=shrink))
     if scaling is not None and scaling.changes:
         values = (_plain(scaling.multiply), _plain(scaling.add))
-        front.append(_layer("Rescaling", _free(graph, "rescale"), scale=values[0], offset=values[1]))
+        front.append(_layer("Rescaling", _unused_name(graph, "rescale"), scale=values[0], offset=values[1]))
     if scaling is not None and scaling.reverse:
-        graph = _turned(graph)
+        graph = _with_reversed_channels(graph)
     names = [wanted.name, *(layer.name for layer in front)]
     calls = [Call(layer.name, (Ref(source),), {}, (layer.name,)) for layer, source in zip(front, names, strict=False)]
     renamed = {old.name: names[-1]} if names[-1] != old.name else {}
@@ -105,7 +105,7 @@ def entered(graph: Graph, wanted: GraphInput, *, shrink: int = 1, scaling: Scali
     return replace(inner, inputs=(wanted,), layers=layers, calls=(*calls, *inner.calls))
 
 
-def in_order(graph: Graph, wanted: Sequence[GraphInput], run: Sequence[Op], own: Sequence[Op]) -> Graph:
+def with_inputs_in_order(graph: Graph, wanted: Sequence[GraphInput], run: Sequence[Op], own: Sequence[Op]) -> Graph:
     """`graph`, which has several inputs, with them in the order of `wanted`.
 
     Args:
@@ -121,7 +121,7 @@ def in_order(graph: Graph, wanted: Sequence[GraphInput], run: Sequence[Op], own:
     return replace(graph, inputs=tuple(sorted(graph.inputs, key=lambda item: order.get(item.name, len(order)))))
 
 
-def through(graph: Graph, layer: str) -> Graph:
+def truncated_after(graph: Graph, layer: str) -> Graph:
     """`graph` up to the last use of `layer`, whose output is its own then.
 
     Raises:
@@ -157,18 +157,18 @@ def with_head(graph: Graph, answer: TensorSpec, *, activation: str, seed: int) -
         raise InputError(f"layer {features!r}", "must give vectors, series or images to put a head on", shape)
     layers = []
     if len(shape) > 1:
-        layers.append(_layer(_POOLS[len(shape)], _free(graph, "student_pool")))
+        layers.append(_layer(_POOLS[len(shape)], _unused_name(graph, "student_pool")))
     units = math.prod(answer.sample_shape)
     limit = math.sqrt(6 / (shape[-1] + units))
     kernel = np.random.Generator(np.random.PCG64(seed)).uniform(-limit, limit, (shape[-1], units)).astype(np.float32)
-    dense = _layer("Dense", _free(graph, f"student_{answer.name}"), units=units, activation=activation)
+    dense = _layer("Dense", _unused_name(graph, f"student_{answer.name}"), units=units, activation=activation)
     layers.append(replace(dense, weights=(kernel, np.zeros(units, np.float32))))
     if len(answer.sample_shape) > 1:
-        layers.append(_layer("Reshape", _free(graph, "student_shape"), target_shape=answer.sample_shape))
-    return _behind(graph, layers)
+        layers.append(_layer("Reshape", _unused_name(graph, "student_shape"), target_shape=answer.sample_shape))
+    return _append_layers(graph, layers)
 
 
-def ending(graph: Graph) -> str:
+def output_activation(graph: Graph) -> str:
     """What the model's predictions are: "softmax", "sigmoid", or "linear" for everything else."""
     made, name = graph.producers(), graph.outputs[0]
     while name in made and graph.kind(made[name]) in _KEEPS_VALUES:
@@ -180,14 +180,14 @@ def ending(graph: Graph) -> str:
     return str(found) if found in ("softmax", "sigmoid") else "linear"
 
 
-def answering(graph: Graph, wanted: str) -> Graph:
+def with_output_activation(graph: Graph, wanted: str) -> Graph:
     """`graph`, which gives logits, with the softmax or sigmoid behind it that its teacher has."""
-    if wanted == "linear" or ending(graph) == wanted:
+    if wanted == "linear" or output_activation(graph) == wanted:
         return graph
-    return _behind(graph, [_layer("Activation", _free(graph, "probabilities"), activation=wanted)])
+    return _append_layers(graph, [_layer("Activation", _unused_name(graph, "probabilities"), activation=wanted)])
 
 
-def numbered(graph: Graph) -> Graph:
+def renumbered(graph: Graph) -> Graph:
     """`graph` with the names that Keras made up counted anew: they count over the life of a process."""
     names, given = Names(), dict[str, str]()
     for call in graph.calls:
@@ -199,7 +199,7 @@ def numbered(graph: Graph) -> Graph:
     return replace(graph, calls=tuple(calls), layers=layers)
 
 
-def _behind(graph: Graph, layers: Sequence[Layer]) -> Graph:
+def _append_layers(graph: Graph, layers: Sequence[Layer]) -> Graph:
     source, calls = graph.outputs[0], list(graph.calls)
     for layer in layers:
         calls.append(Call(layer.name, (Ref(source),), {}, (layer.name,)))
@@ -214,7 +214,7 @@ def _layer(kind: str, name: str, **settings: Any) -> Layer:
     return Layer(name, kind, getattr(keras.layers, kind)(name=name, **settings).get_config())
 
 
-def _free(graph: Graph, wanted: str) -> str:
+def _unused_name(graph: Graph, wanted: str) -> str:
     """A name that no layer, input or tensor of `graph` has."""
     taken = {*graph.layers, *(item.name for item in graph.inputs), *graph.producers()}
     name, number = wanted, 1
@@ -228,7 +228,7 @@ def _plain(values: NDArray[np.float64]) -> float | list[float]:
     return float(values[0]) if np.ptp(values) == 0 else [float(value) for value in values]
 
 
-def _turned(graph: Graph) -> Graph:
+def _with_reversed_channels(graph: Graph) -> Graph:
     """`graph` for channels in the other order: its first convolutions have their kernels turned round instead."""
     layers, waiting, consumers = dict(graph.layers), [graph.inputs[0].name], graph.consumers()
     while waiting:

@@ -24,19 +24,19 @@ from dltk.base.errors import InputError, did_you_mean
 from dltk.compress.candidate import Workbench
 from dltk.compress.distillation.adapters import (
     Scaling,
-    answering,
-    between,
-    ending,
-    entered,
-    in_order,
-    numbered,
+    output_activation,
+    renumbered,
+    scaling_between,
     scaling_of,
-    through,
+    truncated_after,
     with_head,
+    with_input,
+    with_inputs_in_order,
+    with_output_activation,
 )
-from dltk.compress.pruning.dependencies import couple
+from dltk.compress.pruning.dependencies import dependency_graph
 from dltk.compress.pruning.importance import by_magnitude
-from dltk.compress.pruning.surgery import cut
+from dltk.compress.pruning.surgery import remove_channels
 from dltk.edge.bundle.signature import TensorSpec
 from dltk.recipe import Built
 from dltk.recipe.kept import TRUST
@@ -113,25 +113,25 @@ def _rebuilt(graph: Graph) -> Any:
 def _first(text: str, teacher: Graph, bench: Workbench) -> Graph:
     layer, pairs = _parts(text)
     shrink, _ = _shrink(assign(_First(), pairs).size, bench)
-    body = through(teacher, layer)
+    body = truncated_after(teacher, layer)
     if shrink > 1:
         body = _entered(body, teacher, bench, shrink, None)
-    return with_head(body, bench.signature.outputs[0], activation=ending(teacher), seed=bench.seed)
+    return with_head(body, bench.signature.outputs[0], activation=output_activation(teacher), seed=bench.seed)
 
 
 def _width(share: str, teacher: Graph, bench: Workbench) -> Graph:
     """As MobileNets are made narrower (arXiv:1704.04861), but for the weights: they start from the teacher's."""
     width = assign(_Width(), [f"width={share}"]).width
-    coupling = couple(teacher)
-    sizes, kept = by_magnitude(teacher, coupling), np.ones(coupling.count, bool)
-    for group in coupling.groups:
-        stays = max(_MULTIPLE, round(width * len(group.atoms) / _MULTIPLE) * _MULTIPLE)
+    dependencies = dependency_graph(teacher)
+    sizes, kept = by_magnitude(teacher, dependencies), np.ones(dependencies.count, bool)
+    for group in dependencies.groups:
+        stays = max(_MULTIPLE, round(width * len(group.channel_ids) / _MULTIPLE) * _MULTIPLE)
         if not group.fixed:
-            kept[group.atoms[np.argsort(-sizes[group.atoms], kind="stable")[stays:]]] = False
+            kept[group.channel_ids[np.argsort(-sizes[group.channel_ids], kind="stable")[stays:]]] = False
     if kept.all():
         rule = f"no layer has channels to spare: none goes under {_MULTIPLE}"
         raise InputError(f"width {width}", rule, hint="Give another student.")
-    return cut(teacher, coupling, kept)
+    return remove_channels(teacher, dependencies, kept)
 
 
 def _recipe(text: str, teacher: Graph, bench: Workbench) -> Graph:
@@ -156,11 +156,13 @@ def _recipe(text: str, teacher: Graph, bench: Workbench) -> Graph:
     if not isinstance(built, Built):
         raise InputError(f"recipe {recipe.name}", "`build` must return a Built", type(built).__name__)
     own = tasks.task(recipe.task).signature(settings, bench.dataset, built).preprocess
-    graph = numbered(read(built.model))
+    graph = renumbered(read(built.model))
     if others:
-        return answering(in_order(graph, teacher.inputs, bench.signature.preprocess, own), ending(teacher))
+        return with_output_activation(
+            with_inputs_in_order(graph, teacher.inputs, bench.signature.preprocess, own), output_activation(teacher)
+        )
     scaling = _scaling(bench.signature.preprocess, own, shape[-1])
-    return answering(_entered(graph, teacher, bench, shrink, scaling), ending(teacher))
+    return with_output_activation(_entered(graph, teacher, bench, shrink, scaling), output_activation(teacher))
 
 
 def _backbone(text: str, teacher: Graph, bench: Workbench) -> Graph:
@@ -186,8 +188,8 @@ def _backbone(text: str, teacher: Graph, bench: Workbench) -> Graph:
     reverse = ({"op": "reverse_channels"},) if built.scale.reverse_channels else ()
     scale = {"op": "scale", "multiply": list(built.scale.multiply), "add": list(built.scale.add)}
     scaling = _scaling(bench.signature.preprocess, (*reverse, scale), 3)
-    graph = _entered(numbered(read(built.model)), teacher, bench, shrink, scaling)
-    return with_head(graph, bench.signature.outputs[0], activation=ending(teacher), seed=bench.seed)
+    graph = _entered(renumbered(read(built.model)), teacher, bench, shrink, scaling)
+    return with_head(graph, bench.signature.outputs[0], activation=output_activation(teacher), seed=bench.seed)
 
 
 def _own_file(path: str, teacher: Graph, bench: Workbench) -> Graph:
@@ -195,7 +197,7 @@ def _own_file(path: str, teacher: Graph, bench: Workbench) -> Graph:
 
     graph = read(bench.open_model(Path(path)))
     if len(graph.inputs) == len(teacher.inputs) == 1 and graph.inputs[0].shape == teacher.inputs[0].shape:
-        return entered(graph, teacher.inputs[0])  # whatever its author called the input
+        return with_input(graph, teacher.inputs[0])  # whatever its author called the input
     return graph
 
 
@@ -239,7 +241,7 @@ def _shrink(size: int, bench: Workbench) -> tuple[int, tuple[int, ...]]:
 
 
 def _scaling(run: Any, own: Any, channels: int) -> Scaling | None:
-    return None if list(run) == list(own) else between(scaling_of(run, channels), scaling_of(own, channels))
+    return None if list(run) == list(own) else scaling_between(scaling_of(run, channels), scaling_of(own, channels))
 
 
 def _entered(graph: Graph, teacher: Graph, bench: Workbench, shrink: int, scaling: Scaling | None) -> Graph:
@@ -247,7 +249,7 @@ def _entered(graph: Graph, teacher: Graph, bench: Workbench, shrink: int, scalin
         raise InputError("student", "and teacher must have one input", f"{len(graph.inputs)}, {len(teacher.inputs)}")
     (given,) = teacher.inputs
     wanted = GraphInput(given.name, bench.signature.inputs[0].sample_shape, given.dtype)
-    return entered(graph, wanted, shrink=shrink, scaling=scaling)
+    return with_input(graph, wanted, shrink=shrink, scaling=scaling)
 
 
 def _require_fit(student: Any, graph: Graph, teacher: Graph, bench: Workbench) -> None:
@@ -256,7 +258,7 @@ def _require_fit(student: Any, graph: Graph, teacher: Graph, bench: Workbench) -
     if names[0] != names[1]:
         raise InputError("inputs", f"must be the teacher's, {_listed(names[1])}", _listed(names[0]))
     check_tensors(student, bench.signature)
-    endings = ending(graph), ending(teacher)
+    endings = output_activation(graph), output_activation(teacher)
     if endings[0] != endings[1]:
         raise InputError("output", f"must be {endings[1]}, as the teacher's is", endings[0])
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from dltk.twin.graph import Call, Graph
 
-__all__ = ["Atoms", "Notebook"]
+__all__ = ["ChannelIds", "ChannelUnion"]
 
-Atoms = NDArray[np.int64]
+ChannelIds = NDArray[np.int64]
 
 
-class Notebook:
+class ChannelUnion:
     """Written by the rules of `dltk.compress.pruning.channel_rules`.
 
     Attributes:
@@ -26,13 +26,13 @@ class Notebook:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.channels: dict[str, Atoms] = {}
+        self.channels: dict[str, ChannelIds] = {}
         self._parent: list[int] = []
         self.makers: list[tuple[str, ...]] = []
         self.fixed: list[tuple[tuple[str, ...], str]] = []
-        self.first: dict[str, tuple[Atoms, Atoms]] = {}
+        self.first: dict[str, tuple[ChannelIds, ChannelIds]] = {}
 
-    def new(self, shape: tuple[int | None, ...], makers: tuple[str, ...]) -> Atoms:
+    def new(self, shape: tuple[int | None, ...], makers: tuple[str, ...]) -> ChannelIds:
         """New channel numbers for the last axis of `shape`."""
         size = (shape[-1] or 0) if shape else 0
         start = len(self._parent)
@@ -44,20 +44,20 @@ class Notebook:
         """The channels of these tensors, made or yet to be made, may not be cut; the first reason stays."""
         self.fixed.append((tuple(tensors), reason))
 
-    def unite(self, *parts: Atoms) -> None:
+    def merge(self, *parts: ChannelIds) -> None:
         """Merge the channels at the same position of each part."""
         for other in parts[1:]:
             for a, b in zip(parts[0].tolist(), other.tolist(), strict=True):
-                self._parent[self._root(b)] = self._root(a)
+                self._parent[self._representative(b)] = self._representative(a)
 
-    def _root(self, atom: int) -> int:
+    def _representative(self, channel_id: int) -> int:
         parent = self._parent
-        while parent[atom] != atom:
-            parent[atom] = parent[parent[atom]]
-            atom = parent[atom]
-        return atom
+        while parent[channel_id] != channel_id:
+            parent[channel_id] = parent[parent[channel_id]]
+            channel_id = parent[channel_id]
+        return channel_id
 
-    def given(self, call: Call) -> list[Atoms]:
+    def input_channels(self, call: Call) -> list[ChannelIds]:
         """Channels of the tensors that `call` reads; a tensor read twice stands twice."""
         return [self.channels[name] for name in call.inputs]
 
@@ -65,6 +65,6 @@ class Notebook:
         """Of what it reads, then of its first output."""
         return [self.graph.shapes[name] for name in (*call.inputs, call.outputs[0])]
 
-    def roots(self) -> Atoms:
+    def roots(self) -> ChannelIds:
         """Channel number -> the representative of its group."""
-        return np.asarray([self._root(atom) for atom in range(len(self._parent))], np.int64)
+        return np.asarray([self._representative(channel_id) for channel_id in range(len(self._parent))], np.int64)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dltk.compress.pruning.channel_groups import Atoms, Notebook
+from dltk.compress.pruning.channel_groups import ChannelIds, ChannelUnion
 from dltk.twin.graph import Call, Layer, refs
 from dltk.twin.table import MIXES_CHANNELS, Channels, row
 
@@ -31,7 +31,7 @@ def multiplier(layer: Layer) -> int:
     return int(layer.config.get("depth_multiplier", 1)) if layer.kind.startswith("Depthwise") else 1
 
 
-def _make(at: Notebook, call: Call, layer: Layer) -> Atoms | str:
+def _make(at: ChannelUnion, call: Call, layer: Layer) -> ChannelIds | str:
     if len(call.inputs) != 1:
         return "reads several tensors"
     if layer.config.get("groups", 1) != 1:
@@ -45,7 +45,7 @@ def _make(at: Notebook, call: Call, layer: Layer) -> Atoms | str:
     return at.new(at.shapes(call)[-1], (layer.name,))
 
 
-def _read(at: Notebook, call: Call, layer: Layer) -> Atoms | str:
+def _read(at: ChannelUnion, call: Call, layer: Layer) -> ChannelIds | str:
     at.fix(call.inputs[1:], "state of a recurrent layer")
     at.fix(call.outputs, "recurrent: its units feed each other")
     for name in call.outputs:
@@ -53,29 +53,29 @@ def _read(at: Notebook, call: Call, layer: Layer) -> Atoms | str:
     return at.channels[call.outputs[0]]
 
 
-def _pass(at: Notebook, call: Call, layer: Layer) -> Atoms | str:
-    given = at.given(call)
+def _pass(at: ChannelUnion, call: Call, layer: Layer) -> ChannelIds | str:
+    given = at.input_channels(call)
     if len(given) != 1 or not call.outputs:
         return "reads several tensors"
-    reason = _REFUSES.get(layer.kind, _refuses)(layer, at.shapes(call)[0])
+    reason = _REFUSES.get(layer.kind, _unsupported_axis)(layer, at.shapes(call)[0])
     if reason:
         return reason
-    found: Atoms = np.repeat(given[0], multiplier(layer))
+    found: ChannelIds = np.repeat(given[0], multiplier(layer))
     return found if at.shapes(call)[-1][-1:] == (len(found),) else "its last axis is not the channels"
 
 
-def _couple(at: Notebook, call: Call, layer: Layer) -> Atoms | str:
+def _unite_inputs(at: ChannelUnion, call: Call, layer: Layer) -> ChannelIds | str:
     *shapes, _ = at.shapes(call)
     if len({len(shape) for shape in shapes}) != 1:
         return "combines tensors of different rank"
     if any(np.size(part) > 1 for part in _constants((call.args, dict(call.kwargs)))):
         return "combines its input with an array"
-    given = at.given(call)
+    given = at.input_channels(call)
     widest = max(len(part) for part in given)
     wide = [part for part in given if len(part) == widest]
     if any(len(part) not in (1, widest) for part in given) or widest == 0:
         return "combines tensors of different width"
-    at.unite(*wide)
+    at.merge(*wide)
     return wide[0]
 
 
@@ -87,40 +87,40 @@ def _constants(structure: Any) -> list[Any]:
     return [] if list(refs(structure)) or structure is None else [structure]
 
 
-def _concat(at: Notebook, call: Call, layer: Layer) -> Atoms | str:
+def _concat(at: ChannelUnion, call: Call, layer: Layer) -> ChannelIds | str:
     if not _is_last(layer.config.get("axis", -1), at.shapes(call)[0]):
-        return _couple(at, call, layer)
-    return np.concatenate(at.given(call))
+        return _unite_inputs(at, call, layer)
+    return np.concatenate(at.input_channels(call))
 
 
-def _reshape(at: Notebook, call: Call, layer: Layer) -> Atoms | str:
+def _reshape(at: ChannelUnion, call: Call, layer: Layer) -> ChannelIds | str:
     """Flatten and the like keep the order of numbers: the last axis holds whole runs of channels, or a run holds it."""
     *_, shape = at.shapes(call)
-    before, after = len(at.given(call)[0]), (shape[-1] or 0) if shape else 0
+    before, after = len(at.input_channels(call)[0]), (shape[-1] or 0) if shape else 0
     if before and after and after % before == 0:
-        return np.tile(at.given(call)[0], after // before)
+        return np.tile(at.input_channels(call)[0], after // before)
     if before and after and before % after == 0:
-        rows = at.given(call)[0].reshape(-1, after)
-        at.unite(*rows)
+        rows = at.input_channels(call)[0].reshape(-1, after)
+        at.merge(*rows)
         return np.asarray(rows[0])
     return "a reshape that tears channels apart"
 
 
-def _stay(at: Notebook, call: Call, layer: Layer) -> Atoms | str:
+def _fix_unsupported(at: ChannelUnion, call: Call, layer: Layer) -> ChannelIds | str:
     if layer.config.get("activation") in MIXES_CHANNELS:
         return "softmax: each channel depends on all others"
     return "no rule for the channels of this layer"
 
 
-Rule = Callable[[Notebook, Call, Layer], Atoms | str]
+Rule = Callable[[ChannelUnion, Call, Layer], ChannelIds | str]
 RULES: Mapping[str, Rule] = {
     "make": _make,
     "read": _read,
     "pass": _pass,
-    "couple": _couple,
+    "couple": _unite_inputs,
     "concat": _concat,
     "reshape": _reshape,
-    "fixed": _stay,
+    "fixed": _fix_unsupported,
 }
 
 
@@ -130,7 +130,7 @@ def _is_last(axis: Any, shape: tuple[int | None, ...]) -> bool:
     return len(axes) == 1 and axes[0] in (-1, len(shape))
 
 
-def _refuses(layer: Layer, shape: tuple[int | None, ...]) -> str:
+def _unsupported_axis(layer: Layer, shape: tuple[int | None, ...]) -> str:
     return "" if _is_last(layer.config.get("axis", -1), shape) else "works along another axis than the channels"
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.compress.pruning.dependencies import Coupling, Group
+from dltk.compress.pruning.dependencies import ChannelGroup, DependencyGraph
 
 __all__ = ["Choice", "Scope", "rounded_count", "step_for"]
 
@@ -31,7 +31,7 @@ class Choice:
         multiple: counts are rounded to multiples of it; see `rounded_count`.
     """
 
-    coupling: Coupling
+    dependencies: DependencyGraph
     scores: NDArray[np.float64]
     costs: NDArray[np.float64]
     scope: Scope
@@ -39,22 +39,26 @@ class Choice:
     multiple: int
 
     @property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[ChannelGroup]:
         """Those whose channels may go."""
-        return [group for group in self.coupling.groups if not group.fixed]
+        return [group for group in self.dependencies.groups if not group.fixed]
 
     def counts(self, keep: float) -> list[int]:
         """How many channels of each of `groups` stay, so that about `keep` of all do."""
         groups, found = self.groups, list[int]()
-        wanted = self._over_all(groups, keep) if self.scope == "global" else [keep * len(g.atoms) for g in groups]
+        wanted = (
+            self._counts_over_all(groups, keep)
+            if self.scope == "global"
+            else [keep * len(g.channel_ids) for g in groups]
+        )
         for group, count in zip(groups, wanted, strict=True):
-            size = len(group.atoms)
+            size = len(group.channel_ids)
             found.append(rounded_count(max(count, self.floor * size), size, self.multiple))
         return found
 
     def kept(self, counts: Sequence[int]) -> NDArray[np.bool_]:
         """The channels that stay (count,): the most important `counts` of each of `groups`."""
-        found = np.ones(self.coupling.count, bool)
+        found = np.ones(self.dependencies.count, bool)
         for group, count in zip(self.groups, counts, strict=True):
             found[self._ranked(group)[count:]] = False
         return found
@@ -73,10 +77,10 @@ class Choice:
             fits = measure(self.kept(self.counts(middle))) <= target
             low, high = (middle, high) if fits else (low, middle)
         counts = self.counts(low)
-        growing = [i for i, group in enumerate(self.groups) if counts[i] < len(group.atoms)]
+        growing = [i for i, group in enumerate(self.groups) if counts[i] < len(group.channel_ids)]
         while growing:
             i = max(growing, key=lambda i: self._next(self.groups[i], counts[i]))
-            size = len(self.groups[i].atoms)
+            size = len(self.groups[i].channel_ids)
             more = min(size, counts[i] + step_for(size, self.multiple))
             fits = measure(self.kept([*counts[:i], more, *counts[i + 1 :]])) <= target
             if fits:
@@ -85,21 +89,21 @@ class Choice:
                 growing.remove(i)
         return counts
 
-    def _ranked(self, group: Group) -> NDArray[np.int64]:
-        found: NDArray[np.int64] = group.atoms[np.argsort(-self.scores[group.atoms], kind="stable")]
+    def _ranked(self, group: ChannelGroup) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = group.channel_ids[np.argsort(-self.scores[group.channel_ids], kind="stable")]
         return found
 
-    def _next(self, group: Group, count: int) -> float:
+    def _next(self, group: ChannelGroup, count: int) -> float:
         """How much the group wants its next channel back."""
         if self.scope == "group":
-            return -count / len(group.atoms)
-        return float(np.sort(self._worth(group))[::-1][count])
+            return -count / len(group.channel_ids)
+        return float(np.sort(self._importance_per_cost(group))[::-1][count])
 
-    def _over_all(self, groups: list[Group], keep: float) -> list[float]:
+    def _counts_over_all(self, groups: list[ChannelGroup], keep: float) -> list[float]:
         """How many of each group are among the best over all; the best of each group are, up to the floor."""
         values = []
         for group in groups:
-            worth = np.sort(self._worth(group))[::-1]
+            worth = np.sort(self._importance_per_cost(group))[::-1]
             worth[: max(1, round(self.floor * len(worth)))] = np.inf
             values.append(worth)
         every = np.sort(np.concatenate([*values, np.zeros(0)]))
@@ -108,9 +112,9 @@ class Choice:
         least = every[min(len(every) - 1, round((1 - keep) * len(every)))]
         return [float((worth >= least).sum()) for worth in values]
 
-    def _worth(self, group: Group) -> NDArray[np.float64]:
+    def _importance_per_cost(self, group: ChannelGroup) -> NDArray[np.float64]:
         """Importance that can be compared between groups: each one's mean counts as one, divided by what it costs."""
-        scores, costs = self.scores[group.atoms], self.costs[group.atoms]
+        scores, costs = self.scores[group.channel_ids], self.costs[group.channel_ids]
         worth: NDArray[np.float64] = scores / scores.mean() if scores.any() else np.ones(len(scores))
         if costs.any():
             worth = worth / (costs / self.costs[self.costs > 0].mean()) ** _THRIFT

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dltk.compress.pruning.channel_groups import Atoms, Notebook
+from dltk.compress.pruning.channel_groups import ChannelIds, ChannelUnion
 from dltk.compress.pruning.channel_rules import RULES, rule_of
 from dltk.twin.graph import Call, Graph
 
-__all__ = ["Coupling", "Group", "couple"]
+__all__ = ["DependencyGraph", "ChannelGroup", "dependency_graph"]
 
 _NONE = np.zeros(0, np.int64)  # of a tensor whose last axis is open
 
 
 @dataclass(frozen=True)
-class Group:
+class ChannelGroup:
     """A channel group: channels that the same layers make.
 
     Attributes:
@@ -36,76 +36,76 @@ class Group:
 
     name: str
     makers: tuple[str, ...]
-    atoms: Atoms
+    channel_ids: ChannelIds
     fixed: str
 
 
 @dataclass(frozen=True)
-class Coupling:
+class DependencyGraph:
     """Channel numbers from 0 to `count`; channels that belong together have one number.
 
     Attributes:
         channels: tensor -> the channel number of each position on its last axis (C,); (0,) where that axis is open.
     """
 
-    channels: Mapping[str, Atoms]
-    groups: tuple[Group, ...]
+    channels: Mapping[str, ChannelIds]
+    groups: tuple[ChannelGroup, ...]
     count: int
 
 
-def couple(graph: Graph, *, keep: Iterable[str] = ()) -> Coupling:
+def dependency_graph(graph: Graph, *, keep: Iterable[str] = ()) -> DependencyGraph:
     """The channels of `graph`, batch norm intact; those of the layers `keep` are fixed."""
-    book = Notebook(graph)
+    union = ChannelUnion(graph)
     for item in graph.inputs:
-        book.channels[item.name] = book.new(item.shape, ())
-        book.fix([item.name], "input of the model")
-    book.fix(graph.outputs, "output of the model")
+        union.channels[item.name] = union.new(item.shape, ())
+        union.fix([item.name], "input of the model")
+    union.fix(graph.outputs, "output of the model")
     kept = set(keep)
     for call in graph.calls:
-        _visit(book, call)
+        _visit(union, call)
         if call.layer in kept:
-            book.fix(call.outputs, "kept by --step channels:keep_layers=")
-    return _result(book)
+            union.fix(call.outputs, "kept by --step channels:keep_layers=")
+    return _result(union)
 
 
-def _visit(book: Notebook, call: Call) -> None:
+def _visit(union: ChannelUnion, call: Call) -> None:
     """Give the outputs of `call` their channels."""
-    layer = book.graph.layers[call.layer]
-    found = RULES[rule_of(layer)](book, call, layer)
+    layer = union.graph.layers[call.layer]
+    found = RULES[rule_of(layer)](union, call, layer)
     if isinstance(found, str):
-        for use in book.graph.calls:  # all of them share the weights
+        for use in union.graph.calls:  # all of them share the weights
             if use.layer == call.layer:
-                book.fix((*use.inputs, *use.outputs), found)
+                union.fix((*use.inputs, *use.outputs), found)
         for name in call.outputs:
-            book.channels[name] = book.new(book.graph.shapes[name], (layer.name,))
+            union.channels[name] = union.new(union.graph.shapes[name], (layer.name,))
         return
-    book.channels[call.outputs[0]] = found
+    union.channels[call.outputs[0]] = found
     if layer.weights:  # used again with the same weights: the same channels go
-        first = book.first.setdefault(layer.name, (book.given(call)[0], found))
-        book.unite(first[0], book.given(call)[0])
-        book.unite(first[1], found)
+        first = union.first.setdefault(layer.name, (union.input_channels(call)[0], found))
+        union.merge(first[0], union.input_channels(call)[0])
+        union.merge(first[1], found)
 
 
-def _result(book: Notebook) -> Coupling:
+def _result(union: ChannelUnion) -> DependencyGraph:
     """Everything seen, with one number for all channels that belong together."""
-    roots = book.roots()
-    channels = {name: roots[atoms] if len(atoms) else _NONE for name, atoms in book.channels.items()}
+    roots = union.roots()
+    channels = {name: roots[channel_ids] if len(channel_ids) else _NONE for name, channel_ids in union.channels.items()}
     reasons: dict[int, str] = {}
-    for tensors, reason in book.fixed:
-        for atom in np.concatenate([channels[name] for name in tensors] or [_NONE]).tolist():
-            reasons.setdefault(atom, reason)
+    for tensors, reason in union.fixed:
+        for channel_id in np.concatenate([channels[name] for name in tensors] or [_NONE]).tolist():
+            reasons.setdefault(channel_id, reason)
     makers: dict[int, dict[str, None]] = {}
-    for atom, root in enumerate(roots.tolist()):
-        makers.setdefault(root, {}).update(dict.fromkeys(book.makers[atom]))
+    for channel_id, root in enumerate(roots.tolist()):
+        makers.setdefault(root, {}).update(dict.fromkeys(union.makers[channel_id]))
     members: dict[tuple[str, ...], list[int]] = {}
     for root, layers in makers.items():
         if layers:
-            members.setdefault(tuple(name for name in book.graph.layers if name in layers), []).append(root)
-    groups = [_group(layers, sorted(atoms), reasons) for layers, atoms in members.items()]
-    order = {name: i for i, name in enumerate(book.graph.layers)}
-    return Coupling(channels, tuple(sorted(groups, key=lambda group: order[group.name])), len(roots))
+            members.setdefault(tuple(name for name in union.graph.layers if name in layers), []).append(root)
+    groups = [_group(layers, sorted(channel_ids), reasons) for layers, channel_ids in members.items()]
+    order = {name: i for i, name in enumerate(union.graph.layers)}
+    return DependencyGraph(channels, tuple(sorted(groups, key=lambda group: order[group.name])), len(roots))
 
 
-def _group(layers: tuple[str, ...], atoms: list[int], reasons: Mapping[int, str]) -> Group:
-    fixed = next((reasons[atom] for atom in atoms if atom in reasons), "")
-    return Group(layers[0], layers, np.asarray(atoms, np.int64), fixed)
+def _group(layers: tuple[str, ...], channel_ids: list[int], reasons: Mapping[int, str]) -> ChannelGroup:
+    fixed = next((reasons[channel_id] for channel_id in channel_ids if channel_id in reasons), "")
+    return ChannelGroup(layers[0], layers, np.asarray(channel_ids, np.int64), fixed)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.twin.layers import OnKernel
+from dltk.twin.layers import KernelWrapper
 
 __all__ = ["Masked"]
 
 
-class Masked(OnKernel):
+class Masked(KernelWrapper):
     """A layer whose kernel is multiplied by a mask; what is masked keeps its value and may come back."""
 
     def __init__(self, layer: Any) -> None:

@@ -68,12 +68,12 @@ def magnitude_masks(
     pattern = pattern or Pattern()
     if pattern.of:
         kept = max(pattern.kept, round(pattern.of * (1 - share)))
-        return {name: _of_each(kernel, kept, pattern.of) for name, kernel in kernels.items()}
+        return {name: _largest_of_each(kernel, kept, pattern.of) for name, kernel in kernels.items()}
     scores = {name: _block_scores(kernel, pattern.block) for name, kernel in kernels.items()}
     if scope == "layer":
         chosen = {name: _largest(score, share) for name, score in scores.items()}
     else:
-        chosen = _globally({name: _lamp(score) for name, score in scores.items()}, share)
+        chosen = _globally({name: _lamp_scores(score) for name, score in scores.items()}, share)
     return {name: np.repeat(mask, pattern.block, axis=_INPUTS).astype(np.float32) for name, mask in chosen.items()}
 
 
@@ -100,7 +100,7 @@ def _globally(scores: Mapping[str, Floats], share: float) -> dict[str, NDArray[n
     return {name: part.reshape(scores[name].shape) for name, part in zip(scores, np.split(chosen, ends), strict=True)}
 
 
-def _lamp(scores: Floats) -> Floats:
+def _lamp_scores(scores: Floats) -> Floats:
     squares = np.square(scores.ravel().astype(np.float64))
     order = np.argsort(-squares, kind="stable")
     found = np.empty_like(squares)
@@ -108,7 +108,7 @@ def _lamp(scores: Floats) -> Floats:
     return found.reshape(scores.shape)
 
 
-def _of_each(kernel: Floats, kept: int, of: int) -> NDArray[np.float32]:
+def _largest_of_each(kernel: Floats, kept: int, of: int) -> NDArray[np.float32]:
     """The `kept` largest of every `of` neighbouring inputs of an output."""
     *outer, inputs, outputs = kernel.shape
     groups = np.abs(kernel).reshape(*outer, inputs // of, of, outputs)

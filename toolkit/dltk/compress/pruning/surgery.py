@@ -10,25 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.compress.pruning.channel_rules import rule_of
-from dltk.compress.pruning.dependencies import Coupling
+from dltk.compress.pruning.dependencies import DependencyGraph
 from dltk.twin.graph import Graph, Layer
 
-__all__ = ["cut", "macs_left"]
+__all__ = ["remove_channels", "remaining_mac_share"]
 
 Places = NDArray[np.int64]
 Weights = tuple[NDArray[Any], ...]
 Cut = tuple[Weights, dict[str, Any]]  # weights and the settings that change
 
 
-def cut(graph: Graph, coupling: Coupling, kept: NDArray[np.bool_]) -> Graph:
+def remove_channels(graph: Graph, dependencies: DependencyGraph, kept: NDArray[np.bool_]) -> Graph:
     """`graph` without the channels whose numbers are not in `kept` (count,).
 
     Each layer keeps its name; what it computes on the channels that stay is what it computed.
     """
-    places = {name: np.flatnonzero(kept[atoms]) for name, atoms in coupling.channels.items()}
+    places = {name: np.flatnonzero(kept[channel_ids]) for name, channel_ids in dependencies.channels.items()}
     layers = dict(graph.layers)
     for call in graph.calls:
-        if all(kept[coupling.channels[name]].all() for name in (*call.inputs, *call.outputs)):
+        if all(kept[dependencies.channels[name]].all() for name in (*call.inputs, *call.outputs)):
             continue
         layer = graph.layers[call.layer]
         weights, config = _rule(layer)(layer, places[call.inputs[0]], places[call.outputs[0]])
@@ -40,7 +40,9 @@ def cut(graph: Graph, coupling: Coupling, kept: NDArray[np.bool_]) -> Graph:
     return replace(graph, layers=layers, shapes=shapes)
 
 
-def macs_left(graph: Graph, coupling: Coupling, macs: Mapping[str, int]) -> Callable[[NDArray[np.bool_]], float]:
+def remaining_mac_share(
+    graph: Graph, dependencies: DependencyGraph, macs: Mapping[str, int]
+) -> Callable[[NDArray[np.bool_]], float]:
     """channels that stay (count,) -> share of the multiply-accumulates that is left.
 
     Args:
@@ -54,7 +56,7 @@ def macs_left(graph: Graph, coupling: Coupling, macs: Mapping[str, int]) -> Call
     empty, whole = replace(graph, layers=hollow), sum(macs[name] for name in counted)
 
     def measure(kept: NDArray[np.bool_]) -> float:
-        left = cut(empty, coupling, kept).layers
+        left = remove_channels(empty, dependencies, kept).layers
         parts = (macs[name] * _multiplied(left[name]) / _multiplied(layer) for name, layer in counted.items())
         return sum(parts) / max(1, whole)
 
@@ -68,10 +70,10 @@ def _multiplied(layer: Layer) -> int:
 def _rule(layer: Layer) -> Callable[[Layer, Places, Places], Cut]:
     if layer.config.get("groups", 1) != 1:
         return _grouped
-    return _KINDS.get(layer.kind) or _RULES.get(rule_of(layer), _as_it_is)
+    return _KINDS.get(layer.kind) or _RULES.get(rule_of(layer), _unchanged)
 
 
-def _as_it_is(layer: Layer, into: Places, out: Places) -> Cut:
+def _unchanged(layer: Layer, into: Places, out: Places) -> Cut:
     return layer.weights, {}
 
 

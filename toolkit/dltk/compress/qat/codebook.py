@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.quantization.codes import LEVELS, largest, shaped, sparsity
+from dltk.quantization.codes import LEVELS, largest, per_channel_to_kernel, sparsity
 from dltk.twin.graph import Layer
 from dltk.twin.table import row
 
-__all__ = ["FIXED_CODES", "Form", "PRUNED", "codebook", "form_of", "histogram"]
+__all__ = ["FIXED_CODES", "KernelConstraint", "PRUNED", "find_codebook", "kernel_constraint", "histogram"]
 
 _GRID = np.arange(-127.0, 128.0)
 _ROUNDS, _DRAWS = 100, 4
@@ -24,13 +24,13 @@ _ROUNDS, _DRAWS = 100, 4
 def histogram(layer: Layer) -> NDArray[np.float64]:
     """How much each code -127..127 weighs (255,): counts times the squared scale, zeros left out."""
     kernel = np.asarray(layer.weights[row(layer.kind, layer.config).kernel or 0], np.float64)
-    scale = shaped(layer, largest(layer)).astype(np.float64) / LEVELS
+    scale = per_channel_to_kernel(layer, largest(layer)).astype(np.float64) / LEVELS
     codes = np.clip(np.round(kernel / scale), -LEVELS, LEVELS).astype(np.int64)
     weights = np.broadcast_to(scale**2, kernel.shape) * (kernel != 0)
     return np.bincount(codes.ravel() + 127, weights.ravel(), minlength=255).astype(np.float64)
 
 
-def codebook(layer: Layer, clusters: int, *, start: str, seed: int) -> NDArray[np.float32]:
+def find_codebook(layer: Layer, clusters: int, *, start: str, seed: int) -> NDArray[np.float32]:
     """The free values (clusters - 3,) of the layer's codebook; -127, 0 and 127 belong to each.
 
     Args:
@@ -80,7 +80,7 @@ PRUNED = 0.01  # share of zeros from which on they are taken for meant
 
 
 @dataclass(frozen=True)
-class Form:
+class KernelConstraint:
     """The constraint of a kernel.
 
     Attributes:
@@ -102,12 +102,12 @@ def _axes(layer: Layer) -> tuple[int, ...]:
     return tuple(i for i in range(rank) if i not in own)
 
 
-def form_of(layer: Layer, codebook: NDArray[np.float32] | None = None) -> Form:
+def kernel_constraint(layer: Layer, codebook: NDArray[np.float32] | None = None) -> KernelConstraint:
     """What an int8 file may hold of the layer's kernel: zeros that pruning left stay zeros.
 
     Args:
-        codebook: free values (k,), as `codebook` finds them; None: all codes.
+        codebook: free values (k,), as `find_codebook` finds them; None: all codes.
     """
     kernel = np.asarray(layer.weights[row(layer.kind, layer.config).kernel or 0])
     mask = (kernel != 0).astype(np.float32) if sparsity(layer) >= PRUNED else None
-    return Form(_axes(layer), mask, codebook)
+    return KernelConstraint(_axes(layer), mask, codebook)

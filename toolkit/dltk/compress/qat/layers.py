@@ -15,14 +15,14 @@ import tensorflow as tf
 import tf_keras
 from numpy.typing import NDArray
 
-from dltk.compress.qat.codebook import FIXED_CODES, Form
+from dltk.compress.qat.codebook import FIXED_CODES, KernelConstraint
 from dltk.quantization.plan import Affine8, affine8
-from dltk.quantization.shared_ranges import ties
+from dltk.quantization.shared_ranges import shared_ranges
 from dltk.twin.graph import Graph
-from dltk.twin.layers import OnKernel
+from dltk.twin.layers import KernelWrapper
 from dltk.twin.table import row
 
-__all__ = ["Grids", "Shaped", "shaped_weights", "wrapper"]
+__all__ = ["ActivationGrids", "QuantizedKernel", "trained_weights", "kernel_wrapper"]
 
 _STEPS = 127.0
 _KERNELS = {"Depthwise": "depthwise_kernel", "Separable": "pointwise_kernel"}  # start of the kind -> attribute
@@ -31,10 +31,10 @@ _KERNELS = {"Depthwise": "depthwise_kernel", "Separable": "pointwise_kernel"}  #
 _WEIGHT_BITS, _ACTIVATION_BITS = 8, 6
 
 
-class Shaped(OnKernel):
+class QuantizedKernel(KernelWrapper):
     """A layer that computes with its kernel in `form`; the kernel itself is trained through it."""
 
-    def __init__(self, layer: Any, form: Form, kernel: str) -> None:
+    def __init__(self, layer: Any, form: KernelConstraint, kernel: str) -> None:
         super().__init__(layer, kernel, name=f"shaped_{layer.name}")
         self._form = form
         self._mask = None if form.mask is None else tf.constant(form.mask)
@@ -48,7 +48,7 @@ class Shaped(OnKernel):
                 name="codes", shape=start.shape, initializer=tf_keras.initializers.Constant(start)
             )
 
-    def made(self) -> Any:
+    def kernel_value(self) -> Any:
         """The kernel as the file holds it, with straight-through gradients."""
         kernel = tf.convert_to_tensor(self.variable)
         if self._mask is not None:
@@ -79,7 +79,7 @@ def _few_bits(values: Any, bits: int) -> Any:
     return tf.bitcast(tf.bitwise.bitwise_and(tf.bitcast(values, tf.int32) + rest, ~rest), tf.float32)
 
 
-class Grids:
+class ActivationGrids:
     """Activations on grids that are trained: one per group of tensors with a shared range. A hook for
     `dltk.twin.build.build`.
     """
@@ -88,7 +88,7 @@ class Grids:
         self, graph: Graph, grids: Mapping[str, Affine8], known: frozenset[str], keep: frozenset[str] = frozenset()
     ) -> None:
         """`known`: tensors whose range is given, not learnt: inputs with a stated range. `keep`: layers left float."""
-        found = ties(graph, keep)
+        found = shared_ranges(graph, keep)
         self._grids, self._layers = grids, dict[str, _Grid]()
         self._group = {name: group for name, group in found.group.items() if name not in found.fixed}
         self._given = known | {name for name in grids if name in found.fixed}
@@ -135,30 +135,32 @@ class _Grid(tf_keras.layers.Layer):
         return Affine8(scale, int(np.clip(round(fine.zero_point * fine.scale / scale), 0, 255)))
 
 
-def wrapper(graph: Graph, forms: Mapping[str, Form], made: dict[str, Any]) -> Callable[[str, Any], Any]:
+def kernel_wrapper(
+    graph: Graph, forms: Mapping[str, KernelConstraint], made: dict[str, Any]
+) -> Callable[[str, Any], Any]:
     """A `wrap` for `dltk.twin.build.build` that shapes the layers in `forms`; `made` collects layer name -> layer."""
 
     def wrap(name: str, layer: Any) -> Any:
         if name in forms:
             kind = graph.layers[name].kind
             kernel = next((found for start, found in _KERNELS.items() if kind.startswith(start)), "kernel")
-            layer = Shaped(layer, forms[name], kernel)
+            layer = QuantizedKernel(layer, forms[name], kernel)
         made[name] = layer
         return layer
 
     return wrap
 
 
-def shaped_weights(graph: Graph, made: Mapping[str, Any]) -> dict[str, tuple[NDArray[Any], ...]]:
+def trained_weights(graph: Graph, made: Mapping[str, Any]) -> dict[str, tuple[NDArray[Any], ...]]:
     """Layer -> its weights after training, in the layer's own shapes; kernels as the file holds them."""
     found = {}
     for name, layer in made.items():
         if not hasattr(layer, "get_weights") or not graph.layers[name].weights:
             continue
-        bare = layer.layer if isinstance(layer, Shaped) else layer
+        bare = layer.layer if isinstance(layer, QuantizedKernel) else layer
         values = [np.asarray(value) for value in bare.get_weights()]
-        if isinstance(layer, Shaped):
+        if isinstance(layer, QuantizedKernel):
             index = row(graph.layers[name].kind, graph.layers[name].config).kernel or 0
-            values[index] = layer.made().numpy()
+            values[index] = layer.kernel_value().numpy()
         found[name] = tuple(values)
     return found

@@ -13,44 +13,44 @@ from numpy.typing import NDArray
 
 from dltk.twin.graph import Graph
 
-__all__ = ["Recast", "recast", "take_trained"]
+__all__ = ["DeployedModel", "as_deployed_model", "load_trained_weights"]
 
 
 @dataclass(frozen=True)
-class Recast:
+class DeployedModel:
     """The model and the graph that is read of it."""
 
     model: Any
     graph: Graph
 
 
-def recast(graph: Graph, tensors: Mapping[str, NDArray[Any]], *, equalize: bool) -> Recast:
+def as_deployed_model(graph: Graph, tensors: Mapping[str, NDArray[Any]], *, equalize: bool) -> DeployedModel:
     """A deployed graph as a model; it computes the same.
 
     Args:
         tensors: input name -> calibration samples (n, ...), for equalization.
     """
-    from dltk.quantization.equalization import channel_factors, equalized
+    from dltk.quantization.equalization import channel_factors, with_channel_factors
     from dltk.twin.keras3 import rebuild
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
+    from dltk.twin.rewrite import deployed_graph
 
     if equalize:
-        graph = equalized(graph, channel_factors(graph, tensors))
+        graph = with_channel_factors(graph, channel_factors(graph, tensors))
     model = rebuild(graph)
-    return Recast(model, deployed(read(model)))
+    return DeployedModel(model, deployed_graph(read(model)))
 
 
-def take_trained(made: Recast, layers: Mapping[str, Any]) -> None:
+def load_trained_weights(made: DeployedModel, layers: Mapping[str, Any]) -> None:
     """Put what was trained into the model, kernels as the file holds them.
 
     Args:
         layers: graph layer name -> tf_keras layer, as `dltk.compress.qat.layers.wrapper` collects them.
     """
-    from dltk.compress.qat.layers import shaped_weights
+    from dltk.compress.qat.layers import trained_weights
     from dltk.twin.keras3 import put_weights
     from dltk.twin.read import sources
 
     into = sources(made.model)
-    for name, values in shaped_weights(made.graph, layers).items():
+    for name, values in trained_weights(made.graph, layers).items():
         put_weights(into[name], replace(made.graph.layers[name], weights=values))

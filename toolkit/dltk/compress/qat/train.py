@@ -17,27 +17,27 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.compress.candidate import Candidate, Workbench
-from dltk.compress.qat.codebook import FIXED_CODES, form_of
-from dltk.compress.qat.recast import Recast, recast, take_trained
-from dltk.compress.retrain import Retrain, judged, require_targets, trainer_for
+from dltk.compress.qat.codebook import FIXED_CODES, kernel_constraint
+from dltk.compress.qat.recast import DeployedModel, as_deployed_model, load_trained_weights
+from dltk.compress.retrain import Retrain, require_targets, trainer_for, validation_comparison
 from dltk.quantization.calibration import calibrate, graph_inputs, input_limits, weight_scales
-from dltk.quantization.codes import clustered, codes
+from dltk.quantization.codes import int8_codes, is_clustered
 from dltk.quantization.plan import Affine8, QuantizationPlan
 from dltk.quantization.scheme import Scheme
 from dltk.quantization.shared_ranges import native_loops
 from dltk.twin.graph import Graph, Layer
 
-__all__ = ["Trained", "train_quantized"]
+__all__ = ["TrainedModel", "train_quantized"]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What quantization-aware training gives: a candidate with its plan, the history, and what `judged` found."""
+class TrainedModel:
+    """What quantization-aware training gives: a candidate with its plan, history, and `validation_comparison`."""
 
     candidate: Candidate
     graph: Graph
     history: list[Any]
-    came_to: Mapping[str, Any]
+    validation: Mapping[str, Any]
     worse: tuple[str, ...]
 
 
@@ -50,7 +50,7 @@ def train_quantized(
     samples: int,
     equalize: bool,
     scheme: Scheme,
-) -> Trained:
+) -> TrainedModel:
     """Train `candidate` on its int8 grids; zeros and codebooks that are there are kept.
 
     Args:
@@ -66,22 +66,22 @@ def train_quantized(
     require_targets(bench, "quantize:method=qat")
     from dltk.training import run
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
+    from dltk.twin.rewrite import deployed_graph
 
-    graph = deployed(read(candidate.model))
+    graph = deployed_graph(read(candidate.model))
     _require_shared(graph)
     tensors = graph_inputs(graph, bench.calibration(samples), bench.signature)
-    made, limits = recast(graph, tensors, equalize=equalize), input_limits(graph, bench.signature)
+    made, limits = as_deployed_model(graph, tensors, equalize=equalize), input_limits(graph, bench.signature)
     plan = calibrate(made.graph, tensors, limits=limits, method=ranges, scheme=scheme, progress=bench.progress)
     twin, grids, layers = _twin(made, plan, limits, scheme.keep)
     trainer = trainer_for(twin, settings, bench, name="qat")
     history = run(trainer, checkpoint=bench.checkpoint, resume=bench.resume, progress=bench.progress)
-    take_trained(made, layers)
-    trained = deployed(read(made.model))
+    load_trained_weights(made, layers)
+    trained = deployed_graph(read(made.model))
     told = dict(plan.calibration) | {"trained": True}
     learnt = replace(plan, tensors=grids.learnt(), weights=weight_scales(trained, scheme), calibration=told)
-    came_to, worse = judged(trainer, history, candidate, settings, bench)
-    return Trained(Candidate(made.model, learnt), trained, history, came_to, worse)
+    validation, worse = validation_comparison(trainer, history, candidate, settings, bench)
+    return TrainedModel(Candidate(made.model, learnt), trained, history, validation, worse)
 
 
 def _require_shared(graph: Graph) -> None:
@@ -92,21 +92,21 @@ def _require_shared(graph: Graph) -> None:
 
 
 def _twin(
-    made: Recast, plan: QuantizationPlan, limits: Mapping[str, Any], keep: frozenset[str]
+    made: DeployedModel, plan: QuantizationPlan, limits: Mapping[str, Any], keep: frozenset[str]
 ) -> tuple[Any, Any, dict[str, Any]]:
-    from dltk.compress.qat.layers import Grids, wrapper
+    from dltk.compress.qat.layers import ActivationGrids, kernel_wrapper
     from dltk.twin.build import build
 
-    forms = {name: form_of(layer, _codebook(layer)) for name, layer in made.graph.layers.items()
+    forms = {name: kernel_constraint(layer, _codebook(layer)) for name, layer in made.graph.layers.items()
              if name in plan.weights and name not in plan.floats}  # fmt: skip
     known = frozenset(name for name, limit in limits.items() if limit is not None)
     layers: dict[str, Any] = {}
     start = {name: grid for name, grid in plan.tensors.items() if isinstance(grid, Affine8)}
-    grids = Grids(made.graph, start, known, keep)
-    return build(made.graph, hook=grids, wrap=wrapper(made.graph, forms, layers)), grids, layers
+    grids = ActivationGrids(made.graph, start, known, keep)
+    return build(made.graph, hook=grids, wrap=kernel_wrapper(made.graph, forms, layers)), grids, layers
 
 
 def _codebook(layer: Layer) -> NDArray[np.float32] | None:
     """The values that the kernel shares now, to be kept shared; None where it shares none."""
-    found = codes(layer) if clustered(layer) else None
+    found = int8_codes(layer) if is_clustered(layer) else None
     return None if found is None else np.setdiff1d(found, np.asarray(FIXED_CODES)).astype(np.float32)

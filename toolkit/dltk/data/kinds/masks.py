@@ -18,8 +18,8 @@ from dltk.data.decoded import Decoded, decode_pool, image_decoder
 from dltk.data.duplicates import drop_duplicates
 from dltk.data.kinds.images import reading_ops
 from dltk.data.pool import Pool
-from dltk.data.split import SIDES, complete_sides, part_of_all, require_training_share, sides_digest
-from dltk.data.stamps import stamped
+from dltk.data.split import SPLITS, complete_splits, require_training_share, split_digest, stratified_subset
+from dltk.data.stamps import file_digests
 from dltk.edge.bundle.signature import Op
 from dltk.edge.input.preprocess import resize_image
 from dltk.edge.sources.masks import Masked, list_masked, read_mask
@@ -54,36 +54,36 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
     rows = np.setdiff1d(np.arange(len(pool)), np.array(sorted(decoded.unreadable), np.int64))
     masks = _masks(found, rows, ops[1], settings.size, progress)
     labels = found.labels or tuple(map(str, range(int(masks[rows].max()) + 1)))
-    sides, carved = complete_sides(
-        pool.sides[rows], pool.targets[rows], validation=settings.validation, test=settings.test, seed=seed
+    split_ids, carved = complete_splits(
+        pool.split_ids[rows], pool.targets[rows], validation=settings.validation, test=settings.test, seed=seed
     )
     if getattr(settings, "total", 0):
-        sides = _with_every_class(masks[rows], sides, given=pool.sides[rows])
-    rows, sides, copies = drop_duplicates(pool, decoded.digests, rows, sides)
-    by_side = [rows[sides == side] for side in range(len(SIDES))]
-    by_side[0] = limited(by_side[0], pool.targets, limit=settings.limit, seed=seed)
-    pixels = [np.bincount(masks[chosen].reshape(-1), minlength=len(labels)).tolist() for chosen in by_side]
+        split_ids = _with_every_class(masks[rows], split_ids, given=pool.split_ids[rows])
+    rows, split_ids, copies = drop_duplicates(pool, decoded.digests, rows, split_ids)
+    by_split = [rows[split_ids == side] for side in range(len(SPLITS))]
+    by_split[0] = limited(by_split[0], pool.targets, limit=settings.limit, seed=seed)
+    pixels = [np.bincount(masks[chosen].reshape(-1), minlength=len(labels)).tolist() for chosen in by_split]
     _require_every_class(labels, pixels[0], pool.source)
     report = {
         "source": pool.source,
-        "samples": {side: len(chosen) for side, chosen in zip(SIDES, by_side, strict=True)},
-        "pixels": dict(zip(SIDES, pixels, strict=True)),
+        "samples": {side: len(chosen) for side, chosen in zip(SPLITS, by_split, strict=True)},
+        "pixels": dict(zip(SPLITS, pixels, strict=True)),
         "skipped": [{"name": name, "reason": reason} for name, reason in faults],
         "unreadable": len(faults),
         "carved_from_train": carved,
         **copies,
     }
-    train, validation, test = (Split(decoded.raws, chosen, masks[chosen]) for chosen in by_side)
+    train, validation, test = (Split(decoded.raws, chosen, masks[chosen]) for chosen in by_split)
     facts = {"ops": [dict(op) for op in ops], "labels": list(labels)}
-    digest = sides_digest(facts, by_side, decoded.digests, masks)
+    digest = split_digest(facts, by_split, decoded.digests, masks)
     return Dataset(train, validation, test, labels, digest, pool.source, report)
 
 
 def _part(found: Masked, total: int, seed: int) -> Masked:
     """About `total` images with their masks: drawn, and then more until each class is on some to train on."""
     count = len(found.names)
-    sides = np.array([-1 if split is None else SIDES.index(split) for split in found.splits], np.int8)
-    drawn = part_of_all(np.zeros(count, np.int64), sides, total=total, seed=seed)
+    split_ids = np.array([-1 if split is None else SPLITS.index(split) for split in found.splits], np.int8)
+    drawn = stratified_subset(np.zeros(count, np.int64), split_ids, total=total, seed=seed)
     if len(drawn) == count:
         return found
     others = np.setdiff1d(np.arange(count), drawn)
@@ -94,22 +94,24 @@ def _part(found: Masked, total: int, seed: int) -> Masked:
         if len(kept) >= len(drawn) and all(seen[each] >= _KEPT for each in classes):
             break
         kept.append(int(row))
-        if sides[row] <= 0:
+        if split_ids[row] <= 0:
             seen.update(np.unique(read_mask(found.masks[row], like=found.images[row], labels=found.labels)).tolist())
     kept.sort()
     parts = {name: tuple(getattr(found, name)[row] for row in kept) for name in ("names", "images", "masks", "splits")}
     return replace(found, **parts)
 
 
-def _with_every_class(masks: NDArray[np.uint8], sides: NDArray[np.int8], given: NDArray[np.int8]) -> NDArray[np.int8]:
-    """`sides` (n,) with an image of each class in train, moved there from another split where possible."""
-    sides = sides.copy()
+def _with_every_class(
+    masks: NDArray[np.uint8], split_ids: NDArray[np.int8], given: NDArray[np.int8]
+) -> NDArray[np.int8]:
+    """`split_ids` (n,) with an image of each class in train, moved there from another split where possible."""
+    split_ids = split_ids.copy()
     for number in np.unique(masks):
         has = (masks == number).any(axis=(1, 2))
-        movable = np.flatnonzero(has & (sides > 0) & (given < 0))
-        if len(movable) and not (has & (sides == 0)).any():
-            sides[movable[0]] = 0
-    return sides
+        movable = np.flatnonzero(has & (split_ids > 0) & (given < 0))
+        if len(movable) and not (has & (split_ids == 0)).any():
+            split_ids[movable[0]] = 0
+    return split_ids
 
 
 def _faults(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> list[tuple[str, str]]:
@@ -123,14 +125,14 @@ def _faults(pool: Pool, decoded: Decoded, most: float, progress: Progress) -> li
 
 def _pool(source: str, found: Masked, progress: Progress) -> Pool:
     """The images alone, as what decodes and caches them takes them."""
-    sides = [-1 if split is None else SIDES.index(split) for split in found.splits]
-    files = stamped(source, found.images, progress)
+    split_ids = [-1 if split is None else SPLITS.index(split) for split in found.splits]
+    files = file_digests(source, found.images, progress)
     return Pool(
         source.encode(errors="backslashreplace").decode(),
         files.key,
         np.zeros(len(found.names), np.int64),
         found.labels or (),
-        np.array(sides, np.int8),
+        np.array(split_ids, np.int8),
         found.names.__getitem__,
         found.images.__getitem__,
         require_unchanged=files.require_unchanged,

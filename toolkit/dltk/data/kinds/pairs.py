@@ -18,8 +18,8 @@ from dltk.data.assemble import assemble
 from dltk.data.dataset import Dataset
 from dltk.data.decoded import Decoder, decode_pool, image_decoder
 from dltk.data.pool import Pool
-from dltk.data.split import SIDES, require_training_share
-from dltk.data.stamps import stamped
+from dltk.data.split import SPLITS, require_training_share
+from dltk.data.stamps import file_digests
 from dltk.data.tokenizer import find_tokenizer
 from dltk.edge.bundle.signature import Op
 from dltk.edge.families.image_text import pair_type
@@ -61,7 +61,7 @@ def prepare_pairs(source: str, settings: PairData, *, seed: int, progress: Progr
 
 def _pool(source: str, pairs: Pairs, progress: Progress) -> Pool:
     number = {label: place for place, label in enumerate(pairs.labels)}
-    files = stamped(source, pairs.paths, progress)
+    files = file_digests(source, pairs.paths, progress)
     parts = [[digest, text] for digest, text in zip(files.digests, pairs.texts, strict=True)]
 
     def read(row: int) -> tuple[Path, str]:
@@ -72,7 +72,7 @@ def _pool(source: str, pairs: Pairs, progress: Progress) -> Pool:
         sha256(canonical_json(parts)),
         np.array([number[label] for label in pairs.classes], np.int64),
         pairs.labels,
-        np.array([-1 if side is None else SIDES.index(side) for side in pairs.splits], np.int8),
+        np.array([-1 if split is None else SPLITS.index(split) for split in pairs.splits], np.int8),
         pairs.places.__getitem__,
         read,
         pairs.groups,

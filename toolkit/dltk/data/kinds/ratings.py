@@ -38,12 +38,12 @@ def prepare_ratings(source: str, settings: Any, *, seed: int, progress: Progress
     table = read_table(path)
     columns = columns_of_ratings(table, settings)
     found = read_ratings(table, columns)
-    _tell(found, columns.time, progress)
+    _report_assumptions(found, columns.time, progress)
     items = sorted({item for known in found.histories.values() for item in known})
     numbers = {item: number for number, item in enumerate(items)}
     users = sorted(found.histories)
     histories = [[numbers[item] for item in found.histories[user]] for user in users]
-    asked = _asked(histories, settings.test_users, seed)
+    asked = _evaluated_users(histories, settings.test_users, seed)
     if not asked:
         raise InputError(source, f"needs users with over {_HELD_OUT} items", len(users))
     longest = max(map(len, histories))
@@ -52,24 +52,24 @@ def prepare_ratings(source: str, settings: Any, *, seed: int, progress: Progress
         "rows": found.rows, "users": len(users), "items": len(items), "duplicates": found.duplicates,
         "disliked": found.disliked, "asked": len(asked), "kept": kept, "ratings": columns.op(),
     }  # fmt: skip
-    train = _taught(histories, settings, seed)
+    train = _training_samples(histories, settings, seed)
     validation, test = (_held_out(histories, asked, kept, back=back) for back in (2, 1))
     catalogue = Catalogue.of(users, items, histories if settings.histories else None)
     digest = sha256(canonical_json([report, sha256(catalogue.to_bytes()), *map(_digest, (train, validation, test))]))
     return Dataset(train, validation, test, (), digest, source, report, {CATALOGUE: catalogue.to_bytes()})
 
 
-def _tell(found: Ratings, time: str | None, progress: Progress) -> None:
+def _report_assumptions(found: Ratings, time: str | None, progress: Progress) -> None:
     if found.duplicates:
         progress.warn(
             f"{found.duplicates} rows rate an item that the user has already rated, the first in "
             f"{found.first_duplicate}; the later rating counts"
         )
     if time is None:
-        progress.say("no time column: the rows are used in their order")
+        progress.log("no time column: the rows are used in their order")
 
 
-def _asked(histories: list[list[int]], most: int, seed: int) -> list[int]:
+def _evaluated_users(histories: list[list[int]], most: int, seed: int) -> list[int]:
     """Indices of the users to evaluate: those with enough items, at most `most` of them."""
     able = [place for place, items in enumerate(histories) if len(items) > _HELD_OUT]
     if len(able) <= most:
@@ -77,7 +77,7 @@ def _asked(histories: list[list[int]], most: int, seed: int) -> list[int]:
     return sorted(np.random.Generator(np.random.Philox(seed)).permutation(able)[:most].tolist())
 
 
-def _taught(histories: list[list[int]], settings: Any, seed: int) -> Split:
+def _training_samples(histories: list[list[int]], settings: Any, seed: int) -> Split:
     """Every item that is not held out, with the items before it; a share of them without a user."""
     users: list[int] = []
     before: list[NDArray[np.int32]] = []

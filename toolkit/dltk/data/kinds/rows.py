@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, sha256
 from dltk.data.dataset import Dataset, Split
-from dltk.data.split import SIDES, assign_sides, part_of_all, require_training_share
+from dltk.data.split import SPLITS, assign_splits, require_training_share, stratified_subset
 from dltk.edge.sources import Table, check_labels
 
 __all__ = ["prepare_rows"]
@@ -41,20 +41,20 @@ def prepare_rows(table: Table, settings: Any, *, seed: int) -> Dataset:
     targets = np.array([labels.index(name) for name in given] if labelled else [0] * len(values), np.int64)
     total = getattr(settings, "total", 0)
     if total:
-        kept = part_of_all(targets, np.full(len(targets), -1, np.int8), total=total, seed=seed)
+        kept = stratified_subset(targets, np.full(len(targets), -1, np.int8), total=total, seed=seed)
         values, targets = values[kept], targets[kept]
-    sides = assign_sides(targets, validation=settings.validation, test=settings.test, groups=None, seed=seed)
-    splits = [_side(values, targets, np.flatnonzero(sides == side)) for side in range(len(SIDES))]
-    asked = [list(columns), list(labels), sides.tolist(), targets.tolist()]
+    split_ids = assign_splits(targets, validation=settings.validation, test=settings.test, groups=None, seed=seed)
+    splits = [_split_of(values, targets, np.flatnonzero(split_ids == side)) for side in range(len(SPLITS))]
+    asked = [list(columns), list(labels), split_ids.tolist(), targets.tolist()]
     digest = sha256(canonical_json(asked) + np.ascontiguousarray(values).tobytes())
     report = {
         "columns": list(columns),
         "labelled": labelled,
-        "samples": {side: len(split) for side, split in zip(SIDES, splits, strict=True)},
+        "samples": {side: len(split) for side, split in zip(SPLITS, splits, strict=True)},
     }
     train, validation, test = splits
     return Dataset(train, validation, test, labels, digest, where, report)
 
 
-def _side(values: NDArray[np.float32], targets: NDArray[np.int64], rows: NDArray[np.int64]) -> Split:
+def _split_of(values: NDArray[np.float32], targets: NDArray[np.int64], rows: NDArray[np.int64]) -> Split:
     return Split(values, rows, targets[rows])

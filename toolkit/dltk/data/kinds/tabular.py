@@ -14,7 +14,7 @@ from dltk.base.progress import Progress
 from dltk.data.classes import limited
 from dltk.data.columns import TargetKind, columns_of_table, kind_of_target, texts_of
 from dltk.data.dataset import Dataset, Split
-from dltk.data.split import SIDES, assign_sides, require_training_share
+from dltk.data.split import SPLITS, assign_splits, require_training_share
 from dltk.edge.families.shared.rows import Columns, encode
 from dltk.edge.families.tabular import labels_of_rows
 from dltk.edge.input.vocabulary import VOCABULARY, Vocabulary
@@ -39,22 +39,22 @@ def prepare_table(source: str, settings: Any, *, seed: int, progress: Progress) 
     columns = columns_of_table(table, settings, progress)
     kind = kind_of_target(table, columns.targets, settings.kind)
     targets, labels = _targets(table, columns.targets, kind)
-    by_side = _by_side(table, targets, kind, settings, seed)
-    train = by_side[0]
+    by_split = _rows_by_split(table, targets, kind, settings, seed)
+    train = by_split[0]
     cells = {name: table.column(name) for name in (*columns.numbers, *columns.categories)}
     known = Vocabulary.of(
         {name: texts_of([cells[name][row] for row in train], columns, least=settings.rarest)
          for name in columns.categories}
     )  # fmt: skip
     raws = encode(cells, columns, known, table.where)
-    report = _report(columns, raws, by_side, kind)
+    report = _report(columns, raws, by_split, kind)
     assets = {VOCABULARY: known.to_bytes()} if columns.categories else {}
     if kind == "values":
         targets, moments = _standardized(targets, train)
         report |= moments
     if report["copies"]:
-        progress.say(f"{report['copies']} rows are copies of another one, not counting the target")
-    splits = {side: Split(raws, rows, targets[rows]) for side, rows in zip(SIDES, by_side, strict=True)}
+        progress.log(f"{report['copies']} rows are copies of another one, not counting the target")
+    splits = {side: Split(raws, rows, targets[rows]) for side, rows in zip(SPLITS, by_split, strict=True)}
     digest = _digest(splits, [report, *map(sha256, assets.values())])
     return Dataset(**splits, labels=labels, digest=digest, source=source, report=report, assets=assets)
 
@@ -68,7 +68,7 @@ def _targets(table: Table, names: tuple[str, ...], kind: TargetKind) -> tuple[ND
     return (hot, labels) if kind == "labels" else (hot.argmax(axis=1), labels)
 
 
-def _by_side(
+def _rows_by_split(
     table: Table, targets: NDArray[Any], kind: TargetKind, settings: Any, seed: int
 ) -> list[NDArray[np.int64]]:
     """Rows of each split, ascending; classes, or ranges of a value, have their share of each."""
@@ -77,18 +77,20 @@ def _by_side(
         edges = np.quantile(targets[:, 0], np.linspace(0, 1, _STRATA + 1)[1:-1])
         strata = np.searchsorted(edges, targets[:, 0])
     groups = None if settings.group is None else table.column(settings.group)
-    sides = assign_sides(strata, validation=settings.validation, test=settings.test, groups=groups, seed=seed)
-    by_side = [np.flatnonzero(sides == number) for number in range(len(SIDES))]
-    by_side[0] = limited(by_side[0], strata, limit=settings.limit, seed=seed)
-    if not len(by_side[0]):
+    split_ids = assign_splits(strata, validation=settings.validation, test=settings.test, groups=groups, seed=seed)
+    by_split = [np.flatnonzero(split_ids == number) for number in range(len(SPLITS))]
+    by_split[0] = limited(by_split[0], strata, limit=settings.limit, seed=seed)
+    if not len(by_split[0]):
         raise InputError(table.path, "needs rows for training", 0)
-    return by_side
+    return by_split
 
 
-def _report(columns: Columns, raws: NDArray[Any], by_side: list[NDArray[np.int64]], kind: TargetKind) -> dict[str, Any]:
-    seen = raws[by_side[0]]
+def _report(
+    columns: Columns, raws: NDArray[Any], by_split: list[NDArray[np.int64]], kind: TargetKind
+) -> dict[str, Any]:
+    seen = raws[by_split[0]]
     report: dict[str, Any] = {
-        "samples": {side: len(rows) for side, rows in zip(SIDES, by_side, strict=True)},
+        "samples": {side: len(rows) for side, rows in zip(SPLITS, by_split, strict=True)},
         "columns": columns.op(),
         "kind": kind,
         "copies": len(raws) - len(np.unique(raws.view((np.void, raws.dtype.itemsize)))),

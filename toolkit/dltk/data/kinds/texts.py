@@ -15,7 +15,7 @@ from dltk.base.progress import SILENT, Progress
 from dltk.data.classes import limited, require_every_class, split_report, warn_of_copies
 from dltk.data.dataset import Dataset, Split
 from dltk.data.duplicates import drop_duplicates
-from dltk.data.split import SIDES, complete_sides, part_of_all, require_training_share, sides_digest
+from dltk.data.split import SPLITS, complete_splits, require_training_share, split_digest, stratified_subset
 from dltk.data.tokenizer import find_tokenizer
 from dltk.edge.families.text import as_raw
 from dltk.edge.input.tokens import TOKENIZER
@@ -27,13 +27,13 @@ __all__ = ["prepare_texts"]
 
 @dataclass(frozen=True)
 class _Pool:
-    """Every text of the source: raws dtype "S" (n,), targets int64 (n,), `sides` index into `SIDES`, -1 unknown."""
+    """Every text of the source: raws dtype "S" (n,), targets int64 (n,), `split_ids` index `SPLITS`, -1 unknown."""
 
     source: str
     raws: NDArray[np.bytes_]
     targets: NDArray[np.int64]
     labels: tuple[str, ...]
-    sides: NDArray[np.int8]
+    split_ids: NDArray[np.int8]
     places: tuple[str, ...]
     cut: int
 
@@ -42,13 +42,13 @@ class _Pool:
         return self.places[row]
 
     def part(self, total: int, seed: int) -> _Pool:
-        """About `total` of these texts, as `part_of_all` takes them."""
-        rows = part_of_all(self.targets, self.sides, total=total, seed=seed)
+        """About `total` of these texts, as `stratified_subset` takes them."""
+        rows = stratified_subset(self.targets, self.split_ids, total=total, seed=seed)
         return replace(
             self,
             raws=self.raws[rows],
             targets=self.targets[rows],
-            sides=self.sides[rows],
+            split_ids=self.split_ids[rows],
             places=tuple(self.places[row] for row in rows),
         )
 
@@ -74,19 +74,19 @@ def prepare_texts(source: str, settings: TextData, *, seed: int, progress: Progr
     pool = _pool(source, settings).part(settings.total, seed)
     rows = np.arange(len(pool.targets))
     decides = 0.0 if settings.shots else settings.validation
-    sides, carved = complete_sides(pool.sides, pool.targets, validation=decides, test=settings.test, seed=seed)
+    split_ids, carved = complete_splits(pool.split_ids, pool.targets, validation=decides, test=settings.test, seed=seed)
     digests = np.array([list(hashlib.sha256(raw).digest()) for raw in pool.raws], np.uint8)
-    rows, sides, copies = drop_duplicates(pool, digests, rows, sides)
-    _tell(copies, progress)
-    by_side = [rows[sides == side] for side in range(len(SIDES))]
-    by_side[0] = _part(pool, by_side[0], settings, seed)
-    require_every_class(pool, by_side[0], "texts")
-    seen = [bytes(raw).decode("utf-8") for raw in pool.raws[by_side[0]]]
+    rows, split_ids, copies = drop_duplicates(pool, digests, rows, split_ids)
+    _report_duplicates(copies, progress)
+    by_split = [rows[split_ids == split] for split in range(len(SPLITS))]
+    by_split[0] = _part(pool, by_split[0], settings, seed)
+    require_every_class(pool, by_split[0], "texts")
+    seen = [bytes(raw).decode("utf-8") for raw in pool.raws[by_split[0]]]
     tokenizer = find_tokenizer(settings.tokenizer, seen, vocabulary_size=settings.vocabulary, progress=progress)
-    train, validation, test = (Split(pool.raws, chosen, pool.targets[chosen]) for chosen in by_side)
-    report = {**split_report(pool, by_side), "cut_off": pool.cut, "carved_from_train": carved, **copies}
+    train, validation, test = (Split(pool.raws, chosen, pool.targets[chosen]) for chosen in by_split)
+    report = {**split_report(pool, by_split), "cut_off": pool.cut, "carved_from_train": carved, **copies}
     facts = {"labels": list(pool.labels), "tokenizer": sha256(tokenizer), "length": settings.length}
-    digest = sides_digest(facts, by_side, digests, pool.targets)
+    digest = split_digest(facts, by_split, digests, pool.targets)
     return Dataset(train, validation, test, pool.labels, digest, source, report, {TOKENIZER: tokenizer})
 
 
@@ -99,13 +99,13 @@ def _pool(source: str, settings: TextData) -> _Pool:
         np.array(raws),
         np.array([number[name] for name in found.classes], np.int64),
         found.labels,
-        np.array([-1 if side is None else SIDES.index(side) for side in found.sides], np.int8),
+        np.array([-1 if split is None else SPLITS.index(split) for split in found.split_ids], np.int8),
         found.places,
         sum(len(raw) < len(text.encode("utf-8")) for raw, text in zip(raws, found.texts, strict=True)),
     )
 
 
-def _tell(copies: dict[str, Any], progress: Progress) -> None:
+def _report_duplicates(copies: dict[str, Any], progress: Progress) -> None:
     warn_of_copies(copies, "texts", progress)
     if copies["conflicts"]:
         first = "; ".join(f"{each['name']}: {each['labels'][0]}" for each in copies["conflicts"][0])

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.cache.entries import making, opened
+from dltk.base.cache.entries import entry_is_intact, new_entry
 from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import EnvironmentFault
 from dltk.base.fetch import Package, from_package
@@ -83,12 +83,12 @@ def load_named(name: str, *, progress: Progress = SILENT) -> NamedArrays:
     """
     known = NAMED[name]
     folder = cache_folder("datasets", f"{name}-{known.digest[:16]}")
-    if not opened(folder, ("images.npy", "targets.npy"), note=progress.warn):
+    if not entry_is_intact(folder, ("images.npy", "targets.npy"), note=progress.warn):
         images, targets = known.load(progress)
         found = sha256(images.tobytes() + targets.tobytes())
         if found != known.digest:
             raise EnvironmentFault(f"data {name}", f"must have SHA-256 {known.digest}", found)
-        with making(folder) as building:
+        with new_entry(folder) as building:
             for file, array in (("images.npy", images), ("targets.npy", targets)):
                 stream = io.BytesIO()
                 np.save(stream, array, allow_pickle=False)

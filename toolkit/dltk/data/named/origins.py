@@ -99,7 +99,7 @@ def _first(name: str, origins: tuple[Callable[[Progress], Arrays], ...], progres
 
 
 def _cifar_official(progress: Progress) -> Arrays:
-    progress.say("cifar10: trying the official download (170 MB)")
+    progress.log("cifar10: trying the official download (170 MB)")
     with scratch_folder("dltk-fetch-") as scratch:
         path = Path(scratch, "cifar10.tar.gz")
         download(_CIFAR_URL, path, digest=_CIFAR_SHA256)
@@ -138,7 +138,7 @@ def _fashion_installed(progress: Progress) -> Arrays:
 
 
 def _fashion_official(progress: Progress) -> Arrays:
-    progress.say("fashion-mnist: trying the official download (31 MB)")
+    progress.log("fashion-mnist: trying the official download (31 MB)")
     found = {}
     with scratch_folder("dltk-fetch-") as scratch:
         for name, digest in _FASHION_OFFICIAL.items():
@@ -151,7 +151,7 @@ def _fashion_debian(progress: Progress) -> Arrays:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise EnvironmentFault(tool, "is needed to download Debian's package of this data")
-    progress.say(f"downloading {_DEBIAN_PACKAGE} with apt-get (31 MB)")
+    progress.log(f"downloading {_DEBIAN_PACKAGE} with apt-get (31 MB)")
     with scratch_folder("dltk-fetch-") as scratch:
         _client(["apt-get", "download", _DEBIAN_PACKAGE], str(scratch))
         packages = [path.name for path in scratch.glob("*.deb")]

@@ -15,7 +15,7 @@ from dltk.base.archives import ARCHIVE_FAULTS, require_modest_archive
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, write_atomic
 
-__all__ = ["kept_array", "npz_bytes", "parse_npz", "read_npz", "save_npz"]
+__all__ = ["load_intact_array", "npz_bytes", "parse_npz", "read_npz", "save_npz"]
 
 _LIMIT = 4_000_000_000  # bytes
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip knows: equal arrays give equal bytes
@@ -73,7 +73,7 @@ def read_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, NDArray
     return parse_npz(read_capped(path, _LIMIT), path, keys)
 
 
-def kept_array(path: Path, shape: tuple[int, ...], dtype: Any, *, mapped: bool = True) -> NDArray[Any] | None:
+def load_intact_array(path: Path, shape: tuple[int, ...], dtype: Any, *, mapped: bool = True) -> NDArray[Any] | None:
     """The array in a .npy that dltk keeps, read only where it is `mapped`.
 
     None unless the file is whole and the array has this `shape` and `dtype`.

@@ -193,7 +193,7 @@ def _restored(signature: Signature) -> None:
         shapes.after(signature, "to_uint8")
 
 
-def _picture(signature: Signature) -> None:
+def _require_image_output(signature: Signature) -> None:
     shape = signature.outputs[0].sample_shape
     if len(shape) != 3 or shape[2] not in (1, 3):
         raise InputError(f"outputs: {signature.outputs[0].name}", "must be height, width and 1 or 3 channels", shape)
@@ -239,7 +239,7 @@ RULES: Mapping[str, Rule] = {
         ("window", "log", "standardize", "scale", "clip"), ("interval", "unstandardize", "exp"), shapes.window, None,
         _forecast,
     ),
-    "generator": Rule(("normal",), ("to_uint8",), shapes.seed, _latent, _picture),
+    "generator": Rule(("normal",), ("to_uint8",), shapes.seed, _latent, _require_image_output),
     "anomaly": Rule((*_IMAGE_OPS, *_ROW_OPS), ("threshold",), shapes.image_or_row, None, _verdict),
     "restore": Rule(
         (*_IMAGE_OPS, *_ROW_OPS), ("to_uint8", "unstandardize", "noise"), shapes.image_or_row, None, _restored

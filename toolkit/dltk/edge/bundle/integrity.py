@@ -17,7 +17,7 @@ from dltk.edge.bundle.manifest import LARGEST_MANIFEST, MANIFEST, SEAL, Manifest
 from dltk.edge.bundle.seal import SEAL_BYTES, Key, check_seal
 from dltk.edge.bundle.signature import Signature
 
-__all__ = ["BUDGET", "Place", "Sealed", "read_bundle", "read_file", "read_manifest"]
+__all__ = ["BUDGET", "BundleSource", "VerifiedBundle", "read_bundle", "read_file", "read_manifest"]
 
 # Bytes of a bundle's files together. The largest that dltk's own recipes make, convnext-tiny (27.8 million weights) in
 # every format and precision, has 0.42 GB; this is over twice that. `max_memory` lifts it.
@@ -28,7 +28,7 @@ _MOST_EXPANSION = 30  # times what it takes on disk: a model of which 95% are ze
 _DAMAGED = "The bundle is damaged or was changed: copy it again, or export it again."
 
 
-class Place(Protocol):
+class BundleSource(Protocol):
     """Where the files of a bundle are: what a folder and an archive have in common."""
 
     path: Path
@@ -69,7 +69,7 @@ class Folder:
 
 
 @dataclass(frozen=True)
-class Sealed:
+class VerifiedBundle:
     """A bundle whose every file was read and checked.
 
     Attributes:
@@ -99,7 +99,7 @@ def read_manifest(path: str | Path, *, verify: Key | None = None, max_memory: in
         InputError: if there is no bundle, no sound manifest in it, or no signature by the key that is asked for; if
             its files have over `max_memory` bytes, or over 64 MB and more than 30 times what they take on disk.
     """
-    return _manifest(_place(path), verify, max_memory)
+    return _manifest(_open_source(path), verify, max_memory)
 
 
 def read_file(path: str | Path, manifest: Manifest, name: str) -> bytes:
@@ -108,10 +108,10 @@ def read_file(path: str | Path, manifest: Manifest, name: str) -> bytes:
     Raises:
         InputError: if it is not listed, missing, a link, or differs.
     """
-    return _file(_place(path), manifest, name)
+    return _file(_open_source(path), manifest, name)
 
 
-def read_bundle(path: str | Path, *, verify: Key | None = None, max_memory: int = BUDGET) -> Sealed:
+def read_bundle(path: str | Path, *, verify: Key | None = None, max_memory: int = BUDGET) -> VerifiedBundle:
     """Every file of the bundle, each read once and checked; nothing else may stand in its folder or archive.
 
     Args:
@@ -120,17 +120,17 @@ def read_bundle(path: str | Path, *, verify: Key | None = None, max_memory: int 
     Raises:
         InputError: as `read_manifest`, and naming the first file that is missing, more, a link, or different.
     """
-    place = _place(path)
+    place = _open_source(path)
     manifest = _manifest(place, verify, max_memory)
     for name in place.names:
         if name == SEAL:
             _seal(place)
         elif name != MANIFEST and name not in manifest.files:
             raise InputError(place.path / name, "is not listed in the manifest", hint="Remove it, or export again.")
-    return Sealed(place.path, manifest, {name: _file(place, manifest, name) for name in sorted(manifest.files)})
+    return VerifiedBundle(place.path, manifest, {name: _file(place, manifest, name) for name in sorted(manifest.files)})
 
 
-def _place(path: str | Path) -> Place:
+def _open_source(path: str | Path) -> BundleSource:
     path = Path(path)
     try:
         is_folder, is_there = path.is_dir(), os.path.lexists(path)
@@ -144,7 +144,7 @@ def _place(path: str | Path) -> Place:
     return Archive(path)
 
 
-def _manifest(place: Place, verify: Key | None, max_memory: int) -> Manifest:
+def _manifest(place: BundleSource, verify: Key | None, max_memory: int) -> Manifest:
     if MANIFEST not in place.names:
         if {"recipe.json", "checkpoints"} & set(place.names):
             hint = f"Make a bundle from it: dltk export {shlex.quote(str(place.path))}."
@@ -158,7 +158,7 @@ def _manifest(place: Place, verify: Key | None, max_memory: int) -> Manifest:
     return manifest
 
 
-def _require_affordable(place: Place, manifest: Manifest, max_memory: int) -> None:
+def _require_affordable(place: BundleSource, manifest: Manifest, max_memory: int) -> None:
     """Check the total size of all files against the limit, and against their size on disk, before reading one."""
     whole = sum(entry.bytes for entry in manifest.files.values())
     if whole > max_memory:
@@ -169,7 +169,7 @@ def _require_affordable(place: Place, manifest: Manifest, max_memory: int) -> No
         raise InputError(place.path, rule, f"{whole} bytes out of {stored}", _DAMAGED)
 
 
-def _seal(place: Place) -> bytes:
+def _seal(place: BundleSource) -> bytes:
     if SEAL not in place.names:
         hint = "Sign it: dltk export RUN --sign KEY."
         raise InputError(place.path, f"must be signed: hold a {SEAL}", "a bundle without one", hint)
@@ -179,7 +179,7 @@ def _seal(place: Place) -> bytes:
     return data
 
 
-def _file(place: Place, manifest: Manifest, name: str) -> bytes:
+def _file(place: BundleSource, manifest: Manifest, name: str) -> bytes:
     where = place.path / name
     if name not in manifest.files:
         raise InputError(where, "is not a file of this bundle", hint=f"It has: {', '.join(sorted(manifest.files))}.")

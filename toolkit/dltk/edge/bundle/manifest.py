@@ -9,7 +9,7 @@ from typing import Any
 
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, parse_json, sha256
-from dltk.base.install import to_update
+from dltk.base.install import update_hint
 from dltk.edge.bundle.consistency import require_consistent
 from dltk.edge.bundle.signature import Signature, require_plain_name
 
@@ -192,7 +192,7 @@ def _require_schema(found: Any, where: object) -> None:
     if not _is_count(schema) or schema < 1:
         raise InputError(f"{where}: schema", "must be a positive whole number", schema)
     if schema > SCHEMA:
-        raise InputError(f"{where}: schema", f"this version of dltk reads up to {SCHEMA}", schema, to_update())
+        raise InputError(f"{where}: schema", f"this version of dltk reads up to {SCHEMA}", schema, update_hint())
 
 
 def _require_digest(found: dict[str, Any], data: bytes, where: object) -> None:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families.shared.base import Acting, Family, Kind, Labelled, Metric, Tensors
+from dltk.edge.families.shared.base import ActionFamily, Family, Kind, Labelled, Metric, Tensors
 
 __all__ = [
     "FAMILIES",
-    "Acting",
+    "ActionFamily",
     "Family",
     "Kind",
     "Labelled",
@@ -24,7 +24,7 @@ __all__ = [
     "compared_inputs",
     "compares_inputs",
     "family",
-    "finite",
+    "require_finite",
 ]
 
 FAMILIES = {  # name -> module that holds `FAMILY`; imported when first asked for
@@ -57,7 +57,7 @@ def family(name: str) -> Family:
     return found
 
 
-def finite(outputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+def require_finite(outputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
     """`outputs` of a model, name -> (n, ...), checked for NaN and infinity before a family decodes them.
 
     Raises:

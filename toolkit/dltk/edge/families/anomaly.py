@@ -14,15 +14,15 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
 from dltk.edge.families.shared.files import read_listing
 from dltk.edge.families.shared.samples import Samples, columns_of, error, is_table, number, step
-from dltk.edge.sources import PICTURES, list_files, read_table
+from dltk.edge.sources import IMAGES, list_files, read_table
 
-__all__ = ["FAMILY", "VERDICTS", "Answer", "Anomaly", "anomaly_scores"]
+__all__ = ["FAMILY", "VERDICTS", "AnomalyPrediction", "Anomaly", "anomaly_scores"]
 
 VERDICTS = ("normal", "anomaly")  # by number, as targets have them
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnomalyPrediction:
     """The reconstruction error of a sample, and the verdict.
 
     Attributes:
@@ -54,14 +54,16 @@ class Anomaly(Samples):
     """Output: shaped like the input tensor. Targets: int64 (n,), 0 where a sample is normal and 1 where it is not."""
 
     name = "anomaly"
-    takes = "an image (a path, bytes, a file object, a PIL image, a uint8 array), or a row of numbers"
+    accepted_inputs = "an image (a path, bytes, a file object, a PIL image, a uint8 array), or a row of numbers"
     metrics: tuple[Metric, ...] = (Metric("verdict_accuracy", True, True, _right, compares_inputs=True),)
 
     def kind(self, signature: Signature) -> Kind:
         """The sample itself."""
         return "reconstruction"
 
-    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(
+        self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int
+    ) -> list[AnomalyPrediction]:
         """Per sample: score and verdict. `top` has no meaning here.
 
         Args:
@@ -69,15 +71,15 @@ class Anomaly(Samples):
         """
         limit = _threshold(signature)
         scores = anomaly_scores(outputs, signature).tolist()
-        return [Answer(score, limit, VERDICTS[score > limit]) for score in scores]
+        return [AnomalyPrediction(score, limit, VERDICTS[score > limit]) for score in scores]
 
-    def as_json(self, answer: Answer) -> dict[str, Any]:
+    def as_json(self, prediction: AnomalyPrediction) -> dict[str, Any]:
         """{"verdict", "score", "threshold"}."""
-        return {"verdict": answer.verdict, "score": answer.score, "threshold": answer.threshold}
+        return {"verdict": prediction.verdict, "score": prediction.score, "threshold": prediction.threshold}
 
-    def as_text(self, answer: Answer) -> str:
+    def as_text(self, prediction: AnomalyPrediction) -> str:
         """One line."""
-        return f"{answer.verdict}  score {answer.score:.6g}, threshold {answer.threshold:.6g}"
+        return f"{prediction.verdict}  score {prediction.score:.6g}, threshold {prediction.threshold:.6g}"
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of images in one folder per class or a CSV path,label; or of a CSV with the columns and one of labels."""
@@ -86,7 +88,7 @@ class Anomaly(Samples):
             table = read_table(data, required=(op["label"],))
             raws, given = table.numbers(columns_of(signature)), table.column(op["label"])
             return Labelled(raws, _targets(given, op["normal"]))
-        listing = list_files(data, PICTURES, least_classes=1)
+        listing = list_files(data, IMAGES, least_classes=1)
         raws, rows, skipped, notes = read_listing(listing, signature, self.read, data)
         targets = _targets([listing.classes[row][0] for row in rows], op["normal"])
         return Labelled(raws, targets, skipped, notes)

@@ -11,7 +11,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Tensors
 from dltk.edge.families.shared.files import LabelledFiles
 from dltk.edge.input import preprocess
-from dltk.edge.input.given import A_RECORDING
+from dltk.edge.input.given import RECORDING_INPUTS
 from dltk.edge.input.sound import read_sound, sound_op
 from dltk.edge.sources import SOUNDS
 
@@ -22,7 +22,7 @@ class Audio(LabelledFiles):
     """Raw sample: int16 (samples,) at the rate of the step "sound"."""
 
     name = "audio"
-    takes = A_RECORDING
+    accepted_inputs = RECORDING_INPUTS
     files = SOUNDS
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.int16]:

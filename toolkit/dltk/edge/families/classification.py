@@ -12,8 +12,8 @@ from dltk.edge.families.shared.base import Family, Tensors
 from dltk.edge.families.shared.files import LabelledFiles
 from dltk.edge.families.shared.synthetic import synthetic_images
 from dltk.edge.input import preprocess
-from dltk.edge.input.given import AN_IMAGE
-from dltk.edge.sources import PICTURES
+from dltk.edge.input.given import IMAGE_INPUTS
+from dltk.edge.sources import IMAGES
 
 __all__ = ["FAMILY", "Classification"]
 
@@ -22,8 +22,8 @@ class Classification(LabelledFiles):
     """Raw sample: uint8 (height, width, 3)."""
 
     name = "classification"
-    takes = AN_IMAGE
-    files = PICTURES
+    accepted_inputs = IMAGE_INPUTS
+    files = IMAGES
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.uint8]:
         """The image at a path, in bytes or in an array, decoded and resized: uint8 (height, width, channels)."""

@@ -24,32 +24,32 @@ class Embedding(Samples):
     """Output: (n, length)."""
 
     name = "embedding"
-    takes = "an image (a path, bytes, a file object, a PIL image, a uint8 array), or a row of numbers"
+    accepted_inputs = "an image (a path, bytes, a file object, a PIL image, a uint8 array), or a row of numbers"
     metrics: tuple[Metric, ...] = ()  # no vector is right or wrong
 
     def kind(self, signature: Signature) -> Kind:
         """Numbers."""
         return "regression"
 
-    def answers(
+    def predictions(
         self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int
     ) -> list[NDArray[np.float32]]:
         """Per sample: float32 (length,), out of the output (n, length). `top` has no meaning here."""
         return list(np.asarray(outputs[signature.outputs[0].name], np.float32))
 
-    def as_json(self, answer: NDArray[np.float32]) -> list[float]:
-        """The numbers of `answer` (length,)."""
-        return [float(value) for value in answer]
+    def as_json(self, prediction: NDArray[np.float32]) -> list[float]:
+        """The numbers of `prediction` (length,)."""
+        return [float(value) for value in prediction]
 
-    def as_text(self, answer: NDArray[np.float32]) -> str:
-        """The first numbers of `answer` (length,); `--json` and `--out FILE.npy` have them all."""
-        rest = f" ... ({len(answer)} numbers)" if len(answer) > _SHOWN else ""
-        return " ".join(f"{value:.4g}" for value in answer[:_SHOWN]) + rest
+    def as_text(self, prediction: NDArray[np.float32]) -> str:
+        """The first numbers of `prediction` (length,); `--json` and `--out FILE.npy` have them all."""
+        rest = f" ... ({len(prediction)} numbers)" if len(prediction) > _SHOWN else ""
+        return " ".join(f"{value:.4g}" for value in prediction[:_SHOWN]) + rest
 
-    def as_file(self, answers: list[NDArray[np.float32]]) -> tuple[str, bytes]:
+    def as_file(self, predictions: list[NDArray[np.float32]]) -> tuple[str, bytes]:
         """A NumPy file, float32 (n, length)."""
         stream = io.BytesIO()
-        np.save(stream, np.stack(answers), allow_pickle=False)
+        np.save(stream, np.stack(predictions), allow_pickle=False)
         return ".npy", stream.getvalue()
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors
 from dltk.edge.input.images.decode import as_png_grid
 
 __all__ = ["FAMILY", "Generator"]
 
 
-class Generator(Whole):
+class Generator(SingleSample):
     """Raw sample: an int64 seed number (). Output: (n, height, width, channels)."""
 
     name = "generator"
-    takes = "a seed number"
+    accepted_inputs = "a seed number"
     metrics: tuple[Metric, ...] = ()  # no picture is right or wrong
 
     def kind(self, signature: Signature) -> Kind:
@@ -59,7 +59,7 @@ class Generator(Whole):
         latents = [generator.standard_normal(shape, dtype=np.float32) for generator in drawn]
         return {signature.inputs[0].name: np.stack(latents)}
 
-    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[NDArray[Any]]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[NDArray[Any]]:
         """Per sample: uint8 (height, width, channels). `top` has no meaning here.
 
         Args:
@@ -75,17 +75,19 @@ class Generator(Whole):
             found = found * np.float32(op["multiply"]) + np.float32(op["add"])
         return list(np.clip(np.rint(found), 0, 255).astype(np.uint8))
 
-    def as_json(self, answer: NDArray[Any]) -> dict[str, Any]:
+    def as_json(self, prediction: NDArray[Any]) -> dict[str, Any]:
         """{"shape": [...], "pixels": nested lists}."""
-        return {"shape": list(answer.shape), "pixels": answer.tolist()}
+        return {"shape": list(prediction.shape), "pixels": prediction.tolist()}
 
-    def as_text(self, answer: NDArray[Any]) -> str:
+    def as_text(self, prediction: NDArray[Any]) -> str:
         """One line: what the image (height, width, channels) is; `--out` shows it."""
-        return f"image {'x'.join(map(str, answer.shape))}, mean {answer.mean():.1f} (write it with --out FILE.png)"
+        return (
+            f"image {'x'.join(map(str, prediction.shape))}, mean {prediction.mean():.1f} (write it with --out FILE.png)"
+        )
 
-    def as_file(self, answers: list[NDArray[Any]]) -> tuple[str, bytes]:
+    def as_file(self, predictions: list[NDArray[Any]]) -> tuple[str, bytes]:
         """A PNG with the images, uint8 (height, width, channels), in a grid, row by row."""
-        return ".png", as_png_grid(answers)
+        return ".png", as_png_grid(predictions)
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Refused: no image is right or wrong.

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
 from dltk.edge.bundle.signature import Op, Signature
-from dltk.edge.families.shared.base import Family, Labelled, Tensors, each
-from dltk.edge.families.shared.labels import Labels, hot, require_known
-from dltk.edge.families.shared.synthetic import patches
+from dltk.edge.families.shared.base import Family, Labelled, Tensors, split_samples
+from dltk.edge.families.shared.labels import Labels, encode_targets, require_known
+from dltk.edge.families.shared.synthetic import random_patches
 from dltk.edge.families.text import as_raw
 from dltk.edge.input import preprocess
-from dltk.edge.input.tokens import padded_tokens, tokenizer_of, words
+from dltk.edge.input.tokens import letter_tokens, padded_tokens, tokenizer_of
 from dltk.edge.sources.pairs import list_pairs, read_pairs
 from dltk.edge.sources.texts import check_text
 from dltk.edge.sources.unreadable import reason_of, require_few_unreadable
@@ -37,12 +37,14 @@ class ImageText(Labels):
     """
 
     name = "image-text"
-    takes = '{"image": ..., "text": ...}, the image a path, bytes, a file object, a PIL image or a uint8 array'
+    accepted_inputs = (
+        '{"image": ..., "text": ...}, the image a path, bytes, a file object, a PIL image or a uint8 array'
+    )
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """The rows of a CSV with columns image,text; or the one sample itself."""
         if isinstance(source, (str, Path)) and str(source).lower().endswith(".csv"):
-            return [{"image": path, "text": text} for path, text in each(list(read_pairs(source)), source)]
+            return [{"image": path, "text": text} for path, text in split_samples(list(read_pairs(source)), source)]
         return [source]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
@@ -95,7 +97,7 @@ class ImageText(Labels):
                 continue
             kept.append(row)
         note = require_few_unreadable(str(data), faults, len(found.paths), remedy="Fix or remove them.")
-        targets = hot([[found.classes[row]] for row in kept], signature)
+        targets = encode_targets([[found.classes[row]] for row in kept], signature)
         return Labelled(np.stack(raws), targets, tuple(faults), (note,) if note else ())
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[Any]:
@@ -103,8 +105,8 @@ class ImageText(Labels):
         kind, generator = pair_type(signature.preprocess), np.random.Generator(np.random.PCG64(seed))
         found = np.zeros(count, kind)
         height, width, channels = kind["image"].shape
-        found["image"] = patches(generator, count, (height, width, channels))
-        known = np.array(words(tokenizer_of(signature)))
+        found["image"] = random_patches(generator, count, (height, width, channels))
+        known = np.array(letter_tokens(tokenizer_of(signature)))
         sentences = [" ".join(generator.choice(known, generator.integers(_FEWEST, _MOST + 1))) for _ in range(count)]
         found["text"] = [as_raw(sentence, kind["text"].itemsize) for sentence in sentences]
         return found

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Tensors, Whole, each
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors, split_samples
 from dltk.edge.input import preprocess
 from dltk.edge.sources.arrays import read_array
 from dltk.edge.sources.table import read_table
@@ -22,14 +22,14 @@ __all__ = ["FAMILY", "Policy"]
 Answer = dict[str, Any]  # "action", and "values" of all actions
 
 
-class Policy(Whole):
+class Policy(SingleSample):
     """Raw sample: an observation, float32 (numbers,). Output: what each action is worth, (n, actions).
 
     There are no targets: a policy is evaluated by the return of its episodes (`dltk.edge.play`).
     """
 
     name = "policy"
-    takes = "an observation: an array or a list of numbers, or the path of a file that holds one"
+    accepted_inputs = "an observation: an array or a list of numbers, or the path of a file that holds one"
     metrics: tuple[Metric, ...] = ()
 
     def kind(self, signature: Signature) -> Kind:
@@ -38,7 +38,7 @@ class Policy(Whole):
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """Every row of a JSON list, an .npy file or a CSV with a header."""
-        return each(_rows(source, signature), _where(source))
+        return split_samples(_rows(source, signature), _where(source))
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.float32]:
         """One observation (numbers,): an array, a list, or what `expand` takes and holds one row.
@@ -59,19 +59,19 @@ class Policy(Whole):
         """(n,): the action that is worth most; of equal ones the first."""
         return np.asarray(outputs[signature.outputs[0].name]).argmax(axis=-1)
 
-    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
         """Per sample: {"action", "values"}, out of the output (n, actions). `top` has no meaning here."""
         values = np.asarray(outputs[signature.outputs[0].name], np.float64)
         chosen = self.actions(outputs, signature).tolist()
         return [{"action": action, "values": row} for action, row in zip(chosen, values.tolist(), strict=True)]
 
-    def as_json(self, answer: Answer) -> Answer:
+    def as_json(self, prediction: Answer) -> Answer:
         """{"action": number, "values": [one an action]}."""
-        return answer
+        return prediction
 
-    def as_text(self, answer: Answer) -> str:
+    def as_text(self, prediction: Answer) -> str:
         """One line."""
-        return f"action {answer['action']}   values {' '.join(f'{value:.5g}' for value in answer['values'])}"
+        return f"action {prediction['action']}   values {' '.join(f'{value:.5g}' for value in prediction['values'])}"
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Refused: what an action is worth shows in what follows.

@@ -14,7 +14,7 @@ from dltk.base.errors import InputError
 from dltk.base.files import parse_json
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors
 from dltk.edge.input.catalogue import FIRST_ITEM, STRANGE, Catalogue, catalogue_of
 from dltk.edge.metrics import ranks, softmax
 from dltk.edge.sources.ratings import RatingColumns, read_ratings
@@ -36,7 +36,7 @@ def _gains(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature
     return np.where(places <= _DEPTH, 1 / np.log2(places + 1), 0.0)
 
 
-class Recommendation(Whole):
+class Recommendation(SingleSample):
     """Raw sample: a record of int32 "user" (), 0 for an unknown user, and int32 "history" (kept,): ids, the newest
     last.
 
@@ -44,7 +44,7 @@ class Recommendation(Whole):
     """
 
     name = "recommendation"
-    takes = 'a user, or {"user": ..., "history": [...]}'
+    accepted_inputs = 'a user, or {"user": ..., "history": [...]}'
     metrics: tuple[Metric, ...] = (
         Metric("hit_rate_10", True, True, _hits),
         Metric("ndcg_10", True, True, _gains),
@@ -113,7 +113,7 @@ class Recommendation(Whole):
         scores[rows, raws["history"][rows, places] - FIRST_ITEM] = -np.inf
         return {**outputs, name: scores}
 
-    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
         """Per sample: the `top` items that `narrow` left, with their share of all that is left.
 
         Args:
@@ -133,13 +133,13 @@ class Recommendation(Whole):
             found.append([(items[left[place]], float(shares[place])) for place in best])
         return found
 
-    def as_json(self, answer: Answer) -> list[dict[str, Any]]:
+    def as_json(self, prediction: Answer) -> list[dict[str, Any]]:
         """[{"item": .., "score": ..}, ...]."""
-        return [{"item": item, "score": score} for item, score in answer]
+        return [{"item": item, "score": score} for item, score in prediction]
 
-    def as_text(self, answer: Answer) -> str:
+    def as_text(self, prediction: Answer) -> str:
         """One line per item."""
-        return "\n".join(f"{score:7.4f}  {one_line(item)}" for item, score in answer) or "(no item is left)"
+        return "\n".join(f"{score:7.4f}  {one_line(item)}" for item, score in prediction) or "(no item is left)"
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a CSV of ratings the last item of every user, with those before as the history.

@@ -18,7 +18,7 @@ from dltk.edge.families.shared.files import read_listing
 from dltk.edge.families.shared.samples import Samples, columns_of, error, is_table, moments, number, scale_of, step
 from dltk.edge.input.images.decode import as_png_grid
 from dltk.edge.input.noise import add_noise
-from dltk.edge.sources import PICTURES, list_files, read_table
+from dltk.edge.sources import IMAGES, list_files, read_table
 
 __all__ = ["FAMILY", "Restore"]
 
@@ -34,7 +34,7 @@ class Restore(Samples):
     """Output: shaped like the input tensor. Targets: clean raw samples (n, ...)."""
 
     name = "restore"
-    takes = "an image (a path, bytes, a file object, a PIL image, a uint8 array), or a row of numbers"
+    accepted_inputs = "an image (a path, bytes, a file object, a PIL image, a uint8 array), or a row of numbers"
     # Of each sample's tensor: for images whose tensors lie in 0..1 a share of the range of pixels, for rows a share of
     # each column's own deviation.
     metrics: tuple[Metric, ...] = (Metric("root_mean_squared_error", False, False, _error),)
@@ -43,7 +43,7 @@ class Restore(Samples):
         """The sample itself, without noise."""
         return "reconstruction"
 
-    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
         """Per sample: uint8 (height, width, channels), or its numbers by column. `top` has no meaning here."""
         found = np.asarray(outputs[signature.outputs[0].name], np.float64)
         if not is_table(signature):
@@ -54,22 +54,28 @@ class Restore(Samples):
         mean, deviation = moments(step(signature.postprocess, "unstandardize"), len(names))
         return [dict(zip(names, map(float, row), strict=True)) for row in found * deviation + mean]
 
-    def as_json(self, answer: Answer) -> dict[str, Any]:
+    def as_json(self, prediction: Answer) -> dict[str, Any]:
         """{column: value}, or {"shape": [...], "pixels": nested lists}."""
-        return answer if isinstance(answer, dict) else {"shape": list(answer.shape), "pixels": answer.tolist()}
+        return (
+            prediction
+            if isinstance(prediction, dict)
+            else {"shape": list(prediction.shape), "pixels": prediction.tolist()}
+        )
 
-    def as_text(self, answer: Answer) -> str:
+    def as_text(self, prediction: Answer) -> str:
         """One line per column, or one that describes the image; `--out` writes it."""
-        if isinstance(answer, dict):
-            return "\n".join(f"{one_line(name)}={value:.6g}" for name, value in answer.items())
-        return f"image {'x'.join(map(str, answer.shape))}, mean {answer.mean():.1f} (write it with --out FILE.png)"
+        if isinstance(prediction, dict):
+            return "\n".join(f"{one_line(name)}={value:.6g}" for name, value in prediction.items())
+        return (
+            f"image {'x'.join(map(str, prediction.shape))}, mean {prediction.mean():.1f} (write it with --out FILE.png)"
+        )
 
-    def as_file(self, answers: list[Answer]) -> tuple[str, bytes]:
+    def as_file(self, predictions: list[Answer]) -> tuple[str, bytes]:
         """A PNG with the images in a grid, or a CSV with one row per sample."""
-        pictures = [answer for answer in answers if not isinstance(answer, dict)]
+        pictures = [prediction for prediction in predictions if not isinstance(prediction, dict)]
         if pictures:
             return ".png", as_png_grid(pictures)
-        return ".csv", _csv([answer for answer in answers if isinstance(answer, dict)])
+        return ".csv", _csv([prediction for prediction in predictions if isinstance(prediction, dict)])
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Clean samples of a user's own, to which the noise is added that the model was trained for.
@@ -82,7 +88,7 @@ class Restore(Samples):
             clean: NDArray[Any] = read_table(data).numbers(columns_of(signature))
         else:
             clean, _, skipped, notes = read_listing(
-                list_files(data, PICTURES, least_classes=1), signature, self.read, data
+                list_files(data, IMAGES, least_classes=1), signature, self.read, data
             )
         deviation = number(step(signature.postprocess, "noise"), "deviation")
         numbers, said = np.arange(len(clean)), f"noise of deviation {deviation:g} was added to the samples"

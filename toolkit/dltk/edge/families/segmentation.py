@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors
 from dltk.edge.families.shared.synthetic import synthetic_images
 from dltk.edge.input import preprocess
-from dltk.edge.input.given import AN_IMAGE
+from dltk.edge.input.given import IMAGE_INPUTS
 from dltk.edge.sources.masks import list_masked, read_mask
 
 __all__ = ["FAMILY", "Mask", "Segmentation"]
@@ -70,11 +70,11 @@ def _classes(outputs: Mapping[str, NDArray[Any]], signature: Signature) -> NDArr
     return np.asarray(scores.argmax(axis=-1), np.uint8)
 
 
-class Segmentation(Whole):
+class Segmentation(SingleSample):
     """Raw sample: uint8 (height, width, 3). Output: (n, height, width, classes). Targets: int (n, height, width)."""
 
     name = "segmentation"
-    takes = AN_IMAGE
+    accepted_inputs = IMAGE_INPUTS
     metrics: tuple[Metric, ...] = (
         Metric("mean_iou_per_image", True, True, _mean_iou),
         Metric("pixel_accuracy", True, True, _right),
@@ -92,7 +92,7 @@ class Segmentation(Whole):
         """float32 (n, height, width, 3), scaled as the signature defines."""
         return {signature.inputs[0].name: preprocess.apply_ops(raws, signature.preprocess)}
 
-    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Mask]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Mask]:
         """A mask per sample, of the size of the model's input. `top` has no meaning here.
 
         Args:
@@ -107,24 +107,28 @@ class Segmentation(Whole):
             raise InputError("labels", f"must be {classes}, one per output", len(labels))
         return [Mask(mask, labels) for mask in found]
 
-    def as_json(self, answer: Mask) -> dict[str, Any]:
+    def as_json(self, prediction: Mask) -> dict[str, Any]:
         """{"shares": {label: share}, "labels": [...], "classes": rows of class numbers}."""
-        return {"shares": answer.shares(), "labels": list(answer.labels), "classes": answer.classes.tolist()}
+        return {
+            "shares": prediction.shares(),
+            "labels": list(prediction.labels),
+            "classes": prediction.classes.tolist(),
+        }
 
-    def as_text(self, answer: Mask) -> str:
+    def as_text(self, prediction: Mask) -> str:
         """One line per class that occurs: its share of the image."""
-        return "\n".join(f"{share:7.2%}  {one_line(label)}" for label, share in answer.shares().items())
+        return "\n".join(f"{share:7.2%}  {one_line(label)}" for label, share in prediction.shares().items())
 
-    def as_file(self, answers: list[Mask]) -> tuple[str, bytes]:
+    def as_file(self, predictions: list[Mask]) -> tuple[str, bytes]:
         """A PNG of class numbers with a palette, as training takes it; several masks in a grid, row by row."""
         from PIL import Image
 
-        height, width = answers[0].classes.shape
-        across = math.ceil(math.sqrt(len(answers)))
-        grid = np.zeros((math.ceil(len(answers) / across) * height, across * width), np.uint8)
-        for place, answer in enumerate(answers):
+        height, width = predictions[0].classes.shape
+        across = math.ceil(math.sqrt(len(predictions)))
+        grid = np.zeros((math.ceil(len(predictions) / across) * height, across * width), np.uint8)
+        for place, prediction in enumerate(predictions):
             top, left = place // across * height, place % across * width
-            grid[top : top + height, left : left + width] = answer.classes
+            grid[top : top + height, left : left + width] = prediction.classes
         picture = Image.fromarray(grid)
         picture.putpalette(_palette().tobytes())  # grey becomes a palette's indices
         stream = io.BytesIO()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Op, Signature
-from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Tensors, Whole
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors
 from dltk.edge.input import preprocess
 from dltk.edge.sources.table import Table, read_table
 from dltk.edge.sources.times import Step, require_regular
@@ -31,13 +31,13 @@ def _mean_absolute_error(
     return np.asarray(np.abs(found - wanted).reshape(len(found), -1).mean(axis=1), np.float64)
 
 
-class Series(Whole):
+class Series(SingleSample):
     """Raw sample: float32 (length, columns) in the data's unit. Output and targets: (n, horizon, columns) or
     (n, horizon * columns), standardized; metrics bring both back to the data's unit.
     """
 
     name = "series"
-    takes = "the path of a CSV, or an array (rows, columns) of numbers"
+    accepted_inputs = "the path of a CSV, or an array (rows, columns) of numbers"
     metrics: tuple[Metric, ...] = (Metric("mean_absolute_error", False, False, _mean_absolute_error),)
 
     def kind(self, signature: Signature) -> Kind:
@@ -74,7 +74,7 @@ class Series(Whole):
         """float32 (n, length, columns), standardized."""
         return {signature.inputs[0].name: preprocess.apply_ops(np.asarray(raws, np.float32), signature.preprocess)}
 
-    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
         """Per sample: column -> {"value", "low", "high"}, one dictionary per step. `top` has no meaning here.
 
         The numbers are in the data's unit. Low and high are missing where the model has no interval.
@@ -99,15 +99,15 @@ class Series(Whole):
             for sample in range(samples)
         ]
 
-    def as_json(self, answer: Answer) -> Answer:
+    def as_json(self, prediction: Answer) -> Answer:
         """[{column: {"value": ..., "low": ..., "high": ...}, ...}, ...]."""
-        return answer
+        return prediction
 
-    def as_text(self, answer: Answer) -> str:
+    def as_text(self, prediction: Answer) -> str:
         """One line per step: the value, and in brackets low and high."""
         lines = (
             f"+{step:<4d} " + "  ".join(f"{one_line(name)}={_number(found)}" for name, found in values.items())
-            for step, values in enumerate(answer, start=1)
+            for step, values in enumerate(prediction, start=1)
         )
         return "\n".join(lines)
 
@@ -124,7 +124,7 @@ class Series(Whole):
         after = measurements(table, targets, positive=_takes_logarithm(signature))
         if len(inputs) < length + horizon:
             raise InputError(path, f"needs at least {length + horizon} rows", len(inputs))
-        wanted = preprocess.from_units(after[length:], signature.postprocess)
+        wanted = preprocess.from_data_units(after[length:], signature.postprocess)
         count = len(inputs) - length - horizon + 1
         raws = np.moveaxis(sliding_window_view(inputs, length, axis=0), -1, 1)[:count]
         return Labelled(raws, np.moveaxis(sliding_window_view(wanted, horizon, axis=0), -1, 1))
@@ -210,7 +210,7 @@ def _target_columns(signature: Signature) -> tuple[str, ...]:
 def _in_units(values: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
     """(n, horizon, columns) in the data's unit."""
     shaped = np.asarray(values, np.float64).reshape(len(values), -1, len(_target_columns(signature)))
-    return preprocess.in_units(shaped, signature.postprocess)
+    return preprocess.to_data_units(shaped, signature.postprocess)
 
 
 def _number(found: Mapping[str, float]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Labelled
-from dltk.edge.families.shared.labels import Labels, hot, is_multi_label, require_known
+from dltk.edge.families.shared.labels import Labels, encode_targets, is_multi_label, require_known
 from dltk.edge.families.shared.rows import Rows, as_number, columns_of
 from dltk.edge.sources.table import Table, read_table
 
@@ -18,7 +18,7 @@ class Tabular(Rows, Labels):
     """Labels by the rules of `Labels`; samples by those of `Rows`."""
 
     name = "tabular"
-    takes = "{column: text, number or None, ...}, or the path of a CSV of one row"
+    accepted_inputs = "{column: text, number or None, ...}, or the path of a CSV of one row"
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Every row of a CSV that has the target columns, too."""
@@ -26,7 +26,7 @@ class Tabular(Rows, Labels):
         classes = labels_of_rows(table, targets)
         if not is_multi_label(signature):
             require_known({name for names in classes for name in names}, signature, data)
-        return Labelled(self.raws(table, signature), hot(classes, signature))
+        return Labelled(self.raws(table, signature), encode_targets(classes, signature))
 
 
 def labels_of_rows(table: Table, targets: tuple[str, ...]) -> list[list[str]]:

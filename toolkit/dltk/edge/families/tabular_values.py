@@ -14,7 +14,7 @@ from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
 from dltk.edge.families.shared.rows import Rows, columns_of
-from dltk.edge.input.preprocess import from_units, in_units
+from dltk.edge.input.preprocess import from_data_units, to_data_units
 from dltk.edge.sources.table import read_table
 
 __all__ = ["FAMILY", "TabularValues"]
@@ -25,8 +25,8 @@ Answer = dict[str, float]  # target column -> value
 def _mean_absolute_error(
     outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature
 ) -> NDArray[np.float64]:
-    found = in_units(outputs[signature.outputs[0].name], signature.postprocess)
-    errors = np.abs(found - in_units(targets, signature.postprocess))
+    found = to_data_units(outputs[signature.outputs[0].name], signature.postprocess)
+    errors = np.abs(found - to_data_units(targets, signature.postprocess))
     return np.asarray(errors.mean(axis=1), np.float64)
 
 
@@ -34,14 +34,14 @@ class TabularValues(Rows):
     """Output and targets: (n, target columns), standardized; metrics bring both back to the data's unit."""
 
     name = "tabular-values"
-    takes = "{column: text, number or None, ...}, or the path of a CSV of one row"
+    accepted_inputs = "{column: text, number or None, ...}, or the path of a CSV of one row"
     metrics: tuple[Metric, ...] = (Metric("mean_absolute_error", False, False, _mean_absolute_error),)
 
     def kind(self, signature: Signature) -> Kind:
         """Numbers."""
         return "regression"
 
-    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
         """Per sample: the value of each target column, in the data's unit. `top` has no meaning here.
 
         Args:
@@ -51,25 +51,25 @@ class TabularValues(Rows):
             InputError: if there is not one target column per output.
         """
         values, names = (
-            in_units(outputs[signature.outputs[0].name], signature.postprocess),
+            to_data_units(outputs[signature.outputs[0].name], signature.postprocess),
             columns_of(signature).targets,
         )
         if values.shape[1] != len(names):
             raise InputError("preprocess: columns", f"must name {values.shape[1]} targets, one per output", len(names))
         return [dict(zip(names, map(float, row), strict=True)) for row in values]
 
-    def as_json(self, answer: Answer) -> Answer:
+    def as_json(self, prediction: Answer) -> Answer:
         """{column: value, ...}."""
-        return answer
+        return prediction
 
-    def as_text(self, answer: Answer) -> str:
+    def as_text(self, prediction: Answer) -> str:
         """A line a target column."""
-        return "\n".join(f"{one_line(name)}={value:.6g}" for name, value in answer.items())
+        return "\n".join(f"{one_line(name)}={value:.6g}" for name, value in prediction.items())
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Every row of a CSV that has the target columns, too."""
         table = read_table(data)
-        wanted = from_units(table.numbers(columns_of(signature).targets), signature.postprocess)
+        wanted = from_data_units(table.numbers(columns_of(signature).targets), signature.postprocess)
         return Labelled(self.raws(table, signature), wanted.astype(np.float32))
 
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature, TensorSpec
-from dltk.edge.families.shared.base import Family, Labelled, Tensors, each
-from dltk.edge.families.shared.labels import Labels, hot, require_known
+from dltk.edge.families.shared.base import Family, Labelled, Tensors, split_samples
+from dltk.edge.families.shared.labels import Labels, encode_targets, require_known
 from dltk.edge.input.given import bytes_of, is_file, is_path
-from dltk.edge.input.tokens import padded_tokens, token_positions, tokenizer_of, words
+from dltk.edge.input.tokens import letter_tokens, padded_tokens, token_positions, tokenizer_of
 from dltk.edge.sources.texts import check_text, list_texts, read_column, read_lines
 
 __all__ = ["FAMILY", "Text", "as_raw"]
@@ -26,7 +26,7 @@ class Text(Labels):
     """Raw sample: UTF-8 bytes, dtype "S". Inputs: `tokens`, and `positions` where the model asks for them."""
 
     name = "text"
-    takes = "a text, its UTF-8 bytes, the path of a .txt file or a file object of one"
+    accepted_inputs = "a text, its UTF-8 bytes, the path of a .txt file or a file object of one"
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """The lines of a .txt file, the rows of a .csv file, or the text itself."""
@@ -35,7 +35,7 @@ class Text(Labels):
             return [source]
         is_table = path.suffix.lower() == ".csv"
         found = read_column(path, str(signature.step("text")["column"])) if is_table else read_lines(path)
-        return [text.encode() for text in each(found, path)]  # bytes: a line that looks like a path is none
+        return [text.encode() for text in split_samples(found, path)]  # bytes: a line that looks like a path is none
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.bytes_]:
         """A text, its UTF-8 bytes, or the whole of a .txt file: bytes (), cut off at the signature's `max_bytes`.
@@ -50,7 +50,7 @@ class Text(Labels):
         if isinstance(data, bytes):  # np.bytes_ is one, too
             data = _decoded(bytes(data), where)
         if not isinstance(data, str):
-            raise InputError(where, f"must be {self.takes}", type(data).__name__)
+            raise InputError(where, f"must be {self.accepted_inputs}", type(data).__name__)
         return np.array(as_raw(check_text(data, where), _max_bytes(signature)))
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
@@ -75,15 +75,15 @@ class Text(Labels):
         """Of a CSV, or the test.csv of a folder; without one there all of its files."""
         step = signature.step("text")
         found = list_texts(data, text=str(step["column"]), label=str(step["label"]), least_classes=1)
-        rows = [row for row, side in enumerate(found.sides) if side == "test"] or list(range(len(found.texts)))
+        rows = [row for row, side in enumerate(found.split_ids) if side == "test"] or list(range(len(found.texts)))
         require_known({found.classes[row] for row in rows}, signature, data)
         raws = np.array([as_raw(found.texts[row], _max_bytes(signature)) for row in rows])
-        return Labelled(raws, hot([[found.classes[row]] for row in rows], signature))
+        return Labelled(raws, encode_targets([[found.classes[row]] for row in rows], signature))
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.bytes_]:
         """Sentences (count,) of words that the tokenizer knows."""
         generator = np.random.Generator(np.random.PCG64(seed))
-        known = np.array(words(tokenizer_of(signature)))
+        known = np.array(letter_tokens(tokenizer_of(signature)))
         lengths = generator.integers(_FEWEST, _MOST + 1, count)
         return np.array([" ".join(generator.choice(known, length)).encode() for length in lengths])
 

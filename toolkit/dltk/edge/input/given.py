@@ -6,12 +6,14 @@ import os
 from typing import Any
 
 from dltk.base.errors import InputError, shorten
-from dltk.base.files import read_capped, real
+from dltk.base.files import read_capped, resolved
 
-__all__ = ["AN_IMAGE", "A_RECORDING", "bytes_of", "is_file", "is_path", "name_of"]
+__all__ = ["IMAGE_INPUTS", "RECORDING_INPUTS", "bytes_of", "is_file", "is_path", "name_of"]
 
-AN_IMAGE = "the path, the bytes or a file object of an image file, a PIL image, or a uint8 array (H, W, 3)"
-A_RECORDING = "the path, the bytes or a file object of a WAV file, or an array (samples,) of int16 or floats in -1..1"
+IMAGE_INPUTS = "the path, the bytes or a file object of an image file, a PIL image, or a uint8 array (H, W, 3)"
+RECORDING_INPUTS = (
+    "the path, the bytes or a file object of a WAV file, or an array (samples,) of int16 or floats in -1..1"
+)
 
 
 def is_path(source: Any) -> bool:
@@ -43,7 +45,7 @@ def bytes_of(source: Any, noun: str, limit: int) -> bytes:
     if is_path(source):
         # A link that a user names is followed; what it leads to must still be a regular file.
         try:
-            return read_capped(real(os.fsdecode(source)), limit)
+            return read_capped(resolved(os.fsdecode(source)), limit)
         except InputError as fault:  # by the name that the user knows
             raise InputError(name_of(source, noun), fault.rule, fault.received, fault.hint) from fault
     data = bytes(source) if isinstance(source, (bytes, bytearray, memoryview)) else _read(source, noun, limit)

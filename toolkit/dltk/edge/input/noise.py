@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PIXELS", "add_noise", "spread_of"]
+__all__ = ["PIXELS", "add_noise", "column_deviations"]
 
 PIXELS = np.float32(255.0)  # the range of uint8 images
 
@@ -33,7 +33,7 @@ def add_noise(
     return drawn.astype(raws.dtype)
 
 
-def spread_of(rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+def column_deviations(rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """The standard deviation (columns,) of each column of (n, columns); 1 for a column that never changes."""
     found = rows.std(axis=0, dtype=np.float64)
     return np.where(found > 0, found, 1.0)

@@ -25,9 +25,9 @@ __all__ = [
     "apply_ops",
     "channels_of",
     "decode_image",
-    "from_units",
+    "from_data_units",
     "image_ops",
-    "in_units",
+    "to_data_units",
     "read_image",
     "resize_image",
 ]
@@ -100,7 +100,7 @@ def apply_ops(raws: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float32]:
     return np.ascontiguousarray(batch, dtype=np.float32)
 
 
-def in_units(values: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float64]:
+def to_data_units(values: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float64]:
     """What a model of numbers gives, in the unit of the data: by the ops "unstandardize" and "exp" after the model.
 
     Args:
@@ -115,7 +115,7 @@ def in_units(values: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float64]:
     return found
 
 
-def from_units(values: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float64]:
+def from_data_units(values: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float64]:
     """The other way round: what a model whose predictions go through `ops` should have given for `values`.
 
     Args:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.edge.bundle.shapes import frames_of
 from dltk.edge.bundle.signature import Op
-from dltk.edge.input.given import A_RECORDING, is_file
+from dltk.edge.input.given import RECORDING_INPUTS, is_file
 from dltk.edge.input.wav import RATES, read_wav
 
 __all__ = ["SoundSource", "log_mel", "peak", "read_sound", "resample", "sound_op"]
@@ -66,7 +66,7 @@ def read_sound(source: SoundSource, ops: tuple[Op, ...], *, where: str | None = 
     if isinstance(source, np.ndarray):
         found = _checked(source, where or "array")
     elif not is_file(source):
-        raise InputError(where or "recording", f"must be {A_RECORDING}", source)
+        raise InputError(where or "recording", f"must be {RECORDING_INPUTS}", source)
     else:
         sound = read_wav(source, where=where, seconds=count / rate + _BEYOND)
         found = resample(sound.samples, sound.rate, rate, count)

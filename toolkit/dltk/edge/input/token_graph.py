@@ -14,7 +14,7 @@ from typing import Any
 
 from dltk.base.errors import InputError
 
-__all__ = ["growth_of"]
+__all__ = ["max_growth"]
 
 _MOST_GROWTH = 64  # times the text: known tokenizers stay below 20
 _MOST_PARTS, _MOST_ADDED = 64, 1_000  # parts in all; letters or tokens that a part puts before a text
@@ -27,7 +27,7 @@ _END = rf"(?:{_REPEAT})[?+]?(?:\([^()]*\)\?)?$"
 Part = Mapping[str, Any]
 
 
-def growth_of(found: Any, where: str) -> int:
+def max_growth(found: Any, where: str) -> int:
     """How many times longer a text may become under a parsed tokenizer.json, or as much longer to work on.
 
     Not counting unknown letters and bytes. A model that looks for long words goes over each letter of a text many

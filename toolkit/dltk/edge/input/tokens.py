@@ -17,9 +17,9 @@ from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.files import parse_json
 from dltk.base.install import pip_extra
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.input.token_graph import growth_of
+from dltk.edge.input.token_graph import max_growth
 
-__all__ = ["TOKENIZER", "padded_tokens", "token_positions", "tokenizer_of", "vocabulary", "words"]
+__all__ = ["TOKENIZER", "padded_tokens", "token_positions", "tokenizer_of", "vocabulary", "letter_tokens"]
 
 TOKENIZER = "tokenizer.json"  # as a bundle calls it
 _MAX_BYTES = 50_000_000
@@ -85,7 +85,7 @@ def vocabulary(tokenizer: bytes) -> int:
     return max(_opened(tokenizer, 0)[0].get_vocab(with_added_tokens=True).values()) + 1
 
 
-def words(tokenizer: bytes) -> list[str]:
+def letter_tokens(tokenizer: bytes) -> list[str]:
     """The tokens that are made of letters alone, sorted: what sentences can be made up of."""
     known = _opened(tokenizer, 0)[0].get_vocab(with_added_tokens=False)
     plain = {token.lstrip("Ġ▁") for token in known if not token.startswith("##")}
@@ -117,7 +117,7 @@ def _opened(tokenizer: bytes, length: int) -> tuple[Any, int]:
     if len(tokenizer) > _MAX_BYTES:
         raise InputError(TOKENIZER, f"must be at most {_MAX_BYTES} bytes", len(tokenizer))
     found = parse_json(tokenizer, TOKENIZER, budget=_BUDGET)
-    growth = growth_of(found, TOKENIZER)
+    growth = max_growth(found, TOKENIZER)
     bare = {
         **found,
         "decoder": None,

@@ -19,11 +19,11 @@ __all__ = [
     "MOST_THREADS",
     "RUNTIMES",
     "Port",
-    "Refused",
+    "ModelRefused",
     "Session",
     "require_ports",
     "require_threads",
-    "stack",
+    "join_outputs",
     "to_port",
 ]
 
@@ -106,7 +106,7 @@ def require_ports(session: Session, signature: Signature, where: str) -> None:
                 raise InputError(f"{where}: {kind}: {name}", f"must have shape {shape} a sample", found[name])
 
 
-class Refused:
+class ModelRefused:
     """Turns whatever a runtime throws over a damaged file (of no common class) into InputError.
 
     Raises:
@@ -156,7 +156,7 @@ def from_port(stored: NDArray[Any], port: Port) -> NDArray[Any]:
     return ((stored.astype(np.int32) - port.zero_point) * np.float32(port.scale)).astype(np.float32)
 
 
-def stack(batches: list[list[NDArray[Any]]], ports: tuple[Port, ...]) -> dict[str, NDArray[Any]]:
+def join_outputs(batches: list[list[NDArray[Any]]], ports: tuple[Port, ...]) -> dict[str, NDArray[Any]]:
     """Outputs of consecutive batches, in the order of `ports`, joined and made real: float32 where they are quantized.
 
     Args:

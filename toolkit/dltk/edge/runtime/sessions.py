@@ -12,7 +12,7 @@ from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.install import pip_extra, pip_install
 from dltk.edge.runtime.port import RUNTIMES, Session
 
-__all__ = ["available", "open_session", "remedy"]
+__all__ = ["available", "open_session", "install_hint"]
 
 # First version built for NumPy 2; None: there is none. On NumPy 2 an older one fails, up to a segmentation fault.
 _FOR_NUMPY_2 = {"ai_edge_litert": (1, 1), "onnxruntime": (1, 19), "tflite_runtime": None}
@@ -25,7 +25,7 @@ def available() -> tuple[str, ...]:
     return tuple(form for form, modules in RUNTIMES.items() if any(find_spec(module) for module in modules))
 
 
-def remedy(formats: Collection[str] = RUNTIMES) -> str:
+def install_hint(formats: Collection[str] = RUNTIMES) -> str:
     """What to do where none of `formats` has a runtime; it helps with dltk and without."""
     commands = [f"`{pip_extra(form)}`" for form in RUNTIMES if form in formats]
     return f"Run {' or '.join(commands)}."
@@ -44,7 +44,7 @@ def open_session(format: str, data: bytes, *, threads: int = 1) -> Session:
         raise EnvironmentFault(
             f"{format} models",
             f"need {' or '.join(RUNTIMES[format])}",
-            hint=remedy([format]),
+            hint=install_hint([format]),
         )
     _require_usable(next(module for module in RUNTIMES[format] if find_spec(module)))
     if format == "tflite":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dltk.edge.input.formats import BEGINNING, format_of
 
-__all__ = ["PICTURES", "SOUNDS", "FileKind"]
+__all__ = ["IMAGES", "SOUNDS", "FileKind"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _beginning(path: Path) -> bytes:
         return stream.read(BEGINNING)
 
 
-PICTURES = FileKind(
+IMAGES = FileKind(
     "picture",
     (
         ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".webp", ".gif",

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from dltk.base.errors import InputError
 from dltk.edge.input.images.heif import require_decoder
-from dltk.edge.sources.kinds import PICTURES, FileKind
+from dltk.edge.sources.kinds import IMAGES, FileKind
 from dltk.edge.sources.labels import check_label, check_labels, split_name
 from dltk.edge.sources.table import Table, read_table
-from dltk.edge.sources.unreadable import counted
+from dltk.edge.sources.unreadable import counted_by_kind
 
-__all__ = ["Listing", "inside", "list_files", "side_of"]
+__all__ = ["Listing", "resolve_listed_path", "list_files", "split_of"]
 
 _NO_SAMPLES = ("thumbs.db", "desktop.ini")  # what file managers leave behind; hidden files are passed over too
 _GROUP = "{group}"  # stands in `group_pattern` for the part that names the group
@@ -47,7 +47,7 @@ class Listing:
 
 
 def list_files(
-    source: str | Path, kind: FileKind = PICTURES, *, group: str | None = None, group_pattern: str | None = None,
+    source: str | Path, kind: FileKind = IMAGES, *, group: str | None = None, group_pattern: str | None = None,
     multi_label: bool = False, least_classes: int = 2
 ) -> Listing:  # fmt: skip
     """The files of `source`: a folder with one subfolder per class (also inside train/ val/ test/), or a CSV.
@@ -82,7 +82,7 @@ def list_files(
         raise InputError(path, "must exist", hint="Check the path.")
     else:
         found = _list_csv(read_table(path, required=("path", "label")), group, multi_label, least_classes)
-    if kind is PICTURES:
+    if kind is IMAGES:
         require_decoder(found.paths)  # before thousands of other files are decoded
     return found if names is None else replace(found, groups=tuple(_group(name, names) for name in found.names))
 
@@ -112,7 +112,7 @@ def _list_folder(root: Path, kind: FileKind, least_classes: int) -> Listing:
             files = sorted(_files(class_folder))
             samples = [path for path in files if kind.may_be(path)]
             if not samples and least_classes > 1:
-                kinds = counted([(path.name, kind.why_ignored(path)) for path in files])
+                kinds = counted_by_kind([(path.name, kind.why_ignored(path)) for path in files])
                 received = f"no {kind.noun} among its files ({kinds})" if files else "an empty folder"
                 raise InputError(class_folder, f"a class needs at least one {kind.noun}", received)
             ignored += sorted(set(files).difference(samples))
@@ -184,10 +184,10 @@ def _list_csv(table: Table, group: str | None, multi_label: bool, least_classes:
     names = table.column("path")
     classes = [_classes(cell, multi_label, table.where(row)) for row, cell in enumerate(table.column("label"))]
     order = sorted(range(len(names)), key=lambda row: (names[row], row))
-    paths = [inside(base, name, table.where(row)) for row, name in enumerate(names)]
+    paths = [resolve_listed_path(base, name, table.where(row)) for row, name in enumerate(names)]
     splits: list[str | None] = [None] * len(names)
     if "split" in table.header:
-        splits = [side_of(cell, table.where(row)) for row, cell in enumerate(table.column("split"))]
+        splits = [split_of(cell, table.where(row)) for row, cell in enumerate(table.column("split"))]
     groups = table.column(group) if group else None
     return Listing(
         tuple(names[row] for row in order),
@@ -208,7 +208,7 @@ def _classes(cell: str, multi_label: bool, where: str) -> tuple[str, ...]:
     return names
 
 
-def inside(base: Path, name: str, where: str) -> Path:
+def resolve_listed_path(base: Path, name: str, where: str) -> Path:
     """The file that a CSV in folder `base` calls `name`.
 
     Raises:
@@ -224,7 +224,7 @@ def inside(base: Path, name: str, where: str) -> Path:
     return base / path
 
 
-def side_of(cell: str, where: str) -> str:
+def split_of(cell: str, where: str) -> str:
     """ "train", "validation" or "test" that a cell of the column `split` means.
 
     Raises:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
-from dltk.base.files import read_capped, real
+from dltk.base.files import read_capped, resolved
 from dltk.base.install import pip_package
-from dltk.edge.input.images.decode import MAX_PIXELS, picture_size
+from dltk.edge.input.images.decode import MAX_PIXELS, image_size
 from dltk.edge.sources.labels import check_labels, split_name
 
 __all__ = ["Masked", "list_masked", "read_mask"]
@@ -73,7 +73,7 @@ def read_mask(path: Path, *, like: Path, labels: tuple[str, ...] | None = None) 
         InputError: if it is no PNG of such a kind, has another size, or a pixel with a number that is no class.
         EnvironmentFault: if Pillow is missing.
     """
-    mask, wanted = _decode(path), picture_size(like)
+    mask, wanted = _decode(path), image_size(like)
     if mask.shape != wanted:
         received = f"{mask.shape[1]} x {mask.shape[0]}"
         raise InputError(path, f"must have the size of its image, {wanted[1]} x {wanted[0]}", received)
@@ -90,7 +90,7 @@ def _decode(path: Path) -> NDArray[np.uint8]:
         from PIL import Image
     except ImportError as fault:
         raise EnvironmentFault("Pillow", "is needed to read masks", hint=f"Run `{pip_package('Pillow')}`.") from fault
-    data = read_capped(real(path), 2 * MAX_PIXELS)
+    data = read_capped(resolved(path), 2 * MAX_PIXELS)
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             if image.width * image.height > MAX_PIXELS:

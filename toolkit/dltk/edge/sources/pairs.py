@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dltk.base.errors import InputError
 from dltk.edge.sources.labels import check_label, check_labels
-from dltk.edge.sources.listing import inside, side_of
+from dltk.edge.sources.listing import resolve_listed_path, split_of
 from dltk.edge.sources.table import Table, read_table
 from dltk.edge.sources.texts import check_text
 
@@ -50,7 +50,7 @@ def list_pairs(source: str | Path, *, group: str | None = None, least_classes: i
     classes = tuple(check_label(label, table.where(row)) for row, label in enumerate(table.column("label")))
     splits: tuple[str | None, ...] = (None,) * len(found)
     if "split" in table.header:
-        splits = tuple(side_of(cell, table.where(row)) for row, cell in enumerate(table.column("split")))
+        splits = tuple(split_of(cell, table.where(row)) for row, cell in enumerate(table.column("split")))
     return Pairs(
         tuple(table.where(row) for row in range(len(found))),
         tuple(path for path, _ in found),
@@ -77,6 +77,6 @@ def _table(source: str | Path, required: tuple[str, ...]) -> Table:
 def _pairs(table: Table) -> list[tuple[Path, str]]:
     base = table.path.absolute().parent
     return [
-        (inside(base, image, table.where(row)), check_text(text, f"{table.where(row)}, column 'text'"))
+        (resolve_listed_path(base, image, table.where(row)), check_text(text, f"{table.where(row)}, column 'text'"))
         for row, (image, text) in enumerate(zip(table.column("image"), table.column("text"), strict=True))
     ]

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError, misnamed
-from dltk.base.files import read_capped, real
+from dltk.base.errors import InputError, unknown_name_hint
+from dltk.base.files import read_capped, resolved
 
 __all__ = ["Table", "read_table"]
 
@@ -61,7 +61,9 @@ class Table:
             InputError: if there is no such column.
         """
         if name not in self._places:
-            raise InputError(f"{self.path}, line 1", f"needs a column {name!r}", hint=misnamed(name, self.header))
+            raise InputError(
+                f"{self.path}, line 1", f"needs a column {name!r}", hint=unknown_name_hint(name, self.header)
+            )
         return self.cells[self._places[name]]
 
     def numbers(self, names: Sequence[str]) -> NDArray[np.float32]:
@@ -127,7 +129,7 @@ def _checked(path: Path) -> bytes:
     """The bytes of a file that is UTF-8 without a byte order mark or a NUL."""
     if os.path.isdir(path):  # which a name that cannot be is not
         raise InputError(path, "must be a .csv", "a folder", "Give the file in it.")
-    data = read_capped(real(path), _MAX_BYTES)
+    data = read_capped(resolved(path), _MAX_BYTES)
     if data.startswith(b"\xef\xbb\xbf"):
         raise InputError(f"{path}, line 1", "must not start with a byte order mark", hint="Save it as plain UTF-8.")
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -173,7 +175,9 @@ def _check_header(header: list[str], required: Sequence[str], where: str) -> Non
             raise InputError(where, "cells must be separated by commas", name, "Save it with commas.")
     if missing:
         given = [name for name in header if name not in required]
-        raise InputError(where, f"needs a column {missing[0]!r}", ", ".join(header), misnamed(missing[0], given))
+        raise InputError(
+            where, f"needs a column {missing[0]!r}", ", ".join(header), unknown_name_hint(missing[0], given)
+        )
     for name in header:
         if not name.strip() or counts[name] > 1:
             raise InputError(where, "every column needs a different name", repr(name))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dltk.base.errors import InputError
-from dltk.base.files import read_capped, real
+from dltk.base.files import read_capped, resolved
 from dltk.edge.sources.labels import check_label, check_labels, split_name
 from dltk.edge.sources.table import read_table
 
@@ -32,7 +32,7 @@ class Texts:
     texts: tuple[str, ...]
     classes: tuple[str, ...]
     labels: tuple[str, ...]
-    sides: tuple[str | None, ...]
+    split_ids: tuple[str | None, ...]
     places: tuple[str, ...]
 
 
@@ -48,23 +48,23 @@ def list_texts(source: str | Path, *, text: str = "text", label: str = "label", 
     """
     path = Path(source)
     if path.is_dir():
-        files = _side_files(path)
+        files = _split_files(path)
     elif path.suffix.lower() == ".csv":
         files = [(None, path)]
     else:
         rule = "must be a .csv, or a folder with train.csv" if path.exists() else "must exist"
         raise InputError(f"data {source}", rule, hint=f"A CSV needs the columns {text} and {label}.")
-    texts, classes, sides, places = [], [], [], []
-    for side, file in files:
+    texts, classes, split_ids, places = [], [], [], []
+    for split, file in files:
         table = read_table(file, required=(text, label), breaks=True)
         found = zip(table.column(text), table.column(label), strict=True)
         for row, (cell, name) in enumerate(found):
             texts.append(check_text(cell, f"{table.where(row)}, column {text!r}"))
             classes.append(check_label(name, f"{table.where(row)}, column {label!r}"))
-            sides.append(side)
+            split_ids.append(split)
             places.append(table.where(row))
     labels = check_labels(classes, f"data {source}", least=least_classes)
-    return Texts(tuple(texts), tuple(classes), labels, tuple(sides), tuple(places))
+    return Texts(tuple(texts), tuple(classes), labels, tuple(split_ids), tuple(places))
 
 
 def read_column(path: str | Path, column: str) -> list[str]:
@@ -83,7 +83,7 @@ def read_lines(path: str | Path) -> list[str]:
     Raises:
         InputError: naming file and line, on another encoding than UTF-8, a byte order mark, a NUL, or no text at all.
     """
-    data = read_capped(real(path), _MAX_BYTES)
+    data = read_capped(resolved(path), _MAX_BYTES)
     if data.startswith(b"\xef\xbb\xbf"):
         raise InputError(f"{path}, line 1", "must not start with a byte order mark", hint="Save it as plain UTF-8.")
     if data.count(b"\n") + data.count(b"\r") > _MAX_LINES:
@@ -119,16 +119,16 @@ def check_text(text: str, where: object) -> str:
     return text
 
 
-def _side_files(folder: Path) -> Sequence[tuple[str | None, Path]]:
+def _split_files(folder: Path) -> Sequence[tuple[str | None, Path]]:
     """(split, file) of the files in `folder` that are named after a split, train first."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        side = split_name(path.stem) if path.suffix.lower() == ".csv" and path.is_file() else None
-        if side is not None and side in found:
-            raise InputError(f"data {folder}", f"must have one file of {side}", f"{found[side].name} and {path.name}")
-        if side is not None:
-            found[side] = path
+        split = split_name(path.stem) if path.suffix.lower() == ".csv" and path.is_file() else None
+        if split is not None and split in found:
+            raise InputError(f"data {folder}", f"must have one file of {split}", f"{found[split].name} and {path.name}")
+        if split is not None:
+            found[split] = path
     if "train" not in found:
         hint = "Name the files train.csv, validation.csv and test.csv."
         raise InputError(f"data {folder}", "must hold a train.csv", ", ".join(sorted(found)) or "none", hint)
-    return [(side, found[side]) for side in ("train", "validation", "test") if side in found]
+    return [(split, found[split]) for split in ("train", "validation", "test") if split in found]

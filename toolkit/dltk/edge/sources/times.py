@@ -75,7 +75,7 @@ def _regular(table: Table, column: str, first: int) -> Step:
     if form == "local" and (months := _as_months(cells)) is not None:
         form, places = "month", months
     gaps = [after - before for before, after in zip(places, places[1:])]
-    step = Step(_UNITS[form], _usual(gaps) if gaps else 0.0)
+    step = Step(_UNITS[form], _commonest_gap(gaps) if gaps else 0.0)
     for row, gap in enumerate(gaps, start=1):
         if abs(gap - step.size) > _ROUNDING * step.size + _LAST_BITS * abs(places[row]):
             hint = "Fill the gap, or cut the table there: the model needs evenly spaced rows."
@@ -99,7 +99,7 @@ def _places(table: Table, cells: Sequence[str], column: str, first: int) -> tupl
     return form, found
 
 
-def _usual(gaps: Sequence[float]) -> float:
+def _commonest_gap(gaps: Sequence[float]) -> float:
     """The commonest gap; of several as common, the smallest."""
     counts = Counter(round(gap, 9) for gap in gaps)
     most = max(counts.values())

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from dltk.base.errors import InputError, shorten
 
-__all__ = ["MAX_UNREADABLE", "counted", "ignored", "is_ignored", "reason_of", "require_few_unreadable"]
+__all__ = ["MAX_UNREADABLE", "counted_by_kind", "ignored_text", "is_ignored", "reason_of", "require_few_unreadable"]
 
 MAX_UNREADABLE = 0.05  # share of the files; more says that something is wrong with all of them
 
@@ -56,25 +56,25 @@ def is_ignored(reason: str) -> bool:
     return reason.startswith("ignored, ")
 
 
-def ignored(skipped: Sequence[Skipped]) -> str:
+def ignored_text(skipped: Sequence[Skipped]) -> str:
     """One line about the files in `skipped` that are of another kind, and of which; nothing where there are none."""
     rules: dict[str, list[Skipped]] = {}
     for name, reason in skipped:
         if is_ignored(reason):
             rules.setdefault(reason.partition(": ")[0], []).append((name, reason))
-    return "; ".join(_of_rule(rule, found) for rule, found in rules.items())
+    return "; ".join(_rule_text(rule, found) for rule, found in rules.items())
 
 
-def counted(files: Sequence[Skipped]) -> str:
+def counted_by_kind(files: Sequence[Skipped]) -> str:
     """How many of `files` are of which kind, the most first: "3 QuickTime video, 1 .txt"."""
     kinds = Counter(_kind(name, reason) for name, reason in files)
     return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
 
 
-def _of_rule(rule: str, files: Sequence[Skipped]) -> str:
+def _rule_text(rule: str, files: Sequence[Skipped]) -> str:
     names, more = [name for name, _ in files], " ..." if len(files) > _SHOWN else ""
     is_told = len(files) == 1 and ": " not in files[0][1]  # its name says what there is to say
-    kinds = "" if is_told else f" ({counted(files)})"
+    kinds = "" if is_told else f" ({counted_by_kind(files)})"
     return f"{rule}: {len(names)} {'file' if len(names) == 1 else 'files'}{kinds}: {'; '.join(names[:_SHOWN])}{more}"
 
 

@@ -78,7 +78,7 @@ def narrow_weights(model: Any, levels: int) -> None:
                 continue
             done.add(id(tensor))
             steps = _values(model, tensor, kind).astype(np.float64) * levels / LEVELS
-            _put(model, tensor, np.round(steps).astype(kind))
+            _replace_values(model, tensor, np.round(steps).astype(kind))
             tensor.quantization.scale = np.asarray(tensor.quantization.scale, np.float32) * np.float32(LEVELS / levels)
 
 
@@ -99,7 +99,7 @@ def widen_biases(model: Any) -> None:
     for _, bias in _weights(model):
         if bias is not None and id(bias) not in done and bias.type == _types()["int32"]:
             done.add(id(bias))
-            _put(model, bias, _values(model, bias, np.int32).astype(np.int64))
+            _replace_values(model, bias, _values(model, bias, np.int32).astype(np.int64))
             bias.type = _types()["int64"]
 
 
@@ -136,7 +136,7 @@ def _values(model: Any, tensor: Any, kind: Any) -> NDArray[Any]:
     return np.frombuffer(np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes(), kind)
 
 
-def _put(model: Any, tensor: Any, values: NDArray[Any]) -> None:
+def _replace_values(model: Any, tensor: Any, values: NDArray[Any]) -> None:
     """Give `tensor` these values; in a buffer of its own where others share its old one."""
     buffers = model.buffers
     if sum(other.buffer == tensor.buffer for found in model.subgraphs for other in found.tensors) > 1:

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["packed"]
+__all__ = ["pack_model"]
 
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16  # bytes, `force_align` of buffers in TFLite's schema; Python's packer leaves it out
 
 
-def packed(model: Any) -> bytes:
+def pack_model(model: Any) -> bytes:
     """`model` (a ModelT of TensorFlow's schema) as the bytes of a file.
 
     A flatbuffer may refer to one vector from many places. Each int8 layer repeats its zero points, all 0, for the

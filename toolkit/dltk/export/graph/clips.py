@@ -35,10 +35,10 @@ def clip_in_integers(model: Any) -> None:
             continue
         known = constants.keys() >= {name for each in (node, *following) for name in each.input[1:] if name}
         if known and [reader.op_type for reader in following] == ["QuantizeLinear"]:
-            _cut_behind(model, node, following[0], constants)
+            _clip_after(model, node, following[0], constants)
 
 
-def _cut_behind(model: Any, activation: Any, quantizer: Any, constants: Mapping[str, Any]) -> None:
+def _clip_after(model: Any, activation: Any, quantizer: Any, constants: Mapping[str, Any]) -> None:
     """Put the bounds of `activation` behind `quantizer`, where its grid does not end with them already."""
     import onnx
 

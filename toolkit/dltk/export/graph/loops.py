@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dltk.export.graph.tidy import reads
+from dltk.export.graph.tidy import inputs_of_node
 
-__all__ = ["carry_captured"]
+__all__ = ["pass_captured_through_loops"]
 
 
-def carry_captured(model: Any) -> None:
+def pass_captured_through_loops(model: Any) -> None:
     """Each computed tensor that a loop's body reads from around it is carried through the loop; changes `model`.
 
     onnxruntime moves a Q/DQ pair over a Transpose or a Reshape to whatever reads it. Where that is the body of a loop
@@ -26,7 +26,7 @@ def carry_captured(model: Any) -> None:
     computed = {name for node in model.graph.node for name in node.output} | {item.name for item in model.graph.input}
     for loop in loops:
         (body,) = (item.g for item in loop.attribute if item.name == "body")
-        captured = sorted(computed.intersection(name for node in body.node for name in reads(node)))
+        captured = sorted(computed.intersection(name for node in body.node for name in inputs_of_node(node)))
         for name in captured:
             _carry(loop, body, name, types[name])
         _rename(body, {name: _inside(loop, name) for name in captured})

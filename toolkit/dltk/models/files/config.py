@@ -15,7 +15,7 @@ from typing import Any
 from dltk.base.errors import InputError
 
 __all__ = [
-    "answer_one_call",
+    "make_stateless",
     "drop_settings",
     "require_few_layers",
     "require_own_layers",
@@ -149,7 +149,7 @@ def drop_settings(layers: Iterable[Mapping[str, Any]]) -> bool:
     return changed
 
 
-def answer_one_call(layers: Iterable[dict[str, Any]]) -> list[str]:
+def make_stateless(layers: Iterable[dict[str, Any]]) -> list[str]:
     """Take state between calls and fixed batch sizes out of the configurations of `layers`, in place.
 
     Args:

@@ -39,7 +39,7 @@ def require_modest_activations(model: Any, packed: int, where: object) -> None:
     most, total = max(_ANY, _OF_ENDS * ends, _OF_FILE * packed), 0
     whole = max(_ANY_TOTAL, _OF_ENDS_TOTAL * ends, _OF_ENDS * packed)
     hint = "dltk does not open models that are much larger than their file; build it from smaller layers."
-    for layer, shape in _made(model):
+    for layer, shape in _layer_outputs(model):
         size = _bytes(shape)
         total += size
         if size > most:
@@ -56,7 +56,7 @@ def require_modest_activations(model: Any, packed: int, where: object) -> None:
 
 def largest_activation(model: Any) -> int:
     """Bytes of the largest activation that `model` makes of one sample."""
-    return max((_bytes(shape) for _, shape in _made(model)), default=0)
+    return max((_bytes(shape) for _, shape in _layer_outputs(model)), default=0)
 
 
 def batch_within(model: Any, most: int) -> int:
@@ -77,7 +77,7 @@ def _layers(model: Any) -> Iterator[Any]:
         yield layer
 
 
-def _made(model: Any) -> Iterator[tuple[str, Shape]]:
+def _layer_outputs(model: Any) -> Iterator[tuple[str, Shape]]:
     """(layer, shape without the batch) of everything that a model's layers make."""
     if any(None in tuple(tensor.shape[1:]) for tensor in model.inputs or ()) and (found := _at_some_size(model)):
         yield from found
@@ -90,7 +90,7 @@ def _made(model: Any) -> Iterator[tuple[str, Shape]]:
 
 
 def _at_some_size(model: Any) -> list[tuple[str, Shape]]:
-    """`_made` of a model that takes any size, at one of 256; of one that cannot take that, nothing."""
+    """`_layer_outputs` of a model that takes any size, at one of 256; of one that cannot take that, nothing."""
     import keras
 
     found: list[tuple[str, Shape]] = []

@@ -13,8 +13,8 @@ from typing import Any
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, scratch_folder
 from dltk.models.files.config import (
-    answer_one_call,
     drop_settings,
+    make_stateless,
     require_own_layers,
     require_same_activations,
     serialized,
@@ -38,7 +38,7 @@ def open_keras(path: Path) -> Any:
     settings = path.suffix != ".keras" and drop_settings(serialized(config))
     with ExitStack() as stack:
         file = path
-        if answer_one_call(serialized(config)) or settings:
+        if make_stateless(serialized(config)) or settings:
             file = stack.enter_context(scratch_folder("dltk-open-")) / f"model{path.suffix}"
             file.write_bytes(_with_config(data, config))
         return _load(file, path)
@@ -102,7 +102,7 @@ def _load(file: Path, path: Path) -> Any:
         model = load_checked(file)
     except Exception as fault:  # Keras raises many kinds; whatever it says, the file is what does not fit
         hint = "Keras 3 must be able to load it by itself."
-        raise InputError(path, "must be a whole Keras model of Keras' own layers", _said(fault), hint) from fault
+        raise InputError(path, "must be a whole Keras model of Keras' own layers", _reason_line(fault), hint) from fault
     if not getattr(model, "built", False) or not getattr(model, "inputs", None):
         raise InputError(
             path, "must be a Sequential or functional model with a known input shape", type(model).__name__
@@ -115,7 +115,7 @@ def _load(file: Path, path: Path) -> Any:
     return model
 
 
-def _said(fault: Exception) -> str:
+def _reason_line(fault: Exception) -> str:
     """The line of a message of Keras that names the reason; before it may stand a layer's whole configuration."""
     lines = str(fault).strip().splitlines() or [type(fault).__name__]
     mark = "Exception encountered: "

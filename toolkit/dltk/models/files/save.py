@@ -23,10 +23,10 @@ def keras_bytes(model: Any) -> bytes:
     with scratch_folder("dltk-save-") as scratch:
         path = Path(scratch, "model.keras")
         model.save(path)
-        return _settled(path.read_bytes())
+        return _deterministic_archive(path.read_bytes())
 
 
-def _settled(data: bytes) -> bytes:
+def _deterministic_archive(data: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as new:
         for name in sorted(old.namelist()):

@@ -8,14 +8,14 @@ from typing import Any
 
 from dltk.report.charts.drawing import BLUE, GRID, INK, MOST_NAMES, ORANGE, SOFT, Chart, short, svg
 
-__all__ = ["compared", "judged"]
+__all__ = ["comparison_charts", "quality_charts"]
 
 _MOST_CURVES = 10  # ROC curves that can be told apart; above it only their mean is drawn
 _RGB = tuple(int(BLUE[i : i + 2], 16) / 255 for i in (1, 3, 5))
 _ROWS = "Rows are targets, columns predictions; a stronger colour is a larger share of the row."
 
 
-def judged(metrics: Mapping[str, Any]) -> list[Chart]:
+def quality_charts(metrics: Mapping[str, Any]) -> list[Chart]:
     """Of one model, as far as its figures go."""
     found = []
     if metrics.get("confusion"):
@@ -30,7 +30,7 @@ def judged(metrics: Mapping[str, Any]) -> list[Chart]:
     return found
 
 
-def compared(outcomes: Mapping[str, Any]) -> list[Chart]:
+def comparison_charts(outcomes: Mapping[str, Any]) -> list[Chart]:
     """Of the float32 model before a compression and the file after it, on the same samples."""
     before, after, found = outcomes["before"], outcomes["after"], []
     sides = {side: outcomes[side].get("calibration") or {} for side in ("before", "after")}

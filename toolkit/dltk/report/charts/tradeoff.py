@@ -8,9 +8,9 @@ from typing import Any
 from dltk.report.charts.drawing import BLUE, INK, ORANGE, SOFT, Chart, short, svg
 from dltk.report.schema import StateRow
 from dltk.report.shown import ShownTrial
-from dltk.report.values import number as number_of
+from dltk.report.values import as_number as number_of
 
-__all__ = ["tradeoffs"]
+__all__ = ["tradeoff_charts"]
 
 _AXES = {  # what a file costs -> words, divided by, the limit on it
     "download_bytes": ("download, KB", 1000.0, "download"),
@@ -20,7 +20,7 @@ _AXES = {  # what a file costs -> words, divided by, the limit on it
 _WIDE = 8.0  # largest over smallest from which on an axis of costs is logarithmic
 
 
-def tradeoffs(compression: Mapping[str, Any]) -> list[Chart]:
+def tradeoff_charts(compression: Mapping[str, Any]) -> list[Chart]:
     """Metric over download of each step; metric over what is limited of each candidate."""
     found = []
     states = map(StateRow.from_dict, compression.get("bought", ()))
@@ -68,7 +68,7 @@ def _pareto(search: Mapping[str, Any], key: str) -> Chart | None:
         front = [trial for trial in made if trial.number in search["front"]]
         axes.scatter(*_points(made, key, unit), s=16, facecolors="none", edgecolors=SOFT, label="candidate")
         axes.scatter(*_points(front, key, unit), s=18, color=BLUE, label="front")
-        axes.plot(*_points(_edge(front, key), key, unit), color=BLUE, linewidth=1)
+        axes.plot(*_points(_pareto_edge(front, key), key, unit), color=BLUE, linewidth=1)
         chosen = [trial for trial in made if trial.number == search["chosen"]]
         axes.scatter(*_points(chosen, key, unit), s=80, facecolors="none", edgecolors=ORANGE, linewidths=2,
                      label="chosen")  # fmt: skip
@@ -101,7 +101,7 @@ def _points(trials: Sequence[ShownTrial], key: str, unit: float) -> tuple[list[f
     return [getattr(trial, key) / unit for trial in trials], [_metric(trial)["value"] for trial in trials]
 
 
-def _edge(trials: Sequence[ShownTrial], key: str) -> list[ShownTrial]:
+def _pareto_edge(trials: Sequence[ShownTrial], key: str) -> list[ShownTrial]:
     """From the cheapest on, each that is better than all cheaper ones."""
     found: list[ShownTrial] = []
     sign = 1.0 if trials and _metric(trials[0]).get("higher_is_better", True) else -1.0

@@ -6,27 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dltk.report.charts.drawing import BLUE, HEIGHT, INK, ORANGE, SOFT, Chart, short, svg
-from dltk.report.charts.judged import compared, judged
-from dltk.report.charts.tradeoff import tradeoffs
+from dltk.report.charts.judged import comparison_charts, quality_charts
+from dltk.report.charts.tradeoff import tradeoff_charts
 from dltk.report.shown import FileRow
-from dltk.report.values import number
+from dltk.report.values import as_number
 from dltk.training.evaluation.rows import HORIZON_FIGURES, HorizonRow
 from dltk.training.log import FACTS
 
-__all__ = ["charts"]
+__all__ = ["training_charts"]
 
 _MOST_MARKS = 20  # epochs that are marked one by one
 
 
-def charts(report: Mapping[str, Any]) -> list[Chart]:
+def training_charts(report: Mapping[str, Any]) -> list[Chart]:
     """The charts that the figures in `report` allow."""
     compression, metrics = report["compression"] or {}, report["metrics"] or {}
     found = [
-        *tradeoffs(compression),
+        *tradeoff_charts(compression),
         *_drops([FileRow.from_dict(each) for each in report["artifacts"]]),
         *_curves(report.get("history", ())),
     ]
-    found += compared(compression["outcomes"]) if compression.get("outcomes") else judged(metrics)
+    found += comparison_charts(compression["outcomes"]) if compression.get("outcomes") else quality_charts(metrics)
     if metrics.get("horizon"):
         found.append(_horizon([HorizonRow.from_dict(row) for row in metrics["horizon"]]))
     if metrics.get("stretch"):
@@ -104,7 +104,7 @@ def _stretch(found: Mapping[str, Any]) -> Chart:
 
 def _drops(artifacts: Sequence[FileRow]) -> list[Chart]:
     scored = [(each.file, each.metric) for each in artifacts if each.metric is not None]
-    scored = [(file, metric) for file, metric in scored if number(metric.get("drop")) is not None]
+    scored = [(file, metric) for file, metric in scored if as_number(metric.get("drop")) is not None]
     if not scored:
         return []
 

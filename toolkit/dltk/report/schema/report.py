@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from dltk.base.errors import InputError
-from dltk.base.install import to_update
+from dltk.base.install import update_hint
 from dltk.base.rows import Row, column, part, rows, text, texts, values
 from dltk.report.schema.rows import ArtifactRow, Divergence, LayerRow, Outcomes, StateRow, StepRow
 from dltk.report.schema.search import SearchPart
@@ -27,7 +27,7 @@ def _schema(found: Any, where: str) -> int:
     if type(found) is not int or found < 0:
         raise InputError(where, "must be a whole number", found)
     if found > SCHEMA:
-        raise InputError(where, f"this version of dltk reads up to {SCHEMA}", found, to_update())
+        raise InputError(where, f"this version of dltk reads up to {SCHEMA}", found, update_hint())
     return found
 
 

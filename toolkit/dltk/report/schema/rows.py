@@ -14,7 +14,7 @@ __all__ = [
     "ComparedRow",
     "Divergence",
     "LayerRow",
-    "Left",
+    "SkippedBy",
     "Outcomes",
     "Skipped",
     "StateRow",
@@ -86,7 +86,7 @@ class StateRow(Row):
 
 
 @dataclass(frozen=True)
-class Left(Row):
+class SkippedBy(Row):
     """A step that left a layer as it was."""
 
     step: str = text("name of the step")
@@ -106,7 +106,7 @@ class LayerRow(Row):
     clusters: int | float | None = number("different values in the kernel; null where there are many")
     precision: str = text("precision of the weights")
     snr_db: float | None = number("signal to noise of the layer's int8 output, dB; null without shared ranges")
-    left: tuple[Left, ...] = rows(Left, "steps that left the layer as it was")
+    left: tuple[SkippedBy, ...] = rows(SkippedBy, "steps that left the layer as it was")
 
 
 @dataclass(frozen=True)

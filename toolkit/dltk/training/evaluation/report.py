@@ -14,7 +14,7 @@ from dltk.base.progress import SILENT, Progress
 from dltk.data.dataset import Split
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import compared_inputs, compares_inputs, family
-from dltk.edge.input.preprocess import in_units
+from dltk.edge.input.preprocess import to_data_units
 from dltk.edge.metrics import expected_calibration_error, reliability, softmax, top_k_accuracy
 from dltk.models.files.extent import batch_within
 from dltk.training.evaluation.pixels import pixels_report, ranking_report
@@ -141,7 +141,7 @@ def _multi_label(outputs: NDArray[Any], targets: NDArray[Any], signature: Signat
 
 
 def _values(outputs: NDArray[Any], targets: NDArray[Any], signature: Signature) -> dict[str, Any]:
-    found, wanted = (in_units(values, signature.postprocess) for values in (outputs, targets))
+    found, wanted = (to_data_units(values, signature.postprocess) for values in (outputs, targets))
     errors = found - wanted.reshape(found.shape)
     tensors = {signature.outputs[0].name: outputs}
     kept = family(signature.family).metrics

@@ -12,12 +12,12 @@ from typing import Any
 
 from dltk.models.backend import keras, tf
 
-__all__ = ["hinge", "misnamed", "naming", "steepness", "vague", "wasserstein"]
+__all__ = ["hinge", "class_loss", "with_class_output", "gradient_penalty", "class_uncertainty", "wasserstein"]
 
 _FLOOR = 1e-12  # under a root, whose slope at 0 is endless
 
 
-def naming(discriminator: Any, classes: int, *, seed: int) -> Any:
+def with_class_output(discriminator: Any, classes: int, *, seed: int) -> Any:
     """`discriminator` with a second output, the logits of `classes`, out of what its last layer scores by."""
     initializer = keras.initializers.GlorotUniform(seed=seed)
     head = keras.layers.Dense(classes, kernel_initializer=initializer, name="classes")
@@ -35,12 +35,12 @@ def wasserstein(real_scores: Any, fake_scores: Any) -> Any:
     return tf.reduce_mean(fake_scores) - tf.reduce_mean(real_scores)
 
 
-def misnamed(logits: Any, targets: Any) -> Any:
+def class_loss(logits: Any, targets: Any) -> Any:
     """Cross entropy of real images' classes: logits (n, classes), targets int64 (n,)."""
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
 
 
-def vague(logits: Any) -> Any:
+def class_uncertainty(logits: Any) -> Any:
     """How unsure made images leave the discriminator of their class, less how many classes they share out among.
 
     Both are entropies in nats, of each image's classes and of the batch's mean: 0 - log(classes) is the least.
@@ -51,7 +51,7 @@ def vague(logits: Any) -> Any:
     return tf.reduce_sum(mean * tf.math.log(mean + _FLOOR)) - tf.reduce_mean(tf.reduce_sum(shares * logs, axis=-1))
 
 
-def steepness(judged: Any, reals: Any, fakes: Any, noise: Any) -> Any:
+def gradient_penalty(judged: Any, reals: Any, fakes: Any, noise: Any) -> Any:
     """How far the slope of the discriminator is from 1, between pairs of a real and a made image, squared.
 
     The points between them come from the noise of the other network, so that a step needs no random numbers of its own.

@@ -31,7 +31,7 @@ def split_at(model: Any, name: str) -> tuple[Any, Any]:
         raise InputError(f"layer {name!r}", "must be a layer of the model", hint=did_you_mean(name, layers))
     if not is_keras3(model):
         raise InputError(f"layer {name!r}", "needs a Keras 3 model", type(model).__module__)
-    cut = _move_on(layers[name], set(layers.values()))
+    cut = _after_pooling(layers[name], set(layers.values()))
     prefix = keras.Model(model.inputs, cut.output, name="frozen")
     with _no_traces(model):
         try:
@@ -45,7 +45,7 @@ def split_at(model: Any, name: str) -> tuple[Any, Any]:
     return prefix, suffix
 
 
-def _move_on(layer: Any, members: set[Any]) -> Any:
+def _after_pooling(layer: Any, members: set[Any]) -> Any:
     """The last of the weightless poolings that follow `layer`, each the only reader of the one before."""
     while True:
         readers = [node.operation for node in layer._outbound_nodes if node.operation in members]

@@ -35,7 +35,7 @@ from dltk.training.trainer import AT_START, Row
 from dltk.training.trainers.memory import Memory, Transitions
 from dltk.training.trainers.players import Players
 from dltk.training.views.counter import derive, generator
-from dltk.training.weights import pack, put, seed_dropout, snapshot, unpack
+from dltk.training.weights import assign_values, from_arrays, seed_dropout, snapshot, to_arrays
 
 __all__ = ["DqnTrainer"]
 
@@ -93,7 +93,7 @@ class DqnTrainer:
         self._memory = Memory(dqn.memory, signature.inputs[0].sample_shape[0], priority=dqn.priority)
         self._learner = model if state is None else _with_state(model, state)
         self._target = keras.models.clone_model(self._learner)
-        put(self._target.variables, snapshot(self._learner.variables))
+        assign_values(self._target.variables, snapshot(self._learner.variables))
         self._optimizer = optimizer(fit, self._learner)
         self._optimizer.build(self._learner.trainable_variables)
         self._selection = Selection(fit)
@@ -117,7 +117,9 @@ class DqnTrainer:
         importance = dqn.importance + done * (1.0 - dqn.importance)
         shape = (dqn.updates, self._fit.batch_size)
         places, weights = self._memory.draw(shape, generator(*where, "draw"), importance=importance)
-        found = self._learn(*_constants(self._memory.take(places)), tf.constant(weights), *self._pace(batch))
+        found = self._learn(
+            *_constants(self._memory.take(places)), tf.constant(weights), *self._learning_rate_and_step(batch)
+        )
         figures = {name: values.numpy() for name, values in found.items()}
         self._memory.learnt(places, figures.pop("errors"))
         return figures
@@ -142,8 +144,8 @@ class DqnTrainer:
         """Both networks, optimizer, memory, best weights, in their shapes. Each epoch begins new episodes."""
         state: dict[str, NDArray[Any]] = {"facts": self._facts, "selection": self._selection.numbers()}
         for group, variables in self._groups.items():
-            state |= pack(group, variables)
-        state |= pack("best", self._selection.values)
+            state |= to_arrays(group, variables)
+        state |= to_arrays("best", self._selection.values)
         return state | {f"memory/{name}": array for name, array in self._memory.state().items()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -153,17 +155,17 @@ class DqnTrainer:
             InputError: if model, data or settings are not those of the interrupted run.
         """
         require_same(state, self._facts, self.name)
-        found = {group: unpack(group, state, variables) for group, variables in self._groups.items()}
-        best = unpack("best", state, self._learner.variables)
+        found = {group: from_arrays(group, state, variables) for group, variables in self._groups.items()}
+        best = from_arrays("best", state, self._learner.variables)
         self._memory.restore({name[7:]: array for name, array in state.items() if name.startswith("memory/")})
         for group, variables in self._groups.items():
-            put(variables, found[group])
+            assign_values(variables, found[group])
         self._selection.restore(state, best)
 
     def finish(self) -> None:
         """The weights that gained most."""
         if self._selection.values:
-            put(self._learner.variables, self._selection.values)
+            assign_values(self._learner.variables, self._selection.values)
 
     def explain(self, epoch: int, step: int) -> str:
         """The environment, else the learning rate."""
@@ -203,7 +205,7 @@ class DqnTrainer:
         times = -(-steps // len(self._players))
         self._memory.add(self._players.play(times, self._best, rng, epsilon=epsilon))
 
-    def _pace(self, batch: _Round) -> tuple[Any, Any]:
+    def _learning_rate_and_step(self, batch: _Round) -> tuple[Any, Any]:
         """The learning rate of a round, and how many optimizer steps came before it."""
         number = batch.epoch * self.steps + batch.number
         now = rate(self._fit, number, self.steps) * self._selection.factor

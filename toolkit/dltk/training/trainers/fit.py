@@ -22,14 +22,14 @@ from dltk.training.features import Frozen, runner
 from dltk.training.feed import Batch, Feed
 from dltk.training.losses import objective
 from dltk.training.optimizers import is_keras3, optimizer, rate
-from dltk.training.selection import Selection, figures
+from dltk.training.selection import Selection, validation_figures
 from dltk.training.trainer import AT_START, Row
 from dltk.training.trainers.cut import batch_norm_frozen, precision, split_at
 from dltk.training.trainers.options import PLAIN, FitOptions
 from dltk.training.trainers.step import Step
 from dltk.training.views.counter import derive
 from dltk.training.views.factory import views_of
-from dltk.training.weights import Average, pack, put, seed_dropout, snapshot, unpack
+from dltk.training.weights import Average, assign_values, from_arrays, seed_dropout, snapshot, to_arrays
 
 __all__ = ["FitTrainer"]
 
@@ -124,13 +124,13 @@ class FitTrainer:
             return {}
         trained = snapshot(self._trained) if self._average else []
         if self._average:
-            put(self._trained, snapshot(self._average.values))
+            assign_values(self._trained, snapshot(self._average.values))
         found = self._validate()
         accuracy, loss = found.get("validation_accuracy"), found["validation_loss"]
         score = (-loss, 0.0) if accuracy is None else (accuracy, -loss)
         self._selection.take(epoch, score, snapshot(self._learner.variables))
         if self._average:
-            put(self._trained, trained)
+            assign_values(self._trained, trained)
         return found
 
     def done(self, history: Sequence[Row]) -> bool:
@@ -144,10 +144,10 @@ class FitTrainer:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Model, optimizer, dropout, average, best weights, in their shapes; the frozen part only as a digest."""
-        state = pack("model", self._learner.variables) | pack("optimizer", self._optimizer.variables)
-        state |= pack("best", self._selection.values) | pack("hints", self._followed)
+        state = to_arrays("model", self._learner.variables) | to_arrays("optimizer", self._optimizer.variables)
+        state |= to_arrays("best", self._selection.values) | to_arrays("hints", self._followed)
         if self._average:
-            state |= pack("average", self._average.variables)
+            state |= to_arrays("average", self._average.variables)
         return state | {"selection": self._selection.numbers(), "facts": self._facts}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -158,20 +158,20 @@ class FitTrainer:
         """
         require_same(state, self._facts, self.name)
         variables = self._learner.variables
-        best = unpack("best", state, variables) if any(name.startswith("best/") for name in state) else []
-        put(variables, unpack("model", state, variables))
-        put(self._optimizer.variables, unpack("optimizer", state, self._optimizer.variables))
-        put(self._followed, unpack("hints", state, self._followed))
+        best = from_arrays("best", state, variables) if any(name.startswith("best/") for name in state) else []
+        assign_values(variables, from_arrays("model", state, variables))
+        assign_values(self._optimizer.variables, from_arrays("optimizer", state, self._optimizer.variables))
+        assign_values(self._followed, from_arrays("hints", state, self._followed))
         if self._average:
-            put(self._average.variables, unpack("average", state, self._average.variables))
+            assign_values(self._average.variables, from_arrays("average", state, self._average.variables))
         self._selection.restore(state, best)
 
     def finish(self) -> None:
         """Best weights by the validation score; without a validation split averaged ones, or else the last."""
         if self._selection.values:
-            put(self._learner.variables, self._selection.values)
+            assign_values(self._learner.variables, self._selection.values)
         elif self._average and self._average.count.numpy():
-            put(self._trained, snapshot(self._average.values))
+            assign_values(self._trained, snapshot(self._average.values))
 
     def explain(self, epoch: int, step: int) -> str:
         """A fault of the samples, else of the learning rate."""
@@ -205,7 +205,7 @@ class FitTrainer:
         return forward
 
     def _validate(self) -> dict[str, float]:
-        return figures(self._forward, self._objective, self._feed.validation())
+        return validation_figures(self._forward, self._objective, self._feed.validation())
 
     def _restart_random_layers(self, epoch: int) -> None:
         """tf_keras dropout draws from hidden state in the compiled function: trace it anew from a seed an epoch."""

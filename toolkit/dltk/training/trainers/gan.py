@@ -27,11 +27,18 @@ from dltk.recipe.recipe import Built
 from dltk.training.checkpoint import identity, require_same
 from dltk.training.norms import reestimate_norms
 from dltk.training.optimizers import optimizer, rate
-from dltk.training.prefetch import ahead
+from dltk.training.prefetch import prefetch
 from dltk.training.trainer import AT_START, Row
-from dltk.training.trainers.adversarial import hinge, misnamed, naming, steepness, vague, wasserstein
+from dltk.training.trainers.adversarial import (
+    class_loss,
+    class_uncertainty,
+    gradient_penalty,
+    hinge,
+    wasserstein,
+    with_class_output,
+)
 from dltk.training.views.counter import generator, permutation
-from dltk.training.weights import Average, pack, put, seed_dropout, snapshot, unpack
+from dltk.training.weights import Average, assign_values, from_arrays, seed_dropout, snapshot, to_arrays
 
 __all__ = ["GanTrainer"]
 
@@ -97,7 +104,7 @@ class GanTrainer:
         self._rules = adversarial or Adversarial()
         self._names = bool(self._rules.label_weight) and len(dataset.labels) > 1 and dataset.train.targets.ndim == 1
         if self._names:
-            discriminator = naming(discriminator, len(dataset.labels), seed=seed)
+            discriminator = with_class_output(discriminator, len(dataset.labels), seed=seed)
         self._models = (model, discriminator)
         extras = {"beta_1": _BETA_1} if fit.optimizer in ("adam", "adamw") else {}
         self._optimizers = [optimizer(fit, each, **extras) for each in self._models]
@@ -125,7 +132,7 @@ class GanTrainer:
             reals = self._scaled(self._dataset.train.take(rows))
             return _Batch(reals, self._dataset.train.targets[rows], noise, now, moves)
 
-        yield from ahead(make, range(self.steps))
+        yield from prefetch(make, range(self.steps))
 
     def step(self, batch: _Batch) -> Mapping[str, Any]:
         """The discriminator learns first, then the generator against it, where it is its turn."""
@@ -156,7 +163,7 @@ class GanTrainer:
         """Both models, both optimizers, the average, in their shapes."""
         state: dict[str, NDArray[Any]] = {"facts": self._facts}
         for group, variables in self._groups.items():
-            state |= pack(group, variables)
+            state |= to_arrays(group, variables)
         return state
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -166,9 +173,9 @@ class GanTrainer:
             InputError: if models, data or settings are not those of the interrupted run.
         """
         require_same(state, self._facts, self.name)
-        found = {group: unpack(group, state, variables) for group, variables in self._groups.items()}
+        found = {group: from_arrays(group, state, variables) for group, variables in self._groups.items()}
         for group, variables in self._groups.items():
-            put(variables, found[group])
+            assign_values(variables, found[group])
 
     def shown(self, epoch: int) -> Mapping[str, bytes]:
         """A grid of samples, always of the same noise, every few epochs and after the last."""
@@ -181,13 +188,13 @@ class GanTrainer:
         kind = family(self._signature.family)
         (noise,) = kind.tensors(np.arange(_SHOWN), self._signature).values()
         outputs = {self._signature.outputs[0].name: model(noise, training=False).numpy()}
-        put(model.variables, before)
-        return {f"{epoch + 1:04d}.png": as_png_grid(kind.answers(outputs, self._signature, top=1))}
+        assign_values(model.variables, before)
+        return {f"{epoch + 1:04d}.png": as_png_grid(kind.predictions(outputs, self._signature, top=1))}
 
     def finish(self) -> None:
         """The generator's averaged weights, where they were asked for."""
         if self._average:
-            put(self._models[0].trainable_variables, snapshot(self._average.values))
+            assign_values(self._models[0].trainable_variables, snapshot(self._average.values))
             self._reestimate_norms()
 
     def _reestimate_norms(self) -> None:
@@ -224,11 +231,11 @@ class GanTrainer:
     def _judge(self) -> Any:
         def judge(reals: Any, noise: Any) -> Any:
             made = self._models[0](noise, training=False)
-            return self._loss(*(self._judged(images, training=False)[0] for images in (reals, made)))
+            return self._loss(*(self._discriminate(images, training=False)[0] for images in (reals, made)))
 
         return tf.function(judge, autograph=False, reduce_retracing=True)
 
-    def _judged(self, images: Any, *, training: bool) -> tuple[Any, Any]:
+    def _discriminate(self, images: Any, *, training: bool) -> tuple[Any, Any]:
         """The discriminator's score of each image (n, 1), and the logits of its classes where it names them."""
         found = self._models[1](images, training=training)
         return tuple(found) if self._names else (found, None)
@@ -239,13 +246,13 @@ class GanTrainer:
 
     @cached_property
     def _learn(self) -> Any:
-        return tf.function(partial(self._take_turns, moves=True), autograph=False, reduce_retracing=True)
+        return tf.function(partial(self._alternating_step, moves=True), autograph=False, reduce_retracing=True)
 
     @cached_property
     def _learn_critic(self) -> Any:
-        return tf.function(partial(self._take_turns, moves=False), autograph=False, reduce_retracing=True)
+        return tf.function(partial(self._alternating_step, moves=False), autograph=False, reduce_retracing=True)
 
-    def _take_turns(self, reals: Any, targets: Any, noise: Any, now: Any, *, moves: bool) -> dict[str, Any]:
+    def _alternating_step(self, reals: Any, targets: Any, noise: Any, now: Any, *, moves: bool) -> dict[str, Any]:
         """One step, traced; without `moves` the generator's loss is reported, and its weights stay."""
         with tf.GradientTape() as tape:
             loss = self._critic_loss(reals, targets, noise)
@@ -261,17 +268,17 @@ class GanTrainer:
 
     def _critic_loss(self, reals: Any, targets: Any, noise: Any) -> Any:
         fakes = tf.stop_gradient(self._models[0](noise[0], training=True))
-        (score, classes), (other, _) = (self._judged(images, training=True) for images in (reals, fakes))
+        (score, classes), (other, _) = (self._discriminate(images, training=True) for images in (reals, fakes))
         loss = self._loss(score, other)
         if self._rules.loss == "wgan-gp":
-            between = steepness(lambda images: self._judged(images, training=True)[0], reals, fakes, noise)
+            between = gradient_penalty(lambda images: self._discriminate(images, training=True)[0], reals, fakes, noise)
             loss += self._rules.gradient_penalty * between
-        return loss + self._rules.label_weight * misnamed(classes, targets) if self._names else loss
+        return loss + self._rules.label_weight * class_loss(classes, targets) if self._names else loss
 
     def _generator_loss(self, noise: Any, *, training: bool) -> Any:
-        score, classes = self._judged(self._models[0](noise, training=training), training=training)
+        score, classes = self._discriminate(self._models[0](noise, training=training), training=training)
         loss = -tf.reduce_mean(score)
-        return loss + self._rules.label_weight * vague(classes) if self._names else loss
+        return loss + self._rules.label_weight * class_uncertainty(classes) if self._names else loss
 
     def _descend(self, side: int, tape: Any, loss: Any, now: Any) -> None:
         variables = self._models[side].trainable_variables

@@ -38,20 +38,20 @@ class Step:
         self._average, self._teacher, self._fit, self._hints = average, options.teacher, fit, options.hints
         self._norms_of = learner if options.frozen_through is not None else None
 
-    def one(self, inputs: list[Any], targets: Any, taught: Any, rate: Any, led: Any) -> Mapping[str, Any]:
+    def one(self, inputs: list[Any], targets: Any, with_teacher: Any, rate: Any, led: Any) -> Mapping[str, Any]:
         """One optimizer step; scalars "loss", for single labels "accuracy", with hints "features".
 
         `led`: the teacher's features as rows; empty: computed here, where hints are followed.
         """
         arrays = [tf.constant(array) for array in inputs]
-        given = [tf.constant(targets), tf.constant(taught), tf.constant(rate, tf.float32), tf.constant(led)]
+        given = [tf.constant(targets), tf.constant(with_teacher), tf.constant(rate, tf.float32), tf.constant(led)]
         return dict(self._compiled(arrays, *given))
 
     def many(
-        self, inputs: Any, targets: Any, taught: Any, order: NDArray[np.int64], rates: NDArray[np.float32]
+        self, inputs: Any, targets: Any, with_teacher: Any, order: NDArray[np.int64], rates: NDArray[np.float32]
     ) -> Mapping[str, Any]:
         """One step per row of `order` (steps, batch), rows of the arrays in memory; figures (steps,)."""
-        return dict(self._compiled_loop(inputs, targets, taught, tf.constant(order), tf.constant(rates)))
+        return dict(self._compiled_loop(inputs, targets, with_teacher, tf.constant(order), tf.constant(rates)))
 
     def forget_trace(self) -> None:
         """Compile anew at the next step."""
@@ -65,10 +65,10 @@ class Step:
     def _compiled_loop(self) -> Callable[..., Any]:
         names = ("loss", "accuracy") if self._goal.kind == "single-label" else ("loss",)
 
-        def learn(features: Any, targets: Any, taught: Any, order: Any, rates: Any) -> Any:
+        def learn(features: Any, targets: Any, with_teacher: Any, order: Any, rates: Any) -> Any:
             def body(step: Any, found: Any) -> Any:
                 rows = order[step]
-                teacher = tf.gather(taught, rows) if self._teacher else taught
+                teacher = tf.gather(with_teacher, rows) if self._teacher else with_teacher
                 figures = self._learn([tf.gather(features, rows)], tf.gather(targets, rows), teacher, rates[step])
                 return step + 1, {name: found[name].write(step, figures[name]) for name in found}
 
@@ -81,7 +81,7 @@ class Step:
         compiled: Callable[..., Any] = tf.function(learn, autograph=False, reduce_retracing=True)
         return compiled
 
-    def _learn(self, inputs: list[Any], targets: Any, taught: Any, rate: Any, led: Any = None) -> dict[str, Any]:
+    def _learn(self, inputs: list[Any], targets: Any, with_teacher: Any, rate: Any, led: Any = None) -> dict[str, Any]:
         """One step, traced. Batch norm and precision are set while tracing, and put back."""
         learner, goal, hints = self._learner, self._goal, self._hints
         given = inputs[0] if len(inputs) == 1 else inputs
@@ -99,7 +99,7 @@ class Step:
             wanted = goal.encode(targets)
             losses = goal.losses(logits, wanted)
             if self._teacher:
-                share, asked = self._teacher.weight, goal.logits(taught)
+                share, asked = self._teacher.weight, goal.logits(with_teacher)
                 losses = (1 - share) * losses + share * goal.distil(logits, asked, self._teacher.temperature)
             extra = {"features": hints.loss(features, theirs)} if hints else {}
             loss = tf.add_n([tf.reduce_mean(losses), *extra.values(), *self._penalties()])

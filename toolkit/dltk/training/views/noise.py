@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.data.dataset import Split
-from dltk.edge.input.noise import PIXELS, add_noise, spread_of
+from dltk.edge.input.noise import PIXELS, add_noise, column_deviations
 from dltk.recipe.groups import Augment
 from dltk.training.views.base import PLAIN, Views
 from dltk.training.views.counter import derive
@@ -27,7 +27,7 @@ class NoisyViews(Views):
         super().__init__(split, augment, seed=seed)
         self._inner, self._noise, self._views = inner, augment.noise, augment.views
         images = np.issubdtype(split.store.dtype, np.integer)
-        self._scale = PIXELS if images else spread_of(split.take(slice(None)))
+        self._scale = PIXELS if images else column_deviations(split.take(slice(None)))
 
     def of_epoch(self, epoch: int) -> int:
         """`epoch` itself, or in turn the few views that there are."""

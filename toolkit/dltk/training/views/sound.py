@@ -45,19 +45,19 @@ class SoundViews(Views):
         """
         if view == PLAIN or not self.changes:
             return self._split.take(positions)
-        found = self._heard(positions, view)
+        found = self._augmented(positions, view)
         if self.mixes:
             partners, shares, _ = self._mixing(positions, view)
             weights = shares[:, None].astype(np.float32)
-            found = found * weights + self._heard(partners, view) * (1 - weights)
+            found = found * weights + self._augmented(partners, view) * (1 - weights)
         # Softer as a whole rather than clipped: a clipped recording sounds like no microphone's.
         found *= np.minimum(1, _LOUDEST / np.maximum(np.abs(found).max(axis=1, keepdims=True), 1)).astype(np.float32)
         return np.asarray(np.rint(found), np.int16)
 
-    def _heard(self, positions: NDArray[np.int64], view: int) -> NDArray[np.float32]:
+    def _augmented(self, positions: NDArray[np.int64], view: int) -> NDArray[np.float32]:
         """float32 (n, samples): each sample by itself, before any blending."""
         ids, augment = self._split.ids[positions], self._augment
-        found = self._moved(self._split.take(positions).astype(np.float32), ids, view)
+        found = self._time_shifted(self._split.take(positions).astype(np.float32), ids, view)
         if augment.noise:
             loud = augment.noise * self._draw(ids, view, _LOUD) ** 2 * np.abs(found).max(axis=1)
             for row, number in enumerate(ids.tolist()):
@@ -65,13 +65,13 @@ class SoundViews(Views):
                 found[row] += noise * np.float32(loud[row])
         # Behind the noise, so that it is not always white.
         if augment.tilt or augment.band_mask:
-            gains = self._gains(ids, view, found.shape[1] // 2 + 1)
+            gains = self._spectral_gains(ids, view, found.shape[1] // 2 + 1)
             found = np.fft.irfft(np.fft.rfft(found, axis=1) * gains, n=found.shape[1], axis=1).astype(np.float32)
         if augment.time_mask:
             found[self._masked(ids, view, found.shape[1], augment.time_mask, _TIME)] = 0
         return found
 
-    def _moved(self, raws: NDArray[np.float32], ids: NDArray[np.int64], view: int) -> NDArray[np.float32]:
+    def _time_shifted(self, raws: NDArray[np.float32], ids: NDArray[np.int64], view: int) -> NDArray[np.float32]:
         """Speed and shift in one linear interpolation; silence comes in at the ends."""
         augment, count = self._augment, raws.shape[1]
         if not augment.shift and not augment.speed:
@@ -85,7 +85,7 @@ class SoundViews(Views):
         ]
         return np.asarray(moved, np.float32)
 
-    def _gains(self, ids: NDArray[np.int64], view: int, bins: int) -> NDArray[np.float32]:
+    def _spectral_gains(self, ids: NDArray[np.int64], view: int, bins: int) -> NDArray[np.float32]:
         """(n, bins): a smooth random curve within `tilt` dB, and none in the masked band."""
         places, decibels = np.linspace(0, np.pi, bins), np.zeros((len(ids), bins))
         for wave in range(1, _WAVES + 1) if self._augment.tilt else ():

@@ -17,9 +17,9 @@ from dltk.base.errors import DltkError
 from dltk.base.progress import SILENT, Bar, Progress
 from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.export.emit import Target, emit
-from dltk.quantization.bias_correction import repaired
+from dltk.quantization.bias_correction import with_corrections
 from dltk.quantization.plan import QuantizationPlan
-from dltk.quantization.shared_ranges import ties
+from dltk.quantization.shared_ranges import shared_ranges
 from dltk.report.schema import ComparedRow, Divergence
 from dltk.twin.graph import Graph
 from dltk.validate import run_worker
@@ -57,10 +57,10 @@ def divergence(
         raws: samples (n, ...); the first few dozen are used.
     """
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed, split_activations, split_hard_sigmoid, split_separable
+    from dltk.twin.rewrite import deployed_graph, split_activations, split_hard_sigmoid, split_separable
 
     read_as = read(model)
-    graph, whole = deployed(read_as), split_hard_sigmoid(split_activations(split_separable(read_as)))
+    graph, whole = deployed_graph(read_as), split_hard_sigmoid(split_activations(split_separable(read_as)))
     made = {name for call in whole.calls for name in call.outputs}
     found = [probe for probe in probes(graph) if _unfolded(probe.tensor, whole, graph) in made]
     raws = raws[: samples_that_fit(graph, found)]
@@ -79,7 +79,7 @@ def divergence(
 
 def probes(graph: Graph) -> list[Probe]:
     """What to look at in a deployed graph: the stored output of each use of a layer with weights, and the outputs."""
-    hidden, consumers, found = ties(graph).hidden, graph.consumers(), dict[str, str]()
+    hidden, consumers, found = shared_ranges(graph).hidden, graph.consumers(), dict[str, str]()
     for call in graph.calls:
         tensor = call.outputs[0]
         if tensor in hidden:
@@ -128,7 +128,7 @@ class _Wide:
         if target.precision == "float32" or self.plan is None:
             data = emit(self._graph, self._signature, target, None)
         else:  # repaired beforehand: what leaves the graph is not equalized, and here every layer does
-            mended = replace(repaired(self._plain, self.plan), outputs=self._graph.outputs)
+            mended = replace(with_corrections(self._plain, self.plan), outputs=self._graph.outputs)
             data = emit(mended, self._signature, target, replace(self.plan, factors={}, shifts={}))
         found = run_worker(data, target.format, self._signature, self._raws).outputs
         bar.advance(1, target.file)

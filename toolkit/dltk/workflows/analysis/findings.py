@@ -17,12 +17,12 @@ from dltk.export.emit import Target
 from dltk.report.schema import Report
 from dltk.run import Run
 from dltk.workflows.analysis.divergence import divergence
-from dltk.workflows.analysis.layers import per_layer
+from dltk.workflows.analysis.layers import layer_report
 from dltk.workflows.analysis.outcomes import fitted_temperature, outcomes, temperature_of
-from dltk.workflows.analysis.steps import bought
+from dltk.workflows.analysis.steps import step_report
 from dltk.workflows.measure import Evaluation
 
-__all__ = ["carried", "findings"]
+__all__ = ["bundle_findings", "findings"]
 
 
 def findings(
@@ -45,7 +45,7 @@ def findings(
         control: also train the source for the epochs that the steps took, and measure that.
     """
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
+    from dltk.twin.rewrite import deployed_graph
 
     samples, model, plan = replace(samples, reference=samples.baseline), candidate.model, candidate.plan
     steps, rows, signature = report.steps, report.artifacts, bench.signature
@@ -53,11 +53,11 @@ def findings(
     changed = model is not bench.source
     return replace(
         report,
-        bought=tuple(bought(made, bench, planned, steps, rows, samples, control=control)),
-        layers=tuple(per_layer(bench.source, model, plan, signature, samples.raws, steps)),
+        bought=tuple(step_report(made, bench, planned, steps, rows, samples, control=control)),
+        layers=tuple(layer_report(bench.source, model, plan, signature, samples.raws, steps)),
         divergence=divergence(model, signature, plan, samples.raws, progress=bench.progress),
         outcomes=outcomes(
-            deployed(read(model)),
+            deployed_graph(read(model)),
             signature,
             Target("tflite", precision),
             plan,
@@ -69,7 +69,7 @@ def findings(
     )
 
 
-def carried(report: Report) -> Report:
+def bundle_findings(report: Report) -> Report:
     """`report` without the folders of the machine that made it: they are reduced to their names."""
     lines = (shlex.join(_shorter(word) for word in shlex.split(line)) for line in report.commands)
     return replace(report, source=_name(report.source) if report.source else "", commands=tuple(lines))

@@ -10,24 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.edge.bundle.signature import Signature
-from dltk.quantization.bias_correction import repaired
+from dltk.quantization.bias_correction import with_corrections
 from dltk.quantization.calibration import graph_inputs
-from dltk.quantization.codes import clusters, sparsity
-from dltk.quantization.equalization import equalized
+from dltk.quantization.codes import distinct_codes, sparsity
+from dltk.quantization.equalization import with_channel_factors
 from dltk.quantization.fake_quant import fake_quant, rounded
-from dltk.quantization.observers import observe
+from dltk.quantization.observers import observe_tensors
 from dltk.quantization.plan import QuantizationPlan
-from dltk.report.schema import LayerRow, Left, StepRow
+from dltk.report.schema import LayerRow, SkippedBy, StepRow
 from dltk.twin.graph import Graph
 from dltk.twin.table import row
 from dltk.workflows.analysis.divergence import Probe, probes, samples_that_fit
 
-__all__ = ["per_layer", "signal_to_noise"]
+__all__ = ["layer_report", "signal_to_noise"]
 
 _CLEAN = 200.0  # dB shown where nothing differs at all
 
 
-def per_layer(
+def layer_report(
     source: Any,
     model: Any,
     plan: QuantizationPlan | None,
@@ -43,11 +43,11 @@ def per_layer(
         steps: what each step reported.
     """
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
+    from dltk.twin.rewrite import deployed_graph
 
-    before, graph = deployed(read(source)), deployed(read(model))
+    before, graph = deployed_graph(read(source)), deployed_graph(read(model))
     noise = signal_to_noise(graph, plan, signature, raws)
-    emitted = graph if plan is None else repaired(graph, plan)
+    emitted = graph if plan is None else with_corrections(graph, plan)
     found, channels, earlier = [], _channels(graph), _channels(before)
     for name, layer in emitted.layers.items():
         index = row(layer.kind, layer.config).kernel
@@ -60,7 +60,7 @@ def per_layer(
             channels=channels.get(name),
             weights=sum(int(np.size(weight)) for weight in layer.weights),
             sparsity=sparsity(layer),
-            clusters=clusters(graph.layers[name]) or None,
+            clusters=distinct_codes(graph.layers[name]) or None,
             precision=_precision(name, plan),
             snr_db=noise.get(name),
             left=_left(name, steps),
@@ -86,12 +86,12 @@ def signal_to_noise(
     found = [probe for probe in probes(graph) if probe.tensor in plan.tensors]
     tensors = graph_inputs(graph, raws[: samples_that_fit(graph, found)], signature)
     names = [probe.tensor for probe in found]
-    mended = repaired(graph, plan)
+    mended = with_corrections(graph, plan)
     layers = {name: rounded(mended.layers[name], scale) for name, scale in plan.weights.items() if name in graph.layers}
     in_int8 = replace(mended, layers=dict(mended.layers) | layers)
     # Equalization moves channels, so that float is read behind it as well; shifted biases belong to rounded weights.
-    clean = observe(equalized(graph, plan.factors), names, tensors, list)
-    noisy = observe(in_int8, names, tensors, list, hook=hook)
+    clean = observe_tensors(with_channel_factors(graph, plan.factors), names, tensors, list)
+    noisy = observe_tensors(in_int8, names, tensors, list, hook=hook)
     sums = np.zeros((2, len(names)))
     for wanted, got in zip(clean, noisy, strict=True):
         for i, (a, b) in enumerate(zip(wanted, got, strict=True)):
@@ -114,9 +114,9 @@ def _channels(graph: Graph) -> dict[str, int]:
     return {name: int(shape[-1]) for name, shape in shapes.items() if shape and shape[-1] is not None}
 
 
-def _left(name: str, steps: Sequence[StepRow]) -> tuple[Left, ...]:
+def _left(name: str, steps: Sequence[StepRow]) -> tuple[SkippedBy, ...]:
     """Which steps left the layer as it was, and why."""
-    return tuple(Left(step.name, item.reason) for step in steps for item in step.skipped if item.layer == name)
+    return tuple(SkippedBy(step.name, item.reason) for step in steps for item in step.skipped if item.layer == name)
 
 
 def _precision(name: str, plan: QuantizationPlan | None) -> str:

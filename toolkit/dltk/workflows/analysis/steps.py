@@ -24,13 +24,13 @@ from dltk.run import Run
 from dltk.validate import Gate
 from dltk.workflows.measure import Evaluation, measure
 
-__all__ = ["CONTROL", "bought", "control_model", "trained"]
+__all__ = ["CONTROL", "step_report", "train_control", "trained_settings"]
 
 CONTROL = "float32, same extra epochs"
 _SOURCE = "source, float32"
 
 
-def bought(
+def step_report(
     made: Run,
     bench: Workbench,
     planned: Sequence[Planned],
@@ -56,13 +56,13 @@ def bought(
     found += [judge.row(name, open_keras(path)) for name, path in models[:-1]]
     found += [_short(name, row) for name, _ in models[-1:] for row in float32]
     found += [_short(steps[-1].name, row) for row in rows if row.precision != "float32" and steps]
-    extra = trained(planned, steps) if control else []
+    extra = trained_settings(planned, steps) if control else []
     if extra:
-        found.append(judge.row(CONTROL, control_model(made, bench, extra)))
+        found.append(judge.row(CONTROL, train_control(made, bench, extra)))
     return found
 
 
-def trained(planned: Sequence[Planned], steps: Sequence[StepRow]) -> list[Retrain]:
+def trained_settings(planned: Sequence[Planned], steps: Sequence[StepRow]) -> list[Retrain]:
     """The settings of the steps that trained, each with the epochs that it took."""
     found = []
     for step, told in zip(planned, steps, strict=True):
@@ -73,7 +73,7 @@ def trained(planned: Sequence[Planned], steps: Sequence[StepRow]) -> list[Retrai
     return found
 
 
-def control_model(made: Run, bench: Workbench, extra: Sequence[Retrain]) -> Any:
+def train_control(made: Run, bench: Workbench, extra: Sequence[Retrain]) -> Any:
     """The source model after phases of `extra`, one per step that trained, to the same labels and teacher.
 
     Kept in the run, so that a resumed compression does not train it again.
@@ -110,11 +110,11 @@ class _Judge:
 
     def row(self, after: str, model: Any) -> StateRow:
         from dltk.twin.read import read
-        from dltk.twin.rewrite import deployed
+        from dltk.twin.rewrite import deployed_graph
 
         plan: QuantizationPlan | None = None
         bench = self._bench
-        graph, target = deployed(read(model)), Target("tflite", "float32")
+        graph, target = deployed_graph(read(model)), Target("tflite", "float32")
         found = measure(
             graph, bench.signature, target, plan, self._samples, gate=Gate(), seed=bench.seed, device=bench.device
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, read_capped, sha256, write_atomic
-from dltk.base.sealed import forget, read_sealed, write_sealed
+from dltk.base.sealed import discard_damaged, read_sealed, write_sealed
 from dltk.compress.candidate import Candidate, Outcome, Workbench
 from dltk.compress.steps import Planned
 from dltk.models.digest import model_digest
@@ -43,9 +43,9 @@ class Chain:
         """What the steps make of the source, and their reports; a step that was finished before is not taken again."""
         candidate, reports = Candidate(self.bench.source), []
         for step, stem in zip(planned, self.stems(planned), strict=True):
-            kept = self._kept(stem, candidate)
+            kept = self._load(stem, candidate)
             if kept is not None:
-                self.bench.progress.say(f"{step.name}: is done already")
+                self.bench.progress.log(f"{step.name}: is done already")
                 candidate, report = kept
             else:
                 checkpoint = self.bench.checkpoint.with_stem(f"{self.bench.checkpoint.stem}-{stem}")
@@ -53,7 +53,7 @@ class Chain:
                 for warning in outcome.warnings:
                     self.bench.progress.warn(warning)
                 report = _report(step, outcome)
-                self._keep(stem, candidate, outcome.candidate, report)
+                self._save(stem, candidate, outcome.candidate, report)
                 checkpoint.unlink(missing_ok=True)
                 candidate = outcome.candidate
             reports.append(report)
@@ -88,7 +88,7 @@ class Chain:
         told = [step.as_dict() for step in planned]
         return [f"{name}-{sha256(canonical_json(told[: i + 1]))[:16]}" for i, name in enumerate(names)]
 
-    def _keep(self, stem: str, before: Candidate, after: Candidate, report: StepRow) -> None:
+    def _save(self, stem: str, before: Candidate, after: Candidate, report: StepRow) -> None:
         """The report is written last: with it the step is finished."""
         if after.model is not before.model:
             write_atomic(self._file(stem, _MODEL), keras_bytes(after.model))
@@ -97,7 +97,7 @@ class Chain:
         files = {suffix: self._digest(stem, suffix) for suffix in (_MODEL, _PLAN)}
         write_sealed(self._file(stem, _TOLD), {**report.as_dict(), _FILES: files, _SOURCE: self._source})
 
-    def _kept(self, stem: str, before: Candidate) -> tuple[Candidate, StepRow] | None:
+    def _load(self, stem: str, before: Candidate) -> tuple[Candidate, StepRow] | None:
         """What a finished step left; None where it was not finished, or its files are damaged."""
         told = self._file(stem, _TOLD)
         if not told.is_file():
@@ -111,7 +111,7 @@ class Chain:
                 raise InputError(told, "must be in the same folder as the files of the step")
             return self._restored(stem, before), StepRow.from_dict(kept, f"{told}:")
         except InputError as fault:
-            forget(told, fault.rule)
+            discard_damaged(told, fault.rule)
             return None
 
     @cached_property

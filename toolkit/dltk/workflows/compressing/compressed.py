@@ -92,9 +92,9 @@ def _measured(candidate: Candidate, bench: Workbench, samples: Evaluation) -> tu
         (rows of the files, rows of what was tried).
     """
     from dltk.twin.read import read
-    from dltk.twin.rewrite import deployed
+    from dltk.twin.rewrite import deployed_graph
 
-    graph, plan = deployed(read(candidate.model)), candidate.plan
+    graph, plan = deployed_graph(read(candidate.model)), candidate.plan
     wanted = [Target("tflite", "float32"), *planned_files(plan)]
     signature = bench.signature
     common: dict[str, Any] = {"gate": Gate(), "seed": bench.seed, "device": bench.device}

@@ -14,20 +14,20 @@ import numpy as np
 
 from dltk.base.errors import DltkError, InputError, LimitError
 from dltk.base.progress import Bar, Progress
-from dltk.base.sealed import read_sealed, recalled, write_sealed
+from dltk.base.sealed import load_or_discard, read_sealed, write_sealed
 from dltk.compress.candidate import Candidate, Workbench
 from dltk.compress.steps import Planned, parse_steps
 from dltk.edge.families import compared_inputs, family
 from dltk.export.emit import Target
-from dltk.quantization.bias_correction import repaired
+from dltk.quantization.bias_correction import with_corrections
 from dltk.quantization.calibration import graph_inputs
 from dltk.report.schema import ArtifactRow, MissRow, Report, SearchPart, SensitivityRow, StageRow, StepRow, TrialRow
 from dltk.run import Run
-from dltk.search.find import Found, Maker, find, judged
+from dltk.search.find import CandidateMaker, SearchResult, best_trial, run_search
 from dltk.search.ledger import Ledger
-from dltk.search.limits import Baseline, Bounds, Limits, Miss
+from dltk.search.limits import Baseline, Bounds, Limits, MissedLimit
 from dltk.search.measures import Measures, source_row
-from dltk.search.plans import REPAIRED
+from dltk.search.plans import CORRECTED
 from dltk.search.sensitivity import layer_rows, sensitivity
 from dltk.search.trial import Trial
 from dltk.tasks import Task
@@ -77,7 +77,7 @@ def _chosen(told: SearchPart) -> ArtifactRow:
     return row or ArtifactRow()
 
 
-def _miss(miss: Miss) -> MissRow:
+def _miss(miss: MissedLimit) -> MissRow:
     return MissRow(miss.limit, miss.wanted, miss.found if miss.found < math.inf else None)
 
 
@@ -101,7 +101,7 @@ class Best:
     planned: tuple[Planned, ...]
     candidate: Candidate
     reports: list[StepRow]
-    found: Found
+    found: SearchResult
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ class Search:
     def find(self, trials: int) -> Best:
         """The best candidate; its steps are left in the Run as if they had been asked for."""
         study, seed, progress = self.made.path / "study.db", self.bench.seed, self.bench.progress
-        maker = Maker(self._evaluate, self._keep, self._sensitive, self._judge.has_metric)
-        found = find(self.bounds, maker, self._ledger, study=study, trials=trials, seed=seed, progress=progress)
+        maker = CandidateMaker(self._evaluate, self._keep, self._sensitive, self._judge.has_metric)
+        found = run_search(self.bounds, maker, self._ledger, study=study, trials=trials, seed=seed, progress=progress)
         planned = parse_steps(found.chosen.steps)
         self._chain.copy(planned, self.made.path / "steps")
         candidate, reports = Chain(self.made.path / "steps", self._chain.bench).take(planned)
@@ -130,13 +130,13 @@ class Search:
                 progress.warn(warning)
         return Best(planned, candidate, reports, found)
 
-    def judge(self, texts: Sequence[str], candidate: Candidate) -> Found:
+    def judge(self, texts: Sequence[str], candidate: Candidate) -> SearchResult:
         """Whether the candidate that explicit steps made meets the limits."""
         if self._ledger.find(texts) is None:
             self._ledger.add("steps", texts, self._judge.row(candidate))
-        return judged(self.bounds, self._ledger)
+        return best_trial(self.bounds, self._ledger)
 
-    def told(self, found: Found) -> SearchPart:
+    def as_report(self, found: SearchResult) -> SearchPart:
         """The result as the report has it."""
         return SearchPart(
             bounds=found.bounds.as_dict(),
@@ -180,7 +180,7 @@ class Search:
     def _source(self) -> dict[str, Any]:
         """The source's float32 file, measured once."""
         path, has_metric = self.made.path / _FOLDER / "source.json", self._judge.has_metric
-        kept = recalled(path, 1_000_000, lambda found: source_row(found, has_metric))
+        kept = load_or_discard(path, 1_000_000, lambda found: source_row(found, has_metric))
         if kept is None:
             write_sealed(path, self._judge.row(Candidate(self.bench.source)))
             kept = read_sealed(path, 1_000_000)
@@ -198,7 +198,7 @@ class Search:
         layers = self._layers()
         if layers is None:
             try:
-                candidate, _ = self._chain.take(parse_steps(REPAIRED))
+                candidate, _ = self._chain.take(parse_steps(CORRECTED))
             except DltkError:  # it was tried before, and stands in the report
                 return []
             layers, samples = self._judge.effects(candidate), min(_FEW, self._judge.count)
@@ -207,7 +207,7 @@ class Search:
 
     def _layers(self) -> list[dict[str, Any]] | None:
         """What was found of each layer; None where nothing was yet, or the file is damaged."""
-        return recalled(self.made.path / _SENSITIVITY, 64_000_000, layer_rows)
+        return load_or_discard(self.made.path / _SENSITIVITY, 64_000_000, layer_rows)
 
 
 class _Judge:
@@ -238,14 +238,14 @@ class _Judge:
             InputError: if its predictions cannot be compared.
         """
         from dltk.twin.read import read
-        from dltk.twin.rewrite import deployed
+        from dltk.twin.rewrite import deployed_graph
 
         bench, outputs = self._bench, self._outputs
         if candidate.model is not bench.source:
             outputs = reference_outputs(candidate.model, self._raws, bench.signature, progress=bench.progress)
         samples = Evaluation(self._raws, self._targets if self.metric else None, outputs, self._outputs)
         (target, *_) = (*planned_files(candidate.plan), Target("tflite", "float32"))
-        graph = deployed(read(candidate.model))
+        graph = deployed_graph(read(candidate.model))
         found = measure(
             graph, bench.signature, target, candidate.plan, samples, gate=Gate(), seed=bench.seed, device=bench.device
         )
@@ -256,12 +256,12 @@ class _Judge:
     def effects(self, candidate: Candidate) -> list[dict[str, Any]]:
         """`dltk.search.sensitivity` of an int8 candidate on some samples; empty where it has no shared ranges."""
         from dltk.twin.read import read
-        from dltk.twin.rewrite import deployed
+        from dltk.twin.rewrite import deployed_graph
 
         plan, signature = candidate.plan, self._bench.signature
         if plan is None or plan.ranges != "shared":
             return []
-        graph = repaired(deployed(read(candidate.model)), plan)
+        graph = with_corrections(deployed_graph(read(candidate.model)), plan)
         tensors = graph_inputs(graph, self._raws[:_FEW], signature)
         score = self._score if self.has_metric else None
         effects = sensitivity(graph, plan, tensors, score=score, progress=self._bench.progress)
@@ -284,7 +284,7 @@ class _Quiet:
     def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
         return self._progress.bar(label, total)
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         pass
 
     def warn(self, text: str) -> None:

@@ -88,9 +88,9 @@ class Source:
         task, settings = self.task, self.settings
         dataset = self.dataset(progress)  # before TensorFlow is loaded, which takes its time
         model = open_keras(self.run.model_path)
-        from dltk.training.features import refreshed
+        from dltk.training.features import refresh_dataset
 
-        dataset = refreshed(task, model, dataset, self.signature, settings)
+        dataset = refresh_dataset(task, model, dataset, self.signature, settings)
         return Workbench(
             source=model,
             dataset=dataset,

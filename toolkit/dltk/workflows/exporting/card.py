@@ -11,7 +11,7 @@ from dltk.base.errors import EnvironmentFault
 from dltk.base.files import parse_json
 from dltk.base.install import pip_extra
 from dltk.base.progress import Progress
-from dltk.base.terminal import plain
+from dltk.base.terminal import escape_control_characters
 from dltk.bundle import Sealing
 from dltk.edge.bundle.manifest import parse
 from dltk.report import as_bytes, of_bundle
@@ -27,7 +27,7 @@ _PAGE = "report.html"
 
 def _escaped(text: str) -> str:
     """A name from untrusted data as Markdown that shows it, on one line: no link, tag or heading of its own."""
-    flat = " ".join(plain(text).split())
+    flat = " ".join(escape_control_characters(text).split())
     return re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", flat)
 
 
@@ -57,7 +57,7 @@ compression, with its interval at 95%. They hold for data like that, and for not
 ```
 {table(rows, timed=False)}
 ```
-{_undecided(rows)}
+{_undecided_limits(rows)}
 ## Use
 
 ```python
@@ -70,7 +70,7 @@ model = load(".")
 """
 
 
-def _undecided(rows: Sequence[ArtifactRow]) -> str:
+def _undecided_limits(rows: Sequence[ArtifactRow]) -> str:
     """What the samples are too few to decide, as a list."""
     lines = [f"- {row.file}: {note}" for row in rows for note in row.notes]
     return "\n".join(["", "There are too few samples to decide:", "", *lines, ""]) if lines else ""
@@ -120,7 +120,7 @@ def report_page(sealing: Sealing, progress: Progress) -> dict[str, bytes]:
     try:
         return {_PAGE: as_bytes(found, "html")}
     except EnvironmentFault:
-        progress.say(f"{_PAGE} is not written: it needs matplotlib and jinja2. Run `{pip_extra('report')}`.")
+        progress.log(f"{_PAGE} is not written: it needs matplotlib and jinja2. Run `{pip_extra('report')}`.")
         return {}
 
 

@@ -13,7 +13,7 @@ from dltk.export.flatbuffer.stateless import STATE_OPERATOR
 from dltk.export.runner import RUNNER, runner
 from dltk.report.schema import REPORT, Report
 from dltk.twin.graph import Graph
-from dltk.workflows.analysis.findings import carried
+from dltk.workflows.analysis.findings import bundle_findings
 from dltk.workflows.exporting.card import RESET, licenses, model_card
 from dltk.workflows.exporting.opened import Opened
 from dltk.workflows.measure import Measured
@@ -26,7 +26,7 @@ _TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-
 def texts(opened: Opened, found: Sequence[Measured], agreement: Mapping[str, float]) -> dict[str, bytes]:
     """The files that describe the model: labels, report, recipe, card, licenses. None contains times or latencies."""
     rows = [one.row() for one in found]
-    report = carried(opened.report or Report()).in_bundle(rows, agreement, opened.metrics)
+    report = bundle_findings(opened.report or Report()).in_bundle(rows, agreement, opened.metrics)
     labels = opened.signature.labels
     return ({"labels.txt": bundle.labels_bytes(labels)} if labels else {}) | {
         REPORT: bundle.report_bytes(report),

@@ -12,7 +12,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.replay import Golden
 from dltk.export.emit import PAIRS, Target
 from dltk.export.micro import Micro, c_sources, identifier, operators, output_steps
-from dltk.validate import Gate, WorkerResult, apart, micro_runtime, run_micro, run_worker
+from dltk.validate import Gate, WorkerResult, micro_distance, micro_runtime, run_micro, run_worker
 from dltk.workflows.measure import Measured
 
 __all__ = ["micro", "on_micro"]
@@ -50,7 +50,7 @@ def micro(
     used, here = operators(data, target.file), run_worker(data, "tflite", signature, samples.raws)
     there = run_micro(data, here.input_ports, here.output_ports, samples.tensors, target.file)
     steps = {} if target.precision == "float32" else _steps(data, here)
-    parity = apart(there.outputs, here.outputs, steps, most_steps=gate.micro_steps, tolerance=gate.float32)
+    parity = micro_distance(there.outputs, here.outputs, steps, most_steps=gate.micro_steps, tolerance=gate.float32)
     runtime = micro_runtime()
     described = Micro(
         identifier(name, target.precision), f"Model {name}, {target.precision}", here.input_ports, here.output_ports,

@@ -90,10 +90,10 @@ class Opened:
             InputError: if the model cannot be opened, or the plan is another model's.
         """
         from dltk.twin.read import read
-        from dltk.twin.rewrite import deployed
+        from dltk.twin.rewrite import deployed_graph
 
         model, plan = open_keras(self.run.model_path), self.plan
-        graph = deployed(read(model))
+        graph = deployed_graph(read(model))
         layers = set(graph.layers)
         if plan is not None and not {*plan.weights, *plan.floats} <= layers:
             strange = sorted({*plan.weights, *plan.floats} - layers)

@@ -9,18 +9,18 @@ from typing import Any
 
 from dltk.base.errors import LimitError
 from dltk.bundle import BundleOptions, Sealing, golden_bytes
-from dltk.edge.bundle.integrity import Sealed
+from dltk.edge.bundle.integrity import VerifiedBundle
 from dltk.edge.bundle.manifest import parse
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.edge.recorded_errors import KEY, distances, recorded
+from dltk.edge.recorded_errors import KEY, distances, record_errors
 from dltk.edge.replay import Golden, replay_sealed
 from dltk.edge.runtime.port import Port
 from dltk.export import micro
 from dltk.validate import Gate, WorkerResult, run_worker
 from dltk.workflows.measure import Evaluation, Measured, Outputs, reference_outputs
 
-__all__ = ["golden_of", "rehearse", "steps_of", "with_golden"]
+__all__ = ["golden_of", "replay_before_writing", "output_quantization_steps", "with_golden_errors"]
 
 
 def golden_of(model: Any, samples: Evaluation, signature: Signature, options: BundleOptions) -> bytes:
@@ -35,7 +35,7 @@ def golden_of(model: Any, samples: Evaluation, signature: Signature, options: Bu
     return golden_bytes(raws, reference, signature, targets)
 
 
-def with_golden(
+def with_golden_errors(
     found: Sequence[Measured], known: Golden, signature: Signature, samples: Evaluation, gate: Gate
 ) -> list[Measured]:
     """`found` with what each file gave on the golden samples, in the light worker: "golden" in its artifact's parity.
@@ -54,9 +54,9 @@ def _with_golden(one: Measured, known: Golden, signature: Signature, samples: Ev
         "tolerance": gate.float32,
         "steps": _steps(one, result),
     }
-    first = recorded(known.outputs, result.outputs, **common)
+    first = record_errors(known.outputs, result.outputs, **common)
     largest = float(distances(samples.reference, one.result.outputs, first.unit).max())
-    then = recorded(known.outputs, result.outputs, largest=largest, **common)
+    then = record_errors(known.outputs, result.outputs, largest=largest, **common)
     parity = {**one.artifact.parity, KEY: then.as_dict()}
     return replace(one, artifact=replace(one.artifact, parity=parity))
 
@@ -64,10 +64,10 @@ def _with_golden(one: Measured, known: Golden, signature: Signature, samples: Ev
 def _steps(one: Measured, result: WorkerResult) -> dict[str, float | None]:
     if not one.target.precision.startswith("int"):
         return {}
-    return steps_of(one.target.format, one.data, result.output_ports)
+    return output_quantization_steps(one.target.format, one.data, result.output_ports)
 
 
-def rehearse(sealing: Sealing, target: Path) -> None:
+def replay_before_writing(sealing: Sealing, target: Path) -> None:
     """Replay the golden samples of a bundle that is not written yet, as `validate` will replay them.
 
     Raises:
@@ -75,7 +75,7 @@ def rehearse(sealing: Sealing, target: Path) -> None:
     """
     manifest = parse(sealing.manifest().to_bytes(), target)
     try:
-        replay_sealed(Sealed(target, manifest, sealing.files), isolated=True)
+        replay_sealed(VerifiedBundle(target, manifest, sealing.files), isolated=True)
     except LimitError as fault:
         rule = "must give the measured predictions in a replay"
         hint = "No bundle was written. Its predictions differ from run to run: omit that file with --precision."
@@ -86,7 +86,7 @@ def rehearse(sealing: Sealing, target: Path) -> None:
 _MOVES = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose")
 
 
-def steps_of(format: str, data: bytes, ports: Sequence[Port]) -> dict[str, float | None]:
+def output_quantization_steps(format: str, data: bytes, ports: Sequence[Port]) -> dict[str, float | None]:
     """Output name -> its step in real numbers; None where the output is not on a grid, as that of a float softmax.
 
     Args:

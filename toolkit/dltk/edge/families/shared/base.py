@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature
 
-__all__ = ["Acting", "Family", "Kind", "Labelled", "Metric", "Tensors", "Whole", "each"]
+__all__ = ["ActionFamily", "Family", "Kind", "Labelled", "Metric", "Tensors", "SingleSample", "split_samples"]
 
 _MOST_TOGETHER = 200_000
 
@@ -75,7 +75,7 @@ class Family(Protocol):
     """
 
     name: str
-    takes: str  # what `read` takes, in words
+    accepted_inputs: str  # what `read` takes, in words
     metrics: tuple[Metric, ...]  # the first one decides; empty where no answer is right or wrong (a GAN)
 
     def kind(self, signature: Signature) -> Kind:
@@ -108,7 +108,7 @@ class Family(Protocol):
             raws: the raw samples (n, ...) they were made from.
         """
 
-    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Any]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Any]:
         """One prediction per sample from the model's output tensors, decoded by `signature.postprocess`.
 
         Args:
@@ -119,14 +119,14 @@ class Family(Protocol):
             InputError: if the signature's labels, items or steps do not fit the outputs.
         """
 
-    def as_json(self, answer: Any) -> Any:
-        """`answer` as plain JSON values."""
+    def as_json(self, prediction: Any) -> Any:
+        """`prediction` as plain JSON values."""
 
-    def as_text(self, answer: Any) -> str:
-        """`answer` as lines of text for people."""
+    def as_text(self, prediction: Any) -> str:
+        """`prediction` as lines of text for people."""
 
-    def as_file(self, answers: list[Any]) -> tuple[str, bytes] | None:
-        """(suffix, bytes) of a file that shows `answers`, or None if the text is complete."""
+    def as_file(self, predictions: list[Any]) -> tuple[str, bytes] | None:
+        """(suffix, bytes) of a file that shows `predictions`, or None if the text is complete."""
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Samples and targets of a user's own data, to score a model on.
@@ -143,14 +143,14 @@ class Family(Protocol):
 
 
 @runtime_checkable
-class Acting(Protocol):
+class ActionFamily(Protocol):
     """The additional interface of families whose models can play: `dltk.edge.play`."""
 
     def actions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature) -> NDArray[np.int64]:
         """The number (n,) of the action that the model chooses for each sample."""
 
 
-def each(samples: Any, where: object) -> list[Any]:
+def split_samples(samples: Any, where: object) -> list[Any]:
     """The samples of a file, one by one; no more than fit in memory at once.
 
     Raises:
@@ -161,10 +161,10 @@ def each(samples: Any, where: object) -> list[Any]:
     return list(samples)
 
 
-class Whole:
+class SingleSample:
     """Shared by families whose sources are one sample each and whose text output is complete."""
 
-    takes: str = "a sample"
+    accepted_inputs: str = "a sample"
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """`source` itself."""
@@ -176,6 +176,6 @@ class Whole:
         """`outputs` (n, ...) themselves: no sample rules a prediction out."""
         return outputs
 
-    def as_file(self, answers: list[Any]) -> tuple[str, bytes] | None:
+    def as_file(self, predictions: list[Any]) -> tuple[str, bytes] | None:
         """None: the text is complete."""
         return None

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Labelled
-from dltk.edge.families.shared.labels import Labels, hot, is_multi_label, require_known
+from dltk.edge.families.shared.labels import Labels, encode_targets, is_multi_label, require_known
 from dltk.edge.sources import FileKind, Listing, list_files
-from dltk.edge.sources.unreadable import ignored, reason_of, require_few_unreadable
+from dltk.edge.sources.unreadable import ignored_text, reason_of, require_few_unreadable
 
 __all__ = ["LabelledFiles", "read_listing"]
 
@@ -34,7 +34,7 @@ class LabelledFiles(Labels):
         listing = list_files(data, self.files, multi_label=is_multi_label(signature), least_classes=1)
         require_known(listing.labels, signature, data)
         raws, rows, skipped, notes = read_listing(listing, signature, self.read, data)
-        return Labelled(raws, hot([listing.classes[row] for row in rows], signature), skipped, notes)
+        return Labelled(raws, encode_targets([listing.classes[row] for row in rows], signature), skipped, notes)
 
 
 def read_listing(
@@ -53,5 +53,5 @@ def read_listing(
         except InputError as fault:
             faults.append((listing.names[row], reason_of(fault)))
     few = require_few_unreadable(str(data), faults, len(listing.names), remedy="Fix or remove them.")
-    notes = tuple(filter(None, (ignored(listing.skipped), few)))
+    notes = tuple(filter(None, (ignored_text(listing.skipped), few)))
     return np.stack(raws), rows, (*faults, *listing.skipped), notes

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Op, Signature
-from dltk.edge.families.shared.base import Kind, Metric, Whole
+from dltk.edge.families.shared.base import Kind, Metric, SingleSample
 from dltk.edge.metrics import softmax
 
-__all__ = ["Labels", "hot", "is_multi_label", "probabilities", "require_known"]
+__all__ = ["Labels", "encode_targets", "is_multi_label", "probabilities", "require_known"]
 
 _HALF = 0.5  # threshold of a sigmoid that names none
 
@@ -59,7 +59,7 @@ def _all_right(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signa
     return np.asarray(_right(outputs, targets, signature) == 1.0, np.float64)
 
 
-class Labels(Whole):
+class Labels(SingleSample):
     """Output: (n, classes). Targets: int (n,), or 0 and 1 (n, classes)."""
 
     # With several labels per sample, "accuracy" is the share of its labels that are right, "exact_match" asks for all.
@@ -72,7 +72,7 @@ class Labels(Whole):
         """One label per sample, or several."""
         return "multi-label" if is_multi_label(signature) else "single-label"
 
-    def answers(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
         """Per sample: (label, score) pairs, best first; of several labels those over the threshold.
 
         Args:
@@ -94,14 +94,15 @@ class Labels(Whole):
             for row, places in zip(scores, order, strict=True)
         ]
 
-    def as_json(self, answer: Answer) -> list[dict[str, Any]]:
+    def as_json(self, prediction: Answer) -> list[dict[str, Any]]:
         """[{"label": .., "score": ..}, ...]."""
-        return [{"label": label, "score": score} for label, score in answer]
+        return [{"label": label, "score": score} for label, score in prediction]
 
-    def as_text(self, answer: Answer) -> str:
+    def as_text(self, prediction: Answer) -> str:
         """One line per label."""
         return (
-            "\n".join(f"{score:7.4f}  {one_line(label)}" for label, score in answer) or "(no label over the threshold)"
+            "\n".join(f"{score:7.4f}  {one_line(label)}" for label, score in prediction)
+            or "(no label over the threshold)"
         )
 
 
@@ -112,7 +113,7 @@ def require_known(labels: Iterable[str], signature: Signature, where: object) ->
         raise InputError(str(where), f"labels must be among {', '.join(signature.labels)}", ", ".join(unknown))
 
 
-def hot(classes: Sequence[Sequence[str]], signature: Signature) -> NDArray[Any]:
+def encode_targets(classes: Sequence[Sequence[str]], signature: Signature) -> NDArray[Any]:
     """Targets of samples with the labels `classes`: int64 (n,), or float32 (n, classes) where there are several."""
     found = np.zeros((len(classes), len(signature.labels)), np.float32)
     for row, names in enumerate(classes):

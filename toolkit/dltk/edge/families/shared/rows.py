@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError, misnamed
+from dltk.base.errors import InputError, unknown_name_hint
 from dltk.base.files import parse_json
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families.shared.base import Tensors, Whole, each
+from dltk.edge.families.shared.base import SingleSample, Tensors, split_samples
 from dltk.edge.input import preprocess
 from dltk.edge.input.vocabulary import Vocabulary, vocabulary_of
 from dltk.edge.sources.table import Table, read_table
@@ -123,7 +123,7 @@ def _number(cell: str, columns: Columns, name: str, row: int, where: Callable[[i
     return number
 
 
-class Rows(Whole):
+class Rows(SingleSample):
     """Raw sample: a record of `Columns.dtype`. A source is a CSV file, a JSON object as text, or a dictionary."""
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
@@ -131,7 +131,7 @@ class Rows(Whole):
         if not isinstance(source, (str, Path)) or _is_json(source):
             return [source]
         raws = self.raws(read_table(source), signature)
-        return [raws[row : row + 1].reshape(()) for row in each(range(len(raws)), source)]
+        return [raws[row : row + 1].reshape(()) for row in split_samples(range(len(raws)), source)]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
         """One row: of a CSV file that holds one, a {column: text, number or null}, or a record as `expand` gives it.
@@ -198,7 +198,7 @@ def _cell(given: Any, name: str) -> str:
     if not isinstance(given, Mapping):
         raise InputError("row", "must be a JSON object: {column: value, ...}", given)
     if name not in given:
-        raise InputError("row", f"needs a column {name!r}", ", ".join(map(str, given)), misnamed(name, given))
+        raise InputError("row", f"needs a column {name!r}", ", ".join(map(str, given)), unknown_name_hint(name, given))
     value = given[name]
     if value is None:
         return ""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.input.images.pixels import over_white
+from dltk.edge.input.images.pixels import composite_over_white
 
 __all__ = ["from_array"]
 
@@ -31,7 +31,7 @@ def from_array(array: NDArray[Any], where: str) -> NDArray[np.uint8]:
         received = f"{array.dtype} {array.shape}"
         raise InputError(where, "must be uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)", received, _remedy(array))
     if shaped.shape[2] == 4:
-        return over_white(shaped)
+        return composite_over_white(shaped)
     return np.repeat(shaped, 3, axis=2) if shaped.shape[2] == 1 else shaped
 
 

@@ -30,12 +30,12 @@ from dltk.base.errors import DltkError, EnvironmentFault, InputError
 from dltk.base.install import pip_package
 from dltk.edge.bundle.signature import Op
 from dltk.edge.input.formats import BEGINNING, HEIC, format_of
-from dltk.edge.input.given import AN_IMAGE, bytes_of, is_file, name_of
+from dltk.edge.input.given import IMAGE_INPUTS, bytes_of, is_file, name_of
 from dltk.edge.input.images.arrays import from_array
 from dltk.edge.input.images.heif import open_heic
 from dltk.edge.input.images.parts import count_scans, require_few_parts
-from dltk.edge.input.images.pixels import region, upright, whole
-from dltk.edge.input.images.resize import cut, framed, resize_image
+from dltk.edge.input.images.pixels import apply_orientation, resized_region, to_rgb
+from dltk.edge.input.images.resize import crop_geometry, padded_to_frame, resize_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -46,7 +46,7 @@ __all__ = [
     "ImageSource",
     "as_png_grid",
     "decode_image",
-    "picture_size",
+    "image_size",
     "pillow",
     "to_grey",
 ]
@@ -86,12 +86,12 @@ def decode_image(
     if _is_pillow(source):
         return _of_pillow(source, max_pixels, where or "PIL image", resize)
     if not is_file(source):
-        raise InputError(where or "image", f"must be {AN_IMAGE}", source, _instead(source))
+        raise InputError(where or "image", f"must be {IMAGE_INPUTS}", source, _accepted_inputs(source))
     data = bytes_of(source, "image", max_pixels * _BYTES_A_PIXEL + _HEADER_BYTES)
     return _decode(data, max_pixels, where or name_of(source, "image"), resize)
 
 
-def picture_size(path: str | Path) -> tuple[int, int]:
+def image_size(path: str | Path) -> tuple[int, int]:
     """Height and width of the image in a file, turned upright, by its header alone.
 
     Raises:
@@ -132,9 +132,9 @@ def _decode(data: bytes, max_pixels: int, where: str, resize: Op | None) -> NDAr
         opened = image.to_pillow() if _is_heic(data) else image
         if resize is not None:
             return _resized(opened, orientation, resize)
-        found = whole(opened)
+        found = to_rgb(opened)
     del image, opened  # their pixels would lie beside those turned upright
-    return upright(found, orientation)
+    return apply_orientation(found, orientation)
 
 
 def _of_pillow(image: Any, max_pixels: int, where: str, resize: Op | None) -> NDArray[np.uint8]:
@@ -145,16 +145,18 @@ def _of_pillow(image: Any, max_pixels: int, where: str, resize: Op | None) -> ND
         raise InputError(where, "must have pixels of whole numbers", received, 'image.convert("L") makes such.')
     with _refusing(None, max_pixels, where):
         orientation = _orientation(image)
-        return upright(whole(image), orientation) if resize is None else _resized(image, orientation, resize)
+        return apply_orientation(to_rgb(image), orientation) if resize is None else _resized(image, orientation, resize)
 
 
 def _resized(image: Image.Image, orientation: int, op: Op) -> NDArray[np.uint8]:
     rows, columns = (image.width, image.height) if orientation in (5, 6, 7, 8) else (image.height, image.width)
-    box, size, frame = cut(rows, columns, op)
+    box, size, frame = crop_geometry(rows, columns, op)
     if box[2:] == size:  # nothing to resize; it is as small as the frame
         top, left, tall, wide = box
-        return framed(upright(whole(image), orientation)[top : top + tall, left : left + wide], frame)
-    return framed(region(image, orientation, box, *size), frame)
+        return padded_to_frame(
+            apply_orientation(to_rgb(image), orientation)[top : top + tall, left : left + wide], frame
+        )
+    return padded_to_frame(resized_region(image, orientation, box, *size), frame)
 
 
 def _check_work(data: bytes, image: Any, where: str) -> None:
@@ -220,7 +222,7 @@ def _is_pillow(source: Any) -> bool:
     return isinstance(kind, type) and isinstance(source, kind)
 
 
-def _instead(source: Any) -> str:
+def _accepted_inputs(source: Any) -> str:
     """What to give in place of something that is no image."""
     if isinstance(source, (list, tuple)) and any(is_file(each) or isinstance(each, np.ndarray) for each in source):
         return "Several images go to predict_many."

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Box", "over_white", "pillow_resize", "region", "upright", "whole"]
+__all__ = ["Box", "composite_over_white", "pillow_resize", "resized_region", "apply_orientation", "to_rgb"]
 
 Box = tuple[int, int, int, int]  # top, left, height, width
 
 _STRIP_PIXELS = 1_000_000
 
 
-def whole(image: Image.Image) -> NDArray[np.uint8]:
+def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """uint8 (H, W, 3), strip by strip: what lies between a large image and its pixels takes no memory to speak of."""
     rows = max(1, _STRIP_PIXELS // image.width)
     if image.height <= rows:
@@ -33,7 +33,7 @@ def whole(image: Image.Image) -> NDArray[np.uint8]:
     return found
 
 
-def region(image: Image.Image, orientation: int, box: Box, height: int, width: int) -> NDArray[np.uint8]:
+def resized_region(image: Image.Image, orientation: int, box: Box, height: int, width: int) -> NDArray[np.uint8]:
     """uint8 (height, width, 3): the part `box` of the image, turned upright, resized."""
     top, left, rows, columns = box
     if rows * width <= height * columns:
@@ -64,7 +64,7 @@ def pillow_resize(image: NDArray[np.uint8], height: int, width: int, *, nearest:
     return np.asarray(opened.resize(first, method).resize((width, height), method))
 
 
-def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+def apply_orientation(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """`image` rotated by EXIF 2.32, tag 0x0112.
 
     Args:
@@ -80,7 +80,7 @@ def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image)
 
 
-def over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def composite_over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """RGB (H, W, 3) of RGBA (H, W, 4)."""
     alpha = pixels[:, :, 3:].astype(np.uint16)
     mixed = pixels[:, :, :3] * alpha + 255 * (255 - alpha)  # at most 255 * 255: fits 16 bits, and so does + 127
@@ -98,7 +98,7 @@ def _part(image: Image.Image, orientation: int, box: Box) -> NDArray[np.uint8]:
     if orientation in (2, 3, 6, 7):
         left, right = width - right, width - left
     inside = (top, left, bottom, right) if is_turned else (left, top, right, bottom)
-    return upright(_rgb(image.crop(inside)), orientation)
+    return apply_orientation(_rgb(image.crop(inside)), orientation)
 
 
 def _rgb(image: Image.Image) -> NDArray[np.uint8]:
@@ -110,5 +110,5 @@ def _rgb(image: Image.Image) -> NDArray[np.uint8]:
             grey[wide == key] = 255
         return np.repeat(grey[:, :, None], 3, axis=2)
     if "transparency" in image.info or image.mode in ("LA", "PA", "La", "RGBA", "RGBa"):
-        return over_white(np.asarray(image.convert("RGBA")))
+        return composite_over_white(np.asarray(image.convert("RGBA")))
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))

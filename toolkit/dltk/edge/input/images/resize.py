@@ -9,7 +9,7 @@ from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Op
 from dltk.edge.input.images.pixels import Box, pillow_resize
 
-__all__ = ["cut", "framed", "resize_image"]
+__all__ = ["crop_geometry", "padded_to_frame", "resize_image"]
 
 
 def resize_image(image: NDArray[np.uint8], op: Op, *, nearest: bool = False) -> NDArray[np.uint8]:
@@ -22,14 +22,14 @@ def resize_image(image: NDArray[np.uint8], op: Op, *, nearest: bool = False) -> 
         InputError: if the op asks for something unknown.
     """
     rows, columns = image.shape[:2]
-    (top, left, tall, wide), size, frame = cut(rows, columns, op)
+    (top, left, tall, wide), size, frame = crop_geometry(rows, columns, op)
     inner = image[top : top + tall, left : left + wide]
     if inner.shape[:2] != size:
         inner = pillow_resize(inner, *size, nearest=nearest)
-    return framed(inner, frame)
+    return padded_to_frame(inner, frame)
 
 
-def cut(rows: int, columns: int, op: Op) -> tuple[Box, tuple[int, int], tuple[int, int]]:
+def crop_geometry(rows: int, columns: int, op: Op) -> tuple[Box, tuple[int, int], tuple[int, int]]:
     """Of an image: the part that is used, the (height, width) it is resized to, and that of the frame around it.
 
     All are in pixels; the part is (top, left, height, width).
@@ -51,7 +51,7 @@ def cut(rows: int, columns: int, op: Op) -> tuple[Box, tuple[int, int], tuple[in
     return (0, 0, rows, columns), size, (height, width)
 
 
-def framed(image: NDArray[np.uint8], frame: tuple[int, int]) -> NDArray[np.uint8]:
+def padded_to_frame(image: NDArray[np.uint8], frame: tuple[int, int]) -> NDArray[np.uint8]:
     """`image`, uint8 (height, width, channels) or (height, width), in the middle of a black frame (height, width)."""
     (rows, columns), (height, width) = image.shape[:2], frame
     if (rows, columns) == (height, width):
