@@ -117,6 +117,6 @@ def answered(signature: Signature) -> None:
     raws = kind.synthetic(signature, count=2, seed=0)
     tensors = kind.tensors(raws, signature)
     outputs = {spec.name: np.zeros((2, *spec.sample_shape), np.float32) for spec in signature.outputs}
-    for answer in kind.answers({**tensors, **kind.narrow(outputs, raws, signature)}, signature, top=2):
+    for answer in kind.predictions({**tensors, **kind.narrow(outputs, raws, signature)}, signature, top=2):
         json.dumps(kind.as_json(answer))
         assert isinstance(kind.as_text(answer), str)

@@ -87,7 +87,7 @@ def put_in_place(patch: Any) -> None:
     patch.setattr(training, "trainer_class", lambda name: trainers, raising=False)
     patch.setattr(harness, "_WRITE_SHARE", 1e9)  # a checkpoint every epoch
     patch.setattr(module, "_build", built)
-    features = SimpleNamespace(refreshed=lambda task, model, dataset, *given: dataset)
+    features = SimpleNamespace(refresh_dataset=lambda task, model, dataset, *given: dataset)
     patch.setitem(sys.modules, "dltk.training.features", features)
     patch.setattr(
         finish, "_evaluate_test_split", lambda task, model, dataset, signature, *given: ({"accuracy": 0.5}, signature)

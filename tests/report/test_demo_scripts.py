@@ -208,7 +208,7 @@ def test_masks_are_those_of_the_family(tmp_path, generator):
 
 def test_colours_of_masks_are_the_palette_of_their_png(tmp_path):
     kind = family("segmentation")
-    answers = kind.answers({"logits": np.ones((1, 4, 6, 3))}, SEGMENTATION, top=1)
+    answers = kind.predictions({"logits": np.ones((1, 4, 6, 3))}, SEGMENTATION, top=1)
     palette = Image.open(io.BytesIO(kind.as_file(answers)[1])).getpalette()
     assert np.ravel(run(tmp_path, "colour", list(range(256)))).tolist() == palette
 

@@ -28,7 +28,7 @@ def test_every_family_keeps_the_rules(name):
         alone = np.concatenate([kind.tensors(made[i : i + 1], signature)[spec.name] for i in range(4)])
         assert np.array_equal(tensors[spec.name], alone)
     outputs = {spec.name: np.zeros((4, *spec.sample_shape), np.float32) for spec in signature.outputs}
-    answers = kind.answers({**tensors, **outputs}, signature, top=2)
+    answers = kind.predictions({**tensors, **outputs}, signature, top=2)
     assert len(answers) == 4
     assert all(kind.as_text(answer) and kind.as_json(answer) for answer in answers)
 
@@ -41,14 +41,14 @@ def test_an_unknown_family_is_an_input_error():
 def test_one_label_a_sample():
     logits = np.log(np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32))
     kind = family("classification")
-    (first, second) = kind.answers({"logits": logits}, tiny.SIGNATURE, top=2)
+    (first, second) = kind.predictions({"logits": logits}, tiny.SIGNATURE, top=2)
     assert [label for label, _ in first] == ["cat", "dog"]
     assert first[0][1] == pytest.approx(0.7, abs=1e-6)  # float32 logits
     assert [label for label, _ in second] == ["owl", "cat"]  # of equal scores the earlier label
     warm = tiny.SIGNATURE.with_postprocess({"op": "softmax", "temperature": 2.0})
-    assert kind.answers({"logits": logits}, warm, top=1)[0][0][1] < 0.7
+    assert kind.predictions({"logits": logits}, warm, top=1)[0][0][1] < 0.7
     inside = tiny.SIGNATURE.with_postprocess({"op": "identity"})
-    assert kind.answers({"logits": np.exp(logits)}, inside, top=1)[0][0][1] == pytest.approx(0.7, abs=1e-6)
+    assert kind.predictions({"logits": np.exp(logits)}, inside, top=1)[0][0][1] == pytest.approx(0.7, abs=1e-6)
     assert kind.metrics[0].scores({"logits": logits}, np.array([0, 0]), tiny.SIGNATURE).tolist() == [1.0, 0.0]
 
 
@@ -56,7 +56,7 @@ def test_several_labels_a_sample():
     signature = tiny.SIGNATURE.with_postprocess({"op": "sigmoid", "threshold": 0.6})
     outputs = {"logits": np.array([[2.0, 0.1, 3.0], [-1.0, -1.0, -800.0]], np.float32)}
     kind = family("classification")
-    first, second = kind.answers(outputs, signature, top=1)
+    first, second = kind.predictions(outputs, signature, top=1)
     assert [label for label, _ in first] == ["owl", "cat"]
     assert second == []
     assert kind.as_text(second)
@@ -86,7 +86,7 @@ def test_generated_pictures_become_a_png():
     image = pytest.importorskip("PIL.Image")
     kind = family("generator")
     outputs = {"image": np.linspace(-1.2, 1.2, 18, dtype=np.float32).reshape(3, 2, 3, 1)}
-    answers = kind.answers(outputs, GENERATOR, top=1)
+    answers = kind.predictions(outputs, GENERATOR, top=1)
     assert answers[0].dtype == np.uint8
     assert (answers[0].min(), answers[2].max()) == (0, 255)
     suffix, data = kind.as_file(answers)

@@ -75,7 +75,7 @@ def test_a_table_names_what_is_wrong_with_it(tmp_path):
 def test_an_anomaly_is_what_does_not_come_back():
     kind, raws = family("anomaly"), np.array([[10, -1], [10, 0], [14, -1]], np.float32)
     outputs = {**kind.tensors(raws, ANOMALY_ROW), "restored": np.zeros((3, 2), np.float32)}
-    answers = kind.answers(outputs, ANOMALY_ROW, top=1)
+    answers = kind.predictions(outputs, ANOMALY_ROW, top=1)
     # standardized by (2, 0.5): [0, 0], [0, 2], [2, 0]; means of squares
     assert [answer.score for answer in answers] == [0.0, 2.0, 2.0]
     assert [answer.verdict for answer in answers] == ["normal", "anomaly", "anomaly"]
@@ -114,12 +114,12 @@ def test_restored_pictures_become_a_png_and_rows_a_table():
     image = pytest.importorskip("PIL.Image")
     kind = family("restore")
     outputs = {"restored": np.linspace(-0.1, 1.1, 24, dtype=np.float32).reshape(1, 4, 6, 1)}
-    answers = kind.answers(outputs, RESTORE_IMAGE, top=1)
+    answers = kind.predictions(outputs, RESTORE_IMAGE, top=1)
     suffix, data = kind.as_file(answers)
     with image.open(io.BytesIO(data)) as picture:
         assert np.array_equal(np.asarray(picture), answers[0][..., 0])
     assert (suffix, answers[0].min(), answers[0].max()) == (".png", 0, 255)
-    rows = kind.answers({"restored": np.array([[0.0, 0.0], [1.0, -2.0]], np.float32)}, RESTORE_ROW, top=1)
+    rows = kind.predictions({"restored": np.array([[0.0, 0.0], [1.0, -2.0]], np.float32)}, RESTORE_ROW, top=1)
     assert rows == [{"heat": 10.0, "load": -1.0}, {"heat": 12.0, "load": -2.0}]
     assert kind.as_file(rows) == (".csv", b"heat,load\n10.0,-1.0\n12.0,-2.0\n")
 
@@ -137,7 +137,7 @@ def test_a_users_clean_samples_get_the_noise_the_model_was_made_for(pictures):
 
 def test_vectors_become_an_npy():
     kind, vectors = family("embedding"), np.arange(6, dtype=np.float32).reshape(2, 3)
-    answers = kind.answers({"code": vectors}, EMBEDDING, top=1)
+    answers = kind.predictions({"code": vectors}, EMBEDDING, top=1)
     suffix, data = kind.as_file(answers)
     assert suffix == ".npy"
     assert np.array_equal(np.load(io.BytesIO(data), allow_pickle=False), vectors)

@@ -21,20 +21,20 @@ def _scores(masks):
 def test_a_mask_says_what_share_each_class_has():
     kind, mask = family("segmentation"), np.zeros((4, 6), np.uint8)
     mask[:2, :3] = 2
-    (answer,) = kind.answers(_scores([mask]), SEGMENTATION, top=1)
+    (answer,) = kind.predictions(_scores([mask]), SEGMENTATION, top=1)
     assert answer.shares() == {"ground": 0.75, "fruit": 0.25}
     assert kind.as_text(answer) == " 75.00%  ground\n 25.00%  fruit"
     assert kind.as_json(answer)["classes"] == mask.tolist()
     with pytest.raises(InputError, match="labels: must be 3"):
-        kind.answers(_scores([mask]), replace(SEGMENTATION, labels=("one",)), top=1)
+        kind.predictions(_scores([mask]), replace(SEGMENTATION, labels=("one",)), top=1)
     with pytest.raises(InputError, match="outputs: must be"):
-        kind.answers({"logits": np.zeros((1, 3))}, SEGMENTATION, top=1)
+        kind.predictions({"logits": np.zeros((1, 3))}, SEGMENTATION, top=1)
 
 
 def test_masks_become_a_png_that_training_would_take(tmp_path):
     image = pytest.importorskip("PIL.Image")
     kind, masks = family("segmentation"), np.arange(2 * 24).reshape(2, 4, 6) % 3
-    suffix, data = kind.as_file(kind.answers(_scores(masks), SEGMENTATION, top=1))
+    suffix, data = kind.as_file(kind.predictions(_scores(masks), SEGMENTATION, top=1))
     assert suffix == ".png"
     with image.open(io.BytesIO(data)) as picture:
         assert picture.mode == "P"

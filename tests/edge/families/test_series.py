@@ -52,13 +52,13 @@ def test_a_bad_series_names_its_line(tmp_path, text, place):
 def test_a_forecast_is_in_the_datas_unit():
     outputs = {"forecast": np.array([[[0.0, 0.0], [1.0, 2.0]]], np.float32)}
     kind = family("series")
-    (answer,) = kind.answers(outputs, SERIES, top=1)
+    (answer,) = kind.predictions(outputs, SERIES, top=1)
     assert answer == [
         {"load": {"value": 10.0}, "heat": {"value": 0.0}},
         {"load": {"value": 12.0}, "heat": {"value": 1.0}},
     ]
     flat = {"forecast": outputs["forecast"].reshape(1, 4)}
-    assert kind.answers(flat, SERIES, top=1) == [answer]
+    assert kind.predictions(flat, SERIES, top=1) == [answer]
     targets = np.array([[[0.0, 0.0], [2.0, 2.0]]])  # standardized like outputs; scored in the data's unit
     assert kind.metrics[0].scores(outputs, targets, SERIES).tolist() == [0.5]
 
@@ -67,7 +67,7 @@ def test_a_forecast_says_how_far_off_it_may_be():
     kind = family("series")
     outputs = {"forecast": np.array([[[0.0, 0.0], [1.0, 2.0]]], np.float32)}
     signature = SERIES.with_postprocess(INTERVAL, *SERIES.postprocess)
-    (answer,) = kind.answers(outputs, signature, top=1)
+    (answer,) = kind.predictions(outputs, signature, top=1)
     assert answer[0] == {
         "load": {"value": 10.0, "low": 8.0, "high": 11.0},
         "heat": {"value": 0.0, "low": 0.0, "high": 0.5},
@@ -75,7 +75,7 @@ def test_a_forecast_says_how_far_off_it_may_be():
     assert answer[1]["load"] == {"value": 12.0, "low": 8.0, "high": 14.0}
     assert "load=12 [8, 14]" in kind.as_text(answer)
     flat = {"forecast": outputs["forecast"].reshape(1, 4)}
-    assert kind.answers(flat, signature, top=1) == [answer]
+    assert kind.predictions(flat, signature, top=1) == [answer]
 
 
 @pytest.mark.parametrize("wrong", [{"low": [[0.0]]}, {"low": [["x", 0], [0, 0]]}, {"high": [[0.0, np.inf], [0, 0]]}])
@@ -89,10 +89,10 @@ def test_a_growing_series_is_seen_through_its_logarithm():
     kind, raws = family("series"), np.exp(np.array([[[1.0, 0.0], [3.0, 1.0], [5.0, 2.0]]])).astype(np.float32)
     tensors = kind.tensors(raws, GROWING)["series"]
     assert tensors[0] == pytest.approx(np.array([[0, 0], [1, 1], [2, 2]]), abs=1e-6)  # float32 of e^5 and back
-    (answer,) = kind.answers({"forecast": np.array([[[0.0, 0.0], [1.0, 2.0]]])}, GROWING, top=1)
+    (answer,) = kind.predictions({"forecast": np.array([[[0.0, 0.0], [1.0, 2.0]]])}, GROWING, top=1)
     assert answer[1]["load"]["value"] == pytest.approx(np.exp(3.0))
     assert (kind.synthetic(GROWING, count=3, seed=0) > 0).all()
-    far = kind.answers({"forecast": np.full((1, 2, 2), 1e6)}, GROWING, top=1)
+    far = kind.predictions({"forecast": np.full((1, 2, 2), 1e6)}, GROWING, top=1)
     assert np.isfinite(far[0][0]["load"]["value"])
     with pytest.raises(InputError, match=r"array: must hold numbers above 0.*received 0"):
         kind.read(np.zeros((3, 2)), GROWING)
@@ -129,7 +129,7 @@ def test_a_labelled_series_is_scored_in_its_own_unit(tmp_path):
     kind = family("series")
     found = kind.labelled(path, GROWING)
     assert found.raws.shape == (len(found.targets), 3, 2) == (2, 3, 2)
-    (answer, _) = kind.answers({"forecast": found.targets}, GROWING, top=1)
+    (answer, _) = kind.predictions({"forecast": found.targets}, GROWING, top=1)
     assert answer[0]["load"]["value"] == pytest.approx(8.0)
     assert kind.metrics[0].scores({"forecast": found.targets}, found.targets, GROWING).tolist() == [0.0, 0.0]
     path.write_text("time,load,heat\n1,5,1\n2,5,1\n3,0,1\n4,5,1\n5,5,1\n")

@@ -112,7 +112,7 @@ def test_values_come_back_in_their_unit(table):
     kind = family("tabular-values")
     found = kind.labelled(table("city,age,sex,rent,income,debt\nGraz,50,f,450,1200,3\n"), VALUES)
     assert found.targets.tolist() == [[1.0, 3.0]]
-    (answer,) = kind.answers({"values": np.array([[0.5, 2.0]], np.float32)}, VALUES, top=1)
+    (answer,) = kind.predictions({"values": np.array([[0.5, 2.0]], np.float32)}, VALUES, top=1)
     assert answer == {"income": 1100.0, "debt": 2.0}
     # (|1100 - 1200| + |2 - 3|) / 2
     assert kind.metrics[0].scores({"values": np.array([[0.5, 2.0]])}, found.targets, VALUES).tolist() == [50.5]

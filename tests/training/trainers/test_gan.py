@@ -123,7 +123,7 @@ def test_the_discriminator_learns_the_classes_where_they_weigh(tmp_path):
     made = _trainer(Fit(epochs=12, batch_size=16, learning_rate=5e-3, schedule="constant"), NAMED)
     run(made, checkpoint=tmp_path / "fit.npz")
     split = kit.dataset().train
-    _, logits = made._judged(made._scaled(split.take(slice(None))), training=False)
+    _, logits = made._discriminate(made._scaled(split.take(slice(None))), training=False)
     assert (np.asarray(logits).argmax(axis=-1) == split.targets).mean() > 0.8
     assert len(_trainer()._models[1].outputs) == 1
 

@@ -15,9 +15,9 @@ from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 
-__all__ = ["Answer", "Samples", "SplitTask", "Task", "check_tensors", "samples_within", "samples_at"]
+__all__ = ["Predict", "Samples", "SplitTask", "Task", "check_tensors", "samples_within", "samples_at"]
 
-Answer = Callable[[NDArray[Any]], NDArray[Any]]
+Predict = Callable[[NDArray[Any]], NDArray[Any]]
 Samples = tuple[NDArray[Any], NDArray[Any]]  # raw samples (n, ...) and their targets (n, ...)
 
 
@@ -48,7 +48,7 @@ class Task(Protocol):
             InputError: naming the input or output that does not fit.
         """
 
-    def refresh(self, dataset: Dataset, settings: Any, answer: Answer) -> Dataset:
+    def refresh(self, dataset: Dataset, settings: Any, answer: Predict) -> Dataset:
         """The samples to evaluate the model on; they change if the model determines its own input (a policy).
 
         Args:
@@ -91,7 +91,7 @@ class SplitTask:
         """Every input and output, in order."""
         check_tensors(model, signature)
 
-    def refresh(self, dataset: Dataset, settings: Any, answer: Answer) -> Dataset:
+    def refresh(self, dataset: Dataset, settings: Any, answer: Predict) -> Dataset:
         """`dataset`: what a device will be given does not hang on the model."""
         return dataset
 

@@ -16,7 +16,7 @@ from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.environments import open_environment
 from dltk.edge.play import Choose, Played, play
 from dltk.recipe import Built, Contract
-from dltk.tasks.base import Answer, SplitTask
+from dltk.tasks.base import Predict, SplitTask
 
 __all__ = ["TASK"]
 
@@ -70,7 +70,7 @@ class _Control(SplitTask):
             preprocess=({"op": "standardize", "mean": report["mean"], "std": report["std"]},),
         )
 
-    def refresh(self, dataset: Dataset, settings: Any, answer: Answer) -> Dataset:
+    def refresh(self, dataset: Dataset, settings: Any, answer: Predict) -> Dataset:
         """Replace half of each split's observations by those that the model meets; the test split's episodes also give
         its return.
         """

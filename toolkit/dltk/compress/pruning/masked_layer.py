@@ -23,7 +23,7 @@ class Masked(KernelWrapper):
         super().build(shape)
         self.mask = self.add_weight(name="mask", shape=self.variable.shape, initializer="ones", trainable=False)
 
-    def made(self) -> Any:
+    def kernel_value(self) -> Any:
         """The kernel with zeros where the mask has them."""
         return self.variable * self.mask
 
@@ -33,4 +33,4 @@ class Masked(KernelWrapper):
 
     def apply(self) -> None:
         """Put the mask's zeros into the kernel."""
-        self.variable.assign(self.made())
+        self.variable.assign(self.kernel_value())

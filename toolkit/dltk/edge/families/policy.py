@@ -19,7 +19,7 @@ from dltk.edge.sources.table import read_table
 
 __all__ = ["FAMILY", "Policy"]
 
-Answer = dict[str, Any]  # "action", and "values" of all actions
+Prediction = dict[str, Any]  # "action", and "values" of all actions
 
 
 class Policy(SingleSample):
@@ -59,17 +59,17 @@ class Policy(SingleSample):
         """(n,): the action that is worth most; of equal ones the first."""
         return np.asarray(outputs[signature.outputs[0].name]).argmax(axis=-1)
 
-    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Prediction]:
         """Per sample: {"action", "values"}, out of the output (n, actions). `top` has no meaning here."""
         values = np.asarray(outputs[signature.outputs[0].name], np.float64)
         chosen = self.actions(outputs, signature).tolist()
         return [{"action": action, "values": row} for action, row in zip(chosen, values.tolist(), strict=True)]
 
-    def as_json(self, prediction: Answer) -> Answer:
+    def as_json(self, prediction: Prediction) -> Prediction:
         """{"action": number, "values": [one an action]}."""
         return prediction
 
-    def as_text(self, prediction: Answer) -> str:
+    def as_text(self, prediction: Prediction) -> str:
         """One line."""
         return f"action {prediction['action']}   values {' '.join(f'{value:.5g}' for value in prediction['values'])}"
 

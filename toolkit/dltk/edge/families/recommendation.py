@@ -22,7 +22,7 @@ from dltk.edge.sources.table import read_table
 
 __all__ = ["FAMILY", "Recommendation", "padded", "record", "targets_of"]
 
-Answer = list[tuple[str, float]]  # item and score, best first
+Prediction = list[tuple[str, float]]  # item and score, best first
 _DEPTH = 10
 _MOST_KEPT = 10_000_000  # places of a history: 40 MB a sample
 
@@ -113,7 +113,7 @@ class Recommendation(SingleSample):
         scores[rows, raws["history"][rows, places] - FIRST_ITEM] = -np.inf
         return {**outputs, name: scores}
 
-    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Prediction]:
         """Per sample: the `top` items that `narrow` left, with their share of all that is left.
 
         Args:
@@ -125,7 +125,7 @@ class Recommendation(SingleSample):
         scores, items = outputs[signature.outputs[0].name], catalogue_of(signature).items
         if scores.shape[-1] != len(items):
             raise InputError("catalogue", f"must hold {scores.shape[-1]} items, one per output", len(items))
-        found: list[Answer] = []
+        found: list[Prediction] = []
         for row in scores:
             left = np.flatnonzero(np.isfinite(row))
             shares = softmax(row[left]) if len(left) else row[left]
@@ -133,11 +133,11 @@ class Recommendation(SingleSample):
             found.append([(items[left[place]], float(shares[place])) for place in best])
         return found
 
-    def as_json(self, prediction: Answer) -> list[dict[str, Any]]:
+    def as_json(self, prediction: Prediction) -> list[dict[str, Any]]:
         """[{"item": .., "score": ..}, ...]."""
         return [{"item": item, "score": score} for item, score in prediction]
 
-    def as_text(self, prediction: Answer) -> str:
+    def as_text(self, prediction: Prediction) -> str:
         """One line per item."""
         return "\n".join(f"{score:7.4f}  {one_line(item)}" for item, score in prediction) or "(no item is left)"
 

@@ -22,7 +22,7 @@ from dltk.edge.sources import IMAGES, list_files, read_table
 
 __all__ = ["FAMILY", "Restore"]
 
-Answer = Union[NDArray[np.uint8], dict[str, float]]  # an image, or column -> value
+Prediction = Union[NDArray[np.uint8], dict[str, float]]  # an image, or column -> value
 
 
 def _error(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
@@ -43,7 +43,7 @@ class Restore(Samples):
         """The sample itself, without noise."""
         return "reconstruction"
 
-    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Prediction]:
         """Per sample: uint8 (height, width, channels), or its numbers by column. `top` has no meaning here."""
         found = np.asarray(outputs[signature.outputs[0].name], np.float64)
         if not is_table(signature):
@@ -54,7 +54,7 @@ class Restore(Samples):
         mean, deviation = moments(step(signature.postprocess, "unstandardize"), len(names))
         return [dict(zip(names, map(float, row), strict=True)) for row in found * deviation + mean]
 
-    def as_json(self, prediction: Answer) -> dict[str, Any]:
+    def as_json(self, prediction: Prediction) -> dict[str, Any]:
         """{column: value}, or {"shape": [...], "pixels": nested lists}."""
         return (
             prediction
@@ -62,7 +62,7 @@ class Restore(Samples):
             else {"shape": list(prediction.shape), "pixels": prediction.tolist()}
         )
 
-    def as_text(self, prediction: Answer) -> str:
+    def as_text(self, prediction: Prediction) -> str:
         """One line per column, or one that describes the image; `--out` writes it."""
         if isinstance(prediction, dict):
             return "\n".join(f"{one_line(name)}={value:.6g}" for name, value in prediction.items())
@@ -70,7 +70,7 @@ class Restore(Samples):
             f"image {'x'.join(map(str, prediction.shape))}, mean {prediction.mean():.1f} (write it with --out FILE.png)"
         )
 
-    def as_file(self, predictions: list[Answer]) -> tuple[str, bytes]:
+    def as_file(self, predictions: list[Prediction]) -> tuple[str, bytes]:
         """A PNG with the images in a grid, or a CSV with one row per sample."""
         pictures = [prediction for prediction in predictions if not isinstance(prediction, dict)]
         if pictures:

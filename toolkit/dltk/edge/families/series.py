@@ -20,7 +20,9 @@ from dltk.edge.sources.times import Step, require_regular
 
 __all__ = ["FAMILY", "Series", "interval_of", "measurements", "window_of"]
 
-Answer = list[dict[str, dict[str, float]]]  # column -> value, and low and high where known; one a step of the horizon
+Prediction = list[
+    dict[str, dict[str, float]]
+]  # column -> value, and low and high where known; one a step of the horizon
 
 
 def _mean_absolute_error(
@@ -74,7 +76,7 @@ class Series(SingleSample):
         """float32 (n, length, columns), standardized."""
         return {signature.inputs[0].name: preprocess.apply_ops(np.asarray(raws, np.float32), signature.preprocess)}
 
-    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Prediction]:
         """Per sample: column -> {"value", "low", "high"}, one dictionary per step. `top` has no meaning here.
 
         The numbers are in the data's unit. Low and high are missing where the model has no interval.
@@ -99,11 +101,11 @@ class Series(SingleSample):
             for sample in range(samples)
         ]
 
-    def as_json(self, prediction: Answer) -> Answer:
+    def as_json(self, prediction: Prediction) -> Prediction:
         """[{column: {"value": ..., "low": ..., "high": ...}, ...}, ...]."""
         return prediction
 
-    def as_text(self, prediction: Answer) -> str:
+    def as_text(self, prediction: Prediction) -> str:
         """One line per step: the value, and in brackets low and high."""
         lines = (
             f"+{step:<4d} " + "  ".join(f"{one_line(name)}={_number(found)}" for name, found in values.items())

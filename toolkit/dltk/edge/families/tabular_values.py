@@ -19,7 +19,7 @@ from dltk.edge.sources.table import read_table
 
 __all__ = ["FAMILY", "TabularValues"]
 
-Answer = dict[str, float]  # target column -> value
+Prediction = dict[str, float]  # target column -> value
 
 
 def _mean_absolute_error(
@@ -41,7 +41,7 @@ class TabularValues(Rows):
         """Numbers."""
         return "regression"
 
-    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Prediction]:
         """Per sample: the value of each target column, in the data's unit. `top` has no meaning here.
 
         Args:
@@ -58,11 +58,11 @@ class TabularValues(Rows):
             raise InputError("preprocess: columns", f"must name {values.shape[1]} targets, one per output", len(names))
         return [dict(zip(names, map(float, row), strict=True)) for row in values]
 
-    def as_json(self, prediction: Answer) -> Answer:
+    def as_json(self, prediction: Prediction) -> Prediction:
         """{column: value, ...}."""
         return prediction
 
-    def as_text(self, prediction: Answer) -> str:
+    def as_text(self, prediction: Prediction) -> str:
         """A line a target column."""
         return "\n".join(f"{one_line(name)}={value:.6g}" for name, value in prediction.items())
 

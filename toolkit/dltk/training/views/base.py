@@ -82,11 +82,11 @@ class Views:
         if view == PLAIN or not self.mixes:
             return np.asarray(targets)
         partners, shares, _ = self._mixing(positions, view)
-        ours, theirs = self._soft(targets), self._soft(self._split.targets[partners])
+        ours, theirs = self._as_soft_targets(targets), self._as_soft_targets(self._split.targets[partners])
         weights = shares.reshape(-1, 1).astype(np.float32)
         return np.asarray(ours * weights + theirs * (1 - weights))
 
-    def _soft(self, targets: NDArray[Any]) -> NDArray[np.float32]:
+    def _as_soft_targets(self, targets: NDArray[Any]) -> NDArray[np.float32]:
         if targets.ndim > 1:
             return targets.astype(np.float32)
         return np.asarray(np.eye(self._classes, dtype=np.float32)[targets])

@@ -18,7 +18,7 @@ __all__ = ["Labels", "encode_targets", "is_multi_label", "probabilities", "requi
 
 _HALF = 0.5  # threshold of a sigmoid that names none
 
-Answer = list[tuple[str, float]]  # label and score, best first
+Prediction = list[tuple[str, float]]  # label and score, best first
 
 
 def is_multi_label(signature: Signature) -> bool:
@@ -72,7 +72,7 @@ class Labels(SingleSample):
         """One label per sample, or several."""
         return "multi-label" if is_multi_label(signature) else "single-label"
 
-    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Answer]:
+    def predictions(self, outputs: Mapping[str, NDArray[Any]], signature: Signature, *, top: int) -> list[Prediction]:
         """Per sample: (label, score) pairs, best first; of several labels those over the threshold.
 
         Args:
@@ -94,11 +94,11 @@ class Labels(SingleSample):
             for row, places in zip(scores, order, strict=True)
         ]
 
-    def as_json(self, prediction: Answer) -> list[dict[str, Any]]:
+    def as_json(self, prediction: Prediction) -> list[dict[str, Any]]:
         """[{"label": .., "score": ..}, ...]."""
         return [{"label": label, "score": score} for label, score in prediction]
 
-    def as_text(self, prediction: Answer) -> str:
+    def as_text(self, prediction: Prediction) -> str:
         """One line per label."""
         return (
             "\n".join(f"{score:7.4f}  {one_line(label)}" for label, score in prediction)
