@@ -189,7 +189,7 @@ def test_answers_are_those_of_the_family(tmp_path, generator, last):
     logits[0] = [1, 1, 0]  # of equal scores the first class leads
     signature = tiny.SIGNATURE.with_postprocess(last)
     cases = [{"signature": signature.as_dict(), "output": row.tolist()} for row in logits]
-    answers = family("classification").answers({"logits": logits}, signature, top=2)
+    answers = family("classification").predictions({"logits": logits}, signature, top=2)
     for theirs, ours in zip(run(tmp_path, "labels", cases), answers, strict=True):
         assert [row["label"] for row in theirs] == [label for label, _ in ours]
         # float64 in both; the two exponentials may differ in the last bit
@@ -200,7 +200,7 @@ def test_masks_are_those_of_the_family(tmp_path, generator):
     scores = generator.normal(0, 1, (2, 4, 6, 3)).astype(np.float32)
     scores[0, 0, 0] = [0, 1, 1]  # of equal scores the first class leads
     cases = [{"signature": SEGMENTATION.as_dict(), "output": row.ravel().tolist()} for row in scores]
-    answers = family("segmentation").answers({"logits": scores}, SEGMENTATION, top=1)
+    answers = family("segmentation").predictions({"logits": scores}, SEGMENTATION, top=1)
     for theirs, ours in zip(run(tmp_path, "mask", cases), answers, strict=True):
         np.testing.assert_array_equal(np.array(theirs["mask"]).reshape(4, 6), ours.classes)
         assert {row["label"]: row["score"] for row in theirs["shares"]} == ours.shares()

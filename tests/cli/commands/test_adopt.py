@@ -187,7 +187,7 @@ def test_other_files_and_folders_are_refused(models, tmp_path):
     (begun := tmp_path / "runs" / "a run").mkdir(parents=True)
     (begun / "recipe.json").touch()
     done = adopt(begun, begun)  # a run of its own name would stand there: that is not what is wrong
-    assert f"received a run. Continue with `dltk compress '{begun}'` or `dltk export '{begun}'`." in done.stderr
+    assert f"received a run. Use it with `dltk compress '{begun}'` or `dltk export '{begun}'`." in done.stderr
     with h5py.File(tmp_path / "weights.h5", "w") as opened:
         opened["kernel"] = np.zeros(3)
     assert "weights only" in adopt(tmp_path / "weights.h5", tmp_path / "run").stderr

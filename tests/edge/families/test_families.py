@@ -68,7 +68,7 @@ def test_several_labels_a_sample():
 def test_labels_must_be_as_many_as_outputs():
     signature = replace(tiny.SIGNATURE, labels=("one",))
     with pytest.raises(InputError, match="labels"):
-        family("classification").answers({"logits": np.zeros((1, 3))}, signature, top=1)
+        family("classification").predictions({"logits": np.zeros((1, 3))}, signature, top=1)
 
 
 def test_a_seed_gives_the_same_noise_everywhere():

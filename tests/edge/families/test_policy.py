@@ -80,7 +80,7 @@ def test_bad_files_are_named(tmp_path):
 def test_the_action_that_is_worth_most():
     outputs = {"values": np.array([[1.0, 2.0], [3.0, 3.0]], np.float32)}
     assert KIND.actions(outputs, POLICY).tolist() == [1, 0]  # of equal ones the first
-    first, second = KIND.answers(outputs, POLICY, top=5)
+    first, second = KIND.predictions(outputs, POLICY, top=5)
     assert first == {"action": 1, "values": [1.0, 2.0]}
     assert KIND.as_text(second) == "action 0   values 3 3"
 

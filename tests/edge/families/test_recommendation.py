@@ -33,7 +33,7 @@ def ratings(tmp_path):
 
 def answers(raws, scores, top=4):
     outputs = {"scores": np.array(scores, np.float32)}
-    return KIND.answers(KIND.narrow(outputs, raws, RECOMMENDATION), RECOMMENDATION, top=top)
+    return KIND.predictions(KIND.narrow(outputs, raws, RECOMMENDATION), RECOMMENDATION, top=top)
 
 
 def test_a_known_user_needs_no_history():

@@ -157,7 +157,7 @@ def test_vectors_become_an_npy():
 def test_a_signature_that_cannot_be_is_refused(change, words):
     outputs = {"row": np.zeros((1, 2)), "restored": np.zeros((1, 2))}
     with pytest.raises(InputError, match=words):
-        family("anomaly").answers(outputs, replace(ANOMALY_ROW, **change), top=1)
+        family("anomaly").predictions(outputs, replace(ANOMALY_ROW, **change), top=1)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_a_forecast_says_how_far_off_it_may_be():
 def test_an_interval_that_does_not_fit_the_outputs_is_refused(wrong):
     signature = SERIES.with_postprocess({**INTERVAL, **wrong}, *SERIES.postprocess)
     with pytest.raises(InputError, match="postprocess: interval"):
-        family("series").answers({"forecast": np.zeros((1, 2, 2), np.float32)}, signature, top=1)
+        family("series").predictions({"forecast": np.zeros((1, 2, 2), np.float32)}, signature, top=1)
 
 
 def test_a_growing_series_is_seen_through_its_logarithm():
