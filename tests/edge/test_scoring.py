@@ -115,9 +115,9 @@ def test_a_few_unreadable_pictures_are_skipped_and_named(owls):
     assert len(samples.targets) == 20
     assert [name for name, _ in samples.skipped] == ["owl/07b.jpg", "owl/LICENSE"]
     ignored, skipped = samples.notes
-    assert ignored == "ignored, not a picture: 1 file: owl/LICENSE"
+    assert ignored == "ignored, not an image: 1 file: owl/LICENSE"
     assert skipped.startswith("skipped 1 of 21 files that cannot be read: owl/07b.jpg: must be a JPEG")
-    assert samples.as_dict()["skipped"][1] == {"name": "owl/LICENSE", "reason": "ignored, not a picture"}
+    assert samples.as_dict()["skipped"][1] == {"name": "owl/LICENSE", "reason": "ignored, not an image"}
 
 
 def test_many_unreadable_pictures_are_an_error(owls):

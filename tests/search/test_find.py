@@ -36,11 +36,11 @@ class Recorder:
     [
         ({"drop": 0.03}, ["int8"], ("quantize:repair=false",)),
         ({"size": 100_000}, ["int8"], ("quantize:repair=false",)),
-        ({"drop": 0.02}, ["int8", "repaired"], ("quantize",)),
-        ({"drop": 0.013}, ["int8", "repaired", "sensitive layers float"], ("quantize:keep=first,last",)),
+        ({"drop": 0.02}, ["int8", "bias correction"], ("quantize",)),
+        ({"drop": 0.013}, ["int8", "bias correction", "sensitive layers float"], ("quantize:keep=first,last",)),
         (
             {"drop": 0.013, "size": 115_000},
-            ["int8", "repaired", "sensitive layers float", "quantization-aware training"],
+            ["int8", "bias correction", "sensitive layers float", "quantization-aware training"],
             ("quantize:method=qat",),
         ),
     ],
@@ -66,9 +66,9 @@ def test_layers_are_left_float_by_the_power_of_two_and_no_more_once_too_large(tm
 def test_nothing_is_tried_that_cannot_help(tmp_path):
     """A file that is too large gets no smaller by layers left float; a download limit alone asks for no sensitivity."""
     found = stub.searched(tmp_path, stub.bounds(size=50_000, drop=0.5), trials=0)
-    assert [trial.stage for trial in found.trials] == ["int8", "repaired"]
+    assert [trial.stage for trial in found.trials] == ["int8", "bias correction"]
     found = stub.searched(tmp_path / "untrained", stub.bounds(download=30_000), trials=5, trains=False)
-    assert [trial.stage for trial in found.trials] == ["int8", "repaired"]
+    assert [trial.stage for trial in found.trials] == ["int8", "bias correction"]
     assert not found.met
 
 
@@ -259,5 +259,5 @@ def test_what_was_found_is_plain_json(tmp_path):
     found = stub.searched(tmp_path, stub.bounds(**HARD), trials=2)
     canonical_json([trial.as_dict() for trial in found.trials])
     assert found.bounds.as_dict() == HARD
-    assert {"int8", "repaired", "search"} == {trial.stage for trial in found.trials}
+    assert {"int8", "bias correction", "search"} == {trial.stage for trial in found.trials}
     assert all(miss.found > miss.wanted for trial in found.trials for miss in found.bounds.misses(trial.measures))

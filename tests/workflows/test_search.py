@@ -95,7 +95,7 @@ def test_the_closest_is_kept_where_nothing_meets_the_limits(trained, tmp_path):
         compress(trained.path, limits=limits, options=CompressOptions(0), out=tmp_path / "run")
     assert caught.value.exit_code == 4
     report = caught.value.measured
-    assert [trial["stage"] for trial in report["search"]["trials"]] == ["int8", "repaired"]
+    assert [trial["stage"] for trial in report["search"]["trials"]] == ["int8", "bias correction"]
     assert not report["search"]["met"]
     assert report == Run.open(tmp_path / "run").read_json("report")
     with pytest.raises(LimitError, match="no candidate meets them all"):
@@ -170,7 +170,13 @@ def test_every_cheap_stage_can_be_made(trained, tmp_path):
     told = Run.open(tmp_path / "run").read_json("report")["search"]
     assert not [trial["error"] for trial in told["trials"] if trial["error"]]
     stages = [stage["stage"] for stage in told["stages"]]
-    assert stages == ["int8", "repaired", "sensitive layers float", "quantization-aware training", "half precision"]
+    assert stages == [
+        "int8",
+        "bias correction",
+        "sensitive layers float",
+        "quantization-aware training",
+        "half precision",
+    ]
     worst = told["sensitivity"][0]["layer"]
     kept = [trial for trial in told["trials"] if trial["stage"] == "sensitive layers float"]
     assert kept[0]["steps"] == [f"quantize:keep={worst}"]
@@ -196,7 +202,7 @@ def test_interrupted_inside_a_candidate_it_takes_up_its_training(trained, tmp_pa
     assert not any(bar.startswith("prune") for bar in progress.bars)
     assert [path.read_bytes() for path in first] == before
     report = Run.open(out).read_json("report")
-    assert [trial["stage"] for trial in report["search"]["trials"]] == ["int8", "repaired", "search"]
+    assert [trial["stage"] for trial in report["search"]["trials"]] == ["int8", "bias correction", "search"]
     whole = tmp_path / "whole"
     with pytest.raises(LimitError):
         compress(trained.path, limits=limits, options=CompressOptions(1), out=whole)

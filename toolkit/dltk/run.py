@@ -33,7 +33,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.recipe.kept import TRUST
 from dltk.recipe.load import Loaded
 from dltk.recipe.recipe import Recipe
-from dltk.recipe.record import Record, explain_if_not_a_run
+from dltk.recipe.record import Record, require_run_if_exists
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,7 +117,7 @@ class Run:
             InputError: if there is none, or it was not finished.
         """
         run = cls(Path(path), trust_recipe)
-        explain_if_not_a_run(run.path)
+        require_run_if_exists(run.path)
         if not run.path.is_dir():
             raise InputError(path, "must be a run folder", hint="Make one with `dltk finetune` or `dltk adopt`.")
         if not run._file("recipe.json").is_file():

@@ -121,7 +121,7 @@ def test_validate_tells_what_it_left_out_of_the_data(bundle, tmp_path):
     done = run("validate", bundle, "--data", tmp_path)
     assert done.exit_code == 0, done.output
     assert done.stdout.count("on 30 samples") == 2
-    assert done.stdout.splitlines()[-2] == "ignored, not a picture: 1 file: owl/notes.txt"
+    assert done.stdout.splitlines()[-2] == "ignored, not an image: 1 file: owl/notes.txt"
     assert done.stdout.splitlines()[-1].startswith("skipped 1 of 31 files that cannot be read: owl/bad.png: must be")
     data = json.loads(run("validate", bundle, "--data", tmp_path, "--json").stdout)["data"]
     assert (data["samples"], [entry["name"] for entry in data["skipped"]]) == (30, ["owl/bad.png", "owl/notes.txt"])

@@ -184,10 +184,8 @@ def test_files_that_are_no_pictures_are_told_apart_and_forgiven(folder):
     progress = Silent()
     found = prepare(folder, progress=progress)
     assert (found.report["unreadable"], found.report["ignored"]) == (1, 7)
-    assert [entry["reason"] for entry in found.report["skipped"][1:]] == ["ignored, not a picture"] * 7
-    assert progress.said == [
-        "ignored, not a picture: 7 files (7 .txt): b/0.txt; b/1.txt; b/2.txt; b/3.txt; b/4.txt ..."
-    ]
+    assert [entry["reason"] for entry in found.report["skipped"][1:]] == ["ignored, not an image"] * 7
+    assert progress.said == ["ignored, not an image: 7 files (7 .txt): b/0.txt; b/1.txt; b/2.txt; b/3.txt; b/4.txt ..."]
     assert "skipped 1 of 61 files" in progress.warned[0]
     assert found.report["samples"] == before.report["samples"]
 

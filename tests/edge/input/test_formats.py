@@ -139,11 +139,11 @@ def test_ignored_files_are_counted_by_kind(folder):
     listing = list_files(folder)
     assert len(listing.names) == 20
     reasons = dict(listing.skipped)
-    assert reasons["a/scan.pdf"] == "ignored, not a picture: PDF document"
-    assert reasons["b/photo.jpg_large"] == "ignored, a picture by its content but not by its name: JPEG image"
+    assert reasons["a/scan.pdf"] == "ignored, not an image: PDF document"
+    assert reasons["b/photo.jpg_large"] == "ignored, an image by its content but not by its name: JPEG image"
     line = ignored_text(listing.skipped)
     assert "9 files (6 QuickTime video, 1 PDF document, 1 without a suffix, 1 .txt): a/live0.mov;" in line
-    assert "a picture by its content but not by its name: 1 file (1 JPEG image): b/photo.jpg_large" in line
+    assert "an image by its content but not by its name: 1 file (1 JPEG image): b/photo.jpg_large" in line
     progress = Silent()
     found = prepare_images(str(folder), ImageData(size=16, validation=0.2, test=0.2), seed=0, progress=progress)
     assert (found.report["ignored"], sum(found.report["samples"].values())) == (10, 20)
@@ -155,7 +155,7 @@ def test_a_class_without_an_image_says_what_is_there(folder):
     for number in range(3):
         (folder / "c" / f"{number}.mp4").write_bytes(media(b"isom"))
     (folder / "c" / "read.txt").write_text("a note")
-    with pytest.raises(InputError, match=r"no picture among its files \(3 MPEG-4 video, 1 \.txt\)"):
+    with pytest.raises(InputError, match=r"no image among its files \(3 MPEG-4 video, 1 \.txt\)"):
         list_files(folder)
 
 
@@ -167,9 +167,9 @@ def test_many_files_of_a_kind_that_is_not_read_stop_the_work_with_the_remedy(fol
 
 
 def test_kinds_are_counted_with_the_most_first():
-    files = [("a.txt", "ignored, not a picture"), ("b.txt", "ignored, not a picture"), ("c", "ignored, not a picture")]
+    files = [("a.txt", "ignored, not an image"), ("b.txt", "ignored, not an image"), ("c", "ignored, not an image")]
     assert (
-        counted_by_kind([*files, ("d.pdf", "ignored, not a picture: PDF document")])
+        counted_by_kind([*files, ("d.pdf", "ignored, not an image: PDF document")])
         == "2 .txt, 1 without a suffix, 1 PDF document"
     )
 

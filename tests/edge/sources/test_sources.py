@@ -38,7 +38,7 @@ def test_what_is_not_meant_as_a_picture_is_ignored_and_named(tmp_path):
     found = list_files(tmp_path)
     assert found.names == ("a/1.PNG", "a/2.tiff", "b/1.jpeg", "b/f00d")
     ignored = ["a/LICENSE", "a/README.md", "a/deep/model.keras", "a/notes.txt", "b/1.jpg.bak"]
-    assert found.skipped == tuple((name, "ignored, not a picture") for name in ignored)
+    assert found.skipped == tuple((name, "ignored, not an image") for name in ignored)
 
 
 def test_a_csv_may_name_files_as_it_likes(tmp_path):
@@ -75,8 +75,8 @@ def test_images_outside_every_class_are_named(tmp_path):
         (("train/1.png", "test/1.png"), "one subfolder per class"),
         (("train/a/1.png", "train/b/1.png", "extra/a/1.png"), "must not mix split folders"),
         (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), "each of train/ val/ test/ once"),
-        (("a/1.png", "b/.keep"), "b: a class needs at least one picture; received an empty folder"),
-        (("a/1.png", "b/x.txt"), "b: a class needs at least one picture; received no picture among its files"),
+        (("a/1.png", "b/.keep"), "b: a class needs at least one image; received an empty folder"),
+        (("a/1.png", "b/x.txt"), "b: a class needs at least one image; received no image among its files"),
         (("caf\u00e9/1.png", "cafe\u0301/1.png"), "Unicode form"),
         (("a\\b/1.png", "c/1.png"), "must not look like a path"),
         (("a\n/1.png", "c/1.png"), "start or end with a space"),

@@ -26,7 +26,7 @@ from dltk.workflows.analysis import divergence as layers_compared
 from dltk.workflows.analysis.commands import commands, made_by, step_text
 from dltk.workflows.analysis.divergence import divergence, probes
 from dltk.workflows.analysis.findings import bundle_findings, findings
-from dltk.workflows.analysis.layers import layer_report, signal_to_noise
+from dltk.workflows.analysis.layers import layer_rows, signal_to_noise
 from dltk.workflows.analysis.steps import CONTROL, trained_settings
 from dltk.workflows.measure import Kept, evaluation
 
@@ -129,7 +129,7 @@ def test_coarser_grids_are_noisier(case):
 
 
 def test_without_a_plan_everything_is_float(case):
-    rows = layer_report(case.bench.source, case.model, None, case.signature, case.raws[:2], [])
+    rows = layer_rows(case.bench.source, case.model, None, case.signature, case.raws[:2], [])
     assert {row.precision for row in rows} == {"float32"}
     assert {row.snr_db for row in rows} == {None}
 

@@ -50,6 +50,6 @@ def test_a_step_costs_what_was_measured_between_two_states():
 
 
 def test_another_precision_is_advised_where_it_passed():
-    (line,) = remedies.passed_precisions([row("float16", metric=metric(-0.028))])
+    (line,) = remedies.passed_precision_lines([row("float16", metric=metric(-0.028))])
     assert line == "--step quantize:precision=float16 was tried and passes: 12,345 bytes, +2.8 points"
-    assert remedies.passed_precisions([row("float16", False, float16=0.1)]) == []
+    assert remedies.passed_precision_lines([row("float16", False, float16=0.1)]) == []

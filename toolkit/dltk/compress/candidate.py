@@ -91,7 +91,7 @@ class Step:
         defaults: frozen settings, changed by `--step NAME:KEY=VALUE`.
         apply: (candidate, settings, workbench) -> Outcome.
         stage: a step may not come after one of a later stage, ...
-        because: ... and this is why, after "must come before ...".
+        order_reason: ... and this is why, after "must come before ...".
     """
 
     defaults: Any

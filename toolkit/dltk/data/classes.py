@@ -60,12 +60,12 @@ def require_every_class(pool: Source, rows: NDArray[np.int64], noun: str = "samp
         raise InputError(f"data {pool.source}", "every class needs a training sample", f"none for {missing[0]!r}", hint)
 
 
-def split_report(pool: Source, by_side: Sequence[NDArray[np.int64]]) -> dict[str, Any]:
-    """For the report: source, samples per split, and per class; `by_side` has the rows (n,) of each split."""
+def split_report(pool: Source, by_split: Sequence[NDArray[np.int64]]) -> dict[str, Any]:
+    """For the report: source, samples per split, and per class; `by_split` has the rows (n,) of each split."""
     return {
         "source": pool.source,
-        "samples": {side: len(chosen) for side, chosen in zip(SPLITS, by_side, strict=True)},
-        "classes": {side: _counts(pool, chosen) for side, chosen in zip(SPLITS, by_side, strict=True)},
+        "samples": {split: len(chosen) for split, chosen in zip(SPLITS, by_split, strict=True)},
+        "classes": {split: _counts(pool, chosen) for split, chosen in zip(SPLITS, by_split, strict=True)},
     }
 
 

@@ -35,7 +35,7 @@ class Pool:
         key: digest of everything that decides the raw samples; labels are no part of it.
         targets: int64 (n,), or float32 (n, labels).
         labels: one per class.
-        sides: int8 (n,), index into `SPLITS`; -1 if the source has no split.
+        split_ids: int8 (n,), index into `SPLITS`; -1 if the source has no split.
         name: row -> name of the sample, for messages.
         read: row -> what the decoder takes: a path, an array, or the parts of a sample.
         groups: one per sample, or None.

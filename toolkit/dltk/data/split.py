@@ -28,7 +28,7 @@ __all__ = [
 
 SPLITS = ("train", "validation", "test")
 _TRAIN, _VALIDATION, _TEST = range(3)
-_KEPT = 3  # samples of a class and side that `stratified_subset` leaves at least, so that each can be on every side
+_KEPT = 3  # samples of a class and split that `stratified_subset` leaves at least, so that each can be in every split
 
 
 class SplitShares(Protocol):
@@ -94,7 +94,7 @@ def stratified_subset(
 
     Args:
         targets: (n,) class numbers or (n, labels) of 0 and 1.
-        sides: the split of each sample (n,), an index into `SPLITS`; -1: none came with the data.
+        split_ids: the split of each sample (n,), an index into `SPLITS`; -1: none came with the data.
     """
     if not 0 < total < len(targets):
         return np.arange(len(targets))
@@ -136,7 +136,9 @@ def assign_splits(
 def _keep_one_in_train(split_ids: NDArray[np.int8], classes: NDArray[np.int64]) -> NDArray[np.int8]:
     for missed in np.setdiff1d(classes, classes[split_ids == _TRAIN]):
         members = np.flatnonzero(classes == missed)
-        split_ids[members[np.argmin(split_ids[members])]] = _TRAIN  # from validation first: argmin finds the lower side
+        split_ids[members[np.argmin(split_ids[members])]] = (
+            _TRAIN  # from validation first: argmin finds the lower number
+        )
     return split_ids
 
 
@@ -158,15 +160,15 @@ def _by_group(
     shuffled = rng.permutation(len(names))
     # Large groups first: the small ones then even out what is left.
     order = shuffled[np.argsort(-held[shuffled].sum(axis=1), kind="stable")]
-    side_of = np.zeros(len(names), np.int8)
+    group_split = np.zeros(len(names), np.int8)
     for group in order:
-        # How much nearer each side comes to what it should hold, rare classes counting as much as common ones.
+        # How much nearer each split comes to what it should hold, rare classes counting as much as common ones.
         before, after = wanted - given, wanted - given - held[group]
         gain = ((before**2 - after**2) / np.maximum(totals, 1.0) ** 2).sum(axis=1)
         gain[shares <= 0.0] = -np.inf
-        side_of[group] = int(np.argmax(gain))
-        given[side_of[group]] += held[group]
-    return side_of[index]
+        group_split[group] = int(np.argmax(gain))
+        given[group_split[group]] += held[group]
+    return group_split[index]
 
 
 def keep_normal_class(dataset: Dataset, normal: str) -> Dataset:

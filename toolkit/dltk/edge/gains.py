@@ -26,7 +26,7 @@ def gain_text(metric: Mapping[str, Any] | None) -> str:
 
 
 def interval_text(metric: Mapping[str, Any] | None) -> str:
-    """`-1.2 .. +5.6` around `gain_text`, in its unit; `-` where there is none."""
+    """`-1.2 .. +5.6` around the gain, in its unit; `-` where there is none."""
     ends = (metric or {}).get("interval")
     if metric is None or not isinstance(ends, (list, tuple)) or len(ends) != 2 or None in map(_number, ends):
         return "-"

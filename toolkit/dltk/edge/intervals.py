@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["approximate_count", "mean_decides", "mean_interval", "samples_needed", "paired_interval", "share_interval"]
+__all__ = [
+    "enough_samples_text",
+    "mean_decides",
+    "mean_interval",
+    "samples_needed",
+    "paired_interval",
+    "share_interval",
+]
 
 _Z = 1.959964  # of the normal distribution, two-sided 95%
 _EXACT_TO = 2000  # samples up to which binomial terms are summed
@@ -117,7 +124,7 @@ def mean_decides(variance: float, away: float) -> Callable[[float], bool]:
     return lambda count: _Z * math.sqrt(variance / count) < away
 
 
-def approximate_count(count: int | None) -> str:
+def enough_samples_text(count: int | None) -> str:
     """`about 510 would`: what a number of samples that was computed is worth."""
     if count is None:
         return "no realistic number of samples would: it lies at the limit"

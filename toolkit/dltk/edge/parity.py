@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
-from dltk.edge.intervals import approximate_count, mean_decides, mean_interval, samples_needed, share_interval
+from dltk.edge.intervals import enough_samples_text, mean_decides, mean_interval, samples_needed, share_interval
 from dltk.edge.metrics import cosines, max_abs_difference
 from dltk.edge.recorded_errors import GOLDEN_ERROR
 
@@ -81,7 +81,7 @@ def _cosine(
     if ends == UNDECIDED:
         away = abs(float(lost.mean()) - (1.0 - tolerance))
         more = samples_needed(mean_decides(float(lost.var(ddof=1)), away), count)
-        words += f", {1 - high:.4f} to {1 - low:.4f} at 95%, which is not conclusive; {approximate_count(more)}"
+        words += f", {1 - high:.4f} to {1 - low:.4f} at 95%, which is not conclusive; {enough_samples_text(more)}"
     return ends, words
 
 
@@ -100,7 +100,7 @@ def _agreement(
         )
         return (
             ends,
-            f"{words}; {count} samples cannot decide a top-1 agreement of {tolerance:g}; {approximate_count(more)}",
+            f"{words}; {count} samples cannot decide a top-1 agreement of {tolerance:g}; {enough_samples_text(more)}",
         )
     return (
         ends,
@@ -109,7 +109,7 @@ def _agreement(
 
 
 def parity_text(parity: Mapping[str, Any]) -> str:
-    """What `compare` or `held` returned, for a person: how far apart, and how far would do."""
+    """What `compare` or `check_replay` returned, for a person: how far apart, and how far would do."""
     if parity["measure"] == GOLDEN_ERROR:
         unit = " quantization steps" if parity.get("in_steps") else ""
         worst = "differs from the reference by {error:.3g}{unit} in golden sample {sample}, by {recorded:.3g} at export"

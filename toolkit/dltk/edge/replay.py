@@ -50,7 +50,7 @@ class Golden:
 
 
 def read_golden(data: bytes, signature: Signature, where: object = GOLDEN) -> Golden:
-    """The golden samples in the bytes of `read_golden.npz`: keys "raw", "tensor:NAME", "output:NAME", maybe "target".
+    """The golden samples in the bytes of `golden.npz`: keys "raw", "tensor:NAME", "output:NAME", maybe "target".
 
     Raises:
         InputError: if a key is missing, the arrays differ in length, or are not of the signature's dtypes and shapes.

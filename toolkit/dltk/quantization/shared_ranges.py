@@ -65,10 +65,10 @@ def native_loops(graph: Graph) -> list[str]:
     With such a layer beside them they stay float, and the rest has shared ranges.
     """
     names = [name for name, layer in graph.layers.items() if row(layer.kind, layer.config).native]
-    return [] if _crash_calibrator(graph) else names
+    return [] if _calibrator_crash_reason(graph) else names
 
 
-def _crash_calibrator(graph: Graph) -> str:
+def _calibrator_crash_reason(graph: Graph) -> str:
     """On what TensorFlow's calibrator crashes: every loop that is no fused LSTM, which masks and states undo.
 
     It calibrates whole models only, so that one such loop keeps all others from having ranges. Empty: on nothing.
@@ -98,7 +98,7 @@ def shared_ranges(graph: Graph, keep: Collection[str] = (), bits: int = 8) -> Sh
     fixed: dict[str, tuple[float, float]] = {}
     floats: dict[str, str] = {}
     hidden = frozenset(call.inputs[0] for call in graph.calls if _is_fused(call, graph))
-    crash = _crash_calibrator(graph)
+    crash = _calibrator_crash_reason(graph)
     for call in graph.calls:
         layer = graph.layers[call.layer]
         rules = row(layer.kind, layer.config)

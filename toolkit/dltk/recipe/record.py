@@ -17,7 +17,7 @@ from dltk.recipe.load import Loaded, is_path, load, read, registered, resolve
 from dltk.recipe.recipe import Recipe
 from dltk.recipe.settings import as_dict, changes, from_dict
 
-__all__ = ["Record", "explain_if_not_a_run"]
+__all__ = ["Record", "require_run_if_exists"]
 
 _JSON_LIMIT = 64_000_000
 _KEYS = {"recipe": str, "settings": dict, "smoke": bool, "source_sha256": str, "task": str}
@@ -135,7 +135,7 @@ _ZIP, _MODELS = b"PK\3\4", (".keras", ".h5", ".hdf5")
 _OF_BUNDLE = "Give the run that it was exported from; `dltk validate`, `predict`, `bench` and `report` accept bundles."
 
 
-def explain_if_not_a_run(path: Path) -> None:
+def require_run_if_exists(path: Path) -> None:
     """Raise InputError that names what `path` is, if it exists and is not a run."""
     if (path / MANIFEST).is_file():
         raise InputError(path, "must be a run, not a bundle", hint=_OF_BUNDLE)

@@ -17,7 +17,7 @@ _MOST_LAYERS = 200
 
 
 def step_table(found: Mapping[str, Any] | None) -> Table:
-    """A row a state of the model, with what it takes against the source's float32 file."""
+    """One row per state of the model, with what it takes against the source's float32 file."""
     rows = [StateRow.from_dict(row) for row in found["bought"]] if found else []
     timed = any(row.p50_ms is not None for row in rows)
     note = (

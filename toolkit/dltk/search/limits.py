@@ -197,7 +197,7 @@ class Limits:
 
 
 def _drop(text: str) -> Amount:
-    number, is_share = _match_or_error(rf"{_NUMBER}\s*(%?)", text), "%" in text
+    number, is_share = _full_match(rf"{_NUMBER}\s*(%?)", text), "%" in text
     if number is None or float(number[1]) >= (100 if is_share else 1):
         hint = "For example --max-drop 0.01 (one point) or --max-drop 1% (of the metric)."
         raise UsageError("--max-drop", "must be a number from 0 to below 1, or a percentage", text, hint)
@@ -205,10 +205,10 @@ def _drop(text: str) -> Amount:
 
 
 def _size(flag: str, text: str) -> Amount:
-    share = _match_or_error(r"(\d+)\s*/\s*(\d+)", text)
+    share = _full_match(r"(\d+)\s*/\s*(\d+)", text)
     if share is not None and 0 < int(share[1]) <= int(share[2]):
         return Amount(int(share[1]) / int(share[2]), True)
-    number = _match_or_error(rf"{_NUMBER}\s*([KMG]?B)?", text.upper())
+    number = _full_match(rf"{_NUMBER}\s*([KMG]?B)?", text.upper())
     if number is None or float(number[1]) <= 0:
         hint = f"For example {flag} 300KB, {flag} 1.2MB, or {flag} 1/12 of the float32 file. A KB is 1000 bytes."
         raise UsageError(flag, "must be a size", text, hint)
@@ -216,14 +216,14 @@ def _size(flag: str, text: str) -> Amount:
 
 
 def _latency(text: str) -> float:
-    number = _match_or_error(rf"{_NUMBER}\s*(us|µs|ms|s)", text)
+    number = _full_match(rf"{_NUMBER}\s*(us|µs|ms|s)", text)
     if number is None or float(number[1]) <= 0:
         hint = "For example --max-latency 5ms or --max-latency 250us."
         raise UsageError("--max-latency", "must be a time with its unit", text, hint)
     return float(number[1]) * _MILLISECONDS[number[2]]
 
 
-def _match_or_error(pattern: str, text: str) -> re.Match[str] | None:
+def _full_match(pattern: str, text: str) -> re.Match[str] | None:
     return re.fullmatch(pattern, text.strip(), re.ASCII)
 
 

@@ -38,8 +38,8 @@ def cheap_plans(
         trains: whether there are targets to train toward.
     """
     first = yield Proposal("int8", INT8)
-    repaired = yield Proposal("repaired", CORRECTED)
-    if not (misses_drop_only(bounds, repaired) or misses_drop_only(bounds, first)):
+    corrected = yield Proposal("bias correction", CORRECTED)
+    if not (misses_drop_only(bounds, corrected) or misses_drop_only(bounds, first)):
         return
     for steps in float_layer_plans(sensitive()):
         trial = yield Proposal("sensitive layers float", steps)

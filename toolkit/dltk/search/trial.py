@@ -22,7 +22,7 @@ class Trial:
 
     Attributes:
         number: counted from 1, in the order of trying.
-        stage: of the search: "int8", "repaired", ...
+        stage: of the search: "int8", "bias correction", ...
         steps: texts as `--step` takes them.
         key: `steps_key` of them.
         row: measurements on the validation split; None if it could not be made.

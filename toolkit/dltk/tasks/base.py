@@ -48,11 +48,11 @@ class Task(Protocol):
             InputError: naming the input or output that does not fit.
         """
 
-    def refresh(self, dataset: Dataset, settings: Any, answer: Predict) -> Dataset:
+    def refresh(self, dataset: Dataset, settings: Any, predict: Predict) -> Dataset:
         """The samples to evaluate the model on; they change if the model determines its own input (a policy).
 
         Args:
-            answer: raw samples (n, ...) -> the model's output (n, ...).
+            predict: raw samples (n, ...) -> the model's output (n, ...).
         """
 
     def calibration(self, dataset: Dataset, *, count: int, seed: int) -> NDArray[Any]:
@@ -91,7 +91,7 @@ class SplitTask:
         """Every input and output, in order."""
         check_tensors(model, signature)
 
-    def refresh(self, dataset: Dataset, settings: Any, answer: Predict) -> Dataset:
+    def refresh(self, dataset: Dataset, settings: Any, predict: Predict) -> Dataset:
         """`dataset`: what a device will be given does not hang on the model."""
         return dataset
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
+from dltk.data.split import SPLITS
 from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.environments import open_environment
 from dltk.edge.play import Choose, Played, play
@@ -21,7 +22,6 @@ from dltk.tasks.base import Predict, SplitTask
 __all__ = ["TASK"]
 
 _DEFAULT = "CartPole-v1"
-_SIDES = ("train", "validation", "test")
 _BATCH = 16  # episodes that are played at a time, until there are observations enough
 
 
@@ -39,11 +39,11 @@ class _Control(SplitTask):
         with closing(open_environment(name)) as found:
             width, actions = found.width, found.actions
         seen = {}
-        with progress.bar(f"playing {name} at random", len(_SIDES)) as bar:
-            for side in _SIDES:
-                random = _at_random(actions, _seed(settings.seed, side, "actions"))
-                seen[side] = _observe_episodes(
-                    random, name, settings.data.samples, _seed(settings.seed, side, "random")
+        with progress.bar(f"playing {name} at random", len(SPLITS)) as bar:
+            for split in SPLITS:
+                random = _at_random(actions, _seed(settings.seed, split, "actions"))
+                seen[split] = _observe_episodes(
+                    random, name, settings.data.samples, _seed(settings.seed, split, "random")
                 )
                 bar.advance(1)
         mean, deviation = _moments(seen["train"])
@@ -70,24 +70,24 @@ class _Control(SplitTask):
             preprocess=({"op": "standardize", "mean": report["mean"], "std": report["std"]},),
         )
 
-    def refresh(self, dataset: Dataset, settings: Any, answer: Predict) -> Dataset:
+    def refresh(self, dataset: Dataset, settings: Any, predict: Predict) -> Dataset:
         """Replace half of each split's observations by those that the model meets; the test split's episodes also give
         its return.
         """
         name, count = str(dataset.report["environment"]), settings.data.samples
 
         def choose(raws: NDArray[np.float32]) -> NDArray[Any]:
-            return answer(raws).argmax(axis=-1)
+            return predict(raws).argmax(axis=-1)
 
         judged = play(choose, name, episodes=settings.data.episodes, seed=_seed(settings.seed, "test", "trained"))
         seen = {}
-        for side in _SIDES:
-            random = getattr(dataset, side).take(slice(None))
-            if side == "test":
+        for split in SPLITS:
+            random = getattr(dataset, split).take(slice(None))
+            if split == "test":
                 met = _some(judged.observations, count - count // 2, settings.seed)
             else:
-                met = _observe_episodes(choose, name, count - count // 2, _seed(settings.seed, side, "trained"))
-            seen[side] = np.concatenate([random[: count // 2], met])
+                met = _observe_episodes(choose, name, count - count // 2, _seed(settings.seed, split, "trained"))
+            seen[split] = np.concatenate([random[: count // 2], met])
         return _dataset(seen, dataset.source, dict(dataset.report) | _returns_of(judged))
 
     def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
@@ -137,11 +137,11 @@ def _moments(observations: NDArray[np.float32]) -> tuple[NDArray[np.float64], ND
 
 
 def _dataset(seen: Mapping[str, NDArray[np.float32]], source: str, report: Mapping[str, Any]) -> Dataset:
-    store, start, splits = np.concatenate([seen[side] for side in _SIDES]), 0, {}
-    for side in _SIDES:
-        rows = np.arange(start, start + len(seen[side]))
-        splits[side] = Split(store, rows, np.zeros(len(rows), np.int64))  # no action is right or wrong
+    store, start, splits = np.concatenate([seen[split] for split in SPLITS]), 0, {}
+    for split in SPLITS:
+        rows = np.arange(start, start + len(seen[split]))
+        splits[split] = Split(store, rows, np.zeros(len(rows), np.int64))  # no action is right or wrong
         start += len(rows)
     digest = sha256(canonical_json(dict(report)) + store.tobytes())
-    train, validation, test = (splits[side] for side in _SIDES)
+    train, validation, test = (splits[split] for split in SPLITS)
     return Dataset(train, validation, test, (), digest, source, report)

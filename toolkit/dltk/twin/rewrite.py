@@ -193,9 +193,7 @@ def fold_batch_norm(graph: Graph) -> Graph:
             layers[source.layer] = _folded(layers[source.layer], scale, offset)
             renamed[call.outputs[0]] = call.inputs[0]
         else:
-            layers[layer.name] = _depthwise_from_affine(
-                layer.name, scale, offset, rank=len(graph.shapes[call.outputs[0]])
-            )
+            layers[layer.name] = _affine_layer(layer.name, scale, offset, rank=len(graph.shapes[call.outputs[0]]))
             calls.append(call)
     return graph.with_calls(calls, layers, renamed)
 
@@ -286,7 +284,7 @@ _SCALED: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[
 }
 
 
-def _depthwise_from_affine(name: str, scale: NDArray[np.float64], offset: NDArray[np.float64], *, rank: int) -> Layer:
+def _affine_layer(name: str, scale: NDArray[np.float64], offset: NDArray[np.float64], *, rank: int) -> Layer:
     values = (scale.astype(np.float32), offset.astype(np.float32))
     if rank != 3:
         return Layer(name, "Affine", {}, values)

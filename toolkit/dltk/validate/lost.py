@@ -14,7 +14,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
 from dltk.edge.families.shared.base import Metric
 from dltk.edge.gains import amount_text
-from dltk.edge.intervals import approximate_count, mean_decides, paired_interval, samples_needed
+from dltk.edge.intervals import enough_samples_text, mean_decides, paired_interval, samples_needed
 from dltk.edge.metrics import paired_bootstrap
 from dltk.edge.parity import MET, UNDECIDED, decision
 
@@ -53,7 +53,7 @@ class MetricDrop:
         count, name = found["samples"], found["name"]
         changed = f"{found['changed']} of {count} predictions changed" if "changed" in found else self._figures()
         if ends == UNDECIDED:
-            more = approximate_count(samples_needed(self._decides(limit), count))
+            more = enough_samples_text(samples_needed(self._decides(limit), count))
             return ends, f"{name}: {changed}; {count} samples cannot decide {most}; {more}"
         lowest = amount_text(low, found["is_share"])
         figures = f"{name} changes from {found['reference']:.4f} to {found['value']:.4f}, worse by more than {most}"

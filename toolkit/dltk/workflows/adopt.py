@@ -33,7 +33,7 @@ from dltk.workflows.brought import as_deployable, first_line, require_same
 from dltk.workflows.finish import finish_run, require_test_samples
 from dltk.workflows.preflight import input_and_output_shape, require_place, require_training_packages
 
-__all__ = ["adopt", "adopting_recipes"]
+__all__ = ["adopt", "is_adoptable"]
 
 _SAMPLES = 256  # that are scored under other conventions
 _BATCH = 32
@@ -68,7 +68,7 @@ def adopt(
     """
     loaded = read(recipe)
     task = tasks.task(loaded.recipe.task)
-    if not adopting_recipes(task.name):
+    if not is_adoptable(task.name):
         raise InputError(f"--recipe {loaded.recipe.name}", "adopt takes image classifiers", f"task {task.name}")
     pairs, given = _split(set)
     settings = resolve(replace(loaded.recipe, settings=_without_augmentation(loaded.recipe.settings)), pairs)
@@ -122,7 +122,7 @@ def _taken_in(
     return ours, signature
 
 
-def adopting_recipes(task: str) -> bool:
+def is_adoptable(task: str) -> bool:
     """Whether an existing model can be adopted for the task called `task`."""
     return tasks.task(task).family == "classification"
 

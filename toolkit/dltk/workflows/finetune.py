@@ -64,7 +64,7 @@ def finetune(
     task = tasks.task(loaded.recipe.task)
     path = _folder(loaded, run)
     source = str(data) if data is not None else loaded.recipe.data.default
-    started = _open_or_create(path, loaded, settings, source) if resume else None
+    started = _begun_run(path, loaded, settings, source) if resume else None
     begun = {"recipe.py": loaded.source.encode()} if resume and loaded.is_file else {}
     if started is None:
         Run.require_free(path, begun=begun)
@@ -98,7 +98,7 @@ def _folder(loaded: Loaded, run: str | Path | None) -> Path:
     return Path(run or Path("runs", loaded.recipe.name))
 
 
-def _open_or_create(path: Path, loaded: Loaded, settings: Any, source: str | None) -> Run | None:
+def _begun_run(path: Path, loaded: Loaded, settings: Any, source: str | None) -> Run | None:
     """The run to resume, or None if it was killed before it began.
 
     Raises:

@@ -31,7 +31,7 @@ class TrainingLog:
 
     Attributes:
         history: one row per epoch.
-        kept: which epoch's weights the model has, as from `dltk.training.kept_of`; None if it is not known.
+        kept: which epoch's weights the model has, as from `dltk.training.best_checkpoint`; None if it is not known.
     """
 
     history: Sequence[Mapping[str, Any]] = ()

@@ -217,7 +217,7 @@ def measure_all(
     progress: Progress,
     **how: Any,
 ) -> list[Measured]:
-    """`measure` of each file, made of its graph; a line a file.
+    """`measure` of each file, made of its graph; one line per file.
 
     Args:
         label: of the bar.

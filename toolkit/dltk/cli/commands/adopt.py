@@ -16,9 +16,9 @@ __all__ = ["adopt"]
 def _recipes() -> str:
     """A sentence that lists the recipes whose task a model can be adopted for."""
     from dltk.recipe.load import load, registered
-    from dltk.workflows.adopt import adopting_recipes
+    from dltk.workflows.adopt import is_adoptable
 
-    names = [name for name in registered() if adopting_recipes(load(name).task)]
+    names = [name for name in registered() if is_adoptable(load(name).task)]
     return f"Known: {', '.join(names)}; or the path of a recipe file. `dltk recipes NAME` describes one."
 
 

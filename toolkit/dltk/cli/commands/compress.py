@@ -232,7 +232,7 @@ def _remedies(found: Mapping[str, Any], report: Report) -> list[str]:
         if name in costs or not report.bought:
             cost = f", which cost {costs[name]}" if name in costs else ""
             lines.append(f"  take gentler steps:              a milder setting or more epochs in --step {name}{cost}")
-    lines += [f"  quantize otherwise:              {words}" for words in remedies.passed_precisions(report.tried)]
+    lines += [f"  quantize otherwise:              {words}" for words in remedies.passed_precision_lines(report.tried)]
     moved = remedies.gate_options(report.artifacts)
     lines += [f"  accept it, on the record:        dltk export {shlex.quote(found['run'])} {moved}"] if moved else []
     return ["What to do:", *lines] if lines else []

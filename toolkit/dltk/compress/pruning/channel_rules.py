@@ -106,7 +106,7 @@ def _reshape(at: ChannelUnion, call: Call, layer: Layer) -> ChannelIds | str:
     return "a reshape that tears channels apart"
 
 
-def _fix_unsupported(at: ChannelUnion, call: Call, layer: Layer) -> ChannelIds | str:
+def _why_fixed(at: ChannelUnion, call: Call, layer: Layer) -> ChannelIds | str:
     if layer.config.get("activation") in MIXES_CHANNELS:
         return "softmax: each channel depends on all others"
     return "no rule for the channels of this layer"
@@ -120,7 +120,7 @@ RULES: Mapping[str, Rule] = {
     "couple": _unite_inputs,
     "concat": _concat,
     "reshape": _reshape,
-    "fixed": _fix_unsupported,
+    "fixed": _why_fixed,
 }
 
 

@@ -30,7 +30,7 @@ class ChannelGroup:
     Attributes:
         name: the first of those layers.
         makers: layers, in order of the graph.
-        atoms: (n,), ascending.
+        channel_ids: (n,), ascending.
         fixed: why none of them may be cut; empty where they may.
     """
 

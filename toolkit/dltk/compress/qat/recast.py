@@ -45,7 +45,7 @@ def load_trained_weights(made: DeployedModel, layers: Mapping[str, Any]) -> None
     """Put what was trained into the model, kernels as the file holds them.
 
     Args:
-        layers: graph layer name -> tf_keras layer, as `dltk.compress.qat.layers.wrapper` collects them.
+        layers: graph layer name -> tf_keras layer, as `dltk.compress.qat.layers.kernel_wrapper` collects them.
     """
     from dltk.compress.qat.layers import trained_weights
     from dltk.twin.keras3 import put_weights

@@ -27,11 +27,11 @@ from dltk.quantization.scheme import Scheme
 from dltk.quantization.shared_ranges import native_loops
 from dltk.twin.graph import Graph, Layer
 
-__all__ = ["TrainedModel", "train_quantized"]
+__all__ = ["QatResult", "train_quantized"]
 
 
 @dataclass(frozen=True)
-class TrainedModel:
+class QatResult:
     """What quantization-aware training gives: a candidate with its plan, history, and `validation_comparison`."""
 
     candidate: Candidate
@@ -50,7 +50,7 @@ def train_quantized(
     samples: int,
     equalize: bool,
     scheme: Scheme,
-) -> TrainedModel:
+) -> QatResult:
     """Train `candidate` on its int8 grids; zeros and codebooks that are there are kept.
 
     Args:
@@ -81,7 +81,7 @@ def train_quantized(
     told = dict(plan.calibration) | {"trained": True}
     learnt = replace(plan, tensors=grids.learnt(), weights=weight_scales(trained, scheme), calibration=told)
     validation, worse = validation_comparison(trainer, history, candidate, settings, bench)
-    return TrainedModel(Candidate(made.model, learnt), trained, history, validation, worse)
+    return QatResult(Candidate(made.model, learnt), trained, history, validation, worse)
 
 
 def _require_shared(graph: Graph) -> None:

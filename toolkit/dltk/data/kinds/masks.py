@@ -60,13 +60,13 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
     if getattr(settings, "total", 0):
         split_ids = _with_every_class(masks[rows], split_ids, given=pool.split_ids[rows])
     rows, split_ids, copies = drop_duplicates(pool, decoded.digests, rows, split_ids)
-    by_split = [rows[split_ids == side] for side in range(len(SPLITS))]
+    by_split = [rows[split_ids == split] for split in range(len(SPLITS))]
     by_split[0] = limited(by_split[0], pool.targets, limit=settings.limit, seed=seed)
     pixels = [np.bincount(masks[chosen].reshape(-1), minlength=len(labels)).tolist() for chosen in by_split]
     _require_every_class(labels, pixels[0], pool.source)
     report = {
         "source": pool.source,
-        "samples": {side: len(chosen) for side, chosen in zip(SPLITS, by_split, strict=True)},
+        "samples": {split: len(chosen) for split, chosen in zip(SPLITS, by_split, strict=True)},
         "pixels": dict(zip(SPLITS, pixels, strict=True)),
         "skipped": [{"name": name, "reason": reason} for name, reason in faults],
         "unreadable": len(faults),

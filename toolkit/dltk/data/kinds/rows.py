@@ -44,13 +44,13 @@ def prepare_rows(table: Table, settings: Any, *, seed: int) -> Dataset:
         kept = stratified_subset(targets, np.full(len(targets), -1, np.int8), total=total, seed=seed)
         values, targets = values[kept], targets[kept]
     split_ids = assign_splits(targets, validation=settings.validation, test=settings.test, groups=None, seed=seed)
-    splits = [_split_of(values, targets, np.flatnonzero(split_ids == side)) for side in range(len(SPLITS))]
+    splits = [_split_of(values, targets, np.flatnonzero(split_ids == number)) for number in range(len(SPLITS))]
     asked = [list(columns), list(labels), split_ids.tolist(), targets.tolist()]
     digest = sha256(canonical_json(asked) + np.ascontiguousarray(values).tobytes())
     report = {
         "columns": list(columns),
         "labelled": labelled,
-        "samples": {side: len(split) for side, split in zip(SPLITS, splits, strict=True)},
+        "samples": {name: len(split) for name, split in zip(SPLITS, splits, strict=True)},
     }
     train, validation, test = splits
     return Dataset(train, validation, test, labels, digest, where, report)

@@ -22,7 +22,7 @@ from dltk.edge.sources import Table, check_labels, read_table
 
 __all__ = ["prepare_table"]
 
-_STRATA = 10  # ranges of a value that each side has its share of
+_STRATA = 10  # ranges of a value that each split has its share of
 
 
 def prepare_table(source: str, settings: Any, *, seed: int, progress: Progress) -> Dataset:
@@ -54,7 +54,7 @@ def prepare_table(source: str, settings: Any, *, seed: int, progress: Progress) 
         report |= moments
     if report["copies"]:
         progress.log(f"{report['copies']} rows are copies of another one, not counting the target")
-    splits = {side: Split(raws, rows, targets[rows]) for side, rows in zip(SPLITS, by_split, strict=True)}
+    splits = {split: Split(raws, rows, targets[rows]) for split, rows in zip(SPLITS, by_split, strict=True)}
     digest = _digest(splits, [report, *map(sha256, assets.values())])
     return Dataset(**splits, labels=labels, digest=digest, source=source, report=report, assets=assets)
 
@@ -90,7 +90,7 @@ def _report(
 ) -> dict[str, Any]:
     seen = raws[by_split[0]]
     report: dict[str, Any] = {
-        "samples": {side: len(rows) for side, rows in zip(SPLITS, by_split, strict=True)},
+        "samples": {split: len(rows) for split, rows in zip(SPLITS, by_split, strict=True)},
         "columns": columns.op(),
         "kind": kind,
         "copies": len(raws) - len(np.unique(raws.view((np.void, raws.dtype.itemsize)))),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
 from dltk.edge.bundle.signature import Op, Signature
-from dltk.edge.families.shared.base import Family, Labelled, Tensors, split_samples
+from dltk.edge.families.shared.base import Family, Labelled, Tensors, unstack_samples
 from dltk.edge.families.shared.labels import Labels, encode_targets, require_known
 from dltk.edge.families.shared.synthetic import random_patches
 from dltk.edge.families.text import as_raw
@@ -44,7 +44,7 @@ class ImageText(Labels):
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """The rows of a CSV with columns image,text; or the one sample itself."""
         if isinstance(source, (str, Path)) and str(source).lower().endswith(".csv"):
-            return [{"image": path, "text": text} for path, text in split_samples(list(read_pairs(source)), source)]
+            return [{"image": path, "text": text} for path, text in unstack_samples(list(read_pairs(source)), source)]
         return [source]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors, split_samples
+from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors, unstack_samples
 from dltk.edge.input import preprocess
 from dltk.edge.sources.arrays import read_array
 from dltk.edge.sources.table import read_table
@@ -38,7 +38,7 @@ class Policy(SingleSample):
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """Every row of a JSON list, an .npy file or a CSV with a header."""
-        return split_samples(_rows(source, signature), _where(source))
+        return unstack_samples(_rows(source, signature), _where(source))
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.float32]:
         """One observation (numbers,): an array, a list, or what `expand` takes and holds one row.

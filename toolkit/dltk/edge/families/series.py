@@ -20,9 +20,8 @@ from dltk.edge.sources.times import Step, require_regular
 
 __all__ = ["FAMILY", "Series", "interval_of", "measurements", "window_of"]
 
-Prediction = list[
-    dict[str, dict[str, float]]
-]  # column -> value, and low and high where known; one a step of the horizon
+# Column -> value, and low and high where known; one per step of the horizon.
+Prediction = list[dict[str, dict[str, float]]]
 
 
 def _mean_absolute_error(

@@ -63,7 +63,7 @@ class TabularValues(Rows):
         return prediction
 
     def as_text(self, prediction: Prediction) -> str:
-        """A line a target column."""
+        """One line per target column."""
         return "\n".join(f"{one_line(name)}={value:.6g}" for name, value in prediction.items())
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:

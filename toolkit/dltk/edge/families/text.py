@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature, TensorSpec
-from dltk.edge.families.shared.base import Family, Labelled, Tensors, split_samples
+from dltk.edge.families.shared.base import Family, Labelled, Tensors, unstack_samples
 from dltk.edge.families.shared.labels import Labels, encode_targets, require_known
 from dltk.edge.input.given import bytes_of, is_file, is_path
 from dltk.edge.input.tokens import letter_tokens, padded_tokens, token_positions, tokenizer_of
@@ -35,7 +35,7 @@ class Text(Labels):
             return [source]
         is_table = path.suffix.lower() == ".csv"
         found = read_column(path, str(signature.step("text")["column"])) if is_table else read_lines(path)
-        return [text.encode() for text in split_samples(found, path)]  # bytes: a line that looks like a path is none
+        return [text.encode() for text in unstack_samples(found, path)]  # bytes: a line that looks like a path is none
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.bytes_]:
         """A text, its UTF-8 bytes, or the whole of a .txt file: bytes (), cut off at the signature's `max_bytes`.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.edge.runtime.onnx_file import operators, refuse_external_data
-from dltk.edge.runtime.port import ModelRefused, Port, join_outputs, to_port
+from dltk.edge.runtime.port import Port, join_outputs, refuse_model_errors, to_port
 
 __all__ = ["OnnxSession"]
 
@@ -38,7 +38,7 @@ class OnnxSession:
         refuse_external_data(data)
         self._data, self._threads = data, threads
         self._session = self._open()
-        with ModelRefused("must have readable inputs and outputs"):  # a damaged name is no Unicode
+        with refuse_model_errors("must have readable inputs and outputs"):  # a damaged name is no Unicode
             self.inputs = tuple(_port(argument) for argument in self._session.get_inputs())
             self.outputs = tuple(_port(argument) for argument in self._session.get_outputs())
             fixed = any(isinstance(argument.shape[0], int) for argument in self._session.get_inputs())
@@ -55,7 +55,7 @@ class OnnxSession:
             raise InputError("inputs", "must all have the same batch", [len(tensor) for tensor in fed.values()])
         names, count = [port.name for port in self.outputs], len(next(iter(fed.values())))
         pieces = range(0, count, self._chunk)
-        with ModelRefused("must run in ONNX Runtime"):
+        with refuse_model_errors("must run in ONNX Runtime"):
             found = [
                 self._session.run(names, {name: t[start : start + self._chunk] for name, t in fed.items()})
                 for start in pieces
@@ -71,7 +71,7 @@ class OnnxSession:
         conversion.
         """
         with tempfile.TemporaryDirectory(prefix="dltk-profile-") as folder:
-            with ModelRefused("must run in ONNX Runtime"):
+            with refuse_model_errors("must run in ONNX Runtime"):
                 session = self._open(profile=Path(folder, "run"))
                 session.run(None, {p.name: np.zeros([size or 1 for size in p.shape], p.dtype) for p in self.inputs})
             events = json.loads(Path(session.end_profiling()).read_bytes())
@@ -96,7 +96,7 @@ class OnnxSession:
         options.log_severity_level = _SILENT
         if profile is not None:
             options.enable_profiling, options.profile_file_prefix = True, str(profile)
-        with ModelRefused("must load in ONNX Runtime"):
+        with refuse_model_errors("must load in ONNX Runtime"):
             return onnxruntime.InferenceSession(self._data, options, providers=["CPUExecutionProvider"])
 
 

@@ -19,7 +19,7 @@ __all__ = [
     "MOST_THREADS",
     "RUNTIMES",
     "Port",
-    "ModelRefused",
+    "refuse_model_errors",
     "Session",
     "require_ports",
     "require_threads",
@@ -103,10 +103,10 @@ def require_ports(session: Session, signature: Signature, where: str) -> None:
                 there in (None, size) for size, there in zip(shape, found[name], strict=True)
             )
             if not same:
-                raise InputError(f"{where}: {kind}: {name}", f"must have shape {shape} a sample", found[name])
+                raise InputError(f"{where}: {kind}: {name}", f"must have shape {shape} per sample", found[name])
 
 
-class ModelRefused:
+class refuse_model_errors:
     """Turns whatever a runtime throws over a damaged file (of no common class) into InputError.
 
     Raises:

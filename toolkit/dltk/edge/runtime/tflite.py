@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
-from dltk.edge.runtime.port import RUNTIMES, ModelRefused, Port, join_outputs, to_port
+from dltk.edge.runtime.port import RUNTIMES, Port, join_outputs, refuse_model_errors, to_port
 
 __all__ = ["TfliteSession"]
 
@@ -33,7 +33,7 @@ class TfliteSession:
             raise InputError("model", "must be a TFLite file", data[:8])
         self._data, self._threads, self._local = data, threads, threading.local()
         interpreter = self._interpreter()
-        with ModelRefused("must have readable inputs and outputs"):  # a damaged name or number of a tensor
+        with refuse_model_errors("must have readable inputs and outputs"):  # a damaged name or number of a tensor
             inputs, outputs = _details(interpreter)
             self._slots = tuple(d["index"] for d in inputs.values()), tuple(d["index"] for d in outputs.values())
             self.inputs = tuple(_port(name, details) for name, details in inputs.items())
@@ -49,7 +49,7 @@ class TfliteSession:
         if len({len(tensor) for tensor in fed}) != 1:
             raise InputError("inputs", "must all have the same batch", [len(tensor) for tensor in fed])
         interpreter = self._interpreter()
-        with ModelRefused("must run in the TFLite runtime"):
+        with refuse_model_errors("must run in the TFLite runtime"):
             found = [self._one(interpreter, [t[i : i + 1] for t in fed]) for i in range(len(fed[0]))]
         return join_outputs(found, self.outputs)
 
@@ -67,7 +67,7 @@ class TfliteSession:
 
     def float_operators(self) -> dict[str, int]:
         """Operators with a float32 output, without conversions."""
-        with ModelRefused("its tensors must be readable"):
+        with refuse_model_errors("its tensors must be readable"):
             dtypes = {tensor["index"]: tensor["dtype"] for tensor in self._interpreter().get_tensor_details()}
         found = Counter(
             op["op_name"]
@@ -96,14 +96,14 @@ class TfliteSession:
         return len(taken) / len(plain) if plain else 0.0
 
     def _operations(self) -> list[dict[str, Any]]:
-        with ModelRefused("its operators must be readable"):  # the runtime has no public way to list them
+        with refuse_model_errors("its operators must be readable"):  # the runtime has no public way to list them
             found: list[dict[str, Any]] = self._interpreter()._get_ops_details()
         return found
 
     def _interpreter(self) -> Any:
         if not hasattr(self._local, "interpreter"):
             module = _module()
-            with ModelRefused("must load in the TFLite runtime"):
+            with refuse_model_errors("must load in the TFLite runtime"):
                 interpreter = module.Interpreter(model_content=self._data, num_threads=self._threads)
                 interpreter.allocate_tensors()
             self._local.interpreter = interpreter

@@ -25,6 +25,11 @@ class FileKind:
     suffixes: Sequence[str]
     images: bool
 
+    @property
+    def one(self) -> str:
+        """The noun with its article."""
+        return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}"
+
     def may_be(self, path: Path) -> bool:
         """By its suffix; without one, by how it begins: downloaded files often have none, and neither has a LICENSE."""
         suffix = path.suffix.lower()
@@ -43,10 +48,10 @@ class FileKind:
             data = b""
         found = format_of(data)
         if found is None:
-            return f"ignored, not a {self.noun}"
+            return f"ignored, not {self.one}"
         if self._begins_as(data):
-            return f"ignored, a {self.noun} by its content but not by its name: {found.kind}"
-        return f"ignored, not a {self.noun}: {found.kind}"
+            return f"ignored, {self.one} by its content but not by its name: {found.kind}"
+        return f"ignored, not {self.one}: {found.kind}"
 
     def _begins_as(self, data: bytes) -> bool:
         found = format_of(data)
@@ -59,7 +64,7 @@ def _beginning(path: Path) -> bytes:
 
 
 IMAGES = FileKind(
-    "picture",
+    "image",
     (
         ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".webp", ".gif",
         ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jxl", ".ico", ".svg", ".psd",

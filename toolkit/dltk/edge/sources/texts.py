@@ -25,7 +25,7 @@ class Texts:
         texts: none of them empty.
         classes: the label of each, in Unicode NFC.
         labels: all labels, sorted.
-        sides: "train", "validation", "test", or None if the source has no splits, per text.
+        split_ids: "train", "validation", "test", or None if the source has no splits, per text.
         places: "FILE, line N" of each.
     """
 

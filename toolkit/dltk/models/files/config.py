@@ -1,9 +1,4 @@
-"""The configuration of a Keras model that somebody brings: what it may ask for, and what dltk leaves out of it.
-
-It holds layers of Keras' own and no code, and not more of them than a model has. What Keras 2 wrote and Keras 3 refuses
-is taken out where it changes nothing: every MobileNet that Keras 2 saved holds `groups` of `DepthwiseConv2D`.
-Activations that Keras 3 takes without a word for another function are refused.
-"""
+"""The configuration of an untrusted Keras model: what it may contain, and what dltk removes from it."""
 
 from __future__ import annotations
 

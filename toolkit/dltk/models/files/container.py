@@ -1,7 +1,4 @@
-"""The file of a Keras model that somebody brings, .keras or HDF5: looked through, and no larger than it is.
-
-Nothing in it may lead out of the file, or claim much more than it holds. No model is made of it here.
-"""
+"""The file of an untrusted Keras model, .keras or HDF5: checked, no references out of it, no sizes much larger than it."""
 
 from __future__ import annotations
 

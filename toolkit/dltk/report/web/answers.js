@@ -57,7 +57,7 @@ function requireAnswer(output, size) {
 /**
  * {passed, words}: outputs of the golden samples against the reference's, by what the bundle was sealed with.
  *
- * What was measured at export is dltk.edge.recorded_errors's `held`, and decides as it does. Of bundles without it the limits
+ * What was measured at export is dltk.edge.recorded_errors's `check_replay`, and decides as it does. Of bundles without it the limits
  * of the whole file are asked of these few samples.
  */
 function judge(found, wanted, parity) {

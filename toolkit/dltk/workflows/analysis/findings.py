@@ -17,9 +17,9 @@ from dltk.export.emit import Target
 from dltk.report.schema import Report
 from dltk.run import Run
 from dltk.workflows.analysis.divergence import divergence
-from dltk.workflows.analysis.layers import layer_report
+from dltk.workflows.analysis.layers import layer_rows
 from dltk.workflows.analysis.outcomes import fitted_temperature, outcomes, temperature_of
-from dltk.workflows.analysis.steps import step_report
+from dltk.workflows.analysis.steps import state_rows
 from dltk.workflows.measure import Evaluation
 
 __all__ = ["bundle_findings", "findings"]
@@ -53,8 +53,8 @@ def findings(
     changed = model is not bench.source
     return replace(
         report,
-        bought=tuple(step_report(made, bench, planned, steps, rows, samples, control=control)),
-        layers=tuple(layer_report(bench.source, model, plan, signature, samples.raws, steps)),
+        bought=tuple(state_rows(made, bench, planned, steps, rows, samples, control=control)),
+        layers=tuple(layer_rows(bench.source, model, plan, signature, samples.raws, steps)),
         divergence=divergence(model, signature, plan, samples.raws, progress=bench.progress),
         outcomes=outcomes(
             deployed_graph(read(model)),

@@ -22,12 +22,12 @@ from dltk.twin.graph import Graph
 from dltk.twin.table import row
 from dltk.workflows.analysis.divergence import Probe, probes, samples_that_fit
 
-__all__ = ["layer_report", "signal_to_noise"]
+__all__ = ["layer_rows", "signal_to_noise"]
 
 _CLEAN = 200.0  # dB shown where nothing differs at all
 
 
-def layer_report(
+def layer_rows(
     source: Any,
     model: Any,
     plan: QuantizationPlan | None,
@@ -35,7 +35,7 @@ def layer_report(
     raws: NDArray[Any],
     steps: Sequence[StepRow],
 ) -> list[LayerRow]:
-    """A row a layer that has a kernel, in the order of the exported graph.
+    """One row per layer that has a kernel, in the order of the exported graph.
 
     Args:
         source, model: Keras 3, before and after the compression.

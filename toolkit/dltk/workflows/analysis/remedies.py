@@ -8,7 +8,7 @@ from typing import Any
 from dltk.edge.gains import amount_text, gain_text, is_share
 from dltk.report.schema import ArtifactRow, StateRow
 
-__all__ = ["metric_cost_by_step", "gate_options", "passing_precisions_option", "ranges", "passed_precisions"]
+__all__ = ["metric_cost_by_step", "gate_options", "passing_precisions_option", "ranges", "passed_precision_lines"]
 
 _LEAST = ("cosine", "top1_agreement")  # limits from below; the others are from above
 
@@ -56,7 +56,7 @@ def metric_cost_by_step(bought: Sequence[StateRow]) -> dict[str, str]:
     return found
 
 
-def passed_precisions(rows: Rows) -> list[str]:
+def passed_precision_lines(rows: Rows) -> list[str]:
     """A line for each other precision that was tried and passed."""
     lines = []
     for row in rows:

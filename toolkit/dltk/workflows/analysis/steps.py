@@ -24,13 +24,13 @@ from dltk.run import Run
 from dltk.validate import Gate
 from dltk.workflows.measure import Evaluation, measure
 
-__all__ = ["CONTROL", "step_report", "train_control", "trained_settings"]
+__all__ = ["CONTROL", "state_rows", "train_control", "trained_settings"]
 
 CONTROL = "float32, same extra epochs"
 _SOURCE = "source, float32"
 
 
-def step_report(
+def state_rows(
     made: Run,
     bench: Workbench,
     planned: Sequence[Planned],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature
 
-__all__ = ["ActionFamily", "Family", "Kind", "Labelled", "Metric", "Tensors", "SingleSample", "split_samples"]
+__all__ = ["ActionFamily", "Family", "Kind", "Labelled", "Metric", "Tensors", "SingleSample", "unstack_samples"]
 
 _MOST_TOGETHER = 200_000
 
@@ -150,7 +150,7 @@ class ActionFamily(Protocol):
         """The number (n,) of the action that the model chooses for each sample."""
 
 
-def split_samples(samples: Any, where: object) -> list[Any]:
+def unstack_samples(samples: Any, where: object) -> list[Any]:
     """The samples of a file, one by one; no more than fit in memory at once.
 
     Raises:

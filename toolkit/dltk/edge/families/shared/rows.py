@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError, unknown_name_hint
 from dltk.base.files import parse_json
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families.shared.base import SingleSample, Tensors, split_samples
+from dltk.edge.families.shared.base import SingleSample, Tensors, unstack_samples
 from dltk.edge.input import preprocess
 from dltk.edge.input.vocabulary import Vocabulary, vocabulary_of
 from dltk.edge.sources.table import Table, read_table
@@ -131,7 +131,7 @@ class Rows(SingleSample):
         if not isinstance(source, (str, Path)) or _is_json(source):
             return [source]
         raws = self.raws(read_table(source), signature)
-        return [raws[row : row + 1].reshape(()) for row in split_samples(range(len(raws)), source)]
+        return [raws[row : row + 1].reshape(()) for row in unstack_samples(range(len(raws)), source)]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
         """One row: of a CSV file that holds one, a {column: text, number or null}, or a record as `expand` gives it.

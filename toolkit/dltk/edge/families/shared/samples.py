@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Op, Signature
-from dltk.edge.families.shared.base import SingleSample, Tensors, split_samples
+from dltk.edge.families.shared.base import SingleSample, Tensors, unstack_samples
 from dltk.edge.families.shared.synthetic import synthetic_images
 from dltk.edge.input import preprocess
 from dltk.edge.input.noise import PIXELS
@@ -99,7 +99,7 @@ class Samples(SingleSample):
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """`source` itself, or the rows of a CSV file."""
         if is_table(signature) and isinstance(source, (str, Path)) and str(source).lower().endswith(".csv"):
-            return split_samples(read_table(source).numbers(columns_of(signature)), source)
+            return unstack_samples(read_table(source).numbers(columns_of(signature)), source)
         return [source]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:

@@ -86,7 +86,7 @@ def decode_image(
     if _is_pillow(source):
         return _of_pillow(source, max_pixels, where or "PIL image", resize)
     if not is_file(source):
-        raise InputError(where or "image", f"must be {IMAGE_INPUTS}", source, _accepted_inputs(source))
+        raise InputError(where or "image", f"must be {IMAGE_INPUTS}", source, _input_hint(source))
     data = bytes_of(source, "image", max_pixels * _BYTES_A_PIXEL + _HEADER_BYTES)
     return _decode(data, max_pixels, where or name_of(source, "image"), resize)
 
@@ -222,7 +222,7 @@ def _is_pillow(source: Any) -> bool:
     return isinstance(kind, type) and isinstance(source, kind)
 
 
-def _accepted_inputs(source: Any) -> str:
+def _input_hint(source: Any) -> str:
     """What to give in place of something that is no image."""
     if isinstance(source, (list, tuple)) and any(is_file(each) or isinstance(each, np.ndarray) for each in source):
         return "Several images go to predict_many."
