@@ -1,4 +1,4 @@
-"""The file of an untrusted Keras model, .keras or HDF5: checked, no references out of it, no sizes much larger than it."""
+"""The file of an untrusted Keras model, .keras or HDF5: nothing in it leads out of it, or is much larger than it."""
 
 from __future__ import annotations
 
