@@ -93,13 +93,13 @@ def test_notes_are_printed_kept_and_with_strict_refused(compressed, tmp_path):
 
 def test_a_file_that_answers_otherwise_in_the_replay_is_not_sealed(compressed, tmp_path, monkeypatch):
     """The second time a sample lies farther off than the first: nothing is written."""
-    whole = rehearse.recorded
+    whole = rehearse.record_errors
 
     def luckier(*given, **named):
         then = whole(*given, **named)
         return type(then)(then.unit, tuple(0.0 for _ in then.errors), 1e-9, then.why)
 
-    monkeypatch.setattr(rehearse, "recorded", luckier)
+    monkeypatch.setattr(rehearse, "record_errors", luckier)
     with pytest.raises(
         LimitError, match=r"must give the measured predictions in a replay;.* golden sample .* No bundle was written"
     ):
