@@ -231,7 +231,7 @@ MALFORMED: Mapping[str, Malformed] = {
     ),
     "pictures-nothing-there": Malformed("cnn", lambda folder: folder / "none", "data none", "must exist"),
     "pictures-no-folders": Malformed("cnn", _pictures(_without_folders), "photos", "folder"),
-    "pictures-empty-class": Malformed("cnn", _pictures(_empty_class), "photos/dog", "at least one picture"),
+    "pictures-empty-class": Malformed("cnn", _pictures(_empty_class), "photos/dog", "at least one image"),
     "pictures-all-broken": Malformed("cnn", _pictures(_all_broken), "data photos", "24 of 24. cat/0.png"),
     "pictures-one-class": Malformed("cnn", _pictures(lambda folder: shutil.rmtree(folder / "dog")), "photos", "class"),
     "pictures-bidirectional-name": Malformed(
