@@ -149,7 +149,7 @@ def _conclude(exported: dict[str, Any], seconds: dict[str, float], total: float,
     print(as_text(artifact_rows(exported)))
     print(
         f"\nAccuracy on {metric['samples']:,} test images, trained on {options.limit:,}; the float32 reference has "
-        f"{metric['reference']:.4f}.\nGain: artifact minus reference, on the same images, with a paired bootstrap "
+        f"{metric['reference']:.4f}.\nDrop: reference minus artifact, on the same images, with a paired bootstrap "
         f"interval.\np50: one image, one thread, without preprocessing, on {here['cpu']}, {here['threads']} thread(s)."
     )
     print("Seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()) + f"; in all {total:.0f}")
