@@ -295,7 +295,9 @@ def test_half_of_the_work_of_a_good_model_may_go(tmp_path):
     """In two rounds of 20 epochs of 20 steps; the 4 epochs of the defaults are meant for more samples."""
     from dltk.workflows import compress, finetune
 
-    run = finetune("cnn", data="digits", smoke=True, run=tmp_path / "run", set=["fit.epochs=12", "data.limit=0", "data.total=0"])
+    run = finetune(
+        "cnn", data="digits", smoke=True, run=tmp_path / "run", set=["fit.epochs=12", "data.limit=0", "data.total=0"]
+    )
     step = "channels:macs=0.5,iterations=2,epochs=20,learning_rate=0.01"
     made = compress(run.path, steps=(step, "quantize"), out=tmp_path / "smaller")
     before, after = (found.read_json("metrics")["accuracy"] for found in (run, made.run))

@@ -204,7 +204,9 @@ def test_half_of_the_weights_of_a_good_model_may_go(tmp_path):
     """With the step's own settings. A model that has barely learnt, or two epochs of pruning, would not keep it."""
     from dltk.workflows import compress, finetune
 
-    run = finetune("cnn", data="digits", smoke=True, run=tmp_path / "run", set=["fit.epochs=12", "data.limit=0", "data.total=0"])
+    run = finetune(
+        "cnn", data="digits", smoke=True, run=tmp_path / "run", set=["fit.epochs=12", "data.limit=0", "data.total=0"]
+    )
     made = compress(run.path, steps=("prune:sparsity=0.5",), out=tmp_path / "pruned")
     before, after = (found.read_json("metrics")["accuracy"] for found in (run, made.run))
     assert before > 0.95

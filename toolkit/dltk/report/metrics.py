@@ -61,7 +61,9 @@ def _all(value: Any, check: Callable[[Any], bool]) -> bool:
 
 
 def _is_class(value: Any) -> bool:
-    return _numbers(value, _COLUMNS, gaps=True) and _numbers(value, ("samples",)) and isinstance(value["label"], str)
+    return (
+        _numbers(value, _COLUMNS, gaps=True) and _numbers(value, ("samples",)) and isinstance(value.get("label"), str)
+    )
 
 
 def _is_matrix(value: Any) -> bool:
