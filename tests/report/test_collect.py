@@ -225,6 +225,7 @@ def test_an_unfinished_run_is_refused(run, tmp_path):
         ({"roc": [[[0, 1, 2]], [], []]}, "roc"),
         ({"classes": [{"label": 3}]}, "classes"),
         ({"classes": [{}]}, "classes"),
+        ({"classes": [dict.fromkeys(("precision", "recall", "f1", "auc", "samples"), 1)]}, "classes"),  # no label
         ({"macro": {"f1": 1.0}}, "macro"),
         ({"accuracy": "high"}, "accuracy"),
         ({"samples": True}, "samples"),
