@@ -261,7 +261,7 @@ WHOLES: Mapping[str, Whole] = {
     "lambda-h5": Whole(_of(L.Lambda(lambda x: x * 2)), "must not hold code", ".h5"),
     "lambda-inside": Whole(_of(lambda x: L.TimeDistributed(L.Lambda(lambda x: x * 2))(x)), "must not hold code"),
     "two-outputs": Whole(_two_outputs, "model: outputs: must be 1"),
-    "two-inputs": Whole(_two_inputs, "must be one batch of RGB images"),
+    "two-inputs": Whole(_two_inputs, "must be one, a batch of RGB images"),
     "grey": Whole(_of(_conv, (8, 8, 1)), "must be one batch of RGB images"),
     "oblong": Whole(_of(_conv, (8, 6, 3)), "must be square"),
     "rank-3": Whole(_of(lambda x: L.Dense(2)(x), (8, 24)), "must be one batch of RGB images"),

@@ -243,7 +243,7 @@ def test_labels_may_be_of_any_script(trained, tmp_path):
 def test_a_dynamic_plan(trained, tmp_path):
     made = compress(trained.path, steps=("quantize:precision=dynamic",), out=tmp_path / "run")
     bundle = export(made.run.path, out=tmp_path / "bundle", formats=("tflite",))
-    assert {row["precision"] for row in bundle.table} == {"dynamic", "float32"}
+    assert {row.precision for row in bundle.table} == {"dynamic", "float32"}
     assert replay(bundle.path)["passed"]
 
 
@@ -316,11 +316,11 @@ def test_what_a_plan_asks_beside_ranges_is_in_the_manifest(trained, tmp_path):
 def test_16_bit_activations_go_into_a_bundle(trained, tmp_path):
     made = compress(trained.path, steps=("quantize:precision=int16x8",), out=tmp_path / "run")
     bundle = export(made.run.path, out=tmp_path / "bundle")
-    assert [row["file"] for row in bundle.table] == [
+    assert [row.file for row in bundle.table] == [
         "model.int16x8.tflite",
         "model.float32.tflite",
         "model.float32.onnx",
     ]
-    assert bundle.table[0]["parity"]["measure"] == "cosine"
-    assert bundle.table[0]["float_operators"] == {}
+    assert bundle.table[0].parity["measure"] == "cosine"
+    assert bundle.table[0].float_operators == {}
     assert replay(bundle.path)["passed"]
