@@ -7,9 +7,9 @@ import random
 from contextlib import suppress
 from pathlib import Path
 
-import killed_publish
 import pytest
 
+import killed_publish
 import small
 import tiny
 from dltk.base import swap

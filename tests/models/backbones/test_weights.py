@@ -22,17 +22,10 @@ SHAPE = (64, 64, 3)
 NAME = "mobilenet-v2"
 
 # Keras copies variables into NumPy in a way that NumPy 2 will not allow for ever; it is Keras' to mend.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch, tmp_path):
-    def refuse(*_args, **_options):
-        raise EnvironmentFault("the network", "must be reachable")
-
-    monkeypatch.setenv("DLTK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(weights.fetch, "download", refuse)
-    monkeypatch.setattr(weights.fetch, "from_package", refuse)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    pytest.mark.usefixtures("no_network"),
+]
 
 
 @pytest.fixture(scope="module")

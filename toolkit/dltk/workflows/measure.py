@@ -93,11 +93,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Measured:
-    """One file and what was found about it; `download` is its size in bytes after `gzip -9 -n`."""
+    """One file and what was found about it."""
 
     target: Target
     data: bytes
-    download: int
     result: WorkerResult
     verdict: Verdict
     artifact: Artifact
@@ -191,7 +190,6 @@ def measure(
         float_operators=result.float_operators,
         left_float=allowed_float_operators(graph, plan, result.float_operators),
     )
-    download = download_bytes(data)
     artifact = Artifact(
         file=target.file,
         format=target.format,
@@ -202,9 +200,9 @@ def measure(
         parity=verdict.parity,
         metric=verdict.metric,
         bytes=len(data),
-        download_bytes=download,
+        download_bytes=download_bytes(data),
     )
-    return Measured(target, data, download, result, verdict, artifact)
+    return Measured(target, data, result, verdict, artifact)
 
 
 def measure_all(
