@@ -15,13 +15,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from dltk.recipe import Built, Calibration, Contract, DataHint, Fit, Phase, PruneAndQuantize, Recipe, setting
+from dltk.recipe import (
+    Built,
+    Calibration,
+    Contract,
+    DataHint,
+    Fit,
+    Phase,
+    PruneAndQuantize,
+    Recipe,
+    TableFormat,
+    setting,
+)
 
 __all__ = ["recipe"]
 
 
 @dataclass(frozen=True)
-class SeriesData:
+class SeriesData(TableFormat):
     """Columns and windows."""
 
     columns: tuple[str, ...] = setting((), "columns of measurements; none: all but the first, which is the time")

@@ -12,13 +12,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dltk.recipe import Built, Calibration, Contract, DataHint, Fit, Phase, PruneAndQuantize, Recipe, setting
+from dltk.recipe import (
+    Built,
+    Calibration,
+    Contract,
+    DataHint,
+    Fit,
+    Phase,
+    PruneAndQuantize,
+    Recipe,
+    TableFormat,
+    setting,
+)
 
 __all__ = ["recipe"]
 
 
 @dataclass(frozen=True)
-class RatingsData:
+class RatingsData(TableFormat):
     """Columns, ratings and histories."""
 
     user: str | None = setting(None, "column of the user; none: user, userId, user_id")

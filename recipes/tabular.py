@@ -12,13 +12,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dltk.recipe import Built, Calibration, Contract, DataHint, Fit, Phase, PruneAndQuantize, Recipe, setting
+from dltk.recipe import (
+    Built,
+    Calibration,
+    Contract,
+    DataHint,
+    Fit,
+    Phase,
+    PruneAndQuantize,
+    Recipe,
+    TableFormat,
+    setting,
+)
 
 __all__ = ["recipe"]
 
 
 @dataclass(frozen=True)
-class TabularData:
+class TabularData(TableFormat):
     """Columns, their types and the split."""
 
     target: tuple[str, ...] = setting((), "target columns; none: the last. Several: labels of 0 and 1, or values")

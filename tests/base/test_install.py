@@ -120,7 +120,7 @@ def test_without_metadata_the_names_are_those_of_the_extras(elsewhere):
         assert words(install.pip_extra(extra)) == list(names)
         assert set(names) <= {each.name for each in (EXTRAS[extra] if extra else BASE)}
     light = {"tflite", "onnx", "text", "sign", "control", "heic"}
-    assert set(install._BARE) == {"", *light}
+    assert set(install._BARE) == {"", "tables", *light}
     assert all(len(EXTRAS[extra]) == 1 for extra in light)
     assert words(install.pip_package("Pillow")) == ["Pillow"]
 

@@ -27,7 +27,7 @@ from dltk.edge.sources.listing import list_files
 from dltk.edge.sources.masks import read_mask
 from dltk.edge.sources.pairs import list_pairs
 from dltk.edge.sources.ratings import columns_of_ratings, read_ratings
-from dltk.edge.sources.table import read_table
+from dltk.edge.sources.tables import read_table
 from dltk.edge.sources.texts import list_texts
 from dltk.models.files.config import require_own_layers
 from dltk.models.files.container import contents

@@ -45,7 +45,7 @@ from dltk.edge.input.images.decode import decode_image
 from dltk.edge.input.tokens import padded_tokens
 from dltk.edge.input.wav import read_wav
 from dltk.edge.sources.arrays import read_arrays
-from dltk.edge.sources.table import read_table
+from dltk.edge.sources.tables import read_table
 from dltk.recipe import Recipe
 from dltk.recipe.load import read, registered, resolve
 from dltk.recipe.settings import apply

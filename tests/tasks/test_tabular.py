@@ -98,7 +98,7 @@ def test_what_is_learnt_follows_the_target(tmp_path, target, pairs, kind, name):
         ("x,y\n1,a\n2,a\n", (), "needs at least two classes"),
         ("x,y\n1,a\n2,b\n", ("data.kind=regress",), "line 2: column 'y' must hold a finite number"),
         ("x,y,z\n1,0,1\n2,1,2\n", ("data.target=y,z", "data.kind=classify"), "line 3: the target 'z' must be 0 or 1"),
-        ("x;y\n1;a\n", (), "commas"),
+        ("x;y\n1;a\n2;b\n", ("data.separator=,",), "separated by commas; received semicolons"),
         ("x,y\n1,a\n2,b\n", ("data.group=who",), "needs a column 'who'"),
         ("x,y\n1,a\n2,b\n", ("data.test=0.8", "data.validation=0.3"), "must leave rows for training"),
     ],

@@ -118,7 +118,6 @@ def test_a_bad_line_is_named(tmp_path, data, words):
         (b"text,label\nfine,card\nstra\xdfe,pin\n", "line 3: must be UTF-8"),
         (b'text,label\nfine,card\n"open,pin\n', "line 3: must be valid CSV"),
         (b"text;label\nfine;card\n", "separated by commas"),
-        (b"\xef\xbb\xbftext,label\nfine,card\n", "byte order mark"),
         (b"words,label\nfine,card\n", "needs a column 'text'"),
         (b"text,label\n", "rows below the header"),
         (b"text,label\nfine,card\nmore,card\n", "needs at least two classes"),

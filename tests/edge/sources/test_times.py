@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dltk.base.errors import InputError
-from dltk.edge.sources.table import read_table
+from dltk.edge.sources.tables import read_table
 from dltk.edge.sources.times import Step, require_regular, step_of
 
 

@@ -32,6 +32,7 @@ _BARE = {
     "heic": ("pillow-heif",),
     "onnx": ("onnxruntime",),
     "sign": ("cryptography",),
+    "tables": ("pyarrow", "python-calamine"),
     "text": ("tokenizers",),
     "tflite": ("ai-edge-litert",),
 }

@@ -65,7 +65,7 @@ def assemble(
     by_split[0] = limited(by_split[0], pool.targets, limit=settings.limit, seed=seed, classes=len(pool.labels))
     require_every_class(pool, by_split[0])
     splits = [Split(decoded.raws, chosen, pool.targets[chosen]) for chosen in by_split]
-    report = {**_report(pool, decoded, by_split), "carved_from_train": carved, **copies}
+    report = {**_report(pool, decoded, by_split), "carved_from_train": carved, **copies, **pool.dialect.record}
     train, validation, test = splits
     facts = {"ops": [dict(op) for op in ops], "labels": list(pool.labels)}
     digest = split_digest(facts, by_split, decoded.digests, pool.targets)

@@ -18,6 +18,7 @@ from dltk.data.named.load import NAMED, load_named
 from dltk.data.split import SPLITS, stratified_subset
 from dltk.data.stamps import file_digests
 from dltk.edge.sources import IMAGES, FileKind, Listing, list_files, read_image_arrays
+from dltk.edge.sources.tables import PLAIN, Dialect, is_table_file
 
 __all__ = ["Pool", "open_files", "open_pool"]
 
@@ -41,6 +42,7 @@ class Pool:
         groups: one per sample, or None.
         skipped: (name, reason) of what was left out already.
         require_unchanged: raises InputError if what `key` stands for has changed since.
+        dialect: how the CSV is written, where there is one.
     """
 
     source: str
@@ -53,6 +55,7 @@ class Pool:
     groups: Sequence[str] | None = None
     skipped: tuple[tuple[str, str], ...] = ()
     require_unchanged: Callable[[], None] = _nothing
+    dialect: Dialect = PLAIN
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -73,7 +76,10 @@ class Pool:
         )
 
 
-def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Progress, least_classes: int = 2) -> Pool:
+def open_pool(
+    source: str, *, group: str | None, multi_label: bool, progress: Progress, least_classes: int = 2,
+    dialect: Dialect = PLAIN
+) -> Pool:  # fmt: skip
     """The samples of `source`: "digits", "cifar10", "fashion-mnist", a folder, a .csv or an .npz.
 
     A folder with the name of a known data set is meant by ./NAME.
@@ -83,10 +89,11 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
         EnvironmentFault: if a known data set is unavailable.
     """
     path = Path(source)
-    if source not in NAMED and (path.is_dir() or path.suffix.lower() == ".csv"):
+    if source not in NAMED and (path.is_dir() or is_table_file(path)):
         return open_files(
-            source, IMAGES, group=group, multi_label=multi_label, least_classes=least_classes, progress=progress
-        )
+            source, IMAGES, group=group, multi_label=multi_label, least_classes=least_classes, progress=progress,
+            dialect=dialect
+        )  # fmt: skip
     if group:
         raise InputError("setting data.group", "needs a CSV", source, "Give a CSV with that column.")
     if source in NAMED:
@@ -102,12 +109,13 @@ def open_pool(source: str, *, group: str | None, multi_label: bool, progress: Pr
 
 def open_files(
     source: str, kind: FileKind, *, group: str | None, multi_label: bool, group_pattern: str | None = None,
-    least_classes: int = 2, progress: Progress
+    least_classes: int = 2, progress: Progress, dialect: Dialect = PLAIN
 ) -> Pool:  # fmt: skip
     """The files of a folder or of a CSV; for Raises and the arguments see `list_files`."""
     listing = list_files(
-        source, kind, group=group, group_pattern=group_pattern, multi_label=multi_label, least_classes=least_classes
-    )
+        source, kind, group=group, group_pattern=group_pattern, multi_label=multi_label, least_classes=least_classes,
+        dialect=dialect, note=progress.log
+    )  # fmt: skip
     return _of_listing(source, listing, multi_label, progress)
 
 
@@ -132,6 +140,7 @@ def _of_listing(source: str, listing: Listing, multi_label: bool, progress: Prog
         listing.groups,
         listing.skipped,
         files.require_unchanged,
+        listing.dialect,
     )
 
 

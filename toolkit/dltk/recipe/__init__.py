@@ -17,6 +17,7 @@ from dltk.recipe.groups import (
     PruneAndQuantize,
     SoundAugment,
     SoundData,
+    TableFormat,
     TextData,
 )
 from dltk.recipe.recipe import Built, Contract, DataHint, Phase, Recipe
@@ -42,6 +43,7 @@ __all__ = [
     "Recipe",
     "SoundAugment",
     "SoundData",
+    "TableFormat",
     "TextData",
     "setting",
 ]

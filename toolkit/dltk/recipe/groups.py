@@ -22,6 +22,7 @@ __all__ = [
     "PruneAndQuantize",
     "SoundAugment",
     "SoundData",
+    "TableFormat",
     "TextData",
 ]
 
@@ -34,7 +35,27 @@ CACHE_HELP = (
 
 
 @dataclass(frozen=True)
-class ImageData:
+class TableFormat:
+    """How a table is written; see `dltk.edge.sources.tables`."""
+
+    separator: Literal["auto", ",", ";", "tab", "|", "::", "space"] = setting(
+        "auto", "what separates the cells of a table; space: runs of them", last=True
+    )
+    encoding: str = setting("auto", "encoding of a table, such as utf-8, cp1252 or shift-jis", last=True)
+    header: Literal["auto", "first", "none"] = setting(
+        "auto", "first: the first line of a table names the columns; none: it is a row", last=True
+    )
+    decimal: Literal["auto", ".", ","] = setting(
+        "auto", "decimal sign of the numbers in a table; the other one may group thousands", last=True
+    )
+    names: tuple[str, ...] = setting(
+        (), "names of all columns of a table, in their order; none: from the header, or column_1 and so on", last=True
+    )
+    sheet: str | None = setting(None, "sheet of a workbook (.xlsx) with several", last=True)
+
+
+@dataclass(frozen=True)
+class ImageData(TableFormat):
     """Images: size, reading and split."""
 
     size: int = setting(96, "height and width of the model's input, in pixels", low=8, high=1024)
@@ -62,7 +83,7 @@ class PlainImageData(ImageData):
 
 
 @dataclass(frozen=True)
-class PairData:
+class PairData(TableFormat):
     """Images with texts: size, length and split."""
 
     size: int = setting(64, "height and width of the model's input, in pixels", low=8, high=1024)
@@ -83,7 +104,7 @@ class PairData:
 
 
 @dataclass(frozen=True)
-class SoundData:
+class SoundData(TableFormat):
     """Recordings: rate, length and split."""
 
     rate: int = setting(
@@ -103,7 +124,7 @@ class SoundData:
 
 
 @dataclass(frozen=True)
-class TextData:
+class TextData(TableFormat):
     """Texts: columns, tokens and split."""
 
     text: str = setting("text", "CSV column of the texts")

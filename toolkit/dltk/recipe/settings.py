@@ -30,9 +30,12 @@ __all__ = [
 Tree = TypeVar("Tree")
 
 
-def setting(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
-    """A field of a settings group: its default, one line of help, and the closed interval a number must lie in."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high})
+def setting(default: Any, help: str, *, low: float | None = None, high: float | None = None, last: bool = False) -> Any:
+    """A field of a settings group: its default, one line of help, and the closed interval a number must lie in.
+
+    `last` lists it behind the others of its group, whichever class it is of.
+    """
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "last": last})
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def digest(settings: Any) -> str:
 def describe(settings: Any, prefix: str = "") -> Iterator[Setting]:
     """Every leaf in order of the tree."""
     hints = typing.get_type_hints(type(settings))
-    for item in fields(settings):
+    for item in sorted(fields(settings), key=lambda item: bool(item.metadata.get("last"))):
         value = getattr(settings, item.name)
         if is_dataclass(value):
             yield from describe(value, f"{prefix}{item.name}.")

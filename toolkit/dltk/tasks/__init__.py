@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 
 from dltk.base.errors import InputError, did_you_mean
-from dltk.tasks.base import Task
+from dltk.tasks.base import Task, signature_of
 
-__all__ = ["TASKS", "Task", "task"]
+__all__ = ["TASKS", "Task", "signature_of", "task"]
 
 TASKS = {  # name -> module that holds `TASK`; imported when first asked for
     "image-classification": "dltk.tasks.image_classification",

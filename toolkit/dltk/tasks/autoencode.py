@@ -24,6 +24,7 @@ from dltk.edge.families.restore import FAMILY as RESTORE
 from dltk.edge.families.shared.samples import is_table
 from dltk.edge.input.noise import PIXELS, column_deviations
 from dltk.edge.sources import read_table
+from dltk.edge.sources.tables import Dialect, is_table_file
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
 
@@ -105,8 +106,8 @@ TASK = _Autoencode()
 
 def _prepared(settings: Any, data: str, progress: Progress) -> Dataset:
     """Rows of a CSV without a column `path`; else images."""
-    if data.lower().endswith(".csv"):
-        table = read_table(Path(data))
+    if is_table_file(data):
+        table = read_table(Path(data), dialect=Dialect.of(settings.data), note=progress.log)
         if "path" not in table.header:
             return prepare_rows(table, settings.data, seed=settings.seed)
     return prepare_images(data, settings.data, seed=settings.seed, progress=progress, least_classes=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,9 +14,10 @@ from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
 from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature, TensorSpec
+from dltk.edge.sources.tables import with_dialect
 from dltk.recipe import Built, Contract
 
-__all__ = ["Predict", "Samples", "SplitTask", "Task", "check_tensors", "samples_within", "samples_at"]
+__all__ = ["Predict", "Samples", "SplitTask", "Task", "check_tensors", "samples_within", "samples_at", "signature_of"]
 
 Predict = Callable[[NDArray[Any]], NDArray[Any]]
 Samples = tuple[NDArray[Any], NDArray[Any]]  # raw samples (n, ...) and their targets (n, ...)
@@ -82,6 +84,12 @@ class Task(Protocol):
             outputs: (n, ...), predictions on the test split; empty if the family has no targets.
             signature: as `finalize_signature` left it.
         """
+
+
+def signature_of(task: Task, settings: Any, dataset: Dataset, built: Built) -> Signature:
+    """`task.signature`, with the step "table" where the data's table is no plain CSV."""
+    found = task.signature(settings, dataset, built)
+    return replace(found, preprocess=with_dialect(found.preprocess, dataset.report))
 
 
 class SplitTask:

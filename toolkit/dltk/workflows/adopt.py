@@ -113,7 +113,7 @@ def _taken_in(
         InputError: if it cannot be, computes something else then, or does badly on the data as they are read.
     """
     ours = as_deployable(theirs, given, progress)
-    signature = task.signature(settings, dataset, Built(ours, (), given.ops()))
+    signature = tasks.signature_of(task, settings, dataset, Built(ours, (), given.ops()))
     task.check(ours, signature)
     signature = _with_postprocess(ours, dataset, signature, progress)
     _require_like(theirs, ours, dataset, signature)

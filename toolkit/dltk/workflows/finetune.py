@@ -202,7 +202,7 @@ def _build(loaded: Loaded, settings: Any, task: Task, dataset: Dataset) -> tuple
     built = loaded.recipe.build(settings, task.contract(settings, dataset))
     if not isinstance(built, Built):
         raise InputError(f"recipe {loaded.recipe.name}", "`build` must return a Built", type(built).__name__)
-    signature = task.signature(settings, dataset, built)
+    signature = tasks.signature_of(task, settings, dataset, built)
     task.check(built.model, signature)
     return built, signature
 

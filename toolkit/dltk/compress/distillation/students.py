@@ -155,7 +155,7 @@ def _recipe(text: str, teacher: Graph, bench: Workbench) -> Graph:
     built = recipe.build(settings, replace(asked, inputs=inputs, outputs={answer.name: answer.sample_shape}))
     if not isinstance(built, Built):
         raise InputError(f"recipe {recipe.name}", "`build` must return a Built", type(built).__name__)
-    own = tasks.task(recipe.task).signature(settings, bench.dataset, built).preprocess
+    own = tasks.signature_of(tasks.task(recipe.task), settings, bench.dataset, built).preprocess
     graph = renumbered(read(built.model))
     if others:
         return with_output_activation(

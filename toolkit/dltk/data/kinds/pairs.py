@@ -27,6 +27,7 @@ from dltk.edge.families.text import as_raw
 from dltk.edge.input.preprocess import image_ops
 from dltk.edge.input.tokens import TOKENIZER
 from dltk.edge.sources.pairs import Pairs, list_pairs
+from dltk.edge.sources.tables import Dialect
 from dltk.recipe import PairData
 
 __all__ = ["pair_ops", "prepare_pairs"]
@@ -50,7 +51,8 @@ def prepare_pairs(source: str, settings: PairData, *, seed: int, progress: Progr
     require_training_share(settings)
     ops = pair_ops(settings)
     with using(settings):
-        pool = _pool(source, list_pairs(source, group=settings.group), progress).part(settings.total, seed)
+        pairs = list_pairs(source, group=settings.group, dialect=Dialect.of(settings), note=progress.log)
+        pool = _pool(source, pairs, progress).part(settings.total, seed)
         decoded = decode_pool(pool, _decoder(ops), progress=progress)
     found = assemble(pool, decoded, settings, ops, noun="samples", seed=seed, progress=progress)
     seen = [bytes(text).decode("utf-8") for text in found.train.store["text"][found.train.rows]]
@@ -77,6 +79,7 @@ def _pool(source: str, pairs: Pairs, progress: Progress) -> Pool:
         read,
         pairs.groups,
         require_unchanged=files.require_unchanged,
+        dialect=pairs.dialect,
     )
 
 

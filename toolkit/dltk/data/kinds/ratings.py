@@ -19,6 +19,7 @@ from dltk.edge.families.recommendation import padded, record, targets_of
 from dltk.edge.input.catalogue import CATALOGUE, FIRST_ITEM, Catalogue
 from dltk.edge.sources import read_table
 from dltk.edge.sources.ratings import Ratings, columns_of_ratings, read_ratings
+from dltk.edge.sources.tables import Dialect
 
 __all__ = ["prepare_ratings"]
 
@@ -35,7 +36,7 @@ def prepare_ratings(source: str, settings: Any, *, seed: int, progress: Progress
         InputError: naming the line and column of what cannot be used.
     """
     path = table_path(source, progress=progress) if source in TABLES else Path(source)
-    table = read_table(path)
+    table = read_table(path, dialect=Dialect.of(settings), note=progress.log)
     columns = columns_of_ratings(table, settings)
     found = read_ratings(table, columns)
     _report_assumptions(found, columns.time, progress)
@@ -51,6 +52,7 @@ def prepare_ratings(source: str, settings: Any, *, seed: int, progress: Progress
     report = {
         "rows": found.rows, "users": len(users), "items": len(items), "duplicates": found.duplicates,
         "disliked": found.disliked, "asked": len(asked), "kept": kept, "ratings": columns.op(),
+        **table.dialect.record,
     }  # fmt: skip
     train = _training_samples(histories, settings, seed)
     validation, test = (_held_out(histories, asked, kept, back=back) for back in (2, 1))

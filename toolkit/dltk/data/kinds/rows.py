@@ -51,6 +51,7 @@ def prepare_rows(table: Table, settings: Any, *, seed: int) -> Dataset:
         "columns": list(columns),
         "labelled": labelled,
         "samples": {name: len(split) for name, split in zip(SPLITS, splits, strict=True)},
+        **table.dialect.record,
     }
     train, validation, test = splits
     return Dataset(train, validation, test, labels, digest, where, report)

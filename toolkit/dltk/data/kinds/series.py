@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from dltk.data.dataset import Dataset, Split
 from dltk.data.named.load import TABLES, table_path
 from dltk.edge.families.series import measurements
 from dltk.edge.sources import read_table, step_of
+from dltk.edge.sources.tables import PLAIN, Dialect
 
 __all__ = ["prepare_series", "season_of", "seasonal_naive"]
 
@@ -37,6 +38,7 @@ class _Series:
     columns: tuple[str, ...]
     values: NDArray[np.float32]
     time: Mapping[str, Any] | None = field(default=None)
+    dialect: Dialect = PLAIN
 
     def end(self, rows: int) -> _Series:
         """Its last `rows`; all of it where that is 0."""
@@ -58,7 +60,7 @@ def prepare_series(source: str, data: Any, *, seed: int, progress: Progress = SI
         series = _sine(seed)
     else:
         path = table_path(source, progress=progress) if source in TABLES else Path(source)
-        series = _read(path, data.columns, positive=data.transform == "log")
+        series = _read(path, data, progress)
     series = series.end(getattr(data, "total", 0))
     if data.season > data.window:
         hint = "The season before must be in the model's input."
@@ -104,15 +106,15 @@ def _sine(seed: int) -> _Series:
     return _Series(("load",), values.astype(np.float32)[:, None])
 
 
-def _read(path: Path, wanted: Sequence[str], *, positive: bool) -> _Series:
-    """The first column of the file is the time, unless it is `wanted`; `wanted`, or all others, are measurements."""
-    table = read_table(path)
-    columns = tuple(wanted) or table.header[1:]
+def _read(path: Path, data: Any, progress: Progress) -> _Series:
+    """The first column of the file is the time, unless `data.columns` has it; they, or all others, are measurements."""
+    table = read_table(path, dialect=Dialect.of(data), note=progress.log)
+    columns = tuple(data.columns) or table.header[1:]
     if not columns:
         raise InputError(f"{path}:1", "must name a time column and at least one column of measurements", table.header)
-    values, first = measurements(table, columns, positive=positive), table.header[0]
+    values, first = measurements(table, columns, positive=data.transform == "log"), table.header[0]
     time = None if first in columns else {"column": first, **asdict(step_of(table, first))}
-    return _Series(columns, values, time)
+    return _Series(columns, values, time, table.dialect)
 
 
 def _dataset(series: _Series, data: Any, source: str) -> Dataset:
@@ -137,6 +139,7 @@ def _dataset(series: _Series, data: Any, source: str) -> Dataset:
         "windows": {name: len(found) for name, found in rows.items()},
         "held_back": length - validation_from,
         **facts,
+        **series.dialect.record,
     }
     store = np.moveaxis(sliding_window_view(series.values, window, axis=0), -1, 1)
     standardized = (_transformed(series.values, data) - facts["mean"]) / facts["std"]

@@ -19,6 +19,7 @@ from dltk.edge.families.shared.rows import Columns, encode
 from dltk.edge.families.tabular import labels_of_rows
 from dltk.edge.input.vocabulary import VOCABULARY, Vocabulary
 from dltk.edge.sources import Table, check_labels, read_table
+from dltk.edge.sources.tables import Dialect
 
 __all__ = ["prepare_table"]
 
@@ -35,7 +36,7 @@ def prepare_table(source: str, settings: Any, *, seed: int, progress: Progress) 
         InputError: naming line and column of what cannot be used.
     """
     require_training_share(settings, "rows")
-    table = read_table(Path(source))
+    table = read_table(Path(source), dialect=Dialect.of(settings), note=progress.log)
     columns = columns_of_table(table, settings, progress)
     kind = kind_of_target(table, columns.targets, settings.kind)
     targets, labels = _targets(table, columns.targets, kind)
@@ -47,7 +48,7 @@ def prepare_table(source: str, settings: Any, *, seed: int, progress: Progress) 
          for name in columns.categories}
     )  # fmt: skip
     raws = encode(cells, columns, known, table.where)
-    report = _report(columns, raws, by_split, kind)
+    report = _report(columns, raws, by_split, kind) | table.dialect.record
     assets = {VOCABULARY: known.to_bytes()} if columns.categories else {}
     if kind == "values":
         targets, moments = _standardized(targets, train)

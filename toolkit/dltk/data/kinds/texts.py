@@ -19,6 +19,7 @@ from dltk.data.split import SPLITS, complete_splits, require_training_share, spl
 from dltk.data.tokenizer import find_tokenizer
 from dltk.edge.families.text import as_raw
 from dltk.edge.input.tokens import TOKENIZER
+from dltk.edge.sources.tables import Dialect
 from dltk.edge.sources.texts import list_texts
 from dltk.recipe import TextData
 
@@ -36,6 +37,7 @@ class _Pool:
     split_ids: NDArray[np.int8]
     places: tuple[str, ...]
     cut: int
+    dialect: Dialect
 
     def name(self, row: int) -> str:
         """ "FILE, line N"."""
@@ -71,7 +73,7 @@ def prepare_texts(source: str, settings: TextData, *, seed: int, progress: Progr
     require_training_share(settings)
     if settings.limit and settings.shots:
         raise InputError("setting data.shots", "must be 0 where data.limit is set", settings.shots)
-    pool = _pool(source, settings).part(settings.total, seed)
+    pool = _pool(source, settings, progress).part(settings.total, seed)
     rows = np.arange(len(pool.targets))
     decides = 0.0 if settings.shots else settings.validation
     split_ids, carved = complete_splits(pool.split_ids, pool.targets, validation=decides, test=settings.test, seed=seed)
@@ -85,13 +87,16 @@ def prepare_texts(source: str, settings: TextData, *, seed: int, progress: Progr
     tokenizer = find_tokenizer(settings.tokenizer, seen, vocabulary_size=settings.vocabulary, progress=progress)
     train, validation, test = (Split(pool.raws, chosen, pool.targets[chosen]) for chosen in by_split)
     report = {**split_report(pool, by_split), "cut_off": pool.cut, "carved_from_train": carved, **copies}
+    report |= pool.dialect.record
     facts = {"labels": list(pool.labels), "tokenizer": sha256(tokenizer), "length": settings.length}
     digest = split_digest(facts, by_split, digests, pool.targets)
     return Dataset(train, validation, test, pool.labels, digest, source, report, {TOKENIZER: tokenizer})
 
 
-def _pool(source: str, settings: TextData) -> _Pool:
-    found = list_texts(source, text=settings.text, label=settings.label)
+def _pool(source: str, settings: TextData, progress: Progress) -> _Pool:
+    found = list_texts(
+        source, text=settings.text, label=settings.label, dialect=Dialect.of(settings), note=progress.log
+    )
     raws = [as_raw(text, settings.max_bytes) for text in found.texts]
     number = {label: place for place, label in enumerate(found.labels)}
     return _Pool(
@@ -102,6 +107,7 @@ def _pool(source: str, settings: TextData) -> _Pool:
         np.array([-1 if split is None else SPLITS.index(split) for split in found.split_ids], np.int8),
         found.places,
         sum(len(raw) < len(text.encode("utf-8")) for raw, text in zip(raws, found.texts, strict=True)),
+        found.dialect,
     )
 
 

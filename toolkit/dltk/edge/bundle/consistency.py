@@ -23,6 +23,7 @@ __all__ = ["require_consistent", "require_raws"]
 
 _IMAGE_OPS = ("decode", "resize", "reverse_channels", "scale", "standardize", "clip")
 _ROW_OPS = ("columns", "standardize", "clip")
+_WITHOUT_TABLES = ("generator",)  # families that read no table; of the others "table" may be a step
 _MANY_TIMES = ("scale", "standardize", "clip")  # steps on tensors, each on what the one before gave
 _MOST_CLASSES = 256  # of a mask: its pixels are bytes
 
@@ -54,7 +55,8 @@ def require_consistent(signature: Signature, where: str = "signature") -> None:
     if rule is None:
         hint = did_you_mean(signature.family, RULES)
         raise InputError(f"{where}: family", "is not known to this version of dltk", signature.family, hint)
-    for key, allowed, table in (("preprocess", rule.before, BEFORE), ("postprocess", rule.after, AFTER)):
+    before = rule.before if signature.family in _WITHOUT_TABLES else (*rule.before, "table")
+    for key, allowed, table in (("preprocess", before, BEFORE), ("postprocess", rule.after, AFTER)):
         for op in getattr(signature, key):
             require_parameters(op, table, f"{where}: {key}")
             if op["op"] not in allowed:

@@ -8,10 +8,29 @@ from typing import Any
 
 from dltk.base.errors import InputError, did_you_mean, shorten
 
-__all__ = ["AFTER", "BEFORE", "LARGEST_SAMPLE", "Parameter", "require_parameters"]
+__all__ = [
+    "AFTER",
+    "BEFORE",
+    "DECIMALS",
+    "ENCODINGS",
+    "HEADERS",
+    "LARGEST_SAMPLE",
+    "SEPARATORS",
+    "Parameter",
+    "require_parameters",
+]
 
 LARGEST_SAMPLE = 1 << 24  # numbers in one sample of any tensor: a 2,048 x 2,048 image has 12.6 million
 _LARGEST = 3.4e38  # of a number: float32 ends there
+
+# How a table may be written: what `dltk.edge.sources.tables` reads.
+SEPARATORS = (",", ";", "tab", "|", "::", "space")
+HEADERS = ("first", "none")
+DECIMALS = (".", ",")
+ENCODINGS = (
+    "utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252", "cp1250", "cp1251", "cp1253", "cp1254",
+    "iso8859-2", "iso8859-15", "koi8-r", "mac-roman", "shift-jis", "euc-jp", "euc-kr", "gb18030", "big5",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -124,6 +143,11 @@ BEFORE: Mapping[str, Mapping[str, Parameter]] = {
     "log_mel": {
         "rate": _whole(1_000, 384_000), "frame": _whole(1, 1 << 15), "hop": _whole(1, 4_000_000),
         "fft": _whole(2, 1 << 15), "bands": _whole(1, 512), "low": _number(), "high": _number(), "floor": _over_zero(),
+    },
+    "table": {
+        "separator": _one_of(*SEPARATORS, needed=False), "encoding": _one_of(*ENCODINGS, needed=False),
+        "header": _one_of(*HEADERS, needed=False), "decimal": _one_of(*DECIMALS, needed=False), "names": _NAMES,
+        "sheet": _OPTIONAL_TEXT, "grouped": Parameter("must be true", lambda value: value is True, needed=False),
     },
     "window": {
         "length": _whole(1, LARGEST_SAMPLE), "columns": Parameter(_NAMES.rule, _is_columns),

@@ -15,6 +15,7 @@ from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
 from dltk.edge.families.shared.files import read_listing
 from dltk.edge.families.shared.samples import Samples, columns_of, error, is_table, number, step
 from dltk.edge.sources import IMAGES, list_files, read_table
+from dltk.edge.sources.tables import dialect_of
 
 __all__ = ["FAMILY", "VERDICTS", "AnomalyPrediction", "Anomaly", "anomaly_scores"]
 
@@ -85,10 +86,10 @@ class Anomaly(Samples):
         """Of images in one folder per class or a CSV path,label; or of a CSV with the columns and one of labels."""
         op = step(signature.postprocess, "threshold", "normal", "label")
         if is_table(signature):
-            table = read_table(data, required=(op["label"],))
+            table = read_table(data, dialect=dialect_of(signature), required=(op["label"],))
             raws, given = table.numbers(columns_of(signature)), table.column(op["label"])
             return Labelled(raws, _targets(given, op["normal"]))
-        listing = list_files(data, IMAGES, least_classes=1)
+        listing = list_files(data, IMAGES, least_classes=1, dialect=dialect_of(signature))
         raws, rows, skipped, notes = read_listing(listing, signature, self.read, data)
         targets = _targets([listing.classes[row][0] for row in rows], op["normal"])
         return Labelled(raws, targets, skipped, notes)

@@ -19,6 +19,7 @@ from dltk.edge.families.text import as_raw
 from dltk.edge.input import preprocess
 from dltk.edge.input.tokens import letter_tokens, padded_tokens, tokenizer_of
 from dltk.edge.sources.pairs import list_pairs, read_pairs
+from dltk.edge.sources.tables import dialect_of, is_table_file
 from dltk.edge.sources.texts import check_text
 from dltk.edge.sources.unreadable import reason_of, require_few_unreadable
 
@@ -43,8 +44,11 @@ class ImageText(Labels):
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """The rows of a CSV with columns image,text; or the one sample itself."""
-        if isinstance(source, (str, Path)) and str(source).lower().endswith(".csv"):
-            return [{"image": path, "text": text} for path, text in unstack_samples(list(read_pairs(source)), source)]
+        if isinstance(source, (str, Path)) and is_table_file(source):
+            return [
+                {"image": path, "text": text}
+                for path, text in unstack_samples(list(read_pairs(source, dialect_of(signature))), source)
+            ]
         return [source]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
@@ -86,7 +90,7 @@ class ImageText(Labels):
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a CSV image,text,label. A few images that cannot be read are left out."""
-        found = list_pairs(data, least_classes=1)
+        found = list_pairs(data, least_classes=1, dialect=dialect_of(signature))
         require_known(found.labels, signature, data)
         raws, kept, faults = [], [], []
         for row, (path, text) in enumerate(zip(found.paths, found.texts, strict=True)):

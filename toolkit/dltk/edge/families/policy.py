@@ -15,7 +15,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors, unstack_samples
 from dltk.edge.input import preprocess
 from dltk.edge.sources.arrays import read_array
-from dltk.edge.sources.table import read_table
+from dltk.edge.sources.tables import read_table
 
 __all__ = ["FAMILY", "Policy"]
 

@@ -18,7 +18,7 @@ from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Singl
 from dltk.edge.input.catalogue import FIRST_ITEM, STRANGE, Catalogue, catalogue_of
 from dltk.edge.metrics import ranks, softmax
 from dltk.edge.sources.ratings import RatingColumns, read_ratings
-from dltk.edge.sources.table import read_table
+from dltk.edge.sources.tables import dialect_of, read_table
 
 __all__ = ["FAMILY", "Recommendation", "padded", "record", "targets_of"]
 
@@ -148,7 +148,9 @@ class Recommendation(SingleSample):
             InputError: if no user has two items, the last one in the catalogue.
         """
         known, kept = catalogue_of(signature), _places(signature)[2]
-        found = read_ratings(read_table(data), RatingColumns.of(signature.step("ratings")))
+        found = read_ratings(
+            read_table(data, dialect=dialect_of(signature)), RatingColumns.of(signature.step("ratings"))
+        )
         rows, skipped = [], []
         for user, items in found.histories.items():
             if len(items) < 2:

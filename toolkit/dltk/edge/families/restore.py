@@ -19,6 +19,7 @@ from dltk.edge.families.shared.samples import Samples, columns_of, error, is_tab
 from dltk.edge.input.images.decode import as_png_grid
 from dltk.edge.input.noise import add_noise
 from dltk.edge.sources import IMAGES, list_files, read_table
+from dltk.edge.sources.tables import dialect_of
 
 __all__ = ["FAMILY", "Restore"]
 
@@ -85,10 +86,10 @@ class Restore(Samples):
         skipped: tuple[tuple[str, str], ...] = ()
         notes: tuple[str, ...] = ()
         if is_table(signature):
-            clean: NDArray[Any] = read_table(data).numbers(columns_of(signature))
+            clean: NDArray[Any] = read_table(data, dialect=dialect_of(signature)).numbers(columns_of(signature))
         else:
             clean, _, skipped, notes = read_listing(
-                list_files(data, IMAGES, least_classes=1), signature, self.read, data
+                list_files(data, IMAGES, least_classes=1, dialect=dialect_of(signature)), signature, self.read, data
             )
         deviation = number(step(signature.postprocess, "noise"), "deviation")
         numbers, said = np.arange(len(clean)), f"noise of deviation {deviation:g} was added to the samples"

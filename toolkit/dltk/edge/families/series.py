@@ -15,7 +15,7 @@ from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Op, Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors
 from dltk.edge.input import preprocess
-from dltk.edge.sources.table import Table, read_table
+from dltk.edge.sources.tables import Table, dialect_of, read_table
 from dltk.edge.sources.times import Step, require_regular
 
 __all__ = ["FAMILY", "Series", "interval_of", "measurements", "window_of"]
@@ -58,7 +58,7 @@ class Series(SingleSample):
         window = window_of(signature)
         length, width = int(window["length"]), len(window["columns"])
         if isinstance(source, (str, Path)):
-            table = read_table(source)
+            table = read_table(source, dialect=dialect_of(signature))
             values, where = _checked(table, signature, last=length), str(source)
         else:
             values, where = np.asarray(source, np.float32), "array"
@@ -119,7 +119,7 @@ class Series(SingleSample):
             InputError: if there are fewer rows than a window and a horizon have, or a column does not fit.
         """
         window, targets, path = window_of(signature), _target_columns(signature), Path(data)
-        table, length = read_table(path), int(window["length"])
+        table, length = read_table(path, dialect=dialect_of(signature)), int(window["length"])
         horizon = int(np.prod(signature.outputs[0].sample_shape)) // len(targets)
         inputs = _checked(table, signature, last=len(table))
         after = measurements(table, targets, positive=_takes_logarithm(signature))

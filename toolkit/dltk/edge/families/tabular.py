@@ -9,7 +9,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Labelled
 from dltk.edge.families.shared.labels import Labels, encode_targets, is_multi_label, require_known
 from dltk.edge.families.shared.rows import Rows, as_number, columns_of
-from dltk.edge.sources.table import Table, read_table
+from dltk.edge.sources.tables import Table, dialect_of, read_table
 
 __all__ = ["FAMILY", "Tabular", "labels_of_rows"]
 
@@ -22,7 +22,7 @@ class Tabular(Rows, Labels):
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Every row of a CSV that has the target columns, too."""
-        table, targets = read_table(data), columns_of(signature).targets
+        table, targets = read_table(data, dialect=dialect_of(signature)), columns_of(signature).targets
         classes = labels_of_rows(table, targets)
         if not is_multi_label(signature):
             require_known({name for names in classes for name in names}, signature, data)

@@ -15,7 +15,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
 from dltk.edge.families.shared.rows import Rows, columns_of
 from dltk.edge.input.preprocess import from_data_units, to_data_units
-from dltk.edge.sources.table import read_table
+from dltk.edge.sources.tables import dialect_of, read_table
 
 __all__ = ["FAMILY", "TabularValues"]
 
@@ -68,7 +68,7 @@ class TabularValues(Rows):
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Every row of a CSV that has the target columns, too."""
-        table = read_table(data)
+        table = read_table(data, dialect=dialect_of(signature))
         wanted = from_data_units(table.numbers(columns_of(signature).targets), signature.postprocess)
         return Labelled(self.raws(table, signature), wanted.astype(np.float32))
 

@@ -14,6 +14,7 @@ from dltk.edge.families.shared.base import Family, Labelled, Tensors, unstack_sa
 from dltk.edge.families.shared.labels import Labels, encode_targets, require_known
 from dltk.edge.input.given import bytes_of, is_file, is_path
 from dltk.edge.input.tokens import letter_tokens, padded_tokens, token_positions, tokenizer_of
+from dltk.edge.sources.tables import dialect_of
 from dltk.edge.sources.texts import check_text, list_texts, read_column, read_lines
 
 __all__ = ["FAMILY", "Text", "as_raw"]
@@ -34,7 +35,8 @@ class Text(Labels):
         if path is None:
             return [source]
         is_table = path.suffix.lower() == ".csv"
-        found = read_column(path, str(signature.step("text")["column"])) if is_table else read_lines(path)
+        column, dialect = str(signature.step("text")["column"]), dialect_of(signature)
+        found = read_column(path, column, dialect) if is_table else read_lines(path)
         return [text.encode() for text in unstack_samples(found, path)]  # bytes: a line that looks like a path is none
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.bytes_]:
@@ -74,7 +76,9 @@ class Text(Labels):
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a CSV, or the test.csv of a folder; without one there all of its files."""
         step = signature.step("text")
-        found = list_texts(data, text=str(step["column"]), label=str(step["label"]), least_classes=1)
+        found = list_texts(
+            data, text=str(step["column"]), label=str(step["label"]), least_classes=1, dialect=dialect_of(signature)
+        )
         rows = [row for row, side in enumerate(found.split_ids) if side == "test"] or list(range(len(found.texts)))
         require_known({found.classes[row] for row in rows}, signature, data)
         raws = np.array([as_raw(found.texts[row], _max_bytes(signature)) for row in rows])

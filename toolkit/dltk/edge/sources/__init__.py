@@ -6,12 +6,13 @@ from dltk.edge.sources.arrays import ImageArrays, read_array, read_arrays, read_
 from dltk.edge.sources.kinds import IMAGES, SOUNDS, FileKind
 from dltk.edge.sources.labels import check_labels
 from dltk.edge.sources.listing import Listing, list_files
-from dltk.edge.sources.table import Table, read_table
+from dltk.edge.sources.tables import Dialect, Table, read_table
 from dltk.edge.sources.times import Step, require_regular, step_of
 
 __all__ = [
     "IMAGES",
     "SOUNDS",
+    "Dialect",
     "FileKind",
     "ImageArrays",
     "Listing",

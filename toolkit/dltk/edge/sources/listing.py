@@ -13,7 +13,7 @@ from dltk.base.errors import InputError
 from dltk.edge.input.images.heif import require_decoder
 from dltk.edge.sources.kinds import IMAGES, FileKind
 from dltk.edge.sources.labels import check_label, check_labels, split_name
-from dltk.edge.sources.table import Table, read_table
+from dltk.edge.sources.tables import PLAIN, Dialect, Note, Table, ignore_note, read_table
 from dltk.edge.sources.unreadable import counted_by_kind
 
 __all__ = ["Listing", "resolve_listed_path", "list_files", "split_of"]
@@ -35,6 +35,7 @@ class Listing:
         splits: "train", "validation", "test", or None if the source has no splits, per file.
         groups: the group of each file; None where none were asked for.
         skipped: (name, reason) of files that lie where no sample can lie, or are of another kind.
+        dialect: how the CSV is written.
     """
 
     names: tuple[str, ...]
@@ -44,11 +45,12 @@ class Listing:
     splits: tuple[str | None, ...]
     groups: tuple[str, ...] | None = None
     skipped: tuple[tuple[str, str], ...] = ()
+    dialect: Dialect = PLAIN
 
 
 def list_files(
     source: str | Path, kind: FileKind = IMAGES, *, group: str | None = None, group_pattern: str | None = None,
-    multi_label: bool = False, least_classes: int = 2
+    multi_label: bool = False, least_classes: int = 2, dialect: Dialect = PLAIN, note: Note = ignore_note
 ) -> Listing:  # fmt: skip
     """The files of `source`: a folder with one subfolder per class (also inside train/ val/ test/), or a CSV.
 
@@ -81,7 +83,8 @@ def list_files(
     elif not path.exists():
         raise InputError(path, "must exist", hint="Check the path.")
     else:
-        found = _list_csv(read_table(path, required=("path", "label")), group, multi_label, least_classes)
+        table = read_table(path, dialect=dialect, required=("path", "label"), note=note)
+        found = replace(_list_csv(table, group, multi_label, least_classes), dialect=table.dialect)
     if kind is IMAGES:
         require_decoder(found.paths)  # before thousands of other files are decoded
     return found if names is None else replace(found, groups=tuple(_group(name, names) for name in found.names))

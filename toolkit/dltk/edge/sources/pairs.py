@@ -8,7 +8,7 @@ from pathlib import Path
 from dltk.base.errors import InputError
 from dltk.edge.sources.labels import check_label, check_labels
 from dltk.edge.sources.listing import resolve_listed_path, split_of
-from dltk.edge.sources.table import Table, read_table
+from dltk.edge.sources.tables import PLAIN, Dialect, Note, Table, ignore_note, read_table
 from dltk.edge.sources.texts import check_text
 
 __all__ = ["Pairs", "list_pairs", "read_pairs"]
@@ -26,6 +26,7 @@ class Pairs:
         labels: all labels, sorted.
         splits: "train", "validation", "test", or None if the file has no splits.
         groups: the group of each; None where no column was asked for.
+        dialect: how the file is written.
     """
 
     places: tuple[str, ...]
@@ -35,9 +36,17 @@ class Pairs:
     labels: tuple[str, ...]
     splits: tuple[str | None, ...]
     groups: tuple[str, ...] | None = None
+    dialect: Dialect = PLAIN
 
 
-def list_pairs(source: str | Path, *, group: str | None = None, least_classes: int = 2) -> Pairs:
+def list_pairs(
+    source: str | Path,
+    *,
+    group: str | None = None,
+    least_classes: int = 2,
+    dialect: Dialect = PLAIN,
+    note: Note = ignore_note,
+) -> Pairs:
     """The rows of the CSV at `source`, with columns `image`, `text` and `label`, maybe `split` and `group`.
 
     Relative paths of images start at the CSV's folder and stay inside it.
@@ -45,7 +54,7 @@ def list_pairs(source: str | Path, *, group: str | None = None, least_classes: i
     Raises:
         InputError: naming file and line of what cannot be used.
     """
-    table = _table(source, ("image", "text", "label"))
+    table = _table(source, ("image", "text", "label"), dialect, note)
     found = _pairs(table)
     classes = tuple(check_label(label, table.where(row)) for row, label in enumerate(table.column("label")))
     splits: tuple[str | None, ...] = (None,) * len(found)
@@ -59,19 +68,20 @@ def list_pairs(source: str | Path, *, group: str | None = None, least_classes: i
         check_labels(table.column("label"), table.path, least=least_classes),
         splits,
         tuple(table.column(group)) if group else None,
+        table.dialect,
     )
 
 
-def read_pairs(source: str | Path) -> list[tuple[Path, str]]:
+def read_pairs(source: str | Path, dialect: Dialect = PLAIN) -> list[tuple[Path, str]]:
     """(image, text) of every row of the CSV at `source`, with or without labels; for Raises see `list_pairs`."""
-    return _pairs(_table(source, ("image", "text")))
+    return _pairs(_table(source, ("image", "text"), dialect))
 
 
-def _table(source: str | Path, required: tuple[str, ...]) -> Table:
+def _table(source: str | Path, required: tuple[str, ...], dialect: Dialect, note: Note = ignore_note) -> Table:
     path = Path(source)
     if path.is_dir():
         raise InputError(f"data {source}", "must be a CSV", "a folder", f"Give one with {', '.join(required)}.")
-    return read_table(path, required=required, breaks=True)
+    return read_table(path, dialect=dialect, required=required, breaks=True, note=note)
 
 
 def _pairs(table: Table) -> list[tuple[Path, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Op
-from dltk.edge.sources.table import Table
+from dltk.edge.sources.tables import Table
 from dltk.edge.sources.times import moment
 
 __all__ = ["RatingColumns", "Ratings", "columns_of_ratings", "read_ratings"]

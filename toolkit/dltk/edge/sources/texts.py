@@ -9,7 +9,7 @@ from pathlib import Path
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, resolved
 from dltk.edge.sources.labels import check_label, check_labels, split_name
-from dltk.edge.sources.table import read_table
+from dltk.edge.sources.tables import PLAIN, Dialect, Note, ignore_note, is_table_file, read_table
 
 __all__ = ["Texts", "check_text", "list_texts", "read_column", "read_lines"]
 
@@ -27,6 +27,7 @@ class Texts:
         labels: all labels, sorted.
         split_ids: "train", "validation", "test", or None if the source has no splits, per text.
         places: "FILE, line N" of each.
+        dialect: how the first file is written.
     """
 
     texts: tuple[str, ...]
@@ -34,9 +35,13 @@ class Texts:
     labels: tuple[str, ...]
     split_ids: tuple[str | None, ...]
     places: tuple[str, ...]
+    dialect: Dialect = PLAIN
 
 
-def list_texts(source: str | Path, *, text: str = "text", label: str = "label", least_classes: int = 2) -> Texts:
+def list_texts(
+    source: str | Path, *, text: str = "text", label: str = "label", least_classes: int = 2, dialect: Dialect = PLAIN,
+    note: Note = ignore_note
+) -> Texts:  # fmt: skip
     """The texts of `source`: a CSV, or a folder with train.csv and, if there are, validation.csv and test.csv.
 
     Args:
@@ -49,14 +54,15 @@ def list_texts(source: str | Path, *, text: str = "text", label: str = "label", 
     path = Path(source)
     if path.is_dir():
         files = _split_files(path)
-    elif path.suffix.lower() == ".csv":
+    elif is_table_file(path) or path.suffix.lower() == ".txt":
         files = [(None, path)]
     else:
         rule = "must be a .csv, or a folder with train.csv" if path.exists() else "must exist"
         raise InputError(f"data {source}", rule, hint=f"A CSV needs the columns {text} and {label}.")
-    texts, classes, split_ids, places = [], [], [], []
+    texts, classes, split_ids, places, dialects = [], [], [], [], []
     for split, file in files:
-        table = read_table(file, required=(text, label), breaks=True)
+        table = read_table(file, dialect=dialect, required=(text, label), breaks=True, note=note)
+        dialects.append(table.dialect)
         found = zip(table.column(text), table.column(label), strict=True)
         for row, (cell, name) in enumerate(found):
             texts.append(check_text(cell, f"{table.where(row)}, column {text!r}"))
@@ -64,16 +70,16 @@ def list_texts(source: str | Path, *, text: str = "text", label: str = "label", 
             split_ids.append(split)
             places.append(table.where(row))
     labels = check_labels(classes, f"data {source}", least=least_classes)
-    return Texts(tuple(texts), tuple(classes), labels, tuple(split_ids), tuple(places))
+    return Texts(tuple(texts), tuple(classes), labels, tuple(split_ids), tuple(places), dialects[0])
 
 
-def read_column(path: str | Path, column: str) -> list[str]:
-    """The texts in `column` of the CSV at `path`.
+def read_column(path: str | Path, column: str, dialect: Dialect = PLAIN) -> list[str]:
+    """The texts in `column` of the table at `path`.
 
     Raises:
         InputError: naming file and line, if it cannot be read, has no such column or an empty cell in it.
     """
-    table = read_table(path, required=(column,), breaks=True)
+    table = read_table(path, dialect=dialect, required=(column,), breaks=True)
     return [check_text(cell, f"{table.where(row)}, column {column!r}") for row, cell in enumerate(table.column(column))]
 
 
@@ -123,7 +129,7 @@ def _split_files(folder: Path) -> Sequence[tuple[str | None, Path]]:
     """(split, file) of the files in `folder` that are named after a split, train first."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        split = split_name(path.stem) if path.suffix.lower() == ".csv" and path.is_file() else None
+        split = split_name(path.name.partition(".")[0]) if is_table_file(path) and path.is_file() else None
         if split is not None and split in found:
             raise InputError(f"data {folder}", f"must have one file of {split}", f"{found[split].name} and {path.name}")
         if split is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from dltk.base.errors import InputError
-from dltk.edge.sources.table import Table
+from dltk.edge.sources.tables import Table
 
 __all__ = ["Step", "moment", "require_regular", "step_of"]
 

@@ -15,6 +15,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Labelled
 from dltk.edge.families.shared.labels import Labels, encode_targets, is_multi_label, require_known
 from dltk.edge.sources import FileKind, Listing, list_files
+from dltk.edge.sources.tables import dialect_of
 from dltk.edge.sources.unreadable import ignored_text, reason_of, require_few_unreadable
 
 __all__ = ["LabelledFiles", "read_listing"]
@@ -31,7 +32,9 @@ class LabelledFiles(Labels):
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of one folder per class or a CSV of path,label. A few files that cannot be read are left out."""
-        listing = list_files(data, self.files, multi_label=is_multi_label(signature), least_classes=1)
+        listing = list_files(
+            data, self.files, multi_label=is_multi_label(signature), least_classes=1, dialect=dialect_of(signature)
+        )
         require_known(listing.labels, signature, data)
         raws, rows, skipped, notes = read_listing(listing, signature, self.read, data)
         return Labelled(raws, encode_targets([listing.classes[row] for row in rows], signature), skipped, notes)

@@ -17,7 +17,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import SingleSample, Tensors, unstack_samples
 from dltk.edge.input import preprocess
 from dltk.edge.input.vocabulary import Vocabulary, vocabulary_of
-from dltk.edge.sources.table import Table, read_table
+from dltk.edge.sources.tables import Table, dialect_of, read_table
 
 __all__ = ["Columns", "Rows", "as_number", "columns_of", "encode", "is_empty"]
 
@@ -130,7 +130,7 @@ class Rows(SingleSample):
         """A CSV file: its rows; anything else: itself."""
         if not isinstance(source, (str, Path)) or _is_json(source):
             return [source]
-        raws = self.raws(read_table(source), signature)
+        raws = self.raws(read_table(source, dialect=dialect_of(signature)), signature)
         return [raws[row : row + 1].reshape(()) for row in unstack_samples(range(len(raws)), source)]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
@@ -148,7 +148,7 @@ class Rows(SingleSample):
                 raise InputError("row", f"must be one record of {columns.dtype}", f"{source.dtype} {source.shape}")
             return np.asarray(source)
         if isinstance(source, (str, Path)) and not _is_json(source):
-            raws = self.raws(read_table(source), signature)
+            raws = self.raws(read_table(source, dialect=dialect_of(signature)), signature)
             if len(raws) != 1:
                 raise InputError(str(source), "must hold one row to be one sample", len(raws))
             return raws.reshape(())

@@ -16,6 +16,7 @@ from dltk.edge.families.shared.synthetic import synthetic_images
 from dltk.edge.input import preprocess
 from dltk.edge.input.noise import PIXELS
 from dltk.edge.sources import read_table
+from dltk.edge.sources.tables import dialect_of, is_table_file
 
 __all__ = ["Samples", "columns_of", "error", "is_table", "moments", "number", "scale_of", "step"]
 
@@ -98,8 +99,10 @@ class Samples(SingleSample):
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """`source` itself, or the rows of a CSV file."""
-        if is_table(signature) and isinstance(source, (str, Path)) and str(source).lower().endswith(".csv"):
-            return unstack_samples(read_table(source).numbers(columns_of(signature)), source)
+        if is_table(signature) and isinstance(source, (str, Path)) and is_table_file(source):
+            return unstack_samples(
+                read_table(source, dialect=dialect_of(signature)).numbers(columns_of(signature)), source
+            )
         return [source]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:

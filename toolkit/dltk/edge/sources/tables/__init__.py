@@ -1,0 +1,27 @@
+"""Tables: texts of separated cells, JSON records, Parquet files and sheets; found out, stated, and read by columns."""
+
+from __future__ import annotations
+
+from dltk.edge.sources.tables.contents import TABLE_SUFFIXES, is_table_file
+from dltk.edge.sources.tables.dialect import AUTO, PLAIN, Dialect, Note, dialect_of, ignore_note, with_dialect
+from dltk.edge.sources.tables.faults import Faults
+from dltk.edge.sources.tables.head import Head, read_head
+from dltk.edge.sources.tables.read import read_table
+from dltk.edge.sources.tables.table import Table
+
+__all__ = [
+    "AUTO",
+    "PLAIN",
+    "TABLE_SUFFIXES",
+    "Dialect",
+    "Faults",
+    "Head",
+    "Note",
+    "Table",
+    "dialect_of",
+    "ignore_note",
+    "is_table_file",
+    "read_head",
+    "read_table",
+    "with_dialect",
+]

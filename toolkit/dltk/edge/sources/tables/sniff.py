@@ -1,0 +1,83 @@
+"""What separates the cells of a text: the one sign by which all of its first lines have the same number of cells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+from dltk.base.errors import InputError
+from dltk.edge.bundle.op_table import SEPARATORS
+from dltk.edge.sources.tables.faults import Faults
+from dltk.edge.sources.tables.records import are_quotes_letters, is_number, records_of
+
+__all__ = ["SIGNS", "first_rows", "separator_of"]
+
+SIGNS = {",": b",", ";": b";", "tab": b"\t", "|": b"|", "::": b"::", "space": b" "}
+_ROWS = 500  # that are looked at
+_MOSTLY = 0.8  # of the rows, of a file with faults
+
+
+def separator_of(head: bytes, path: Path, required: Sequence[str] = ()) -> str:
+    """One of `SEPARATORS`, by the first lines of a file; "," where none is better.
+
+    Args:
+        head: UTF-8, whole lines, without comments.
+        required: names of columns, which decide where two signs would do.
+
+    Raises:
+        InputError: naming two separators and their settings, where both would do.
+    """
+    read = {name: first_rows(head, name) for name in SEPARATORS if SIGNS[name] in head}
+    shares = {name: _share(rows, name) for name, rows in read.items()}
+    named = [name for name, rows in read.items() if required and rows and set(required) <= set(rows[0])]
+    for least in (1.0, _MOSTLY):
+        fits = [name for name in SEPARATORS if shares.get(name, 0.0) >= least and name != "space"]
+        if len(fits) > 1 and named:
+            fits = [name for name in fits if name in named] or fits
+        if len(fits) > 1 and least == 1.0:
+            raise _two_ways(head, path, fits, read)
+        if fits:
+            return max(fits, key=lambda name: shares[name])
+    if shares.get("space", 0.0) >= _MOSTLY and (not named or named == ["space"]):
+        return _by_spaces(head, path, read)
+    return named[0] if named else ","
+
+
+def first_rows(head: bytes, separator: str, *, quotes: bool | None = None) -> list[list[str]]:
+    """The cells of the first lines; fewer where a quote is left open."""
+    quotes = not are_quotes_letters(head, separator) if quotes is None else quotes
+    records = records_of(head, separator, Faults("head"), breaks=True, quotes=quotes)
+    return [row for _, row in islice(records, _ROWS)]
+
+
+def _share(rows: list[list[str]], separator: str) -> float:
+    """The share of rows below the first that have as many cells as most have; 0 where the first does not fit them."""
+    if len(rows) < 2:
+        return 1.0 if rows and len(rows[0]) > 1 else 0.0
+    (width, count), *_ = Counter(map(len, rows[1:])).most_common(1)
+    first = len(rows[0])
+    ends_empty = first == width - 1 and not any(row[-1].strip() for row in rows[1:] if len(row) == width)
+    has_row_names = first == width - 1 and first > 1 and separator in ("tab", "space")
+    if width < 2 or not (first == width or ends_empty or has_row_names):
+        return 0.0
+    return count / (len(rows) - 1)
+
+
+def _by_spaces(head: bytes, path: Path, read: dict[str, list[list[str]]]) -> str:
+    """ "space" where that makes columns of numbers; "," where the file is one column of words."""
+    rows = read["space"]
+    numeric = [all(is_number(cell) for cell in column) for column in zip(*rows[1:])]
+    if not any(numeric):
+        return ","
+    if len(numeric) > 2 or all(numeric):
+        return "space"
+    raise _two_ways(head, path, ["space", ","], read)
+
+
+def _two_ways(head: bytes, path: Path, names: Sequence[str], read: dict[str, list[list[str]]]) -> InputError:
+    parts = [f"{len(read[name][0]) if name in read else 1} by {name!r}" for name in names]
+    hint = f"Set {' or '.join(f'data.separator={name}' for name in names)}."
+    rule = "cells must be separated in one way"
+    return InputError(f"{path}, line 1", rule, f"cells: {', '.join(parts)}", hint)

@@ -1,0 +1,121 @@
+"""Tables that know their columns: JSON records, Parquet files and sheets of workbooks."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from dltk.base.errors import InputError
+from dltk.edge.sources.tables.binary import read_parquet, read_sheet
+from dltk.edge.sources.tables.contents import Contents, decoded
+from dltk.edge.sources.tables.dialect import PLAIN, Dialect
+from dltk.edge.sources.tables.faults import Faults
+from dltk.edge.sources.tables.header import check_names
+from dltk.edge.sources.tables.table import Table
+
+__all__ = ["TYPED", "read_typed"]
+
+_LINES = (".jsonl", ".ndjson")
+TYPED = (".json", *_LINES, ".parquet", ".xlsx")
+_MAX_CELLS = 50_000_000
+_MOST_COLUMNS = 100_000
+
+
+def read_typed(contents: Contents, path: Path, dialect: Dialect, required: Sequence[str]) -> tuple[Table, list[str]]:
+    """The table in a file of one of the kinds in `TYPED`, and what is to be reported of it.
+
+    An empty value is an empty cell. Numbers stand as they are written, truths as true and false.
+
+    Raises:
+        InputError: naming record and key of a value that is itself a list or an object, a key given twice, or what is
+            no such file; several sheets and none chosen.
+        EnvironmentFault: if the package is missing that reads the file.
+    """
+    if contents.suffix == ".parquet":
+        table, said = read_parquet(contents.data, path), list[str]()
+    elif contents.suffix == ".xlsx":
+        table, said = read_sheet(contents.data, path, dialect, required)
+    else:
+        table, said = _read_json(contents, path, dialect.encoding), []
+    check_names(table.header, required, str(path), table.dialect, path)
+    if not len(table):
+        raise InputError(path, "must have rows", "none")
+    return table, said
+
+
+def _read_json(contents: Contents, path: Path, encoding: str) -> Table:
+    data, _ = decoded(contents.data, path, encoding if encoding != "auto" else "auto")
+    faults = Faults(path, "line" if contents.suffix in _LINES else "record")
+    records = list(_by_lines(data, faults) if contents.suffix in _LINES else _in_list(data, path, faults))
+    faults.raise_if_any()
+    names = list(dict.fromkeys(name for _, record in records for name in record))
+    if len(names) > _MOST_COLUMNS or len(names) * len(records) > _MAX_CELLS:
+        raise InputError(path, f"a table may have at most {_MAX_CELLS} cells", hint="Split it.")
+    cells = tuple([_cell(record.get(name)) for _, record in records] for name in names)
+    return Table(path, tuple(names), cells, array("q", [line for line, _ in records]), PLAIN, faults.unit)
+
+
+def _by_lines(data: bytes, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if line.strip():
+            try:
+                found = _parsed(line)
+            except (ValueError, RecursionError) as fault:
+                faults.add(number, "must be valid JSON", str(fault))
+                continue
+            if _is_record(found, number, faults):
+                yield number, found
+
+
+def _in_list(data: bytes, path: Path, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        found = _parsed(data)
+    except (ValueError, RecursionError) as fault:
+        hint = "If each line is an object, call the file .jsonl." if str(fault).startswith("Extra data") else ""
+        raise InputError(path, "must be valid JSON", str(fault), hint) from fault
+    if not isinstance(found, list):
+        hint = "Give a list of flat objects: [{column: value, ...}, ...]."
+        raise InputError(path, "must be a list of records", type(found).__name__, hint)
+    for number, record in enumerate(found, start=1):
+        if _is_record(record, number, faults):
+            yield number, record
+
+
+def _parsed(data: bytes) -> Any:
+    """JSON with numbers as they are written. Raises ValueError and RecursionError."""
+    return json.loads(data, parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_without_doubles)
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
+    return found
+
+
+def _is_record(found: Any, number: int, faults: Faults) -> bool:
+    if not isinstance(found, dict):
+        faults.add(number, "must be an object: {column: value, ...}", type(found).__name__)
+        return False
+    for name, value in found.items():
+        if isinstance(value, (list, dict)):
+            kind = "a list" if isinstance(value, list) else "an object"
+            faults.add(number, f"{name!r} must be a text, a number, true, false or null", kind, "Write flat records.")
+            return False
+    return True
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
