@@ -16,9 +16,13 @@ import killed_publish
 import small
 import tiny
 from dltk.base.errors import EnvironmentFault, InputError
-from dltk.bundle import golden_bytes, labels_bytes, publish
+from dltk.bundle import BundleOptions, publish
+from dltk.edge.bundle.arrays import parse_npz
 from dltk.edge.bundle.integrity import read_bundle
 from dltk.edge.replay import read_golden, replay
+from dltk.workflows.exporting.contents import labels_bytes
+from dltk.workflows.exporting.rehearse import golden_of
+from dltk.workflows.measure import Evaluation
 from edge import archives
 
 pytest.importorskip("ai_edge_litert")
@@ -132,10 +136,13 @@ def test_only_an_archive_of_a_bundle_is_replaced_by_one(model, tmp_path):
 
 def test_golden_holds_what_replay_reads():
     raws = tiny.raws(3)
-    data = golden_bytes(raws, tiny.reference(raws), tiny.SIGNATURE, np.array([0, 1, 2]))
+    doubles = {name: value.astype(np.float64) for name, value in tiny.reference(raws).items()}
+    samples = Evaluation(raws, np.array([0, 1, 2]), doubles, doubles, None, {})
+    data = golden_of(None, samples, tiny.SIGNATURE, BundleOptions(golden=2))
     found = read_golden(data, tiny.SIGNATURE)
-    assert np.array_equal(found.raws, raws)
+    assert np.array_equal(found.raws, raws[:2])
     assert found.outputs["logits"].dtype == np.float32
+    assert parse_npz(data, "golden")["target"].tolist() == [0, 1]
     assert labels_bytes(("größe", "猫")).decode() == "größe\n猫\n"
 
 

@@ -71,12 +71,7 @@ def put_in_place(patch: Any) -> None:
     raws = tiny.raws(9)
     splits = [Split(raws, rows, np.zeros(3, np.int64)) for rows in np.split(np.arange(9), 3)]
     dataset = Dataset(*splits, labels=tiny.LABELS, digest="samples", source="digits", report={})
-    task = SimpleNamespace(
-        name="stub",
-        trainer="fit",
-        prepare=lambda *given, **named: dataset,
-        evaluation=lambda *given, **named: (raws, raws[:, 0]),
-    )
+    task = SimpleNamespace(name="stub", trainer="fit", prepare=lambda *given, **named: dataset)
     module = sys.modules["dltk.workflows.finetune"]  # the name itself is bound to the function
 
     def built(*given: Any) -> Any:
@@ -90,7 +85,13 @@ def put_in_place(patch: Any) -> None:
     features = SimpleNamespace(refresh_dataset=lambda task, model, dataset, *given: dataset)
     patch.setitem(sys.modules, "dltk.training.features", features)
     patch.setattr(
-        finish, "_evaluate_test_split", lambda task, model, dataset, signature, *given: ({"accuracy": 0.5}, signature)
+        finish,
+        "_evaluate_test_split",
+        lambda task, model, dataset, signature, *given: (
+            {"accuracy": 0.5},
+            signature,
+            {"raws": raws, "targets": raws[:, 0]},
+        ),
     )
     patch.setattr(finish, "keras_bytes", lambda model: model.tobytes())
 

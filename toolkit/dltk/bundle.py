@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dltk.base.errors import InputError
 from dltk.base.files import building_folder, sweep, write_atomic
 from dltk.edge.bundle.archive import Archive, pack
-from dltk.edge.bundle.arrays import npz_bytes
 from dltk.edge.bundle.manifest import MANIFEST, SEAL, Artifact, Manifest, file_entry
 from dltk.edge.bundle.seal import Key, sign
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families import family
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["BundleOptions", "Sealing", "golden_bytes", "labels_bytes", "publish", "report_bytes", "require_replaceable"]
+__all__ = ["BundleOptions", "Sealing", "publish", "require_replaceable"]
 
 
 @dataclass(frozen=True)
@@ -121,32 +115,3 @@ def publish(sealing: Sealing, target: Path, *, archive: bool = False, key: Ed255
     with building_folder(Path(os.path.abspath(target)), replace=True) as folder:
         for name, data in files.items():
             (folder / name).write_bytes(data)
-
-
-def labels_bytes(labels: Sequence[str]) -> bytes:
-    """`labels.txt`: one label per line."""
-    return "".join(f"{label}\n" for label in labels).encode()
-
-
-def golden_bytes(
-    raws: NDArray[Any], reference: Mapping[str, NDArray[Any]], signature: Signature, targets: NDArray[Any] | None
-) -> bytes:
-    """`golden.npz`: raw samples, their tensors, the float32 reference's outputs, and the targets if known.
-
-    Args:
-        raws: raw samples (n, ...).
-        reference: output name -> (n, ...), stored as float32.
-        targets: (n, ...), or None.
-    """
-    tensors = family(signature.family).tensors(raws, signature)
-    arrays = {"raw": raws} | {f"tensor:{name}": value for name, value in tensors.items()}
-    arrays |= {f"output:{name}": np.asarray(value, np.float32) for name, value in reference.items()}
-    if targets is not None:
-        arrays["target"] = targets
-    return npz_bytes(arrays)
-
-
-def report_bytes(report: Mapping[str, Any]) -> bytes:
-    """`report.json`, without indentation: curves have hundreds of points."""
-    text = json.dumps(report, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return f"{text}\n".encode()

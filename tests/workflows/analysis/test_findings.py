@@ -23,11 +23,12 @@ from dltk.run import Run
 from dltk.training.evaluation.report import predict_outputs
 from dltk.validate import run_worker
 from dltk.workflows.analysis import divergence as layers_compared
-from dltk.workflows.analysis.commands import commands, made_by, step_text
 from dltk.workflows.analysis.divergence import divergence, probes
 from dltk.workflows.analysis.findings import bundle_findings, findings
 from dltk.workflows.analysis.layers import layer_rows, signal_to_noise
 from dltk.workflows.analysis.steps import CONTROL, trained_settings
+from dltk.workflows.compressing.compressed import commands
+from dltk.workflows.compressing.source import made_by
 from dltk.workflows.measure import Kept, evaluation
 
 pytestmark = small.QUIET
@@ -224,7 +225,7 @@ def test_the_commands_say_what_was_done(case):
 def test_settings_of_every_kind_come_back_from_their_text():
     for text in ("prune:keep=conv2d,conv2d_1,sparsity=0.25", "quantize:repair=false", "cluster:start=linear", "prune"):
         planned = parse_steps([text])
-        assert parse_steps([step_text(planned[0])]) == planned
+        assert parse_steps([planned[0].as_text()]) == planned
 
 
 def test_a_compressed_run_compressed_again_names_the_whole_line(case, tmp_path):

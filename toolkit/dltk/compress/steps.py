@@ -13,7 +13,7 @@ from dltk.compress.cluster import Cluster, cluster
 from dltk.compress.distil import Distil, distil
 from dltk.compress.prune import Prune, prune
 from dltk.compress.quantize import Quantize, quantize
-from dltk.recipe.settings import as_dict, assign
+from dltk.recipe.settings import as_dict, assign, format_value
 
 __all__ = ["STEPS", "Planned", "parse_steps"]
 
@@ -40,6 +40,11 @@ class Planned:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {"name": self.name, "settings": as_dict(self.settings)}
+
+    def as_text(self) -> str:
+        """`NAME:KEY=VALUE,...` with every setting, as `parse_steps` takes it."""
+        pairs = [f"{key}={format_value(value)}" for key, value in as_dict(self.settings).items()]
+        return f"{self.name}:{','.join(pairs)}" if pairs else self.name
 
 
 def parse_steps(texts: Sequence[str]) -> tuple[Planned, ...]:

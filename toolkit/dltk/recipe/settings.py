@@ -113,7 +113,8 @@ def changes(defaults: Mapping[str, Any], values: Mapping[str, Any], prefix: str 
 
 def digest(settings: Any) -> str:
     """SHA-256 of the tree as canonical JSON; equal settings have equal digests."""
-    return sha256(canonical_json(as_dict(settings)))
+    values = as_dict(settings)
+    return sha256(canonical_json(values))
 
 
 def describe(settings: Any, prefix: str = "") -> Iterator[Setting]:
@@ -159,7 +160,7 @@ def _example(settings: Any, word: str) -> str:
 
 def format_value(value: Any) -> str:
     """`value` as written in `KEY=VALUE`."""
-    if isinstance(value, tuple):
+    if isinstance(value, (list, tuple)):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 

@@ -10,17 +10,15 @@ from dltk.base.cache.entries import using
 from dltk.base.errors import UsageError
 from dltk.base.progress import SILENT, Progress
 from dltk.compress.candidate import Candidate, Workbench
-from dltk.compress.steps import Planned, parse_steps
+from dltk.compress.steps import Planned
 from dltk.edge.runtime.device import THIS_MACHINE, Device
 from dltk.report.schema import Report
 from dltk.run import Run
 from dltk.search.limits import Limits
-from dltk.workflows.analysis.commands import commands
 from dltk.workflows.compressing.chain import Chain
 from dltk.workflows.compressing.compressed import Compressed, finish_compressed
 from dltk.workflows.compressing.search import Search, require_decidable, require_met
-from dltk.workflows.compressing.source import Source, asked_for, started_with
-from dltk.workflows.preflight import require_training_packages
+from dltk.workflows.compressing.source import Source, started_with
 
 __all__ = ["CompressOptions", "Compressed", "compress"]
 
@@ -79,19 +77,15 @@ def compress(
     """
     limits, options = limits or Limits(), options or CompressOptions()
     options.require_fit(searches=bool(limits) and not steps)
-    planned = parse_steps(tuple(steps))
-    source = Source.open(run, trust_recipe=trust_recipe)
-    planned = planned or parse_steps(() if limits else source.settings.compress.steps)
+    source = Source.open(run, steps, limits, options.device, trust_recipe=trust_recipe)
+    planned = source.planned
     path = Path(out or f"{Path(run)}-compressed")
-    asked = asked_for(source, planned, limits, options.device)
-    started = started_with(path, asked) if resume else None
+    started = started_with(path, source.asked) if resume else None
     if started is None:
         Run.require_free(path)
     elif started.is_finished:
         progress.log(f"{path}: is finished already")
         return _within(started, Report.of(started) or Report())
-    source.require_compressible(path)
-    require_training_packages()
     made = started or Run(path)
     # Students whose recipe may be a file to run: those that the user typed, since a run must not run code; None: any.
     typed = frozenset(step.settings.student for step in planned if steps and step.name == "distil")
@@ -108,12 +102,10 @@ def compress(
     with made.alone(), using(source.settings.data):
         if started is None:
             Run.require_free(path)  # still: another may have begun it before this one had it alone
-        made.inherit(source.run, asked)
+        made.inherit(source.run, source.asked)
         planned, candidate, found = _run_or_search(made, bench, search, planned, texts=steps, trials=options.trials)
-        lines = tuple(commands(source.commands, source.run.path, path, planned))
-        report = replace(found, source=str(source.run.path), machine=dict(options.device.machine), commands=lines)
         compares = bool(steps) or not limits if options.control is None else options.control
-        report = finish_compressed(made, source, candidate, bench, report, planned, control=compares)
+        report = finish_compressed(made, source, candidate, bench, found, planned, control=compares)
         if search is not None:
             search.clear()
     return _within(made, report)

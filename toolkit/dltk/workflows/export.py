@@ -24,7 +24,7 @@ from dltk.twin.graph import Graph
 from dltk.validate import Gate, micro_runtime
 from dltk.workflows.analysis import remedies
 from dltk.workflows.exporting.card import report_page
-from dltk.workflows.exporting.contents import code, lineage, state_of, texts
+from dltk.workflows.exporting.contents import files_of, lineage, state_of
 from dltk.workflows.exporting.micro import on_micro
 from dltk.workflows.exporting.opened import Opened
 from dltk.workflows.exporting.rehearse import golden_of, replay_before_writing, with_golden_errors
@@ -117,7 +117,7 @@ def export(
     exported = Exported(target, tuple(one.row() for one in found), pairs)
     _require_passed(exported, found, gate, plan)
     history, artifacts = lineage(opened, graph) | state_of(found), [one.artifact for one in found]
-    files = code(opened, found) | texts(opened, found, pairs) | {GOLDEN: proof} | sources
+    files = files_of(opened, found, pairs) | {GOLDEN: proof} | sources
     sealing = bundle.Sealing(name, signature, artifacts, files, history, gate.as_dict())
     replay_before_writing(sealing, target)
     bundle.publish(replace(sealing, files=files | report_page(sealing, progress)), target, archive=archive, key=key)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.files import write_atomic
@@ -61,16 +62,13 @@ def finish_run(
     progress: Progress,
 ) -> None:
     """Write signature, test samples, model and metrics; the metrics last: with them the run is finished."""
-    from dltk.training.features import refresh_dataset
-
     history, kept = log.history, log.kept
-    dataset = refresh_dataset(task, model, dataset, signature, settings)
-    metrics, settled = _evaluate_test_split(task, model, dataset, signature, settings, _row(history, kept), progress)
-    raws, targets = task.evaluation(dataset, limit_bytes=settings.data.evaluation_mb * 1_000_000, seed=settings.seed)
+    row = _row(history, kept)
+    metrics, settled, samples = _evaluate_test_split(task, model, dataset, signature, settings, row, progress)
     if history:
         write_history(run.history_path, history)
     run.write_signature(settled)
-    save_npz(run.evaluation_path, {"raws": raws, "targets": targets})
+    save_npz(run.evaluation_path, samples)
     write_atomic(run.model_path, keras_bytes(model))
     run.write_json("metrics", metrics if kept is None else {**metrics, "kept": dict(kept)})
 
@@ -100,20 +98,24 @@ def _evaluate_test_split(
     settings: Any,
     row: Mapping[str, Any],
     progress: Progress,
-) -> tuple[dict[str, Any], Signature]:
-    """Metrics on the test split, and the signature finished with the validation split.
+) -> tuple[dict[str, Any], Signature, dict[str, NDArray[Any]]]:
+    """Metrics on the test split, the signature finished with the validation split, and the test samples to keep.
 
     Of a family where no prediction is right or wrong: the figures of training in `row`, and the signature as it was.
     """
     from dltk import training
-    from dltk.training.features import Frozen
+    from dltk.training.features import Frozen, refresh_dataset
     from dltk.training.log import FACTS
 
+    dataset = refresh_dataset(task, model, dataset, signature, settings)
+    limit = settings.data.evaluation_mb * 1_000_000
+    raws, targets = task.evaluation(dataset, limit_bytes=limit, seed=settings.seed)
+    samples = {"raws": raws, "targets": targets}
     if not family(signature.family).metrics:
         kept = {name: row[name] for name in row if name not in FACTS}
         none = np.zeros((0, *signature.outputs[0].sample_shape), np.float32)
         own = task.figures(none, dataset, signature, settings)
-        return {"kind": signature.family, "training": kept, **own}, signature
+        return {"kind": signature.family, "training": kept, **own}, signature, samples
     frozen = Frozen(model)
     held_out, outputs = (
         training.predict_outputs(frozen, split, signature, progress=progress)
@@ -123,4 +125,4 @@ def _evaluate_test_split(
     inputs = training.inputs_of(dataset.test, signature)
     general = training.report(outputs, dataset.test.targets, signature, validation=validation, inputs=inputs)
     settled = task.finalize_signature(signature, held_out, dataset, general)
-    return {**general, **task.figures(outputs, dataset, settled, settings)}, settled
+    return {**general, **task.figures(outputs, dataset, settled, settings)}, settled, samples

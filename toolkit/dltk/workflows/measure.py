@@ -14,7 +14,7 @@ from dltk.edge.bench import download_bytes
 from dltk.edge.bundle.arrays import read_npz
 from dltk.edge.bundle.manifest import PRECISIONS, Artifact
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.families import compared_inputs, family
+from dltk.edge.families import Metric, compared_inputs, family
 from dltk.edge.gains import changed_text, gain_with_interval
 from dltk.edge.metrics import top1_agreement
 from dltk.edge.runtime.device import THIS_MACHINE, Device
@@ -83,12 +83,16 @@ class Evaluation:
         targets: what is right (n, ...), or None where nothing is.
         reference: outputs of the run's own float32 model, name -> (n, ...).
         baseline: outputs of the source run's float32 model: a drop is counted from there.
+        metric: the family's; None where no prediction is right or wrong.
+        inputs: the input tensors, name -> (n, ...), where the metric compares outputs with them.
     """
 
     raws: NDArray[Any]
     targets: NDArray[Any] | None
     reference: Outputs
     baseline: Outputs
+    metric: Metric | None
+    inputs: Outputs
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,10 @@ class Measured:
 def evaluation(kept: Kept, model: Any, signature: Signature, *, progress: Progress = SILENT) -> Evaluation:
     """A run's test samples with the outputs of its model, and of the model it was compressed from."""
     reference = reference_outputs(model, kept.raws, signature, progress=progress)
-    targets = kept.targets if family(signature.family).metrics else None
-    return Evaluation(kept.raws, targets, reference, reference if kept.baseline is None else kept.baseline)
+    baseline = reference if kept.baseline is None else kept.baseline
+    metric = next(iter(family(signature.family).metrics), None)
+    targets = None if metric is None else kept.targets
+    return Evaluation(kept.raws, targets, reference, baseline, metric, compared_inputs(kept.raws, signature))
 
 
 def reference_outputs(
@@ -175,10 +181,9 @@ def measure(
     """Emit a file and run it on all samples in a process without TensorFlow; it is timed on `device`."""
     data = emit(graph, signature, target, plan)
     result = device.run(data, target.format, signature, samples.raws)
-    metrics, scoring = family(signature.family).metrics, None
-    if samples.targets is not None and metrics:
-        inputs = compared_inputs(samples.raws, signature)
-        scoring = Scoring(samples.targets, metrics[0], samples.baseline, inputs, seed)
+    scoring = None
+    if samples.targets is not None and samples.metric is not None:
+        scoring = Scoring(samples.targets, samples.metric, samples.baseline, samples.inputs, seed)
     ranges = plan.ranges if plan is not None and target.precision.startswith("int") else "none"
     verdict = compare_outputs(
         samples.reference,

@@ -48,11 +48,10 @@ def contents(data: bytes, path: Path) -> Contents:
     Raises:
         InputError: if the file is damaged, leads out of itself, or unpacks to much more than it is.
     """
-    config = _of_archive(data, path) if path.suffix == ".keras" else _of_hdf5(data, path)
-    return Contents(config, _keras_of(data))
+    return _of_hdf5(data, path) if path.suffix != ".keras" else _of_archive(data, path)
 
 
-def _of_archive(data: bytes, path: Path) -> Any:
+def _of_archive(data: bytes, path: Path) -> Contents:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             require_modest_archive(archive, path, packed=len(data), limit=_LIMIT)
@@ -62,12 +61,21 @@ def _of_archive(data: bytes, path: Path) -> Any:
             config = json.loads(archive.read(member))
             if _WEIGHTS in archive.namelist():
                 require_plain_hdf5(io.BytesIO(archive.read(_WEIGHTS)), f"{path}: {_WEIGHTS}")
-            return config
+            return Contents(config, _version_in_archive(archive))
     except ARCHIVE_FAULTS as fault:
         raise InputError(path, "must be a whole .keras file", str(fault)) from fault
 
 
-def _of_hdf5(data: bytes, path: Path) -> Any:
+def _version_in_archive(archive: zipfile.ZipFile) -> str:
+    try:
+        is_small = archive.getinfo("metadata.json").file_size <= _METADATA
+        found = parse_json(archive.read("metadata.json"), "metadata.json") if is_small else None
+    except (InputError, *ARCHIVE_FAULTS):
+        return ""
+    return str(found.get("keras_version", "")) if isinstance(found, dict) else ""
+
+
+def _of_hdf5(data: bytes, path: Path) -> Contents:
     import h5py
 
     require_plain_hdf5(io.BytesIO(data), path)
@@ -77,26 +85,16 @@ def _of_hdf5(data: bytes, path: Path) -> Any:
             if text is None:
                 hint = "It may hold weights only: save the whole model with model.save()."
                 raise InputError(path, "must hold a whole model", "no model_config", hint)
-            return json.loads(text)
+            return Contents(json.loads(text), _version_in_attributes(opened.attrs))
     except _HDF5_FAULTS as fault:
         raise InputError(path, "must be a whole HDF5 file", str(fault)) from fault
 
 
-def _keras_of(data: bytes) -> str:
-    """The version of Keras that the file `data` records; "" if it records none."""
-    stream = io.BytesIO(data)
+def _version_in_attributes(attributes: Any) -> str:
     try:
-        if not zipfile.is_zipfile(stream):
-            import h5py
-
-            with h5py.File(stream, "r") as opened:
-                version = opened.attrs.get("keras_version", "")
-            return version.decode() if isinstance(version, bytes) else str(version)
-        with zipfile.ZipFile(stream) as archive:
-            is_small = archive.getinfo("metadata.json").file_size <= _METADATA
-            found = parse_json(archive.read("metadata.json"), "metadata.json") if is_small else None
-        return str(found.get("keras_version", "")) if isinstance(found, dict) else ""
-    except (InputError, *ARCHIVE_FAULTS, *_HDF5_FAULTS):
+        version = attributes.get("keras_version", "")
+        return version.decode() if isinstance(version, bytes) else str(version)
+    except _HDF5_FAULTS:
         return ""
 
 

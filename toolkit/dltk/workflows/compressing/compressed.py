@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from dltk.base.files import write_atomic
@@ -22,7 +24,7 @@ from dltk.workflows.compressing.source import Source
 from dltk.workflows.finish import finish_run
 from dltk.workflows.measure import Evaluation, Kept, evaluation, measure, measure_all, planned_files, reference_outputs
 
-__all__ = ["Compressed", "finish_compressed"]
+__all__ = ["Compressed", "commands", "finish_compressed"]
 
 Files = tuple[ArtifactRow, ...]
 
@@ -49,15 +51,19 @@ def finish_compressed(
 
     Args:
         made: holds what it has in common with its source already, and the models between steps.
-        report: with source, steps and commands; what is measured is added.
+        report: with steps; where it came from and what is measured is added.
+        planned: the steps that were taken.
         control: also train the source for the epochs that the steps took, and measure that.
     """
+    lines = tuple(commands(source.commands, source.run.path, made.path, planned))
     kept = _with_baseline(made, bench)
     if candidate.plan is not None:
         candidate.plan.save(made.quantization_path)
     write_atomic(made.model_path, keras_bytes(candidate.model))
     samples = evaluation(kept, candidate.model, bench.signature, progress=bench.progress)
     artifacts, tried = _measured(candidate, bench, samples)
+    machine = dict(bench.device.machine)
+    report = replace(report, source=str(source.run.path), machine=machine, commands=lines)
     report = replace(report, artifacts=artifacts, tried=tried)
     if report.search is not None:
         report = replace(report, search=replace(report.search, misses_on_test=misses_on_test(report.search, artifacts)))
@@ -71,6 +77,13 @@ def finish_compressed(
         task, settings, progress = source.task, source.settings, bench.progress
         finish_run(made, task, candidate.model, bench.dataset, bench.signature, settings, progress=progress)
     return report
+
+
+def commands(before: Sequence[str], source: Path, made: Path, planned: Sequence[Planned]) -> list[str]:
+    """Lines for a shell: those `before`, what was done to `source` with all settings, how `made` is exported."""
+    steps = [word for step in planned for word in ("--step", step.as_text())]
+    compress = ["dltk", "compress", str(source), *steps, "--run", str(made)]
+    return [*before, shlex.join(compress), shlex.join(["dltk", "export", str(made)])]
 
 
 def _with_baseline(made: Run, bench: Workbench) -> Kept:

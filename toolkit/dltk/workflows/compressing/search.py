@@ -243,7 +243,8 @@ class _Judge:
         bench, outputs = self._bench, self._outputs
         if candidate.model is not bench.source:
             outputs = reference_outputs(candidate.model, self._raws, bench.signature, progress=bench.progress)
-        samples = Evaluation(self._raws, self._targets if self.metric else None, outputs, self._outputs)
+        targets, inputs = self._targets if self.metric else None, compared_inputs(self._raws, bench.signature)
+        samples = Evaluation(self._raws, targets, outputs, self._outputs, self.metric, inputs)
         (target, *_) = (*planned_files(candidate.plan), Target("tflite", "float32"))
         graph = deployed_graph(read(candidate.model))
         found = measure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,58 +14,70 @@ from dltk.base.errors import InputError
 from dltk.base.files import parse_json, read_capped, sha256, sweep_tree
 from dltk.base.progress import Progress
 from dltk.compress.candidate import Workbench
-from dltk.compress.steps import Planned
+from dltk.compress.steps import Planned, parse_steps
 from dltk.data.dataset import Dataset
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.runtime.device import Device
 from dltk.export.emit import left_float
 from dltk.models.files.keras_file import open_keras
+from dltk.recipe.settings import format_value
+from dltk.report.schema import Report
 from dltk.run import ASKED, Run
 from dltk.search.limits import Limits
-from dltk.workflows.analysis.commands import made_by
-from dltk.workflows.preflight import require_place
+from dltk.workflows.preflight import require_place, require_training_packages
 
-__all__ = ["Source", "asked_for", "started_with"]
+__all__ = ["Source", "made_by", "started_with"]
+
+_INPUT = ("range", "channels", "check")  # of an adopted model, as `--set input.KEY=VALUE` takes them
 
 
 @dataclass(frozen=True)
 class Source:
-    """The run that is compressed.
+    """The run that is compressed, and what was asked of it.
 
     Attributes:
-        model_digest: SHA-256 of its model.keras.
         commands: those that made it, from the data on.
+        planned: the steps to take; none where they are to be found.
+        asked: its model, the steps and the limits, and the machine where there is a limit on latency.
     """
 
     run: Run
     settings: Any
     signature: Signature
     metrics: Any
-    model_digest: str
     commands: tuple[str, ...]
+    planned: tuple[Planned, ...]
+    asked: Mapping[str, Any]
 
     @classmethod
-    def open(cls, path: str | Path, *, trust_recipe: bool) -> Source:
+    def open(
+        cls, path: str | Path, steps: Sequence[str], limits: Limits, device: Device, *, trust_recipe: bool
+    ) -> Source:
         """Everything that a compression takes of the run at `path`, but for its data and its model.
 
+        Args:
+            steps: as `--step` takes them; the plan of the run's recipe when empty and without limits.
+
         Raises:
+            UsageError, StepOrderError: if the steps do not fit.
             InputError: if there is no finished run, or a file of it is missing or damaged.
         """
+        typed = parse_steps(steps)
         run = Run.open(path, trust_recipe=trust_recipe)
         settings, signature, metrics = run.settings(), run.signature, run.read_json("metrics")
-        return cls(run, settings, signature, metrics, sha256(read_capped(run.model_path)), tuple(made_by(run)))
+        digest, commands = sha256(read_capped(run.model_path)), tuple(made_by(run))
+        planned = typed or parse_steps(() if limits else settings.compress.steps)
+        asked: dict[str, Any] = {"model": digest, "steps": [step.as_dict() for step in planned]}
+        if limits.latency is not None:  # times of two machines cannot be compared; the free threads may change
+            asked["machine"] = {key: value for key, value in device.machine.items() if key != "threads"}
+        if limits:
+            asked["limits"] = limits.as_dict()
+        return cls(run, settings, signature, metrics, commands, planned, asked)
 
     @property
     def task(self) -> tasks.Task:
         """What its model does."""
         return tasks.task(self.run.task)
-
-    def require_compressible(self, path: Path) -> None:
-        """Raise InputError or EnvironmentFault if it is quantized already, or no run can be written at `path`."""
-        if self.run.quantization_path.is_file():
-            hint = "Compress the run that it was made from."
-            raise InputError(self.run.path, "is quantized already", hint=hint)
-        require_place(path, 2 * os.path.getsize(self.run.model_path))
 
     def dataset(self, progress: Progress) -> Dataset:
         """Its data, as it was trained on them.
@@ -80,11 +93,17 @@ class Source:
         return dataset
 
     def workbench(self, made: Run, *, resume: bool, progress: Progress) -> Workbench:
-        """What the steps of a compression into `made` work with.
+        """What the steps of a compression into `made` work with; what can be refused is refused before it is opened.
 
         Raises:
-            InputError: if model or data cannot be opened, or the data changed.
+            InputError: if the model is quantized already, model or data cannot be opened, or the data changed.
+            EnvironmentFault: if what trains is not installed, or no run can be written at `made`.
         """
+        if self.run.quantization_path.is_file():
+            hint = "Compress the run that it was made from."
+            raise InputError(self.run.path, "is quantized already", hint=hint)
+        require_place(made.path, 2 * os.path.getsize(self.run.model_path))
+        require_training_packages()
         task, settings = self.task, self.settings
         dataset = self.dataset(progress)  # before TensorFlow is loaded, which takes its time
         model = open_keras(self.run.model_path)
@@ -108,17 +127,6 @@ class Source:
         )
 
 
-def asked_for(source: Source, planned: Sequence[Planned], limits: Limits, device: Device) -> dict[str, Any]:
-    """The model, the steps and the limits of a compression, and the machine where there is a limit on latency."""
-    asked: dict[str, Any] = {
-        "model": source.model_digest,
-        "steps": [step.as_dict() for step in planned],
-    }
-    if limits.latency is not None:  # times of two machines cannot be compared; how many threads are free may change
-        asked["machine"] = {key: value for key, value in device.machine.items() if key != "threads"}
-    return asked | ({"limits": limits.as_dict()} if limits else {})
-
-
 def started_with(path: Path, asked: Mapping[str, Any]) -> Run | None:
     """The compression to resume; None if it was killed before it began.
 
@@ -137,6 +145,25 @@ def started_with(path: Path, asked: Mapping[str, Any]) -> Run | None:
         hint = "Resume with the same steps, limits and source, or give another --run."
         raise InputError(path, "was begun with other steps or another model", hint=hint)
     return Run(path)
+
+
+def made_by(source: Run) -> list[str]:
+    """Lines for a shell: how `source` was made. Of a recipe's settings those are named that differ from its own."""
+    found = Report.of(source)
+    if found is not None and found.commands:
+        return list(found.commands[:-1])  # without its export
+    told = source.read_json("recipe")
+    recipe = str(source.path / "recipe.py") if told["recipe"] == "recipe.py" else str(told["recipe"])
+    notes: Any = source.read_json("notes") if (source.path / "notes.json").is_file() else {}
+    pairs = source.changed_settings()
+    end = ["--data", source.data_source, "--run", str(source.path)]
+    if "adopted" in notes:
+        pairs |= {f"input.{key}": notes[key] for key in _INPUT if key in notes}
+        words = ["dltk", "adopt", str(notes["adopted"]), "--recipe", recipe, *end]
+    else:
+        words = ["dltk", "finetune", recipe, *end, *(["--smoke"] if told["smoke"] else [])]
+    words += [word for key, value in pairs.items() for word in ("--set", f"{key}={format_value(value)}")]
+    return [shlex.join(words)]
 
 
 def _named(machine: Any) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from dltk import bundle
 from dltk.base.install import DISTRIBUTION, own_version
 from dltk.edge.runtime.machine import machine
 from dltk.export.flatbuffer.stateless import STATE_OPERATOR
@@ -18,29 +18,38 @@ from dltk.workflows.exporting.card import RESET, licenses, model_card
 from dltk.workflows.exporting.opened import Opened
 from dltk.workflows.measure import Measured
 
-__all__ = ["code", "lineage", "state_of", "texts"]
+__all__ = ["files_of", "labels_bytes", "lineage", "state_of"]
 
 _TOOLS = ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx", "tf-keras", "ai-edge-litert")
 
 
-def texts(opened: Opened, found: Sequence[Measured], agreement: Mapping[str, float]) -> dict[str, bytes]:
-    """The files that describe the model: labels, report, recipe, card, licenses. None contains times or latencies."""
-    rows = [one.row() for one in found]
+def files_of(opened: Opened, found: Sequence[Measured], agreement: Mapping[str, float]) -> dict[str, bytes]:
+    """The files of a bundle: name -> bytes.
+
+    Those that run: the models, what their inputs are prepared with, and `run.pyz`. Those that describe the model:
+    labels, report, recipe, card, licenses; none contains times or latencies.
+    """
+    signature, rows = opened.signature, [one.row() for one in found]
+    labels = {"labels.txt": labels_bytes(signature.labels)} if signature.labels else {}
     report = bundle_findings(opened.report or Report()).in_bundle(rows, agreement, opened.metrics)
-    labels = opened.signature.labels
-    return ({"labels.txt": bundle.labels_bytes(labels)} if labels else {}) | {
-        REPORT: bundle.report_bytes(report),
+    models = {one.target.file: one.data for one in found}
+    # Without indentation: curves have hundreds of points.
+    text = json.dumps(report, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return {
+        **models,
+        **signature.assets,
+        **labels,
+        RUNNER: runner(signature.family),
+        REPORT: f"{text}\n".encode(),
         "recipe.json": opened.recipe,
         "MODEL_CARD.md": model_card(opened, rows, state_of(found)).encode(),
         "LICENSES.txt": licenses(opened).encode(),
     }
 
 
-def code(opened: Opened, found: Sequence[Measured]) -> dict[str, bytes]:
-    """The files that run: the models, what their inputs are prepared with, and `run.pyz`."""
-    signature = opened.signature
-    models = {one.target.file: one.data for one in found}
-    return models | dict(signature.assets) | {RUNNER: runner(signature.family)}
+def labels_bytes(labels: Sequence[str]) -> bytes:
+    """`labels.txt`: one label per line."""
+    return "".join(f"{label}\n" for label in labels).encode()
 
 
 def lineage(opened: Opened, graph: Graph) -> dict[str, Any]:

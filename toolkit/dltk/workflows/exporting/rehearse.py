@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dltk.base.errors import LimitError
-from dltk.bundle import BundleOptions, Sealing, golden_bytes
+from dltk.bundle import BundleOptions, Sealing
+from dltk.edge.bundle.arrays import npz_bytes
 from dltk.edge.bundle.integrity import VerifiedBundle
 from dltk.edge.bundle.manifest import parse
 from dltk.edge.bundle.signature import Signature
@@ -24,15 +27,21 @@ __all__ = ["golden_of", "replay_before_writing", "output_quantization_steps", "w
 
 
 def golden_of(model: Any, samples: Evaluation, signature: Signature, options: BundleOptions) -> bytes:
-    """The bytes of `golden.npz`: the first test samples, or made-up ones."""
+    """The bytes of `golden.npz`: raw samples, their tensors, the float32 reference's outputs, targets where known.
+
+    The samples are the first test samples, or made-up ones.
+    """
+    kind = family(signature.family)
     if options.synthetic:
-        raws, targets = family(signature.family).synthetic(signature, count=options.golden, seed=0), None
+        raws, targets = kind.synthetic(signature, count=options.golden, seed=0), None
         reference: Outputs = reference_outputs(model, raws, signature)
     else:
         raws = samples.raws[: options.golden]
         targets = None if samples.targets is None else samples.targets[: options.golden]
         reference = {name: value[: options.golden] for name, value in samples.reference.items()}
-    return golden_bytes(raws, reference, signature, targets)
+    arrays = {"raw": raws} | {f"tensor:{name}": value for name, value in kind.tensors(raws, signature).items()}
+    arrays |= {f"output:{name}": np.asarray(value, np.float32) for name, value in reference.items()}
+    return npz_bytes(arrays if targets is None else arrays | {"target": targets})
 
 
 def with_golden_errors(
