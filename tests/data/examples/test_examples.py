@@ -32,7 +32,7 @@ LABELS = {
     "posts": ("fault", "praise", "return"),
     "recordings": ("fall", "hiss", "pulse", "rise"),
 }
-SAMPLES = {"intents": 840, "masks": 160, "people": 1200, "photos": 900, "posts": 720, "recordings": 192}
+SAMPLES = {"intents": 900, "masks": 160, "people": 1200, "photos": 900, "posts": 720, "recordings": 192}
 
 
 @pytest.fixture(scope="module", autouse=True)

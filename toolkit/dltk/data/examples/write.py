@@ -32,7 +32,7 @@ class Example:
 
 
 EXAMPLES: Mapping[str, Example] = {
-    "intents": Example("840 short texts to a bank, of six intents", "", texts.write_intents),
+    "intents": Example("900 short texts to a bank, of six intents", "", texts.write_intents),
     "load": Example("hourly electric load and heat of 16 weeks", "load.csv", tables.write_load),
     "masks": Example("160 images of circles, squares and triangles, with masks", "", images.write_masks),
     "people": Example("1,200 people with a high or low income", "people.csv", tables.write_people),
