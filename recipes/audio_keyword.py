@@ -117,5 +117,6 @@ recipe = Recipe(
     data=DataHint(
         layout="a folder of WAV files, one subfolder per word; or CSV path,label and a column for data.group",
         sample="words/yes/ann_01.wav\nwords/yes/bob_01.wav\nwords/no/ann_01.wav",
+        example="recordings",
     ),
 )

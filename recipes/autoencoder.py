@@ -166,5 +166,6 @@ recipe = Recipe(
     data=DataHint(
         layout="images as for the image recipes, or a CSV of numbers with or without a column of labels",
         sample="temperature,vibration,label\n61.2,0.31,normal\n88.0,1.92,worn",
+        example="sensors",
     ),
 )

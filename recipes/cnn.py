@@ -114,5 +114,6 @@ recipe = Recipe(
     data=DataHint(
         layout="a folder of images, one subfolder per class; CSV path,label; .npz; or digits, cifar10, fashion-mnist",
         sample="photos/cat/001.jpg\nphotos/cat/002.jpg\nphotos/dog/001.png",
+        example="photos",
     ),
 )

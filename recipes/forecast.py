@@ -131,5 +131,6 @@ recipe = Recipe(
         layout="a CSV with a header: an evenly spaced time column, then columns of numbers; oldest row first",
         sample="time,load\n2024-01-01 00:00,21.5\n2024-01-01 01:00,20.9",
         default="sine",
+        example="load",
     ),
 )

@@ -116,5 +116,6 @@ recipe = Recipe(
     data=DataHint(
         layout="a folder of images in one subfolder or more; or digits, fashion-mnist, cifar10",
         sample="photos/a/001.jpg\nphotos/a/002.jpg\nphotos/b/001.png",
+        example="photos",
     ),
 )

@@ -154,5 +154,6 @@ recipe = Recipe(
         layout="a folder of images, one subfolder per class; or CSV path,label (labels split by | with "
         "data.multi_label)",
         sample="photos/rose/001.jpg\nphotos/rose/002.jpg\nphotos/tulip/001.png",
+        example="photos",
     ),
 )

@@ -119,5 +119,6 @@ recipe = Recipe(
     data=DataHint(
         layout="a CSV with the columns image, text and label; paths start at the CSV's folder",
         sample="image,text,label\nphotos/001.jpg,Fits well and looks good,praise\nphotos/002.jpg,Arrived broken,fault",
+        example="posts",
     ),
 )

@@ -121,5 +121,6 @@ recipe = Recipe(
     data=DataHint(
         layout="a CSV with a header: user, item, and optionally a rating and a time; or movielens-small",
         sample="userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n1,1029,3.0,1260759179",
+        example="ratings",
     ),
 )

@@ -166,5 +166,6 @@ recipe = Recipe(
     data=DataHint(
         layout="a folder with images/ and masks/, same names; a mask is a PNG of class numbers; labels.txt names them",
         sample="parts/images/001.jpg\nparts/masks/001.png\nparts/labels.txt",
+        example="masks",
     ),
 )

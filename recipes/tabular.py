@@ -110,5 +110,6 @@ recipe = Recipe(
     data=DataHint(
         layout="a CSV with a header: columns of numbers and of categories, and the target, by default the last",
         sample="age,city,income\n31,Graz,low\n58,Linz,high",
+        example="people",
     ),
 )

@@ -104,5 +104,6 @@ recipe = Recipe(
     data=DataHint(
         layout="a CSV with the columns text and label (or data.text, data.label); or a folder with train.csv, test.csv",
         sample="text,label\nWhere is my card?,card_arrival\nMy PIN is blocked,pin_blocked",
+        example="intents",
     ),
 )

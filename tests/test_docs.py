@@ -16,6 +16,8 @@ import pytest
 
 from dltk.cli.main import COMMANDS, cli
 from dltk.compress.steps import parse_steps
+from dltk.data.examples.write import EXAMPLES
+from dltk.data.named.load import NAMED, TABLES
 from dltk.recipe.load import load, registered, resolve
 
 ROOT = Path(__file__).parent.parent
@@ -200,3 +202,35 @@ def contract(name, key):
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     return config[f"importlinter:contract:{name}"][key]
+
+
+FOLLOWED = [*sorted((ROOT / "docs" / "how-to" / "recipes").glob("*.md")), ROOT / "README.md"]
+KNOWN_DATA = {*NAMED, *TABLES, "CartPole-v1", "LunarLander-v3"}
+_SAMPLE = re.compile(r".+\.(jpg|png|wav|csv|txt)")
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    """A folder with every example, under its name."""
+    base = tmp_path_factory.mktemp("examples")
+    for known, example in EXAMPLES.items():
+        (base / known).mkdir()
+        example.write(base / known)
+    return base
+
+
+@pytest.mark.parametrize("page", FOLLOWED, ids=name)
+def test_a_page_can_be_followed_without_own_data(page, examples, tmp_path):
+    """Whatever a shown command reads is an example that a command before it wrote, or has a name."""
+    recipes = 0
+    for words in shown_commands(page.read_text()):
+        found = parse(words).params
+        if words[0] == "recipes" and found["example"]:
+            (tmp_path / found["example"]).symlink_to(examples / load(found["name"]).data.example)
+        inputs = [found["data"]] if found.get("data") else []
+        if words[0] == "predict":
+            inputs += [word for word in found["inputs"] if _SAMPLE.fullmatch(word)]
+        for path in inputs:
+            assert path in KNOWN_DATA or (tmp_path / path).exists(), " ".join(words)
+        recipes += words[0] == "finetune"
+    assert recipes

@@ -94,11 +94,13 @@ class DataHint:
         layout: one line: "a folder of images, one subfolder per class; or CSV path,label".
         sample: three example lines.
         default: the data used when `--data` is not given, or None.
+        example: name of the example that `dltk recipes NAME --example DIR` writes (`dltk.data.examples`), or None.
     """
 
     layout: str
     sample: str
     default: str | None = None
+    example: str | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from dltk.recipe.settings import apply, as_dict, describe, from_dict
 from dltk.run import Run
 from dltk.tasks import Task
 from dltk.workflows.finish import TrainingLog, finish_run, require_test_samples
-from dltk.workflows.preflight import require_place, require_training_packages
+from dltk.workflows.preflight import default_source, require_place, require_training_packages
 
 __all__ = ["finetune", "run_folder"]
 
@@ -46,7 +46,8 @@ def finetune(
 
     Args:
         recipe: registered name, or path of a recipe file.
-        data: path or name; the recipe's own default when left out.
+        data: path or name; when left out, the recipe's own default, or with `smoke` its example, which is written
+            beside the run.
         run: folder to make; `runs/RECIPE` when left out.
         set: `KEY=VALUE` texts, put into the recipe's settings.
         smoke: shrink everything to seconds.
@@ -73,9 +74,11 @@ def finetune(
         progress.log(f"{path}: is finished already")
         return started
     require_training_packages()
-    settings, dataset, built, signature = _prepared(
-        loaded, task, settings, source or _started_source(started), smoke=smoke, progress=progress
-    )
+    source = str(data) if data is not None else _started_source(started)
+    if not source:
+        example = smoke and data is None
+        source = default_source(loaded.recipe, recipe, path, example=example, progress=progress)
+    settings, dataset, built, signature = _prepared(loaded, task, settings, source, smoke=smoke, progress=progress)
     for name, text in built.notes.items():
         progress.log(f"{name}: {text}")
     require_place(path, _bytes_of(built.model, dataset, settings))

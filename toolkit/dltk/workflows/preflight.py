@@ -1,8 +1,9 @@
-"""What a command can refuse before TensorFlow is loaded and before any work: paths, packages, disk, a model's ends."""
+"""What a command can refuse before TensorFlow is loaded and before any work: paths, packages, disk, missing data."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 from dltk.base.disk import disk_fault, require_free_disk
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.install import pip_extra
+from dltk.base.progress import Progress
 from dltk.base.siblings import temporary_folder
+from dltk.data.examples.write import EXAMPLES, take_example
+from dltk.recipe import Recipe
 
-__all__ = ["Ends", "input_and_output_shape", "require_place", "require_training_packages"]
+__all__ = ["Ends", "default_source", "input_and_output_shape", "require_place", "require_training_packages"]
 
 _LEAST = 10_000_000  # bytes: reports, figures and bookkeeping of any run or bundle
 _PACKAGES = ("tensorflow", "keras", "tf_keras")
@@ -55,6 +59,41 @@ def require_training_packages() -> None:
         if PathFinder.find_spec(name) is None:
             hint = f"Run `{pip_extra('train')}`."
             raise EnvironmentFault("tensorflow and keras", "must be installed to train", f"no package {name}", hint)
+
+
+def default_source(recipe: Recipe, given: str | Path, run: Path, *, example: bool, progress: Progress) -> str:
+    """The recipe's default data; if it has none, its example, which is written beside `run`.
+
+    Runs in the same folder share the example, and compressing them reads it again.
+
+    Args:
+        given: the recipe as the user named it.
+        example: whether the example may be used, as in a smoke run.
+
+    Raises:
+        InputError: if there is neither, or another folder is in the place of the example.
+        EnvironmentFault: if the disk is full or not writable.
+    """
+    default, name = recipe.data.default, recipe.data.example
+    if default:
+        progress.log(f"data: {default}, because --data was not given")
+        return default
+    if name is None or not example:
+        raise InputError("--data", "must be given", hint=_missing(recipe, given))
+    folder = run.parent / f"example-{name}"
+    data = take_example(name, folder)
+    summary = EXAMPLES[name].summary
+    progress.log(f"data: generated example in {folder}, because --data was not given: {summary}")
+    return str(data)
+
+
+def _missing(recipe: Recipe, given: str | Path) -> str:
+    layout = recipe.data.layout
+    hint = f"It is {layout.rstrip('.')}." if layout else ""
+    if recipe.data.example:
+        command = f"dltk recipes {shlex.quote(str(given))} --example {recipe.data.example}"
+        hint += f" To try the recipe without data of your own, run `{command}`."
+    return hint.strip()
 
 
 def input_and_output_shape(config: Any) -> Ends:
