@@ -1,0 +1,122 @@
+"""Cells that do not fit their column, and values that may mean a missing one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dltk.base.progress import Progress
+from dltk.base.terminal import one_line
+from dltk.data.columns.asked import Question, flag
+from dltk.data.columns.facts import MARKS, Facts, first_row
+from dltk.edge.sources import Table
+
+__all__ = ["Leftover", "questions_of", "warn_of_far_values"]
+
+_MOST_ODD = 5  # different texts that a message proposes as missing ones
+_SHOWN = 4  # names in a message
+_FEW, _OFTEN = 5, 0.005  # rows, and the share of them, from which a value stands often
+_VALUES = 3  # other values that a column must have for one of them to be far away
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A column, and those of its cells that do not fit.
+
+    Attributes:
+        facts: of the column.
+        noun: what the others are: "numbers", "dates" or "classes".
+        others: text -> rows.
+        keep: the `KEY=VALUE` that takes all cells as they are.
+    """
+
+    facts: Facts
+    noun: str
+    others: dict[str, int]
+    keep: str
+
+    @property
+    def odd(self) -> list[str]:
+        """Those that are no usual mark of a missing value."""
+        return [text for text in self.others if text not in MARKS]
+
+
+def questions_of(table: Table, leftovers: Sequence[Leftover], missing: Sequence[str]) -> list[Question]:
+    """One question for all columns with marks of missing values, and one for each with another text.
+
+    Each names the one `data.missing` that reads all of them.
+
+    Args:
+        missing: cells that mean a missing value by the settings.
+    """
+    texts = sorted({text for each in leftovers for text in each.others if text in MARKS}, key=MARKS.index)
+    odd = list(dict.fromkeys(text for each in leftovers for text in each.odd))
+    whole = flag("data.missing", [*missing, *odd, *texts]) if len(odd) <= _MOST_ODD else ""
+    questions = []
+    for each in leftovers:
+        if each.odd:
+            row = first_row(table, each.facts.name, dict.fromkeys(each.odd))
+            others = f"set {whole} if that means an empty cell, " if whole else ""
+            more = f" {sum(each.others.values())} cells are no {each.noun}." if len(each.odd) > 1 else ""
+            hint = f"Correct it, {others}or set {each.keep}.{more}"
+            questions.append(_question(table, each, row, hint))
+    marked = [each for each in leftovers if not each.odd]
+    if marked:
+        first, cells = marked[0], sum(sum(each.others.values()) for each in marked)
+        row = first_row(table, first.facts.name, first.others)
+        names = _listed([each.facts.name for each in marked])
+        hint = f"{cells} cells of {names} hold {' or '.join(texts)}: set {whole} if that means a missing value."
+        keeps = " ".join(dict.fromkeys(f"{each.keep} keeps the cells as they are." for each in marked[:_SHOWN]))
+        questions.append(_question(table, first, row, f"{hint} {keeps}"))
+    return questions
+
+
+def warn_of_far_values(columns: Sequence[Facts], missing: Sequence[str], progress: Progress) -> None:
+    """Warn of values that stand often and far from all others, such as -200 or 999: they may mean a missing one.
+
+    Args:
+        columns: columns of numbers, targets among them.
+        missing: cells that mean a missing value by the settings.
+    """
+    found: dict[str, list[Facts]] = {}
+    for facts in columns:
+        for text in _far(facts):
+            found.setdefault(text, []).append(facts)
+    if not found:
+        return
+    texts = [
+        f"{text} in {_listed([each.name for each in named])} ({sum(each.counts[text] for each in named)} rows)"
+        for text, named in found.items()
+    ]
+    whole = flag("data.missing", [*missing, *found])
+    one = "value is" if len(found) == 1 else "values are"
+    progress.warn(f"often repeated {one} far from the others: {'; '.join(texts)}. For a missing value: {whole}")
+
+
+def _far(facts: Facts) -> list[str]:
+    """The texts of the lowest and the highest number, where that stands often and alone."""
+    by_number: dict[float, list[str]] = {}
+    for text, number in facts.numbers.items():
+        by_number.setdefault(number, []).append(text)
+    values = sorted(by_number)
+    if len(values) <= _VALUES:
+        return []
+    found = []
+    for value, rest in ((values[0], values[1:]), (values[-1], values[:-1])):
+        texts = by_number[value]
+        often = sum(facts.counts[text] for text in texts) >= max(_FEW, _OFTEN * facts.filled)
+        gap = min(abs(value - rest[0]), abs(value - rest[-1]))
+        lone_negative = value < 0 <= rest[0] and value == int(value)
+        if often and (gap > rest[-1] - rest[0] or lone_negative):
+            found.append(texts[0])
+    return found
+
+
+def _question(table: Table, each: Leftover, row: int, hint: str) -> Question:
+    cell = table.column(each.facts.name)[row]
+    return Question(table.where(row), f"column {each.facts.name!r} holds {each.noun}", cell, hint)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(one_line(name)) for name in names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more columns"
