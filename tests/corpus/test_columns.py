@@ -56,7 +56,7 @@ def _missing_by_two_names() -> Case:
         np.testing.assert_array_equal(numbers[:, 2:], np.isnan(wanted))
         assert dataset.report["dropped"]["unlabelled"] == 1
 
-    said = ("1 of 90 rows have no target", "filled with the mean")
+    said = ("1 of 90 rows have no target", "empty cells of 'a' (10), 'b' (8) are filled with the mean")
     return Case("NA and ? in numbers and target", "tabular", _csv("a,b,y", rows), require, "data.missing=NA,?", said)
 
 

@@ -127,8 +127,8 @@ def test_all_questions_are_asked_at_once(odd):
     message = str(caught.value)
     assert "line 3: column 'x' holds numbers; received NA. 11 cells of 'x', 'y' hold NA or ?" in message
     assert message.count("data.missing=NA,?") == 1
-    assert "2 with fewer than 5 rows ('?', 'rare')" in message
-    assert "data.rare=drop" in message
+    assert "1 with fewer than 5 rows ('rare')" in message
+    assert "data.rare=drop to leave out 2 rows" in message
 
 
 @pytest.mark.parametrize(

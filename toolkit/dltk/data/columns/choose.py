@@ -68,7 +68,7 @@ def choose(table: Table, settings: Any, progress: Progress) -> Chosen:
     values = [facts_of(kept, name, asked.missing) for name in targets] if target.kind == "values" else []
     if asked.selects:
         warn_of_far_values([*features.facts, *values], asked.missing, progress)
-    for line in (*target.notes, *features.notes):
+    for line in (*target.notes, *features.lines()):
         progress.log(line)
     columns = _columns(features, targets, target, asked, rest=asked.rare if rare else "error")
     joined = rare if asked.rare == "other" else ()

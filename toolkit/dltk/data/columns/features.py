@@ -22,6 +22,7 @@ _FEWEST = 20  # rows from which a column that differs in each is a sign
 _COUNTED = 100  # rows from which a column that rises by one is no measurement
 _ALONE = 0.9  # share of the rows whose text no other row has, from which a column is one of names
 _MANY, _MOST_TEXTS = 0.5, 20  # different texts per row, and at all, from which it may be one
+_MOST_NOTES, _SHOWN = 12, 6  # lines, and columns in a line
 _MARKED = 5  # empty cells from which a column has an input that marks them
 _NAMES = {"id", "ids", "uid", "uuid", "guid", "key", "index", "idx", "no", "nr", "row", "rowid", "rownames", "#"}
 
@@ -37,6 +38,7 @@ class Features:
         leftovers, questions: what must be decided first.
         notes: lines about what was found.
         facts: of the columns of numbers.
+        filled: column -> its empty cells, where they are filled by themselves.
     """
 
     numbers: list[str] = field(default_factory=list)
@@ -50,18 +52,29 @@ class Features:
     questions: list[Question] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
+    filled: dict[str, int] = field(default_factory=dict)
 
     def count_empty(self, facts: Facts, asked: Asked) -> None:
         """Take note of the empty cells of a column of numbers or dates."""
         self.empty |= facts.empty > 0
         if asked.fill == "auto" and facts.empty:
-            marked = facts.empty >= _MARKED
-            self.marked += [facts.name] if marked else []
-            mark = ", and marked in an input of their own" if marked else ""
-            self.notes.append(
-                f"column {one_line(facts.name)!r}: {facts.empty} of {facts.rows} cells are empty: filled with the "
-                f"mean of the training rows{mark} (data.fill=mean, data.fill=error)"
+            self.marked += [facts.name] if facts.empty >= _MARKED else []
+            self.filled[facts.name] = facts.empty
+
+    def lines(self) -> list[str]:
+        """The notes, a dozen at most, and one about all empty cells."""
+        found = self.notes[:_MOST_NOTES]
+        if len(self.notes) > len(found):
+            found.append(f"and {len(self.notes) - len(found)} more columns; the report of the run names those left out")
+        if self.filled:
+            names = [f"{one_line(name)!r} ({count})" for name, count in self.filled.items()]
+            more = f" and {len(names) - _SHOWN} more columns" if len(names) > _SHOWN else ""
+            marks = f"; {len(self.marked)} of the columns have an input that marks them" if self.marked else ""
+            found.append(
+                f"empty cells of {', '.join(names[:_SHOWN])}{more} are filled with the mean of the training "
+                f"rows{marks} (data.fill=mean, data.fill=error)"
             )
+        return found
 
 
 def features_of(table: Table, names: Sequence[str], settings: Any, asked: Asked, progress: Progress) -> Features:

@@ -66,8 +66,8 @@ def questions_of(table: Table, leftovers: Sequence[Leftover], missing: Sequence[
         row = first_row(table, first.facts.name, first.others)
         names = _listed([each.facts.name for each in marked])
         hint = f"{cells} cells of {names} hold {' or '.join(texts)}: set {whole} if that means a missing value."
-        keeps = " ".join(dict.fromkeys(f"{each.keep} keeps the cells as they are." for each in marked[:_SHOWN]))
-        questions.append(_question(table, first, row, f"{hint} {keeps}"))
+        keeps = " or ".join(dict.fromkeys(each.keep for each in marked[:_SHOWN]))
+        questions.append(_question(table, first, row, f"{hint} {keeps} keeps the cells as they are."))
     return questions
 
 

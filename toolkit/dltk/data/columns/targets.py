@@ -68,7 +68,8 @@ def target_of(table: Table, columns: Sequence[Facts], asked: Asked) -> Target:
 
 def rare_classes(table: Table, facts: Facts, asked: Asked) -> tuple[tuple[str, ...], Question | None]:
     """The classes of fewer than five rows, and what to ask about them, or about over 50 classes."""
-    rare = tuple(sorted(text for text, count in facts.counts.items() if count < _LEAST_ROWS))
+    few = [text for text, count in facts.counts.items() if count < _LEAST_ROWS]
+    rare = tuple(sorted(text for text in few if text not in _MARKS or asked.kind != "auto"))
     many = len(facts.counts) > _MOST_CLASSES and asked.kind != "classify"
     if asked.rare != "ask" or len(facts.counts) < 2 or not (rare or many):
         return rare if asked.rare in ("drop", "other") else (), None

@@ -223,8 +223,11 @@ class _Reader:
         return np.fromiter((self._number(name, row, cell) for row, cell in enumerate(cells)), np.float64, len(cells))
 
     def dates(self, date: DateColumn, cells: Sequence[str]) -> NDArray[np.float64]:
-        rows = [self._date(date, row, cell) for row, cell in enumerate(cells)]
-        return np.array(rows, np.float64).reshape(len(rows), date.width)
+        read: dict[str, list[float]] = {}  # a date may stand in many rows
+        for row, cell in enumerate(cells):
+            if cell not in read:
+                read[cell] = self._date(date, row, cell)
+        return np.array([read[cell] for cell in cells], np.float64).reshape(len(cells), date.width)
 
     def finite(self, name: str, row: int, cell: str) -> float:
         number = signed_number(cell, self._signs[name]) if name in self._signs else as_number(cell)
@@ -234,6 +237,9 @@ class _Reader:
         return number
 
     def _number(self, name: str, row: int, cell: str) -> float:
+        plain = None if name in self._signs else as_number(cell)
+        if plain is not None:
+            return self._empty(name, row, "a number") if plain in self._gone else plain
         if is_empty(cell, self._columns):
             return self._empty(name, row, "a number")
         number = self.finite(name, row, cell)
