@@ -206,6 +206,7 @@ CASES = (
     _dates("days first", "%d/%m/%Y", "day-first"),
     _dates("month names", "%B %d, %Y", "year-first"),
     _dates("days or months first", "%m/%d/%Y", "month-first", "data.dates=month-first"),
+    _dates("days without separators", "%Y%m%d", "year-first"),
     _units(),
     _many_classes(),
     _rare_classes(),

@@ -187,6 +187,7 @@ def test_a_run_of_an_earlier_version_reads_its_data_as_it_did(table):
         ("x", lambda n: 1000 + n, False),
         ("x", lambda n: 1000 + n * 37 % 1009, True),
         ("PassengerId", lambda n: 1000 + n * 37 % 1009, False),
+        ("identifier", lambda n: 1000 + n * 37 % 1009, False),
         ("order_no", lambda n: 1000 + n * 37 % 1009, False),
         ("humidity", lambda n: 1000 + n * 37 % 1009, True),
         ("x", lambda n: n + 0.5, True),
@@ -204,6 +205,28 @@ def test_columns_that_carry_no_information_are_left_out(table, name, column, kep
     assert any("is left out" in line for line in progress.said) is not kept
 
 
+@pytest.mark.parametrize(
+    ("target", "rows", "kind", "note"),
+    [
+        (lambda n: n % 5, 60, "label", "5 whole numbers as classes (data.kind=regress: as values)"),
+        (lambda n: n % 2, 60, "label", None),
+        (lambda n: 1947 + n, 16, "values", "whole numbers as values (data.kind=classify: as classes)"),
+        (lambda n: 70 + n % 11, 25, "values", "whole numbers as values (data.kind=classify: as classes)"),
+        (lambda n: n % 21, 210, "values", "whole numbers as values (data.kind=classify: as classes)"),
+        (lambda n: n * 7, 210, "values", None),
+        (lambda n: f"${n * 3}.50", 60, "values", "'$0.50' is 0.5"),
+        (lambda n: f"{n % 4}+", 60, "label", None),
+    ],
+)
+def test_whole_numbers_are_classes_where_each_stands_often(table, target, rows, kind, note):
+    path = table("x,y", [f"{value(n)},{target(n)}" for n in range(rows)])
+    dataset, _, progress = prepared(path)
+    assert dataset.report["kind"] == kind
+    noted = [line for line in progress.said if line.startswith("the target")]
+    assert len(noted) == (note is not None)
+    assert note is None or note in noted[0]
+
+
 def test_a_setting_brings_a_column_back(table):
     path = table("id,name,z,y", [f"{n},P{n},{value(n)},{'hl'[n % 2]}" for n in range(COUNT)])
     dataset, _, _ = prepared(path, "data.numbers=id", "data.categories=name")
@@ -219,6 +242,8 @@ def test_a_setting_brings_a_column_back(table):
         (lambda n: 999 if n % 2 else n % 30, "999"),
         (lambda n: 0 if n % 10 == 0 else 150 + n % 40, "0"),
         (lambda n: 0 if n % 2 else n % 30, None),
+        (lambda n: 0 if n % 2 else 3.2 + n % 30 / 20, None),
+        (lambda n: 1 if n % 5 == 0 else n % 30 / 100, None),
         (lambda n: n % 2, None),
         (lambda n: n % 30 - 15, None),
         (lambda n: -200 if n == 5 else value(n), None),

@@ -24,7 +24,23 @@ _ALONE = 0.9  # share of the rows whose text no other row has, from which a colu
 _MANY, _MOST_TEXTS = 0.5, 20  # different texts per row, and at all, from which it may be one
 _MOST_NOTES, _SHOWN = 12, 6  # lines, and columns in a line
 _MARKED = 5  # empty cells from which a column has an input that marks them
-_NAMES = {"id", "ids", "uid", "uuid", "guid", "key", "index", "idx", "no", "nr", "row", "rowid", "rownames", "#"}
+_NAMES = {
+    "id",
+    "ids",
+    "uid",
+    "uuid",
+    "guid",
+    "key",
+    "index",
+    "idx",
+    "no",
+    "nr",
+    "row",
+    "rowid",
+    "identifier",
+    "rownames",
+    "#",
+}
 
 
 @dataclass
@@ -88,6 +104,8 @@ def features_of(table: Table, names: Sequence[str], settings: Any, asked: Asked,
         facts = facts_of(table, name, asked.missing)
         if name in settings.categories:
             found.categories.append(name)
+        elif name not in settings.numbers and asked.selects and _are_compact(facts):
+            _add_dates(found, table, facts, asked)
         elif name in settings.numbers or facts.share(facts.numbers) > 0.5:
             _add_numbers(found, table, facts, asked, sure=name in settings.numbers)
         elif not asked.selects or not (_add_signed(found, facts, asked) or _add_dates(found, table, facts, asked)):
@@ -95,6 +113,14 @@ def features_of(table: Table, names: Sequence[str], settings: Any, asked: Asked,
     if not found.numbers and not found.categories and not found.dates and found.left_out:
         _bring_back(found, table, asked, progress)
     return found
+
+
+def _are_compact(facts: Facts) -> bool:
+    """Whether all cells are dates such as 20240131, in several months."""
+    if not facts.filled or any(len(text) != 8 or not text.isdigit() for text in facts.counts):
+        return False
+    dates = [date_of(text, "year-first") for text in facts.counts]
+    return None not in dates and len({text[:6] for text in facts.counts}) > 2
 
 
 def _add_numbers(found: Features, table: Table, facts: Facts, asked: Asked, *, sure: bool) -> None:

@@ -16,6 +16,8 @@ __all__ = ["Leftover", "questions_of", "warn_of_far_values"]
 _MOST_ODD = 5  # different texts that a message proposes as missing ones
 _SHOWN = 4  # names in a message
 _FEW, _OFTEN = 5, 0.005  # rows, and the share of them, from which a value stands often
+_FAR_ZERO = 3  # times the range of the others, from which 0 is far: many measurements are 0 or well above
+_LEAST_CODE = 9  # the lowest positive number that stands for a missing value
 _VALUES = 3  # other values that a column must have for one of them to be far away
 
 
@@ -105,9 +107,9 @@ def _far(facts: Facts) -> list[str]:
     for value, rest in ((values[0], values[1:]), (values[-1], values[:-1])):
         texts = by_number[value]
         often = sum(facts.counts[text] for text in texts) >= max(_FEW, _OFTEN * facts.filled)
-        gap = min(abs(value - rest[0]), abs(value - rest[-1]))
-        lone_negative = value < 0 <= rest[0] and value == int(value)
-        if often and (gap > rest[-1] - rest[0] or lone_negative):
+        gap, width = min(abs(value - rest[0]), abs(value - rest[-1])), rest[-1] - rest[0]
+        far = gap > (_FAR_ZERO if value == 0 else 1) * width and (value <= 0 or value >= _LEAST_CODE)
+        if often and value == int(value) and (far or value < 0 <= rest[0]):
             found.append(texts[0])
     return found
 

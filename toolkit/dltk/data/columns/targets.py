@@ -46,11 +46,13 @@ def target_of(table: Table, columns: Sequence[Facts], asked: Asked) -> Target:
     """What the target columns hold.
 
     By itself a column is one of values if most of its filled cells are numbers, and one has a fraction, or over 20 are
-    different; then all must be numbers. Several columns are labels if they hold 0 and 1 alone.
+    different, or few are alike; then all must be numbers. Several columns are labels if they hold 0 and 1 alone.
     """
     found = Target()
     numbers = {facts.name: _numbers(found, facts, asked) for facts in columns}
     found.kind = _kind(columns, numbers, asked.kind)
+    if asked.kind == "auto" and len(columns) == 1:
+        _note_kind(found, columns[0], numbers[columns[0].name])
     for facts in columns:
         if facts.empty and asked.unlabelled == "error":
             row = next(row for row, cell in enumerate(table.column(facts.name)) if not cell.strip())
@@ -111,6 +113,23 @@ def _kind(columns: Sequence[Facts], numbers: dict[str, dict[str, float]], asked:
         only = all(not facts.others(numbers[facts.name]) for facts in columns)
         return "labels" if only and set(values) <= {0.0, 1.0} else "values"
     (facts,) = columns
-    whole = {number for number in values if number == int(number)}
-    classes = len(whole) == len(set(values)) and len(whole) <= _MOST_WHOLE
-    return "label" if facts.share(numbers[facts.name]) <= 0.5 or classes else "values"
+    return "label" if facts.share(numbers[facts.name]) <= 0.5 or _few_whole(facts, values) else "values"
+
+
+def _few_whole(facts: Facts, values: Sequence[float]) -> bool:
+    """Whether numbers are rather classes: whole, 20 at most, and two, or each in five rows on the mean."""
+    different = len(set(values))
+    often = different <= 2 or different * _LEAST_ROWS <= facts.filled
+    return different <= _MOST_WHOLE and often and all(number == int(number) for number in values)
+
+
+def _note_kind(found: Target, facts: Facts, numbers: dict[str, float]) -> None:
+    """Note which of two readings whole numbers have: classes, or values."""
+    different = len(set(numbers.values()))
+    if different < 3 or facts.others(numbers) or any(number != int(number) for number in numbers.values()):
+        return
+    name = one_line(facts.name)
+    if found.kind == "label":
+        found.notes.append(f"the target {name!r}: {different} whole numbers as classes (data.kind=regress: as values)")
+    elif different <= _MOST_CLASSES:
+        found.notes.append(f"the target {name!r}: whole numbers as values (data.kind=classify: as classes)")

@@ -23,10 +23,12 @@ _FORMS = {
     name: re.compile(form + _TIME, re.IGNORECASE | re.ASCII)
     for name, form in {
         "ymd": r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})",
+        "compact": r"((?:18|19|20|21)\d{2})(\d{2})(\d{2})",
+        "month y": rf"{_WORD}[-/ ,]\s?(\d{{4}})",
         "ym": r"(\d{4})[-/](\d{1,2})",
         "slashed": r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})",
         "d word y": rf"(\d{{1,2}})[-/ ]{_WORD}[-/ ,]\s?(\d{{4}}|\d{{2}})",
-        "word d y": rf"{_WORD} (\d{{1,2}}),? (\d{{4}})",
+        "word d y": rf"{_WORD}[- ](\d{{1,2}})(?:,? |-)(\d{{4}})",
     }.items()
 }
 _CENTURY = 69  # two digits below are years from 2000 on, as in POSIX
@@ -80,6 +82,10 @@ def date_of(cell: str, order: str) -> datetime | None:
 def _date(name: str, groups: Sequence[Any], order: str) -> datetime | None:
     if name == "ymd":
         year, month, day = groups[0], groups[2], groups[3]
+    elif name == "compact":
+        year, month, day = groups[:3]
+    elif name == "month y":
+        year, month, day = groups[1], _MONTHS.index(groups[0][:3].lower()) + 1, 1
     elif name == "ym":
         year, month, day = groups[0], groups[1], 1
     elif name == "d word y":
