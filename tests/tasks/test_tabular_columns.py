@@ -134,9 +134,10 @@ def test_all_questions_are_asked_at_once(odd):
 @pytest.mark.parametrize(
     ("column", "pairs", "rule"),
     [
-        (lambda n: "1,5" if n == 4 else value(n), (), "Correct it, or set data.categories=x"),
+        (lambda n: "1,5" if n == 4 else value(n), ("data.categories=c",), "Correct it, or set data.categories=c,x"),
         (lambda n: f"bad {n}" if n < 9 else value(n), (), "9 cells are no numbers"),
-        (lambda n: "old" if n == 4 else value(n), ("data.missing=NA",), r"data\.missing=NA,old"),
+        (lambda n: f"bad {n}" if n < 9 else value(n), ("data.categories=z", "data.target=y"), "data.categories=z,x"),
+        (lambda n: "old" if n == 4 else value(n), (), r"data\.missing=old,NA if.*line 3: column 'm' holds numbers"),
         (lambda n: "soon" if n == 4 else f"2021-03-{n % 28 + 1:02d}", (), "column 'x' holds dates; received soon"),
         (lambda n: f"{n % 12 + 1}.{n % 11 + 1}.2021", (), "data.dates=day-first or data.dates=month-first"),
         (lambda n: "12" if n == 4 else f"{n}%", (), "column 'x' holds numbers; received 12"),
@@ -145,7 +146,9 @@ def test_all_questions_are_asked_at_once(odd):
     ],
 )
 def test_a_cell_of_another_form_is_asked_about(table, column, pairs, rule):
-    path = table("x,c,y", [f'"{column(n)}",{n % 7},{"hl"[n % 2]}' for n in range(60)])
+    odd = ["NA" if n == 1 else n % 5 for n in range(60)]  # a mark of another column does not hide the odd cell
+    rows = [f'"{column(n)}",{n % 7},{odd[n]},{n % 3},{"hl"[n % 2]}' for n in range(60)]
+    path = table("x,c,m,z,y", rows)
     with pytest.raises(InputError, match=rule):
         prepared(path, *pairs)
 
@@ -255,6 +258,13 @@ def test_far_values_are_pointed_out(table, column, far):
     warned = [line for line in progress.warned if "far from the others" in line]
     assert len(warned) == (far is not None)
     assert far is None or f"data.missing={far}" in warned[0]
+
+
+def test_a_time_of_day_is_an_hour(table):
+    path = table("t,x,y", [f"{n % 24:02d}:{n % 60:02d},{value(n)},{'hl'[n % 2]}" for n in range(COUNT)])
+    dataset, _, progress = prepared(path)
+    assert dataset.report["columns"]["dates"] == [{"column": "t", "order": "year-first", "parts": ["hour"]}]
+    assert "'00:00' is 00:00), as numbers: hour" in " ".join(progress.said)
 
 
 def test_copies_stay_where_columns_take_few_values(table):

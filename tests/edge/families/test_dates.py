@@ -27,6 +27,8 @@ from dltk.edge.families.shared.dates import DateColumn, date_of, numbers_of_date
         ("03-SEP-21", "year", datetime(2021, 9, 3)),
         ("January 3, 2021 12:00 am", "year", datetime(2021, 1, 3)),
         ("Jan-1-1995", "year", datetime(1995, 1, 1)),
+        ("8:05", "year", datetime(1970, 1, 1, 8, 5)),
+        ("11:30:15 PM", "day", datetime(1970, 1, 1, 23, 30, 15)),
         ("May 1995", "year", datetime(1995, 5, 1)),
     ],
 )
@@ -40,7 +42,8 @@ def test_a_date_is_read(cell, first, found):
         ("3/4/2024", "year"), ("13/14/2024", "day"), ("31/12/2024", "month"), ("2024-02-30", "year"),
         ("2023-02-29", "year"), ("2024-01-01 24:00", "year"), ("2024-01-01 13:00 PM", "year"), ("2024-13", "year"),
         ("0000-01-01", "year"), ("99991399", "year"), ("12 mayor 2020", "year"), ("1.5", "day"), ("", "day"),
-        ("١/٢/2020", "day"), ("2024-01-01-01", "year"), ("2024-01/01", "year"), ("today", "day"), ("1" * 100, "day"),
+        ("١/٢/2020", "day"), ("2024-01-01-01", "year"), ("2024-01/01", "year"), ("75:20", "year"), ("today", "day"),
+        ("1" * 100, "day"),
     ],
 )  # fmt: skip
 def test_any_other_cell_is_no_date(cell, first):

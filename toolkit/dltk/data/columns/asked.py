@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from dltk.base.errors import InputError
+from dltk.base.errors import InputError, shorten
 from dltk.edge.sources import Table
 
 __all__ = ["Asked", "Question", "asked_of", "flag", "raise_questions"]
@@ -28,6 +28,7 @@ class Asked:
         rare: "ask", "keep", "drop" or "other", for classes of a handful of rows.
         dates: "auto", "day-first" or "month-first"; "text" leaves dates as they are.
         duplicates: "auto", "drop" or "keep", for rows that are in several splits.
+        categories, numbers: columns that are such by the settings.
         selects: whether columns that carry no information, such as row numbers, are left out.
     """
 
@@ -38,6 +39,8 @@ class Asked:
     rare: str
     dates: str
     duplicates: str
+    categories: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
     selects: bool = True
 
 
@@ -66,7 +69,7 @@ def asked_of(settings: Any, table: Table) -> Asked:
             rule = "names the cells that mean a missing value, such as NA,?"
             raise InputError("setting data.missing", rule, mark, f"Set data.fill={mark}.")
     unlabelled = "drop" if settings.missing else settings.unlabelled
-    kept = ("fill", "kind", "rare", "dates", "duplicates")
+    kept = ("fill", "kind", "rare", "dates", "duplicates", "categories", "numbers")
     return Asked(missing=settings.missing, unlabelled=unlabelled, **{key: getattr(settings, key) for key in kept})
 
 
@@ -83,9 +86,9 @@ def raise_questions(questions: list[Question]) -> None:
     if not questions:
         return
     first, others = questions[0], questions[1:]
-    also = [
-        f"Also {each.where}: {each.rule}{'' if each.received is None else f'; received {each.received}'}. {each.hint}"
-        for each in others[: _MOST_QUESTIONS - 1]
-    ]
+    also = []
+    for each in others[: _MOST_QUESTIONS - 1]:
+        received = "" if each.received is None else f"; received {shorten(each.received)}"
+        also.append(f"Also {each.where}: {each.rule}{received}. {each.hint}")
     also += [f"And {len(others) - len(also)} more columns."] if len(others) > len(also) else []
     raise InputError(first.where, first.rule, first.received, " ".join([first.hint, *also]))

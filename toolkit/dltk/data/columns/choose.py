@@ -18,6 +18,7 @@ from dltk.edge.families.shared.columns import Columns, rows_of, with_target
 from dltk.edge.families.tabular import OTHER
 from dltk.edge.sources import Table
 
+_SHOWN = 4  # columns in a message
 __all__ = ["Chosen", "TargetKind", "choose"]
 
 
@@ -61,9 +62,10 @@ def choose(table: Table, settings: Any, progress: Progress) -> Chosen:
     passed = {*targets, *settings.ignore, settings.group}
     features = features_of(kept, [name for name in table.header if name not in passed], settings, asked, progress)
     if not (features.numbers or features.categories or features.dates):
-        hint = " ".join(f"{note[0].upper()}{note[1:]}." for note in features.notes)
+        hint = " ".join(f"{note[0].upper()}{note[1:]}." for note in features.notes[:_SHOWN])
+        hint += " Texts are what the recipe text-classification learns from." if features.left_out else ""
         raise InputError(f"{table.path}, line 1", "must name columns besides the target", ", ".join(table.header), hint)
-    leftovers = questions_of(table, [*features.leftovers, *target.leftovers], asked.missing)
+    leftovers = questions_of(table, [*features.leftovers, *target.leftovers], asked)
     raise_questions([*leftovers, *target.questions, *features.questions])
     values = [facts_of(kept, name, asked.missing) for name in targets] if target.kind == "values" else []
     if asked.selects:

@@ -131,10 +131,10 @@ def _add_numbers(found: Features, table: Table, facts: Facts, asked: Asked, *, s
         return
     if asked.selects and not sure and not others and (reason := _counts_rows(table, facts)):
         found.left_out.append(name)
-        found.notes.append(_left_out(name, reason, "numbers"))
+        found.notes.append(_left_out(name, reason, "numbers", asked))
         return
     if others:
-        found.leftovers.append(Leftover(facts, "numbers", others, flag("data.categories", [name])))
+        found.leftovers.append(Leftover(facts, "numbers", others))
     found.numbers.append(name)
     found.facts.append(facts)
     found.count_empty(facts, asked)
@@ -146,7 +146,7 @@ def _add_signed(found: Features, facts: Facts, asked: Asked) -> bool:
         return False
     sign, numbers = signed
     if others := facts.others(numbers):
-        found.leftovers.append(Leftover(facts, "numbers", others, flag("data.categories", [facts.name])))
+        found.leftovers.append(Leftover(facts, "numbers", others))
     text = next(text for text in numbers if sign in text)
     found.signs.append((facts.name, sign))
     found.numbers.append(facts.name)
@@ -163,21 +163,23 @@ def _add_dates(found: Features, table: Table, facts: Facts, asked: Asked) -> boo
     if len(orders) > 1:
         row = first_row(table, name, dict.fromkeys(texts))
         rule = f"column {name!r} holds dates whose day may be first or second"
-        hint = f"Set data.dates=day-first or data.dates=month-first; or {flag('data.categories', [name])}."
+        as_texts = flag("data.categories", [*asked.categories, name])
+        hint = f"Set data.dates=day-first or data.dates=month-first; or {as_texts}."
         found.questions.append(Question(table.where(row), rule, table.column(name)[row], hint))
     if others := facts.others(dict.fromkeys(texts)):
-        found.leftovers.append(Leftover(facts, "dates", others, flag("data.categories", [name])))
+        found.leftovers.append(Leftover(facts, "dates", others))
     dates = {text: date for text in texts if (date := date_of(text, order)) is not None}
     parts = _parts(list(dates.values()))
     if not parts:
         found.left_out.append(name)
-        found.notes.append(_left_out(name, "the same date in each row", "categories"))
+        found.notes.append(_left_out(name, "the same date in each row", "categories", asked))
         return True
     found.dates.append(DateColumn(name, order, parts))
     text, date = next(iter(dates.items()))
+    form = "%H:%M" if parts == ("hour",) else "%d %B %Y %H:%M" if "hour" in parts else "%d %B %Y"
     found.notes.append(
-        f"column {one_line(name)!r}: dates, {order} ({text!r} is {date:%d %B %Y}), as numbers: {', '.join(parts)} "
-        f"({flag('data.categories', [name])}: as they are)"
+        f"column {one_line(name)!r}: dates, {order} ({text!r} is {date.strftime(form)}), as numbers: "
+        f"{', '.join(parts)} ({flag('data.categories', [*asked.categories, name])}: as they are)"
     )
     found.count_empty(facts, asked)
     return True
@@ -188,7 +190,7 @@ def _parts(dates: Sequence[datetime]) -> tuple[str, ...]:
     if len(set(dates)) < 2:
         return ()
     varies = {
-        "year": True,
+        "year": len({date.date() for date in dates}) > 1,
         "season": len({(date.month, date.day) for date in dates}) > 1,
         "weekday": len({date.day for date in dates}) > 1 and len({date.weekday() for date in dates}) > 1,
         "hour": len({date.time() for date in dates}) > 1,
@@ -201,10 +203,10 @@ def _add_texts(found: Features, facts: Facts, asked: Asked, progress: Progress) 
     alone = sum(count == 1 for count in facts.counts.values())
     if asked.selects and not facts.filled:
         found.left_out.append(name)
-        found.notes.append(_left_out(name, "it is empty", "categories"))
+        found.notes.append(_left_out(name, "it is empty", "categories", asked))
     elif asked.selects and facts.filled >= _FEWEST and alone >= _ALONE * facts.filled:
         found.left_out.append(name)
-        found.notes.append(_left_out(name, f"{alone} of {facts.filled} texts are in no other row", "categories"))
+        found.notes.append(_left_out(name, f"{alone} of {facts.filled} texts are in no other row", "categories", asked))
     else:
         found.categories.append(name)
         if different > _MANY * facts.rows and different > _MOST_TEXTS:
@@ -237,8 +239,9 @@ def _words(name: str) -> list[str]:
     return "".join(letter if letter.isalnum() or letter == "#" else " " for letter in text).lower().split()
 
 
-def _left_out(name: str, reason: str, key: str) -> str:
-    return f"column {one_line(name)!r} is left out: {reason} ({flag(f'data.{key}', [name])}: keeps it)"
+def _left_out(name: str, reason: str, key: str, asked: Asked) -> str:
+    keeps = flag(f"data.{key}", [*getattr(asked, key), name])
+    return f"column {one_line(name)!r} is left out: {reason} ({keeps}: keeps it)"
 
 
 def _bring_back(found: Features, table: Table, asked: Asked, progress: Progress) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dltk.base.progress import Progress
 from dltk.base.terminal import one_line
-from dltk.data.columns.asked import Question, flag
+from dltk.data.columns.asked import Asked, Question, flag
 from dltk.data.columns.facts import MARKS, Facts, first_row
 from dltk.edge.sources import Table
 
@@ -29,13 +29,13 @@ class Leftover:
         facts: of the column.
         noun: what the others are: "numbers", "dates" or "classes".
         others: text -> rows.
-        keep: the `KEY=VALUE` that takes all cells as they are.
+        is_target: whether it is a target.
     """
 
     facts: Facts
     noun: str
     others: dict[str, int]
-    keep: str
+    is_target: bool = False
 
     @property
     def odd(self) -> list[str]:
@@ -43,32 +43,30 @@ class Leftover:
         return [text for text in self.others if text not in MARKS]
 
 
-def questions_of(table: Table, leftovers: Sequence[Leftover], missing: Sequence[str]) -> list[Question]:
+def questions_of(table: Table, leftovers: Sequence[Leftover], asked: Asked) -> list[Question]:
     """One question for all columns with marks of missing values, and one for each with another text.
 
     Each names the one `data.missing` that reads all of them.
-
-    Args:
-        missing: cells that mean a missing value by the settings.
     """
     texts = sorted({text for each in leftovers for text in each.others if text in MARKS}, key=MARKS.index)
     odd = list(dict.fromkeys(text for each in leftovers for text in each.odd))
-    whole = flag("data.missing", [*missing, *odd, *texts]) if len(odd) <= _MOST_ODD else ""
+    whole = flag("data.missing", [*asked.missing, *odd, *texts]) if len(odd) <= _MOST_ODD else ""
     questions = []
     for each in leftovers:
         if each.odd:
             row = first_row(table, each.facts.name, dict.fromkeys(each.odd))
             others = f"set {whole} if that means an empty cell, " if whole else ""
             more = f" {sum(each.others.values())} cells are no {each.noun}." if len(each.odd) > 1 else ""
-            hint = f"Correct it, {others}or set {each.keep}.{more}"
+            hint = f"Correct it, {others}or set {_keep(each, leftovers, asked)}.{more}"
             questions.append(_question(table, each, row, hint))
     marked = [each for each in leftovers if not each.odd]
     if marked:
         first, cells = marked[0], sum(sum(each.others.values()) for each in marked)
         row = first_row(table, first.facts.name, first.others)
         names = _listed([each.facts.name for each in marked])
-        hint = f"{cells} cells of {names} hold {' or '.join(texts)}: set {whole} if that means a missing value."
-        keeps = " or ".join(dict.fromkeys(each.keep for each in marked[:_SHOWN]))
+        marks = whole or flag("data.missing", [*asked.missing, *texts])
+        hint = f"{cells} cells of {names} hold {' or '.join(texts)}: set {marks} if that means a missing value."
+        keeps = " or ".join(dict.fromkeys(_keep(each, marked, asked) for each in marked[:_SHOWN]))
         questions.append(_question(table, first, row, f"{hint} {keeps} keeps the cells as they are."))
     return questions
 
@@ -112,6 +110,14 @@ def _far(facts: Facts) -> list[str]:
         if often and value == int(value) and (far or value < 0 <= rest[0]):
             found.append(texts[0])
     return found
+
+
+def _keep(each: Leftover, leftovers: Sequence[Leftover], asked: Asked) -> str:
+    """The `KEY=VALUE` that takes the cells of a column as they are, and those of the others of its kind."""
+    if each.is_target:
+        return "data.kind=classify"
+    names = [other.facts.name for other in leftovers if not other.is_target]
+    return flag("data.categories", [*asked.categories, *(names if len(names) <= _SHOWN else [each.facts.name])])
 
 
 def _question(table: Table, each: Leftover, row: int, hint: str) -> Question:

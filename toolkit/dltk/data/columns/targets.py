@@ -61,10 +61,10 @@ def target_of(table: Table, columns: Sequence[Facts], asked: Asked) -> Target:
             found.questions.append(Question(table.where(row), rule, None, hint))
         others = facts.others(numbers[facts.name])
         if found.kind == "values" and others and facts.share(numbers[facts.name]) > 0.5:
-            found.leftovers.append(Leftover(facts, "numbers", others, "data.kind=classify"))
+            found.leftovers.append(Leftover(facts, "numbers", others, is_target=True))
         marks = {text: count for text, count in facts.counts.items() if text in _MARKS}
         if found.kind == "label" and asked.kind == "auto" and asked.selects and 0 < len(marks) < len(facts.counts):
-            found.leftovers.append(Leftover(facts, "classes", marks, "data.kind=classify"))
+            found.leftovers.append(Leftover(facts, "classes", marks, is_target=True))
     return found
 
 

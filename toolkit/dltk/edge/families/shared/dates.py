@@ -13,9 +13,8 @@ from dltk.edge.bundle.op_table import DATE_PARTS
 
 __all__ = ["DateColumn", "date_of", "numbers_of_date"]
 
-_TIME = (
-    r"(?:[T ,]\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?(?:\s?([AP]M))?(?:\s?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?)?"
-)
+_CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?(?:\s?([AP]M))?(?:\s?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?"
+_TIME = rf"(?:[T ,]\s*{_CLOCK})?"
 _NAMES = "january february march april may june july august september october november december"
 _MONTHS = [name[:3] for name in _NAMES.split()]
 _WORD = rf"({'|'.join([*_NAMES.split(), 'sept', *_MONTHS])})\.?"
@@ -31,6 +30,7 @@ _FORMS = {
         "word d y": rf"{_WORD}[- ](\d{{1,2}})(?:,? |-)(\d{{4}})",
     }.items()
 }
+_FORMS["clock"] = re.compile(_CLOCK, re.IGNORECASE | re.ASCII)
 _CENTURY = 69  # two digits below are years from 2000 on, as in POSIX
 _LONGEST = 60  # characters of a cell that may be a date
 
@@ -67,7 +67,7 @@ class DateColumn:
 def date_of(cell: str, order: str) -> datetime | None:
     """The date, and the time of day if there is one, in `cell`; None if it is no date in this order.
 
-    A zone is not counted in: the hour is that of the place.
+    A zone is not counted in: the hour is that of the place. A time of day alone is one of 1 January 1970.
     """
     text = cell.strip()
     if len(text) > _LONGEST or not any(letter.isdigit() for letter in text):
@@ -82,6 +82,8 @@ def date_of(cell: str, order: str) -> datetime | None:
 def _date(name: str, groups: Sequence[Any], order: str) -> datetime | None:
     if name == "ymd":
         year, month, day = groups[0], groups[2], groups[3]
+    elif name == "clock":
+        year, month, day = 1970, 1, 1
     elif name == "compact":
         year, month, day = groups[:3]
     elif name == "month y":
