@@ -40,8 +40,20 @@ class TabularData(TableFormat):
     categories: tuple[str, ...] = setting((), "columns that are categories, even if they contain numbers")
     ignore: tuple[str, ...] = setting((), "columns to ignore: names, and values that the device does not have")
     group: str | None = setting(None, "column; rows of one group stay in one split")
-    missing: Literal["error", "mean"] = setting("error", "an empty number: an error, or the mean of the training rows")
-    empty: tuple[str, ...] = setting((), "cells that count as empty, such as NA,?")
+    missing: tuple[str, ...] = setting(
+        (), "cells that mean a missing value, such as NA,?,-200, in the target, too; rows without a target are left out"
+    )
+    fill: Literal["auto", "mean", "error"] = setting(
+        "auto", "a missing number: the mean of the training rows, with auto also marked in an input; or an error"
+    )
+    unlabelled: Literal["error", "drop"] = setting("error", "a row without a target: an error, or left out")
+    rare: Literal["ask", "keep", "drop", "other"] = setting(
+        "ask", "over 50 classes, or some with under 5 rows: ask, keep, leave their rows out, or join them as other"
+    )
+    dates: Literal["auto", "day-first", "month-first"] = setting("auto", "how dates such as 3/4/2024 are read")
+    duplicates: Literal["auto", "drop", "keep"] = setting(
+        "auto", "rows that equal one of another split: leave out; auto: unless they are over a fifth"
+    )
     rarest: int = setting(2, "categories in fewer training rows count as unknown", low=1)
     clip: float = setting(5.0, "standardized numbers are clipped here, because outliers coarsen int8; 0: off", low=0.0)
     validation: float = setting(0.1, "share of the validation split", low=0.0, high=0.8)

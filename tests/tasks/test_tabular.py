@@ -44,7 +44,7 @@ def test_columns_are_told_by_what_they_hold(people):
 
 def test_means_and_vocabulary_are_those_of_the_training_rows(tmp_path):
     path = tmp_path / "t.csv"
-    rows = [f"{n},{'often' if n % 10 else f'only{n}'},{'ab'[n % 2]}" for n in range(100)]
+    rows = [f"{2 * n},{'often' if n % 10 else f'only{n}'},{'ab'[n % 2]}" for n in range(100)]
     path.write_text("x,c,y\n" + "\n".join(rows) + "\n")
     _, _, dataset, signature = prepared(path)
     trained = dataset.train.take(slice(None))
@@ -90,7 +90,7 @@ def test_what_is_learnt_follows_the_target(tmp_path, target, pairs, kind, name):
     ("text", "pairs", "place"),
     [
         ("x,y\n1,a\n2,b\n3x,a\n", (), "line 4: column 'x' holds numbers; received 3x"),
-        ("x,y\n1,a\n,b\n3,a\n4,b\n", (), "line 3: column 'x' must hold a number; received an empty cell"),
+        ("x,y\n1,a\n,b\n3,a\n4,b\n", ("data.fill=error", "data.rare=keep"), "line 3: column 'x' must hold a number"),
         ("x,y\n1,a\n2,\n3,a\n", (), "line 3: the target 'y' must not be empty"),
         ("x,y\n1,a\n2,b\n", ("data.target=z",), "needs a column 'z'"),
         ("x,y\n1,a\n2,b\n", ("data.numbers=x", "data.ignore=x"), "column 'x': must be one of"),
@@ -114,7 +114,7 @@ def test_missing_numbers_may_be_the_mean(tmp_path):
     path = tmp_path / "t.csv"
     rows = "\n".join(f"{'NA' if n % 5 == 0 else n},{'ab'[n % 2]}" for n in range(50))
     path.write_text(f"x,y\n{rows}\n")
-    _, _, dataset, signature = prepared(path, "data.missing=mean", "data.empty=NA")
+    _, _, dataset, signature = prepared(path, "data.fill=mean", "data.missing=NA")
     assert dataset.report["empty"] == {"x": 10}
     numbers = family("tabular").tensors(dataset.train.take(slice(None)), signature)["numbers"]
     assert np.isfinite(numbers).all()

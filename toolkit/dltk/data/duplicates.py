@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from dltk.data.split import SPLITS
 
-__all__ = ["Labelled", "drop_duplicates"]
+__all__ = ["Labelled", "drop_duplicates", "without_copies"]
+
+_MOST_LEFT_OUT = 0.2  # of the rows: if more equal one of another split, the columns take few values
 
 
 class Labelled(Protocol):
@@ -63,6 +65,39 @@ def drop_duplicates(
                 }
             )
     return rows[keep], split_ids[keep], {"duplicates": duplicates, "conflicts": conflicts}
+
+
+def without_copies(
+    raws: NDArray[Any], targets: NDArray[Any], split_ids: NDArray[np.int8], *, always: bool
+) -> tuple[NDArray[np.int8], dict[str, int]]:
+    """`split_ids` (n,) with -1 for the copies of a row in other splits than the last one that has it.
+
+    Splits rank train, validation, test, as in `drop_duplicates`. Where that is over a fifth of the rows and not
+    `always`, nothing is left out: rows of few different values are alike without being copies.
+
+    Args:
+        raws: rows (n,) of a structured dtype.
+        targets: (n, ...); rows are copies whatever their targets are.
+
+    Returns:
+        the splits, and for the report "across_splits" (rows that equal one of another split, and are not in the last
+        that has it), "left_out" (those of them that are left out) and "conflicts" (rows with another target than an
+        equal row before them).
+    """
+    _, first, group = np.unique(raws.view((np.void, raws.dtype.itemsize)), return_index=True, return_inverse=True)
+    group = group.reshape(-1)
+    last = np.full(len(first), -1, np.int8)
+    np.maximum.at(last, group, split_ids)
+    across = split_ids < last[group]
+    different = targets != targets[first[group]]
+    conflicts = different.reshape(len(raws), -1).any(axis=1)
+    leaves = always or bool(across.mean() <= _MOST_LEFT_OUT)
+    found = {
+        "across_splits": int(across.sum()),
+        "left_out": int(across.sum()) * leaves,
+        "conflicts": int(conflicts.sum()),
+    }
+    return np.where(across & leaves, np.int8(-1), split_ids).astype(np.int8), found
 
 
 def _named(pool: Labelled, row: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
 from dltk.data.kinds.tabular import prepare_table
+from dltk.edge.bundle.shapes import record_of
 from dltk.edge.bundle.signature import Op, Signature, TensorSpec
 from dltk.edge.input.vocabulary import VOCABULARY, parse_vocabulary
 from dltk.recipe import Built, Contract
@@ -35,8 +36,9 @@ class _Tabular(SplitTask):
 
     def contract(self, settings: Any, dataset: Dataset) -> Contract:
         columns, inputs = dataset.report["columns"], {}
-        if columns["numbers"]:
-            inputs["numbers"] = (len(columns["numbers"]),)
+        dtype = record_of(columns)
+        if "numbers" in (dtype.names or ()):
+            inputs["numbers"] = dtype["numbers"].shape
         ranges = {}
         if columns["categories"]:
             inputs["categories"] = (len(columns["categories"]),)

@@ -11,15 +11,21 @@ from dltk.base.errors import InputError, did_you_mean, shorten
 __all__ = [
     "AFTER",
     "BEFORE",
+    "DATE_ORDERS",
+    "DATE_PARTS",
     "DECIMALS",
     "ENCODINGS",
     "HEADERS",
     "LARGEST_SAMPLE",
     "SEPARATORS",
+    "SIGNS",
     "Parameter",
     "require_parameters",
 ]
 
+DATE_PARTS = {"year": 1, "season": 2, "weekday": 2, "hour": 2}  # numbers that each part of a date becomes
+DATE_ORDERS = ("year-first", "day-first", "month-first")
+SIGNS = ("%", "$", "€", "£", "¥")  # that numbers may be written with
 LARGEST_SAMPLE = 1 << 24  # numbers in one sample of any tensor: a 2,048 x 2,048 image has 12.6 million
 _LARGEST = 3.4e38  # of a number: float32 ends there
 
@@ -102,6 +108,26 @@ def _is_time(value: Any) -> bool:
     return is_named and _is_number(value["size"]) and value["size"] > 0
 
 
+def _is_dates(value: Any) -> bool:
+    if not isinstance(value, list) or not all(isinstance(date, dict) for date in value):
+        return False
+    if any(set(date) != {"column", "order", "parts"} for date in value):
+        return False
+    named = _is_columns([date["column"] for date in value])
+    ordered = all(date["order"] in DATE_ORDERS for date in value)
+    return (
+        named
+        and ordered
+        and all(_is_columns(date["parts"]) and set(date["parts"]) <= set(DATE_PARTS) for date in value)
+    )
+
+
+def _is_pairs(value: Any) -> bool:
+    if not isinstance(value, list) or not all(_is_texts(pair) and len(pair) == 2 for pair in value):
+        return False
+    return _is_columns([name for name, _ in value]) and all(sign in SIGNS for _, sign in value)
+
+
 def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and len(value) == 64 and not set(value) - set("0123456789abcdef")
 
@@ -157,6 +183,9 @@ BEFORE: Mapping[str, Mapping[str, Parameter]] = {
         "names": _NAMES, **{key: Parameter(_TEXTS.rule, _is_texts, needed=False) for key in
                             ("numbers", "categories", "targets", "empty")},
         "missing": _one_of("error", "mean", needed=False),
+        "dates": Parameter("must be a list of a column, an order and parts each", _is_dates, needed=False),
+        "marked": _NAMES, "signs": Parameter("must be a list of a column and a sign each", _is_pairs, needed=False),
+        "unlabelled": _one_of("error", "drop", needed=False), "rest": _one_of("error", "drop", "other", needed=False),
     },
     "text": {"max_bytes": _whole(1, 1_000_000), "column": _OPTIONAL_TEXT, "label": _OPTIONAL_TEXT},
     "tokenize": _FILE,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dltk.base.errors import InputError
+from dltk.edge.bundle.op_table import DATE_PARTS
 from dltk.edge.bundle.signature import Op, Signature
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "op_of",
     "pair",
     "record",
+    "record_of",
     "require_broadcast",
     "require_count",
     "row",
@@ -162,13 +164,28 @@ def record(signature: Signature) -> Raw:
     Raises:
         InputError: if the op "columns" lacks a list, or names neither numbers nor categories.
     """
-    op = needed(signature, "columns")
+    return record_of(needed(signature, "columns")), ()
+
+
+def record_of(op: Op) -> np.dtype[Any]:
+    """The dtype of a row by the op "columns": numbers, then the parts of dates, then marks of empty cells.
+
+    Raises:
+        InputError: if the op lacks a list, names neither numbers nor categories, or marks a column that it lacks.
+    """
     lists = [op.get(key) for key in ("numbers", "categories", "targets", "empty")]
-    if any(found is None for found in lists) or "missing" not in op or not (op["numbers"] or op["categories"]):
+    if any(found is None for found in lists) or "missing" not in op:
         raise InputError("preprocess: columns", "must name numbers, categories, targets, empty and missing", dict(op))
-    parts: list[Any] = [("numbers", np.float32, (len(op["numbers"]),))] if op["numbers"] else []
+    dates, marked = op.get("dates", []), op.get("marked", [])
+    strange = set(marked) - {*op["numbers"], *(date["column"] for date in dates)}
+    if strange:
+        raise InputError("preprocess: columns: marked", "must be among the numbers and dates", sorted(strange))
+    width = len(op["numbers"]) + len(marked) + sum(DATE_PARTS[part] for date in dates for part in date["parts"])
+    parts: list[Any] = [("numbers", np.float32, (width,))] if width else []
     parts += [("categories", np.int32, (len(op["categories"]),))] if op["categories"] else []
-    return np.dtype(parts), ()
+    if not parts:
+        raise InputError("preprocess: columns", "must name numbers, categories, targets, empty and missing", dict(op))
+    return np.dtype(parts)
 
 
 def window(signature: Signature) -> Raw:

@@ -13,7 +13,8 @@ from dltk.base.errors import InputError
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
-from dltk.edge.families.shared.rows import Rows, columns_of
+from dltk.edge.families.shared.columns import columns_of, rows_of, target_numbers, with_target
+from dltk.edge.families.shared.rows import Rows
 from dltk.edge.input.preprocess import from_data_units, to_data_units
 from dltk.edge.sources.tables import dialect_of, read_table
 
@@ -67,10 +68,18 @@ class TabularValues(Rows):
         return "\n".join(f"{one_line(name)}={value:.6g}" for name, value in prediction.items())
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
-        """Every row of a CSV that has the target columns, too."""
-        table = read_table(data, dialect=dialect_of(signature))
-        wanted = from_data_units(table.numbers(columns_of(signature).targets), signature.postprocess)
-        return Labelled(self.raws(table, signature), wanted.astype(np.float32))
+        """Every row of a CSV that has the target columns, too, by the rules of training for targets.
+
+        Raises:
+            InputError: naming the line of a cell that does not fit, or if no row has a target.
+        """
+        columns, read = columns_of(signature), read_table(data, dialect=dialect_of(signature))
+        table = rows_of(read, with_target(read, columns, numeric=True))
+        if not len(table):
+            raise InputError(data, "must have rows with a target", "none")
+        wanted = from_data_units(target_numbers(table, columns), signature.postprocess).astype(np.float32)
+        notes = (f"{len(read) - len(table)} rows without a target are left out",) if len(table) < len(read) else ()
+        return Labelled(self.raws(table, signature), wanted, notes=notes)
 
 
 FAMILY: Family = TabularValues()

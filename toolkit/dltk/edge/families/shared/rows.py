@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,112 +13,12 @@ from dltk.base.errors import InputError, unknown_name_hint
 from dltk.base.files import parse_json
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import SingleSample, Tensors, unstack_samples
+from dltk.edge.families.shared.columns import columns_of, encode
 from dltk.edge.input import preprocess
-from dltk.edge.input.vocabulary import Vocabulary, vocabulary_of
+from dltk.edge.input.vocabulary import vocabulary_of
 from dltk.edge.sources.tables import Table, dialect_of, read_table
 
-__all__ = ["Columns", "Rows", "as_number", "columns_of", "encode", "is_empty"]
-
-_LARGEST = float(np.finfo(np.float32).max)
-_TEXTS = ("numbers", "categories", "targets", "empty")  # keys of the step "columns"
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns make a sample, and what an empty cell means.
-
-    Attributes:
-        numbers, categories, targets: names of columns.
-        empty: cells that count as empty, beside "".
-        missing: "error" refuses an empty number; "mean" takes the training samples' mean in its place.
-    """
-
-    numbers: tuple[str, ...]
-    categories: tuple[str, ...]
-    targets: tuple[str, ...]
-    empty: tuple[str, ...] = ()
-    missing: str = "error"
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of a raw sample: float32 "numbers", NaN where empty, and int32 "categories", rows of the vocabulary."""
-        parts: list[Any] = []
-        if self.numbers:
-            parts.append(("numbers", np.float32, (len(self.numbers),)))
-        if self.categories:
-            parts.append(("categories", np.int32, (len(self.categories),)))
-        return np.dtype(parts)
-
-    def op(self) -> dict[str, Any]:
-        """As a step of a signature."""
-        return {"op": "columns", "missing": self.missing} | {key: list(getattr(self, key)) for key in _TEXTS}
-
-
-def columns_of(signature: Signature) -> Columns:
-    """The columns that `signature` names.
-
-    Raises:
-        InputError: if it has no such step, or one that does not fit.
-    """
-    for op in signature.preprocess:
-        if op["op"] == "columns":
-            lists = [op.get(key) for key in _TEXTS]
-            fits = all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists)
-            if not fits or op.get("missing") not in ("error", "mean") or not (op["numbers"] or op["categories"]):
-                raise InputError("preprocess: columns", "must name numbers, categories, targets, empty and missing", op)
-            numbers, categories, targets, empty = (tuple(op[key]) for key in _TEXTS)
-            return Columns(numbers, categories, targets, empty, op["missing"])
-    raise InputError("preprocess", "needs a step 'columns'", [op["op"] for op in signature.preprocess])
-
-
-def is_empty(cell: str, columns: Columns) -> bool:
-    """Whether nothing stands in `cell`."""
-    return not cell.strip() or cell.strip() in columns.empty
-
-
-def as_number(cell: str) -> float | None:
-    """The finite number in `cell`, or None."""
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return number if abs(number) <= _LARGEST else None
-
-
-def encode(
-    cells: Mapping[str, Sequence[str]], columns: Columns, known: Vocabulary, where: Callable[[int], str]
-) -> NDArray[Any]:
-    """Raw samples (n,) of `columns.dtype` out of the cells of each column.
-
-    Args:
-        known: texts of the categories; any other is the column's unknown one.
-        where: row -> what errors call it.
-
-    Raises:
-        InputError: naming row and column of a cell that is no number, or empty where that is an error.
-    """
-    count = len(next(iter(cells.values())))
-    found = np.zeros(count, columns.dtype)
-    for place, name in enumerate(columns.numbers):
-        numbers = (_number(cell, columns, name, row, where) for row, cell in enumerate(cells[name]))
-        found["numbers"][:, place] = np.fromiter(numbers, np.float64, count)
-    for place, name in enumerate(columns.categories):
-        rows, unknown = known.rows.get(name, {}), known.unknown.get(name, 0)
-        texts = ("" if is_empty(cell, columns) else cell.strip() for cell in cells[name])
-        found["categories"][:, place] = np.fromiter((rows.get(text, unknown) for text in texts), np.int32, count)
-    return found
-
-
-def _number(cell: str, columns: Columns, name: str, row: int, where: Callable[[int], str]) -> float:
-    if is_empty(cell, columns):
-        if columns.missing == "error":
-            hint = "Fill it in; or train with data.missing=mean, which puts the mean there."
-            raise InputError(where(row), f"column {name!r} must hold a number", "an empty cell", hint)
-        return math.nan
-    number = as_number(cell)
-    if number is None:
-        raise InputError(where(row), f"column {name!r} must hold a finite number", cell)
-    return number
+__all__ = ["Rows"]
 
 
 class Rows(SingleSample):
@@ -153,13 +51,13 @@ class Rows(SingleSample):
                 raise InputError(str(source), "must hold one row to be one sample", len(raws))
             return raws.reshape(())
         given = source if isinstance(source, Mapping) else parse_json(str(source).encode(), "row")
-        cells = {name: [_cell(given, name)] for name in (*columns.numbers, *columns.categories)}
+        cells = {name: [_cell(given, name)] for name in columns.features}
         return encode(cells, columns, vocabulary_of(signature), lambda _: "row").reshape(())
 
     def raws(self, table: Table, signature: Signature) -> NDArray[Any]:
         """Every row of `table` as a raw sample (n,)."""
         columns = columns_of(signature)
-        cells = {name: table.column(name) for name in (*columns.numbers, *columns.categories)}
+        cells = {name: table.column(name) for name in columns.features}
         return encode(cells, columns, vocabulary_of(signature), table.where)
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
@@ -177,8 +75,8 @@ class Rows(SingleSample):
         """Records (count,): normal numbers with the training samples' means and deviations; categories drawn evenly."""
         columns, known = columns_of(signature), vocabulary_of(signature)
         generator, made = np.random.Generator(np.random.PCG64(seed)), np.zeros(count, columns.dtype)
-        if columns.numbers:
-            drawn = generator.standard_normal((count, len(columns.numbers)))
+        if "numbers" in (made.dtype.names or ()):
+            drawn = generator.standard_normal(made["numbers"].shape)
             for op in signature.preprocess:
                 if op["op"] == "standardize":
                     drawn = drawn * np.asarray(op["std"]) + np.asarray(op["mean"])
