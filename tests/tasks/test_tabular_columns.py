@@ -134,7 +134,7 @@ def test_all_questions_are_asked_at_once(odd):
 @pytest.mark.parametrize(
     ("column", "pairs", "rule"),
     [
-        (lambda n: "1,5" if n == 4 else value(n), ("data.categories=c",), "Correct it, or set data.categories=c,x"),
+        (lambda n: "a,b" if n == 4 else value(n), ("data.categories=c",), "Correct it, or set data.categories=c,x"),
         (lambda n: f"bad {n}" if n < 9 else value(n), (), "9 cells are no numbers"),
         (lambda n: f"bad {n}" if n < 9 else value(n), ("data.categories=z", "data.target=y"), "data.categories=z,x"),
         (lambda n: "old" if n == 4 else value(n), (), r"data\.missing=old,NA if.*line 3: column 'm' holds numbers"),
