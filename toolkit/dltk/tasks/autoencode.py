@@ -104,10 +104,10 @@ TASK = _Autoencode()
 
 
 def _prepared(settings: Any, data: str, progress: Progress) -> Dataset:
-    """Rows of a CSV without a column `path`; else images."""
+    """Rows of a CSV without a column of files (`data.path`); else images."""
     if data.lower().endswith(".csv"):
         table = read_table(Path(data))
-        if "path" not in table.header:
+        if settings.data.path not in table.header:
             return prepare_rows(table, settings.data, seed=settings.seed)
     return prepare_images(data, settings.data, seed=settings.seed, progress=progress, least_classes=1)
 
