@@ -117,7 +117,7 @@ def test_a_mask_that_does_not_fit_is_refused(folder):
     with pytest.raises(InputError, match="undamaged PNG"):
         read_mask(folder / "m.png", like=like)
     (folder / "images/a.jpg").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"a\.jpg: must be a JPEG, PNG, BMP, WebP or GIF"):
+    with pytest.raises(InputError, match=r"a\.jpg: must be a JPEG, PNG, BMP, WebP, GIF or TIFF"):
         read_mask(folder / "masks/a.png", like=like)
 
 
