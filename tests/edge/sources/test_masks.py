@@ -253,3 +253,14 @@ def test_boxes_are_no_masks(tmp_path):
         (tmp_path / f"labels/{number}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
     with pytest.raises(InputError, match="these are boxes"):
         list_masked(tmp_path)
+
+
+def test_numbers_and_colours_are_not_mixed(folder):
+    with pytest.raises(
+        InputError, match=r"1\.png: a mask must be a PNG of class numbers as the others.*data\.colours=FILE"
+    ):
+        values(folder, [[0, 1]], np.zeros((1, 2, 3)))
+    (folder / "class_dict.csv").write_text("name,r,g,b\nground,0,0,0\nleaf,1,1,1\n")
+    reading, labels = reading_of(list_masked(folder))
+    assert labels == ("ground", "leaf")
+    assert read_mask(folder / "masks/0.png", like=folder / "images/0.jpg", reading=reading).tolist() == [[0, 1]]

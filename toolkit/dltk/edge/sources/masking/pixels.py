@@ -30,10 +30,12 @@ class MaskPixels:
     Attributes:
         numbers: uint8 (H, W): palette indices, grey levels, 0 and 1; None where the mask has colours.
         colours: int32 (H, W): red * 65536 + green * 256 + blue.
+        is_rgb: whether the file holds colours, even if all of them are grey.
     """
 
     numbers: NDArray[np.uint8] | None
     colours: NDArray[np.int32]
+    is_rgb: bool = False
 
 
 def decode_mask(path: Path) -> MaskPixels:
@@ -89,7 +91,7 @@ def _pixels(image: Any, path: Path) -> MaskPixels:
     if image.mode == "RGB":
         pixels = np.asarray(image)
         is_grey = bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
-        return MaskPixels(np.array(pixels[..., 0]) if is_grey else None, _packed(pixels))
+        return MaskPixels(np.array(pixels[..., 0]) if is_grey else None, _packed(pixels), is_rgb=True)
     hint = "Save it with a palette, or as 8-bit grey, one level per class."
     raise InputError(path, "a mask must be a PNG of class numbers or colours", f"mode {image.mode}", hint)
 

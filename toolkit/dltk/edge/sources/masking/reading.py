@@ -86,6 +86,7 @@ class Survey:
         self.numbers: dict[int, Path] = {}
         self.colours: dict[int, Path] = {}
         self.without_numbers: Path | None = None
+        self.first: dict[bool, Path] = {}  # whether a file is RGB -> the first that is
         self._palette: dict[int, int] = {}
         self.palettes_differ = False
 
@@ -95,6 +96,7 @@ class Survey:
         Raises:
             InputError: if there are too many colours for classes.
         """
+        self.first.setdefault(pixels.is_rgb, path)
         if pixels.numbers is None:
             self.without_numbers = self.without_numbers or path
             pairs = [(-1, int(colour)) for colour in np.unique(pixels.colours)]
@@ -138,6 +140,10 @@ def find_reading(
     Raises:
         InputError: if several readings are possible, with the setting of each.
     """
+    if colours is None and len(survey.first) > 1:
+        hint = "data.colours=FILE, with red, green, blue and name of each class, reads both by colour."
+        received = f"mode RGB, where {survey.first[False].name} has numbers"
+        raise InputError(survey.first[True], "a mask must be a PNG of class numbers as the others are", received, hint)
     if colours is not None or survey.without_numbers is not None or (survey.palettes_differ and numbers == "auto"):
         return _by_colour(survey, labels, colours, ignore)
     left = _ignored_numbers(ignore, labels)
