@@ -297,4 +297,4 @@ def test_no_alias_of_types_is_made_with_a_bar():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_every_bundle_carries_stays_small(family):
     """The runner, and of `report.html` what no model changes; the model card and the licenses are under 2 KB."""
-    assert len(runner(family)) + len((PAGE + STYLE).encode()) + 2_000 < 120_000
+    assert len(runner(family)) + len((PAGE + STYLE).encode()) + 2_000 < 140_000
