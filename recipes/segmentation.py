@@ -35,6 +35,14 @@ class MaskData:
 
     size: int = setting(96, "height and width of the model's input, in pixels, a multiple of 32", low=32, high=1024)
     resize: Literal["stretch", "crop", "pad"] = setting("stretch", "how an image is made square")
+    images: str = setting("", "folder of the images; empty: images/ or another usual name")
+    masks: str = setting("", "folder of the masks; empty: masks/ or another usual name")
+    classes: str = setting("", "file that names the class of each number, one per line; empty: labels.txt or such")
+    colours: str = setting("", "file with red, green, blue and name of each class; empty: class_dict.csv or such")
+    ignore: tuple[str, ...] = setting((), "numbers, colours or labels in masks that are in no loss and no metric")
+    numbers: Literal["auto", "as-is", "ranked"] = setting(
+        "auto", "as-is: numbers in masks are classes; ranked: those that occur are, in their order"
+    )
     validation: float = setting(0.1, "share of the validation split, if the data has no splits", low=0.0, high=0.8)
     test: float = setting(0.2, "share of the test split, if the data has no splits", low=0.0, high=0.8)
     limit: int = setting(0, "use at most this many training samples; 0: all", low=0)
@@ -164,7 +172,7 @@ recipe = Recipe(
     },
     check=_check,
     data=DataHint(
-        layout="a folder with images/ and masks/, same names; a mask is a PNG of class numbers; labels.txt names them",
+        layout="a folder with images/ and masks/, same names; masks are PNG of class numbers or colours; labels.txt",
         sample="parts/images/001.jpg\nparts/masks/001.png\nparts/labels.txt",
         example="masks",
     ),

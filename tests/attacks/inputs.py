@@ -89,7 +89,7 @@ INPUTS: Mapping[str, Attack] = {
     "picture-text-bomb": _predict("a.png", _png(4, 4, _TEXT_BOMB), "must be"),
     "picture-profile-bomb": _predict("a.png", _png(90, 90, _PROFILE_BOMB), "must be"),
     "picture-jpeg-of-billions": _predict("a.jpg", _lying_jpeg(), "may have at most"),
-    "picture-is-a-tiff": _predict("a.png", _saved("TIFF"), "must be"),
+    "picture-is-a-tiff": _predict("a.png", b"II*\0\x08\0\0\0\xff\xff" + bytes(99), "may have at most"),
     "picture-is-an-icon": _predict("a.png", _saved("ICO"), "must be"),
     "picture-is-postscript": _predict("a.png", _saved("EPS"), "must be"),
     "picture-is-svg": _predict("a.png", b'<svg><image href="../secret.bin"/></svg>', "must be"),

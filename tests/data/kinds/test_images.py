@@ -220,6 +220,7 @@ def test_nothing_readable_is_an_error_whatever_is_allowed(tmp_path):
 def test_a_class_of_which_nothing_can_be_read_is_an_error(folder):
     (folder / "d").mkdir()
     (folder / "d/1.png").write_bytes(b"x")
+    (folder / "d/2.png").write_bytes(b"y")
     with pytest.raises(InputError, match="every class needs a training sample; received none for 'd'"):
         prepare(folder)
 

@@ -93,6 +93,8 @@ ODD: dict[str, Callable[[], bytes]] = {
     "grey.jpg": saved("JPEG", "L"),
     "coarse.jpg": saved("JPEG", subsampling=2, quality=30),
     "palette.gif": saved("GIF", "P"),
+    "tiff.png": saved("TIFF"),
+    "lzw.tif": saved("TIFF", compression="tiff_lzw"),
     "bits.bmp": saved("BMP", "1"),
     "lossless.webp": saved("WEBP", "RGBA", lossless=True),
     "moving.gif": moving("GIF"),
@@ -104,7 +106,7 @@ ODD: dict[str, Callable[[], bytes]] = {
     "a-png-called.jpg": saved("PNG"),
 }
 REFUSED = {
-    "tiff.png": saved("TIFF"),
+    "pages.tif": moving("TIFF"),
     "icon.png": saved("ICO"),
     "cut.png": lambda: saved("PNG")()[:-60],
     "cut.jpg": lambda: saved("JPEG")()[:400],

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dltk.base.errors import InputError
+from dltk.edge.bundle.consistency import require_consistent
 from dltk.edge.families import family
 from edge.signatures import SEGMENTATION
 
@@ -68,3 +69,38 @@ def test_labelled_masks_must_fit_the_model(tmp_path):
     (tmp_path / "labels.txt").unlink()
     with pytest.raises(InputError, match=r"a\.png: class numbers must lie in 0\.\.1; received 2"):
         kind.labelled(tmp_path, replace(SEGMENTATION, labels=("ground", "leaf")))
+
+
+def test_ignored_pixels_are_in_no_metric():
+    kind, wanted = family("segmentation"), np.zeros((2, 4, 6), np.uint8)
+    wanted[0, 2:], wanted[1] = 255, 255
+    found = np.zeros((2, 4, 6), np.int64)
+    found[0, 0], found[0, 2:], found[1] = 1, 2, 2  # a quarter wrong; what is ignored is all wrong
+    by_name = {metric.name: metric.scores(_scores(found), wanted, SEGMENTATION).tolist() for metric in kind.metrics}
+    assert by_name["pixel_accuracy"] == [0.5, 0.0]  # no pixel of the second counts: data without a class is left out
+    assert by_name["mean_iou_per_image"] == [0.25, 1.0]
+
+
+def test_labelled_masks_are_read_as_in_training(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+    colours = np.array([(0, 0, 0), (0, 0, 9), (9, 0, 0), (9, 9, 9)], np.uint8)
+    for name, numbers in (("a", np.repeat(np.arange(4), 24).reshape(8, 12)), ("b", np.full((8, 12), 3))):
+        image.fromarray(np.full((8, 12, 3), 9, np.uint8)).save(tmp_path / f"images/{name}.png")
+        image.fromarray(colours[numbers]).save(tmp_path / f"masks/{name}.png")
+    op = {"op": "masks", "by": "colour", "classes": [[0, 2], [9, 1], [0x090000, 0], [0x090909, 255]]}
+    signature = replace(SEGMENTATION, preprocess=(op, *SEGMENTATION.preprocess))
+    require_consistent(signature)
+    found = family("segmentation").labelled(tmp_path, signature)
+    assert found.targets[0, :, 0].tolist() == [2, 1, 0, 255]
+    assert found.skipped == (("images/b.png", "all pixels are ignored"),)
+
+
+@pytest.mark.parametrize(
+    "classes", [[], [[0]], [[0, 256]], [[-1, 0]], [[0, 1], [0, 2]], [[0, True]], [[1 << 24, 0]], "x", [[0.0, 1]], None]
+)
+def test_a_reading_of_masks_that_cannot_be_is_refused(classes):
+    op = {"op": "masks", "by": "number", "classes": classes}
+    with pytest.raises(InputError, match="preprocess: masks: classes: must be up to 512 pairs"):
+        require_consistent(replace(SEGMENTATION, preprocess=(op, *SEGMENTATION.preprocess)))

@@ -51,7 +51,7 @@ def array():
 
 READ = {"JPEG": saved("JPEG"), "PNG": saved("PNG"), "GIF": saved("GIF"), "BMP": saved("BMP"), "WebP": saved("WEBP")}
 OTHERS = {  # kind -> content, and a part of the remedy
-    "TIFF image or raw photo": (saved("TIFF"), "PNG or JPEG"),
+    "BigTIFF image": (b"II+\0" + bytes(20), "PNG or JPEG"),
     "ICO image": (saved("ICO"), "PNG or JPEG"),
     "DDS image": (saved("DDS"), "PNG or JPEG"),
     "AVIF image": (media(b"avif", b"mif1", b"miaf"), "PNG or JPEG"),
@@ -90,7 +90,7 @@ def test_what_is_not_read_is_named_with_what_makes_an_image_of_it(kind):
     data, remedy = OTHERS[kind]
     with pytest.raises(InputError) as caught:
         decode_image(data)
-    assert caught.value.rule == "must be a JPEG, PNG, BMP, WebP or GIF"
+    assert caught.value.rule == "must be a JPEG, PNG, BMP, WebP, GIF or TIFF"
     assert caught.value.received.split(" ", 1)[1] == kind
     assert remedy in caught.value.hint
 

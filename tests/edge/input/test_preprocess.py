@@ -165,10 +165,10 @@ def test_other_arrays_are_refused(array):
         decode_image(array)
 
 
-def test_a_tiff_and_a_text_are_refused_by_content_not_by_name(pixels, tmp_path):
-    for name, data in (("a.png", encoded(Image.fromarray(pixels), "TIFF")), ("b.jpg", b"not a picture")):
+def test_an_icon_and_a_text_are_refused_by_content_not_by_name(pixels, tmp_path):
+    for name, data in (("a.png", encoded(Image.fromarray(pixels), "ICO")), ("b.jpg", b"not a picture")):
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(InputError, match=rf"{name}: must be a JPEG, PNG, BMP, WebP or GIF"):
+        with pytest.raises(InputError, match=rf"{name}: must be a JPEG, PNG, BMP, WebP, GIF or TIFF"):
             decode_image(tmp_path / name)
 
 

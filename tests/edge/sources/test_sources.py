@@ -137,7 +137,7 @@ def test_several_labels_a_sample(tmp_path):
         ('path,label\na,"x\ny"\n', "line 2", "line break"),
         ('path,label\na,"x"y\n', "line 2", "valid CSV"),
         ("path,label,label\na,x,y\n", "line 1", "a different name"),
-        ("path,name\na,x\n", "line 1", "needs a column 'label'"),
+        ("path,name,kind\na,x,y\n", "line 1", "needs a column 'label'"),
         ("path,label\n", "data.csv", "rows below the header"),
         ("", "data.csv", "header line"),
         ("path,label\n../a.png,x\n", "line 2", "must stay in the CSV's folder"),

@@ -17,10 +17,14 @@ from dltk.base.progress import Progress
 from dltk.data.named.load import NAMED, load_named
 from dltk.data.split import SPLITS, stratified_subset
 from dltk.data.stamps import file_digests
-from dltk.edge.sources import IMAGES, FileKind, Listing, list_files, read_image_arrays
+from dltk.edge.sources import IMAGES, FileKind, Layout, Listing, list_files, read_image_arrays
+from dltk.edge.sources.boxes import boxes_in, no_boxes
 from dltk.edge.sources.tables import PLAIN, Dialect, is_table_file
 
 __all__ = ["Pool", "open_files", "open_pool"]
+
+
+_AS_FOUND = Layout()
 
 
 def _nothing() -> None:
@@ -77,8 +81,8 @@ class Pool:
 
 
 def open_pool(
-    source: str, *, group: str | None, multi_label: bool, progress: Progress, least_classes: int = 2,
-    dialect: Dialect = PLAIN
+    source: str, *, group: str | None, multi_label: bool, layout: Layout = _AS_FOUND, progress: Progress,
+    least_classes: int = 2,
 ) -> Pool:  # fmt: skip
     """The samples of `source`: "digits", "cifar10", "fashion-mnist", a folder, a .csv or an .npz.
 
@@ -91,8 +95,8 @@ def open_pool(
     path = Path(source)
     if source not in NAMED and (path.is_dir() or is_table_file(path)):
         return open_files(
-            source, IMAGES, group=group, multi_label=multi_label, least_classes=least_classes, progress=progress,
-            dialect=dialect
+            source, IMAGES, group=group, multi_label=multi_label, layout=layout, least_classes=least_classes,
+            progress=progress,
         )  # fmt: skip
     if group:
         raise InputError("setting data.group", "needs a CSV", source, "Give a CSV with that column.")
@@ -103,19 +107,23 @@ def open_pool(
     if not path.exists():
         hint = did_you_mean(source, NAMED) if os.sep not in source else "Check the path."
         raise InputError(f"data {source}", "must exist, or be the name of a known data set", hint=hint)
+    if boxes := boxes_in(path):
+        raise no_boxes(f"data {source}", boxes)
     hint = "Give a folder with one subfolder per class, a .csv or an .npz."
     raise InputError(f"data {source}", "must be a folder, a .csv or an .npz", path.suffix or "a file", hint)
 
 
 def open_files(
     source: str, kind: FileKind, *, group: str | None, multi_label: bool, group_pattern: str | None = None,
-    least_classes: int = 2, progress: Progress, dialect: Dialect = PLAIN
+    layout: Layout = _AS_FOUND, least_classes: int = 2, progress: Progress
 ) -> Pool:  # fmt: skip
     """The files of a folder or of a CSV; for Raises and the arguments see `list_files`."""
     listing = list_files(
         source, kind, group=group, group_pattern=group_pattern, multi_label=multi_label, least_classes=least_classes,
-        dialect=dialect, note=progress.log
+        layout=layout,
     )  # fmt: skip
+    for note in listing.notes:
+        progress.log(note)
     return _of_listing(source, listing, multi_label, progress)
 
 

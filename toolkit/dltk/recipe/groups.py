@@ -15,6 +15,7 @@ __all__ = [
     "CacheUse",
     "Calibration",
     "Dqn",
+    "FileData",
     "Fit",
     "ImageData",
     "PairData",
@@ -55,7 +56,22 @@ class TableFormat:
 
 
 @dataclass(frozen=True)
-class ImageData(TableFormat):
+class FileData(TableFormat):
+    """Labelled files: which folders are classes, and which columns of a CSV name files and labels."""
+
+    class_folders: Literal["auto", "outer", "inner"] = setting(
+        "auto", "outer: each folder is a class, even one called train; inner: the folders inside these are"
+    )
+    merge_case: Literal["ask", "yes", "no"] = setting("ask", "whether classes that differ in case only are one class")
+    rare: Literal["ask", "keep", "drop"] = setting("ask", "classes of one sample: keep or drop them")
+    path: str = setting("path", "CSV column of the files; found if there is no such column")
+    label: str = setting("label", "CSV column of the labels; found if there is no such column")
+    folder: str = setting("", "folder of the files in a CSV, seen from the CSV's; empty: found")
+    suffix: str = setting("", "ending that the names in a CSV lack, such as .jpg; empty: found")
+
+
+@dataclass(frozen=True)
+class ImageData(FileData):
     """Images: size, reading and split."""
 
     size: int = setting(96, "height and width of the model's input, in pixels", low=8, high=1024)
@@ -104,7 +120,7 @@ class PairData(TableFormat):
 
 
 @dataclass(frozen=True)
-class SoundData(TableFormat):
+class SoundData(FileData):
     """Recordings: rate, length and split."""
 
     rate: int = setting(

@@ -105,10 +105,10 @@ TASK = _Autoencode()
 
 
 def _prepared(settings: Any, data: str, progress: Progress) -> Dataset:
-    """Rows of a CSV without a column `path`; else images."""
+    """Rows of a table without a column of files (`data.path`); else images."""
     if is_table_file(data):
         table = read_table(Path(data), dialect=Dialect.of(settings.data), note=progress.log)
-        if "path" not in table.header:
+        if settings.data.path not in table.header:
             return prepare_rows(table, settings.data, seed=settings.seed)
     return prepare_images(data, settings.data, seed=settings.seed, progress=progress, least_classes=1)
 

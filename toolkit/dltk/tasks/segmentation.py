@@ -9,7 +9,7 @@ from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
 from dltk.data.kinds.images import reading_ops
 from dltk.data.kinds.masks import prepare_masks
-from dltk.edge.bundle.signature import Signature, TensorSpec
+from dltk.edge.bundle.signature import Op, Signature, TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
 from dltk.tasks.image_classification import value_range
@@ -43,10 +43,16 @@ class _Segmentation(SplitTask):
             family=self.family,
             inputs=(image,),
             outputs=(TensorSpec("logits", "float32", (None, side, side, classes), (*_AXES, "class")),),
-            preprocess=(*reading_ops(settings.data), *built.preprocess),
+            preprocess=(*_mask_op(dataset), *reading_ops(settings.data), *built.preprocess),
             postprocess=({"op": "softmax", "temperature": 1.0},),
             labels=dataset.labels,
         )
+
+
+def _mask_op(dataset: Dataset) -> tuple[Op, ...]:
+    """How masks become classes, where their numbers are not the classes themselves."""
+    op = dataset.report.get("masks")
+    return (op,) if op else ()
 
 
 TASK = _Segmentation()

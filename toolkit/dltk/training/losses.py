@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import Kind, family
+from dltk.edge.sources.masks import IGNORED
 from dltk.models.backend import tf
 from dltk.recipe.groups import Fit
 
@@ -67,6 +68,8 @@ def objective(signature: Signature, targets: NDArray[Any], fit: Fit) -> Objectiv
     classes = signature.outputs[0].sample_shape[-1]
     ends_inside = not any(op["op"] in ("softmax", "sigmoid") for op in signature.postprocess)
     if kind != "multi-label":
+        if kind == "pixels" and classes <= IGNORED:
+            targets = targets[targets != IGNORED]  # one-hot they are zeros, and so is their loss
         _require_labels(targets, classes)
         weights = tf.constant(_class_weights(targets, classes, fit))
         logits = _log_of_softmax if ends_inside else _float

@@ -104,7 +104,8 @@ def validation_figures(
         logits = goal.logits(forward(*map(tf.constant, inputs)))
         losses.append(goal.losses(logits, goal.encode(tf.constant(wanted))).numpy())
         if goal.has_classes:
-            right.append(logits.numpy().argmax(-1) == wanted)
+            known = np.asarray(wanted) < logits.shape[-1]  # ignored pixels are not
+            right.append((logits.numpy().argmax(-1) == wanted)[known])
     found = {"validation_loss": float(np.concatenate(losses).mean(dtype=np.float64))}
     return found | ({"validation_accuracy": float(np.concatenate(right).mean())} if right else {})
 

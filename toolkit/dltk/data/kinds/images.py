@@ -11,7 +11,7 @@ from dltk.data.pool import open_pool
 from dltk.data.split import require_training_share
 from dltk.edge.bundle.signature import Op
 from dltk.edge.input.preprocess import image_ops
-from dltk.edge.sources.tables import Dialect
+from dltk.edge.sources import Layout
 from dltk.recipe import ImageData, PlainImageData
 
 __all__ = ["channels", "prepare_images", "reading_ops"]
@@ -44,7 +44,7 @@ def prepare_images(
             multi_label=settings.multi_label,
             progress=progress,
             least_classes=least_classes,
-            dialect=Dialect.of(settings),
+            layout=Layout.of(settings),
         ).part(settings.total, seed)
         decoded = decode_pool(pool, image_decoder(ops), progress=progress)
     return assemble(pool, decoded, settings, ops, noun="images", seed=seed, progress=progress)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,16 @@ from dltk.data.split import SPLITS, complete_splits, require_training_share, spl
 from dltk.data.stamps import file_digests
 from dltk.edge.bundle.signature import Op
 from dltk.edge.input.preprocess import resize_image
-from dltk.edge.sources.masks import Masked, list_masked, read_mask
+from dltk.edge.sources.masks import (
+    IGNORED,
+    Masked,
+    MaskLayout,
+    MaskReading,
+    class_names,
+    list_masked,
+    read_mask,
+    reading_of,
+)
 from dltk.edge.sources.unreadable import require_few_unreadable
 
 __all__ = ["prepare_masks"]
@@ -45,15 +56,18 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
         EnvironmentFault: on a full disk, or missing Pillow.
     """
     require_training_share(settings)
-    found = _part(list_masked(source), getattr(settings, "total", 0), seed)
+    found = list_masked(source, MaskLayout.of(settings))
+    reading, labels = _reading(found, settings, progress)
+    found = _part(replace(found, labels=labels), getattr(settings, "total", 0), seed, reading)
     ops = reading_ops(settings)
     with using(settings):
         pool = _pool(source, found, progress)
         decoded = decode_pool(pool, image_decoder(ops), progress=progress)
     faults = _faults(pool, decoded, settings.max_unreadable, progress)
     rows = np.setdiff1d(np.arange(len(pool)), np.array(sorted(decoded.unreadable), np.int64))
-    masks = _masks(found, rows, ops[1], settings.size, progress)
-    labels = found.labels or tuple(map(str, range(int(masks[rows].max()) + 1)))
+    masks = _masks(found, rows, ops[1], reading, progress)
+    rows, empty = _with_classes(masks, rows, reading, pool)
+    labels = class_names(reading, labels, highest=int(masks[rows].max(initial=0)))
     split_ids, carved = complete_splits(
         pool.split_ids[rows], pool.targets[rows], validation=settings.validation, test=settings.test, seed=seed
     )
@@ -62,24 +76,58 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
     rows, split_ids, copies = drop_duplicates(pool, decoded.digests, rows, split_ids)
     by_split = [rows[split_ids == split] for split in range(len(SPLITS))]
     by_split[0] = limited(by_split[0], pool.targets, limit=settings.limit, seed=seed)
-    pixels = [np.bincount(masks[chosen].reshape(-1), minlength=len(labels)).tolist() for chosen in by_split]
+    pixels = [_counted(masks[chosen], len(labels)) for chosen in by_split]
     _require_every_class(labels, pixels[0], pool.source)
     report = {
         "source": pool.source,
         "samples": {split: len(chosen) for split, chosen in zip(SPLITS, by_split, strict=True)},
         "pixels": dict(zip(SPLITS, pixels, strict=True)),
-        "skipped": [{"name": name, "reason": reason} for name, reason in faults],
+        "skipped": [{"name": name, "reason": reason} for name, reason in (*faults, *empty)],
+        **({"masks": reading.as_op()} if reading.classes else {}),
         "unreadable": len(faults),
         "carved_from_train": carved,
         **copies,
     }
     train, validation, test = (Split(decoded.raws, chosen, masks[chosen]) for chosen in by_split)
     facts = {"ops": [dict(op) for op in ops], "labels": list(labels)}
+    facts |= {"masks": reading.as_op()} if reading.classes else {}
     digest = split_digest(facts, by_split, decoded.digests, masks)
     return Dataset(train, validation, test, labels, digest, pool.source, report)
 
 
-def _part(found: Masked, total: int, seed: int) -> Masked:
+def _reading(found: Masked, settings: Any, progress: Progress) -> tuple[MaskReading, tuple[str, ...] | None]:
+    """How masks become classes, and the labels; what is not usual about them is logged."""
+    with progress.bar("values of masks", len(found.masks)) as bar:
+
+        def paths() -> Iterator[Path]:
+            for path in found.masks:
+                yield path
+                bar.advance(1)
+
+        ignore, numbers = tuple(getattr(settings, "ignore", ())), getattr(settings, "numbers", "auto")
+        reading, labels = reading_of(found, ignore=ignore, numbers=numbers, masks=paths())
+    for note in filter(None, (*found.notes, reading.note)):
+        progress.log(note)
+    return reading, labels
+
+
+def _with_classes(
+    masks: NDArray[np.uint8], rows: NDArray[np.int64], reading: MaskReading, pool: Pool
+) -> tuple[NDArray[np.int64], list[tuple[str, str]]]:
+    """`rows` without images all of whose pixels are ignored, and (name, reason) of these."""
+    if IGNORED not in reading.classes.values():
+        return rows, []
+    has = (masks[rows] != IGNORED).any(axis=(1, 2))
+    return rows[has], [(pool.name(int(row)), "all pixels are ignored") for row in rows[~has]]
+
+
+def _counted(masks: NDArray[np.uint8], classes: int) -> list[int]:
+    """Pixels per class; those that are ignored count for none."""
+    found: list[int] = np.bincount(masks.reshape(-1), minlength=classes)[:classes].tolist()
+    return found
+
+
+def _part(found: Masked, total: int, seed: int, reading: MaskReading) -> Masked:
     """About `total` images with their masks: drawn, and then more until each class is on some to train on."""
     count = len(found.names)
     split_ids = np.array([-1 if split is None else SPLITS.index(split) for split in found.splits], np.int8)
@@ -95,9 +143,12 @@ def _part(found: Masked, total: int, seed: int) -> Masked:
             break
         kept.append(int(row))
         if split_ids[row] <= 0:
-            seen.update(np.unique(read_mask(found.masks[row], like=found.images[row], labels=found.labels)).tolist())
+            mask = read_mask(found.masks[row], like=found.images[row], labels=found.labels, reading=reading)
+            seen.update(set(np.unique(mask).tolist()) - ({IGNORED} if reading.classes else set()))
     kept.sort()
-    parts = {name: tuple(getattr(found, name)[row] for row in kept) for name in ("names", "images", "masks", "splits")}
+    parts: dict[str, Any] = {
+        name: tuple(getattr(found, name)[row] for row in kept) for name in ("names", "images", "masks", "splits")
+    }
     return replace(found, **parts)
 
 
@@ -139,12 +190,14 @@ def _pool(source: str, found: Masked, progress: Progress) -> Pool:
     )
 
 
-def _masks(found: Masked, rows: NDArray[np.int64], resize: Op, side: int, progress: Progress) -> NDArray[np.uint8]:
+def _masks(
+    found: Masked, rows: NDArray[np.int64], resize: Op, reading: MaskReading, progress: Progress
+) -> NDArray[np.uint8]:
     """uint8 (all images, side, side); those that are not among `rows` stay 0."""
-    masks = np.zeros((len(found.names), side, side), np.uint8)
+    masks = np.zeros((len(found.names), resize["height"], resize["width"]), np.uint8)
     with progress.bar("masks", len(rows)) as bar:
         for row in rows:
-            mask = read_mask(found.masks[row], like=found.images[row], labels=found.labels)
+            mask = read_mask(found.masks[row], like=found.images[row], labels=found.labels, reading=reading)
             masks[row] = resize_image(mask, resize, nearest=True)
             bar.advance(1)
     return masks

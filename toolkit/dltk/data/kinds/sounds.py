@@ -16,8 +16,7 @@ from dltk.data.pool import open_files
 from dltk.data.split import require_training_share
 from dltk.edge.bundle.signature import Op
 from dltk.edge.input.sound import read_sound, sound_op
-from dltk.edge.sources import SOUNDS
-from dltk.edge.sources.tables import Dialect
+from dltk.edge.sources import SOUNDS, Layout
 from dltk.recipe import SoundData
 
 __all__ = ["prepare_sounds"]
@@ -48,7 +47,7 @@ def prepare_sounds(source: str, settings: SoundData, op: Op, *, seed: int, progr
     with using(settings):
         pool = open_files(
             source, SOUNDS, group=settings.group, multi_label=settings.multi_label,
-            group_pattern=settings.group_pattern, progress=progress, dialect=Dialect.of(settings)
+            group_pattern=settings.group_pattern, layout=Layout.of(settings), progress=progress
         ).part(settings.total, seed)  # fmt: skip
         decoded = decode_pool(pool, decoder, progress=progress)
     return assemble(pool, decoded, settings, ops, noun="recordings", seed=seed, progress=progress)

@@ -236,7 +236,7 @@ _SCORES = ("softmax", "sigmoid", "identity")
 _TEXT_OPS = ("text", "tokenize")
 RULES: Mapping[str, Rule] = {
     "classification": Rule(_IMAGE_OPS, _SCORES, shapes.image, None, _labels),
-    "segmentation": Rule(_IMAGE_OPS, _SCORES, shapes.image, None, _mask),
+    "segmentation": Rule(("masks", *_IMAGE_OPS), _SCORES, shapes.image, None, _mask),
     "series": Rule(
         ("window", "log", "standardize", "scale", "clip"), ("interval", "unstandardize", "exp"), shapes.window, None,
         _forecast,

@@ -122,10 +122,21 @@ def _is_dates(value: Any) -> bool:
     )
 
 
-def _is_pairs(value: Any) -> bool:
+def _is_signs(value: Any) -> bool:
     if not isinstance(value, list) or not all(_is_texts(pair) and len(pair) == 2 for pair in value):
         return False
     return _is_columns([name for name, _ in value]) and all(sign in SIGNS for _, sign in value)
+
+
+def _is_pairs(value: Any) -> bool:
+    if not isinstance(value, list) or not 0 < len(value) <= 512:
+        return False
+    limits = (1 << 24, 256)
+    pairs = [row for row in value if isinstance(row, list) and len(row) == len(limits)]
+    whole = all(
+        type(each) is int and 0 <= each < limit for row in pairs for each, limit in zip(row, limits, strict=True)
+    )
+    return whole and len(pairs) == len(value) and len({row[0] for row in pairs}) == len(pairs)
 
 
 def _is_digest(value: Any) -> bool:
@@ -142,6 +153,7 @@ _OPTIONAL_TEXT = Parameter(_MAYBE_TEXT.rule, _MAYBE_TEXT.fits, needed=False)
 _FILE = {"file": _TEXT, "sha256": Parameter("must be 64 hexadecimal digits", _is_digest)}
 _MOMENTS = {"mean": _NUMBERS, "std": _DEVIATIONS}
 _SHARE = _number(0, 1, needed=False)
+_PAIRS = Parameter("must be up to 512 pairs of a value and a class 0..255", _is_pairs)
 _SIZES = Parameter(
     "must be up to 4 sizes",
     lambda value: (
@@ -152,6 +164,8 @@ _SIZES = Parameter(
 )
 
 BEFORE: Mapping[str, Mapping[str, Parameter]] = {
+    # Which number or colour in a mask is which class, 255 for none: for data to be scored on.
+    "masks": {"by": _one_of("number", "colour"), "classes": _PAIRS},
     # A bundle may lower the cap on pixels; a larger number than the reader's own cap changes nothing.
     "decode": {"mode": _one_of("RGB", "L", needed=False), "max_pixels": _whole(1, 2**63, needed=False)},
     "resize": {
@@ -184,7 +198,7 @@ BEFORE: Mapping[str, Mapping[str, Parameter]] = {
                             ("numbers", "categories", "targets", "empty")},
         "missing": _one_of("error", "mean", needed=False),
         "dates": Parameter("must be a list of a column, an order and parts each", _is_dates, needed=False),
-        "marked": _NAMES, "signs": Parameter("must be a list of a column and a sign each", _is_pairs, needed=False),
+        "marked": _NAMES, "signs": Parameter("must be a list of a column and a sign each", _is_signs, needed=False),
         "unlabelled": _one_of("error", "drop", needed=False), "rest": _one_of("error", "drop", "other", needed=False),
     },
     "text": {"max_bytes": _whole(1, 1_000_000), "column": _OPTIONAL_TEXT, "label": _OPTIONAL_TEXT},

@@ -14,7 +14,7 @@ from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
 from dltk.edge.families.shared.files import read_listing
 from dltk.edge.families.shared.samples import Samples, columns_of, error, is_table, number, step
-from dltk.edge.sources import IMAGES, list_files, read_table
+from dltk.edge.sources import IMAGES, Layout, list_files, read_table
 from dltk.edge.sources.tables import dialect_of
 
 __all__ = ["FAMILY", "VERDICTS", "AnomalyPrediction", "Anomaly", "anomaly_scores"]
@@ -89,7 +89,7 @@ class Anomaly(Samples):
             table = read_table(data, dialect=dialect_of(signature), required=(op["label"],))
             raws, given = table.numbers(columns_of(signature)), table.column(op["label"])
             return Labelled(raws, _targets(given, op["normal"]))
-        listing = list_files(data, IMAGES, least_classes=1, dialect=dialect_of(signature))
+        listing = list_files(data, IMAGES, least_classes=1, layout=Layout(dialect=dialect_of(signature)))
         raws, rows, skipped, notes = read_listing(listing, signature, self.read, data)
         targets = _targets([listing.classes[row][0] for row in rows], op["normal"])
         return Labelled(raws, targets, skipped, notes)

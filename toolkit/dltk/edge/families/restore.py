@@ -18,7 +18,7 @@ from dltk.edge.families.shared.files import read_listing
 from dltk.edge.families.shared.samples import Samples, columns_of, error, is_table, moments, number, scale_of, step
 from dltk.edge.input.images.decode import as_png_grid
 from dltk.edge.input.noise import add_noise
-from dltk.edge.sources import IMAGES, list_files, read_table
+from dltk.edge.sources import IMAGES, Layout, list_files, read_table
 from dltk.edge.sources.tables import dialect_of
 
 __all__ = ["FAMILY", "Restore"]
@@ -89,7 +89,10 @@ class Restore(Samples):
             clean: NDArray[Any] = read_table(data, dialect=dialect_of(signature)).numbers(columns_of(signature))
         else:
             clean, _, skipped, notes = read_listing(
-                list_files(data, IMAGES, least_classes=1, dialect=dialect_of(signature)), signature, self.read, data
+                list_files(data, IMAGES, least_classes=1, layout=Layout(dialect=dialect_of(signature))),
+                signature,
+                self.read,
+                data,
             )
         deviation = number(step(signature.postprocess, "noise"), "deviation")
         numbers, said = np.arange(len(clean)), f"noise of deviation {deviation:g} was added to the samples"

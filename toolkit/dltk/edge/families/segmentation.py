@@ -19,7 +19,7 @@ from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Singl
 from dltk.edge.families.shared.synthetic import synthetic_images
 from dltk.edge.input import preprocess
 from dltk.edge.input.given import IMAGE_INPUTS
-from dltk.edge.sources.masks import list_masked, read_mask
+from dltk.edge.sources.masks import IGNORED, MaskReading, list_masked, read_mask
 
 __all__ = ["FAMILY", "Mask", "Segmentation"]
 
@@ -46,20 +46,29 @@ class Mask:
 
 
 def _mean_iou(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
-    """Intersection over union, the mean over the classes that occur in an image's target or prediction."""
+    """Intersection over union, the mean over the classes that occur in an image's target or prediction.
+
+    Pixels whose target is no class are left out.
+    """
     found, wanted = _classes(outputs, signature), np.asarray(targets)
     scores = np.empty(len(found), np.float64)
-    for row, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
+    classes = outputs[signature.outputs[0].name].shape[-1]
+    for row in range(len(found)):
+        known = wanted[row] < classes
+        ours, theirs = found[row][known], wanted[row][known]
         shares = [
             ((ours == number) & (theirs == number)).sum() / ((ours == number) | (theirs == number)).sum()
             for number in np.union1d(ours, theirs)
         ]
-        scores[row] = np.mean(shares)
+        scores[row] = np.mean(shares) if shares else 1.0
     return scores
 
 
 def _right(outputs: Mapping[str, NDArray[Any]], targets: NDArray[Any], signature: Signature) -> NDArray[np.float64]:
-    return np.asarray((_classes(outputs, signature) == np.asarray(targets)).mean(axis=(1, 2)), np.float64)
+    wanted = np.asarray(targets)
+    known = wanted < outputs[signature.outputs[0].name].shape[-1]
+    right = (_classes(outputs, signature) == wanted) & known
+    return np.asarray(right.sum(axis=(1, 2)) / np.maximum(known.sum(axis=(1, 2)), 1), np.float64)
 
 
 def _classes(outputs: Mapping[str, NDArray[Any]], signature: Signature) -> NDArray[np.uint8]:
@@ -142,16 +151,26 @@ class Segmentation(SingleSample):
             InputError: if they do not, or labels.txt has other labels than the model.
         """
         found = list_masked(data)
-        if found.labels is not None and found.labels != signature.labels:
+        reading = MaskReading.from_op(next((op for op in signature.preprocess if op["op"] == "masks"), None))
+        given = () if found.labels is None else found.labels
+        if reading.classes:  # labels that the model was trained to ignore may stand among them
+            given = tuple(label for label in given if label in signature.labels)
+        if found.labels is not None and given != signature.labels:
             rule = f"must be the model's labels in their order: {', '.join(signature.labels)}"
             raise InputError(Path(data) / "labels.txt", rule, ", ".join(found.labels))
         resize = next((op for op in signature.preprocess if op["op"] == "resize"), None)
-        raws, targets = [], []
-        for image, path in zip(found.images, found.masks, strict=True):
+        raws, targets, skipped = [], [], []
+        for name, image, path in zip(found.names, found.images, found.masks, strict=True):
+            mask = read_mask(path, like=image, labels=signature.labels, reading=reading)
+            target = mask if resize is None else preprocess.resize_image(mask, resize, nearest=True)
+            if reading.classes and (target == IGNORED).all():
+                skipped.append((name, "all pixels are ignored"))
+                continue
             raws.append(self.read(image, signature))
-            mask = read_mask(path, like=image, labels=signature.labels)
-            targets.append(mask if resize is None else preprocess.resize_image(mask, resize, nearest=True))
-        return Labelled(np.stack(raws), np.stack(targets))
+            targets.append(target)
+        if not raws:
+            raise InputError(Path(data), "must hold pixels of a class", "ignored pixels alone")
+        return Labelled(np.stack(raws), np.stack(targets), tuple(skipped), found.notes)
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.uint8]:
         """Coloured patches with noise, as for classifiers: uint8 (count, height, width, channels)."""

@@ -45,7 +45,7 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"IIU\0", Format("a raw photo (RW2)", _RAW)),
     (b"IIRO", Format("a raw photo (ORF)", _RAW)),
     (b"FUJIFILMCCD-RAW", Format("a raw photo (RAF)", _RAW)),
-    (b"II*\0", Format("a TIFF image or raw photo", _CONVERT)),  # DNG, NEF and ARW are TIFF files, too
+    (b"II*\0", Format("a TIFF image or raw photo", _CONVERT)),  # DNG, NEF and ARW, too; plain ones are read
     (b"MM\0*", Format("a TIFF image or raw photo", _CONVERT)),
     (b"II+\0", Format("a BigTIFF image", _CONVERT)),
     (b"MM\0+", Format("a BigTIFF image", _CONVERT)),

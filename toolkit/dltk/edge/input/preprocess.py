@@ -34,7 +34,7 @@ __all__ = [
 
 _LARGEST_EXPONENT = 88.0  # float32 ends a little above e^88
 # They make the raw sample, or read a part of it into an input of its own: `apply_ops` passes over them.
-READING_OPS = ("decode", "resize", "table", "window", "columns", "sound", "text", "tokenize")
+READING_OPS = ("masks", "decode", "resize", "table", "window", "columns", "sound", "text", "tokenize")
 
 
 def image_ops(

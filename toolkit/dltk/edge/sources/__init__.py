@@ -5,7 +5,7 @@ from __future__ import annotations
 from dltk.edge.sources.arrays import ImageArrays, read_array, read_arrays, read_image_arrays
 from dltk.edge.sources.kinds import IMAGES, SOUNDS, FileKind
 from dltk.edge.sources.labels import check_labels
-from dltk.edge.sources.listing import Listing, list_files
+from dltk.edge.sources.listing import Layout, Listing, list_files
 from dltk.edge.sources.tables import Dialect, Table, read_table
 from dltk.edge.sources.times import Step, require_regular, step_of
 
@@ -15,6 +15,7 @@ __all__ = [
     "Dialect",
     "FileKind",
     "ImageArrays",
+    "Layout",
     "Listing",
     "Step",
     "Table",

@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from dltk.base.errors import InputError
 
-__all__ = ["check_label", "check_labels", "split_name"]
+__all__ = ["check_label", "check_labels", "split_name", "split_names"]
 
-_SPLIT_NAMES = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
+_SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training", "trainset", "trainingset"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "valset", "validationset", "devset"), "validation"),
+    **dict.fromkeys(("test", "testing", "testset", "testingset"), "test"),
 }
+# Folders so called beside those of splits hold files that nobody labelled.
+_UNLABELLED = dict.fromkeys(("pred", "predict", "prediction", "unlabeled", "unlabelled"), "unlabelled")
+_EMPTY_WORDS = ("set", "data", "dataset", "split", "images", "imgs", "files", "samples")  # of train_set, test-images
 # They turn the direction of text: what is shown is not what is there.
 _TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def split_name(text: str) -> str | None:
     """ "train", "validation" or "test" for any of the usual spellings, in any case; None for another word."""
-    return _SPLIT_NAMES.get(text.casefold())
+    split, rest = _split_words(text, _SPLIT_WORDS)
+    return None if rest else split
+
+
+def split_names(names: Sequence[str]) -> dict[str, str | None]:
+    """The split of each of `names`, of folders that lie side by side; "unlabelled" for those of no labels.
+
+    seg_train and seg_test are splits, too: what they have in common names the data set. Beside no split, a folder is
+    never unlabelled.
+    """
+    found = {name: _split_words(name, _SPLIT_WORDS | _UNLABELLED) for name in names}
+    whole = {rest for split, rest in found.values() if split in _SPLIT_WORDS.values() and not rest}
+    for common in {rest for split, rest in found.values() if split and rest}:
+        splits = {split for split, rest in found.values() if rest == common and split != "unlabelled"}
+        if len(splits - {None}) > 1:
+            whole.add(common)
+    return {name: split if split and rest in whole else None for name, (split, rest) in found.items()}
+
+
+def _split_words(text: str, known: Mapping[str, str]) -> tuple[str | None, tuple[str, ...]]:
+    """The split that a word of `text` means, and its other words; None where not exactly one word means one."""
+    words = [word for word in re.split(r"[\W_]+", text.casefold()) if word and word not in _EMPTY_WORDS]
+    meant = [word for word in words if word in known]
+    if len(meant) != 1:
+        return None, ()
+    return known[meant[0]], tuple(word for word in words if word != meant[0])
 
 
 def check_labels(names: Iterable[str], where: object, *, least: int = 2) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dltk.base.errors import InputError
 from dltk.edge.sources.labels import check_label, check_labels
-from dltk.edge.sources.listing import resolve_listed_path, split_of
+from dltk.edge.sources.listings.tables import resolve_listed_path, split_of
 from dltk.edge.sources.tables import PLAIN, Dialect, Note, Table, ignore_note, read_table
 from dltk.edge.sources.texts import check_text
 

@@ -21,7 +21,8 @@ def pixels_report(outputs: NDArray[Any], targets: NDArray[Any], signature: Signa
     that occur in targets or predictions (Everingham et al. 2010, the PASCAL VOC challenge).
     """
     classes = outputs.shape[-1]
-    counts = confusion_matrix(targets.reshape(-1), outputs.argmax(-1).reshape(-1), classes)
+    known = targets < classes  # not those that are ignored
+    counts = confusion_matrix(targets[known], outputs.argmax(-1)[known], classes)
     right, wanted, found = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
     unions = wanted + found - right
     names = signature.labels or tuple(map(str, range(classes)))

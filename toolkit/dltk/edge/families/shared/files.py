@@ -14,7 +14,7 @@ from dltk.base.errors import InputError
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Labelled
 from dltk.edge.families.shared.labels import Labels, encode_targets, is_multi_label, require_known
-from dltk.edge.sources import FileKind, Listing, list_files
+from dltk.edge.sources import FileKind, Layout, Listing, list_files
 from dltk.edge.sources.tables import dialect_of
 from dltk.edge.sources.unreadable import ignored_text, reason_of, require_few_unreadable
 
@@ -32,9 +32,8 @@ class LabelledFiles(Labels):
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of one folder per class or a CSV of path,label. A few files that cannot be read are left out."""
-        listing = list_files(
-            data, self.files, multi_label=is_multi_label(signature), least_classes=1, dialect=dialect_of(signature)
-        )
+        layout = Layout(known=signature.labels, dialect=dialect_of(signature))
+        listing = list_files(data, self.files, multi_label=is_multi_label(signature), least_classes=1, layout=layout)
         require_known(listing.labels, signature, data)
         raws, rows, skipped, notes = read_listing(listing, signature, self.read, data)
         return Labelled(raws, encode_targets([listing.classes[row] for row in rows], signature), skipped, notes)
@@ -56,5 +55,5 @@ def read_listing(
         except InputError as fault:
             faults.append((listing.names[row], reason_of(fault)))
     few = require_few_unreadable(str(data), faults, len(listing.names), remedy="Fix or remove them.")
-    notes = tuple(filter(None, (ignored_text(listing.skipped), few)))
+    notes = tuple(filter(None, (*listing.notes, ignored_text(listing.skipped), few)))
     return np.stack(raws), rows, (*faults, *listing.skipped), notes

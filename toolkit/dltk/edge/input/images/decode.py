@@ -1,7 +1,8 @@
 """Decodes and resizes images, the same way in training and on the device.
 
 How an image becomes RGB, one rule each:
-    formats        JPEG, PNG, BMP, WebP, GIF (first frame), and HEIC with the extra `heic`; by content, never by name
+    formats        JPEG, PNG, BMP, WebP, GIF (first frame), TIFF (one page, see `tiff`), and HEIC with the extra `heic`;
+                   by content, never by name
     orientation    the EXIF orientation is applied (of a HEIC, its own); EXIF that cannot be read counts as none
     16 bits        the upper 8 bits: value >> 8
     grey           the value three times; where a model takes one channel: ITU-R 601-2 luma, which gives it back
@@ -36,6 +37,7 @@ from dltk.edge.input.images.heif import open_heic
 from dltk.edge.input.images.parts import count_scans, require_few_parts
 from dltk.edge.input.images.pixels import apply_orientation, resized_region, to_rgb
 from dltk.edge.input.images.resize import crop_geometry, padded_to_frame, resize_image
+from dltk.edge.input.images.tiff import is_tiff, plain_tiff
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -58,6 +60,7 @@ MAX_PIXELS = 50_000_000
 ImageSource = Union[str, Path, bytes, IO[bytes], "Image.Image", NDArray[np.uint8]]
 
 _ORIENTATION_TAG = 0x0112
+_TIFF_ORIENTATION = "dltk-orientation"
 _BYTES_A_PIXEL = 8  # 16-bit RGBA without compression: no picture needs more
 _HEADER_BYTES = 64_000_000  # room for metadata in a file
 _LARGEST_FILE = MAX_PIXELS * _BYTES_A_PIXEL + _HEADER_BYTES
@@ -100,7 +103,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     """
     data, where = bytes_of(path, "image", _LARGEST_FILE), str(path)
     with _refusing(data, MAX_PIXELS, where), _opened(data, where) as image:
-        turned = not _is_heic(data) and _orientation(image) in (5, 6, 7, 8)
+        turned = _turned(data, image) in (5, 6, 7, 8)
         width, height = image.size
         return (width, height) if turned else (height, width)
 
@@ -128,7 +131,7 @@ def _decode(data: bytes, max_pixels: int, where: str, resize: Op | None) -> NDAr
     with _refusing(data, max_pixels, where), _opened(data, where) as image:
         _check_pixels(math.prod(image.size), max_pixels, where)
         _check_work(data, image, where)
-        orientation = 1 if _is_heic(data) else _orientation(image)
+        orientation = _turned(data, image)
         opened = image.to_pillow() if _is_heic(data) else image
         if resize is not None:
             return _resized(opened, orientation, resize)
@@ -181,9 +184,22 @@ def _opened(data: bytes, where: str) -> Iterator[Any]:
     if _is_heic(data):
         yield open_heic(data, where)
         return
+    if is_tiff(data):
+        plain, orientation = plain_tiff(data, where)
+        with pillow().open(io.BytesIO(plain), formats=("TIFF",)) as image:
+            image.info[_TIFF_ORIENTATION] = orientation
+            yield image
+        return
     require_few_parts(data, where)
     with pillow().open(io.BytesIO(data), formats=FORMATS) as image:
         yield image
+
+
+def _turned(data: bytes, image: Any) -> int:
+    """How the opened file is turned upright; of a HEIC that has been done."""
+    if _is_heic(data):
+        return 1
+    return int(image.info.get(_TIFF_ORIENTATION) or _orientation(image))
 
 
 def _is_heic(data: bytes) -> bool:
@@ -208,7 +224,7 @@ def _refusing(data: bytes | None, max_pixels: int, where: str) -> Iterator[None]
 
 
 def _other_format(data: bytes, where: str) -> InputError:
-    found, rule = format_of(data[:BEGINNING]), "must be a JPEG, PNG, BMP, WebP or GIF"
+    found, rule = format_of(data[:BEGINNING]), "must be a JPEG, PNG, BMP, WebP, GIF or TIFF"
     if found is None:
         return InputError(where, rule, f"{len(data)} bytes of something else" if data else "no bytes")
     if not found.remedy:
