@@ -78,23 +78,28 @@ def _keep(lines: int) -> Callable[[bytes], bytes]:
 
 
 _CSV: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
-    "text-semicolons": ("text-classification", _whole(lambda data: data.replace(b",", b";")), "intents.csv", ","),
+    "text-semicolons": ("text-classification", _line(1, "text;label"), "intents.csv, line 2", "2 cells"),
     "text-byte-order-mark": (
         "text-classification",
-        _whole(lambda data: b"\xef\xbb\xbf" + data),
-        "intents.csv, line 1",
-        "byte order mark",
+        _whole(lambda data: b"\xef\xbb\xbf" + data + b"caf\xe9,card\n"),
+        "intents.csv, line ",
+        "must be UTF-8",
     ),
     "text-nul": ("text-classification", _line(7, "my\0card,card"), "intents.csv, line 7", "NUL"),
     "text-short-row": ("text-classification", _line(9, "no label here"), "intents.csv, line 9", "2 cells"),
     "text-long-row": ("text-classification", _line(9, "a,card,b"), "intents.csv, line 9", "2 cells"),
     "text-open-quote": ("text-classification", _line(5, '"my card,card'), "intents.csv", "quote"),
-    "text-latin-1": ("text-classification", _line(4, b"caf\xe9,card"), "intents.csv, line 4", "UTF-8"),
+    "text-latin-1": (
+        "text-classification",
+        _line(4, "caf\u00e9 ".encode() + b"caf\xe9,card"),
+        "intents.csv, line 4",
+        "UTF-8",
+    ),
     "text-utf-16": (
         "text-classification",
-        _whole(lambda data: data.decode().encode("utf-16")),
-        "intents.csv, line 1",
-        "UTF-8",
+        _whole(lambda data: data.decode().encode("utf-16")[:-1]),
+        "intents.csv, line ",
+        "must be utf-16",
     ),
     "text-empty": ("text-classification", _line(6, '"   ",card'), "intents.csv, line 6", "must hold a text"),
     "text-no-label": ("text-classification", _line(6, "where is it,"), "intents.csv, line 6", "empty"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +91,35 @@ def test_a_file_may_hold_many_texts(tmp_path):
     assert bytes(kind.read(b"one.txt", signature())[()]) == b"one.txt"
 
 
+def test_an_existing_path_is_never_a_text(tmp_path, monkeypatch):
+    kind = family("text")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes").write_bytes(b"\xef\xbb\xbfmy card\nmy pin\n")
+    (tmp_path / "rows.jsonl").write_text('{"text": "my card", "n": 1}\n{"text": "my pin", "n": 2}\n')
+    (tmp_path / "pictures").mkdir()
+    for name in ("notes", "./notes", "rows.jsonl"):
+        assert kind.expand(name, signature()) == [b"my card", b"my pin"]
+    with pytest.raises(InputError, match="must be a text or a file; received a folder"):
+        kind.expand("pictures", signature())
+    with pytest.raises(InputError, match="must be a file of one text; received a table"):
+        kind.read("rows.jsonl", signature())
+    for name in ("row.jsonl", "old/notes.md", "texts.csv.gz"):
+        with pytest.raises(InputError, match="looks like a path, and must be a file that exists"):
+            kind.expand(name, signature())
+    for text in ("and/or", "v1.2", "https://example.org/a.txt", "see notes.txt"):
+        assert kind.expand(text, signature()) == [text]
+
+
+def test_a_table_is_read_as_that_of_training_was(tmp_path):
+    table = tmp_path / "many.csv"
+    table.write_bytes("id;text\n1;Straße, links\n".encode("cp1252"))
+    step = {"op": "table", "separator": ";", "encoding": "cp1252"}
+    trained = replace(signature(), preprocess=(*signature().preprocess, step))
+    assert family("text").expand(table, trained) == ["Straße, links".encode()]
+    with pytest.raises(InputError, match="must be UTF-8"):
+        family("text").expand(table, signature())
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -97,7 +127,6 @@ def test_a_file_may_hold_many_texts(tmp_path):
         (b"\n \n", "must hold text"),
         (b"fine\na\0b\n", "line 2: must not hold a NUL"),
         (b"fine\nfine\nstra\xdfe\n", "line 3: must be UTF-8"),
-        (b"\xef\xbb\xbffine\n", "line 1: must not start with a byte order mark"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, data, words):

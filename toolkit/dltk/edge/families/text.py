@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from dltk.edge.families.shared.base import Family, Labelled, Tensors, unstack_sa
 from dltk.edge.families.shared.labels import Labels, encode_targets, require_known
 from dltk.edge.input.given import bytes_of, is_file, is_path
 from dltk.edge.input.tokens import letter_tokens, padded_tokens, token_positions, tokenizer_of
-from dltk.edge.sources.tables import dialect_of
+from dltk.edge.sources.tables import dialect_of, is_table_file
 from dltk.edge.sources.texts import check_text, list_texts, read_column, read_lines
 
 __all__ = ["FAMILY", "Text", "as_raw"]
 
 _MAX_BYTES = 100_000_000  # of a file that is one text
+_TEXT_SUFFIXES = (".txt", ".text", ".md", ".log")
+_LONGEST_PATH = 4096  # letters
 _FEWEST, _MOST = 3, 12  # words of a sentence that is made up
 
 
@@ -27,25 +30,27 @@ class Text(Labels):
     """Raw sample: UTF-8 bytes, dtype "S". Inputs: `tokens`, and `positions` where the model asks for them."""
 
     name = "text"
-    accepted_inputs = "a text, its UTF-8 bytes, the path of a .txt file or a file object of one"
+    accepted_inputs = "a text, its UTF-8 bytes, the path of a text file or a table, or a file object of a text"
 
     def expand(self, source: Any, signature: Signature) -> list[Any]:
-        """The lines of a .txt file, the rows of a .csv file, or the text itself."""
-        path = _file(source, (".txt", ".csv"))
+        """The rows of a table, the lines of any other file, or the text itself; an existing path is never a text."""
+        path = _file(source)
         if path is None:
             return [source]
-        is_table = path.suffix.lower() == ".csv"
+        is_table = is_table_file(path)
         column, dialect = str(signature.step("text")["column"]), dialect_of(signature)
-        found = read_column(path, column, dialect) if is_table else read_lines(path)
+        found = read_column(path, column, dialect) if is_table else read_lines(path, dialect.encoding)
         return [text.encode() for text in unstack_samples(found, path)]  # bytes: a line that looks like a path is none
 
     def read(self, source: Any, signature: Signature) -> NDArray[np.bytes_]:
-        """A text, its UTF-8 bytes, or the whole of a .txt file: bytes (), cut off at the signature's `max_bytes`.
+        """A text, its UTF-8 bytes, or the whole of a text file: bytes (), cut off at the signature's `max_bytes`.
 
         Raises:
-            InputError: if it is none of these, empty, no Unicode text, or holds a NUL.
+            InputError: if it is none of these, a table, empty, no Unicode text, or holds a NUL.
         """
-        path = _file(source, (".txt",))
+        path = _file(source)
+        if path is not None and is_table_file(path):
+            raise InputError(str(path), "must be a file of one text", "a table", "Read its rows with `expand`.")
         is_plain = path is None and (is_path(source) or not is_file(source))
         data = source if is_plain else bytes_of(path or source, "text", _MAX_BYTES)
         where = "text" if path is None else str(path)
@@ -98,24 +103,32 @@ def as_raw(text: str, max_bytes: int) -> bytes:
     return data if len(data) <= max_bytes else data[:max_bytes].decode("utf-8", errors="ignore").encode("utf-8")
 
 
-def _file(source: Any, suffixes: tuple[str, ...]) -> Path | None:
+def _file(source: Any) -> Path | None:
     """The file that `source` names; None where it is a text.
 
     Raises:
-        InputError: if it is named like a file, in one word, and is not there.
+        InputError: if it is a folder, or looks like a path and is not there.
     """
-    if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in suffixes:
+    if not isinstance(source, (str, Path)) or (isinstance(source, str) and not source.strip()):
         return None
     path = Path(source)
     try:
-        there = path.is_file()
-    except (OSError, ValueError):  # too long for a path, or with a NUL: a text
+        found = path.stat().st_mode
+    except (OSError, ValueError):  # not there; too long for a path, or with a NUL: a text
+        if isinstance(source, Path) or _looks_like_path(source):
+            hint = "Check the path; a text that looks like one can be given in a .txt file."
+            raise InputError(source, "looks like a path, and must be a file that exists", hint=hint) from None
         return None
-    if there:
-        return path
-    if isinstance(source, Path) or len(source.split()) == 1:
-        raise InputError(source, "must be a file that exists", hint="A text in quotes needs no file.")
-    return None
+    if stat.S_ISDIR(found):
+        raise InputError(source, "must be a text or a file", "a folder", "Give the files in it.")
+    return path
+
+
+def _looks_like_path(text: str) -> bool:
+    """Whether `text` is one word that ends like the name of a file of texts."""
+    if len(text.split()) != 1 or "://" in text or len(text) > _LONGEST_PATH:
+        return False
+    return is_table_file(text) or Path(text).suffix.lower() in _TEXT_SUFFIXES
 
 
 def _decoded(data: bytes, where: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, resolved
 from dltk.edge.sources.labels import check_label, check_labels, split_name
-from dltk.edge.sources.tables import PLAIN, Dialect, Note, ignore_note, is_table_file, read_table
+from dltk.edge.sources.tables import PLAIN, Dialect, Note, decoded, ignore_note, is_table_file, read_table
 
 __all__ = ["Texts", "check_text", "list_texts", "read_column", "read_lines"]
 
@@ -83,26 +83,20 @@ def read_column(path: str | Path, column: str, dialect: Dialect = PLAIN) -> list
     return [check_text(cell, f"{table.where(row)}, column {column!r}") for row, cell in enumerate(table.column(column))]
 
 
-def read_lines(path: str | Path) -> list[str]:
-    """The lines of the text file at `path`; blank ones are passed over.
+def read_lines(path: str | Path, encoding: str = "utf-8") -> list[str]:
+    """The lines of the text file at `path`, written in `encoding`; blank ones are passed over.
 
     Raises:
-        InputError: naming file and line, on another encoding than UTF-8, a byte order mark, a NUL, or no text at all.
+        InputError: naming file and line, on another encoding, a NUL, or no text at all.
     """
-    data = read_capped(resolved(path), _MAX_BYTES)
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise InputError(f"{path}, line 1", "must not start with a byte order mark", hint="Save it as plain UTF-8.")
+    data, _ = decoded(read_capped(resolved(path), _MAX_BYTES), Path(path), encoding)
     if data.count(b"\n") + data.count(b"\r") > _MAX_LINES:
         raise InputError(path, f"may have at most {_MAX_LINES} lines", hint="Split it.")
     found = []
     for number, line in enumerate(data.splitlines(), start=1):
-        where = f"{path}, line {number}"
-        try:
-            text = line.decode("utf-8").strip()
-        except UnicodeDecodeError as fault:
-            raise InputError(where, "must be UTF-8", f"byte 0x{line[fault.start]:02x}", "Save it as UTF-8.") from fault
+        text = line.decode("utf-8").strip()
         if text:
-            found.append(check_text(text, where))
+            found.append(check_text(text, f"{path}, line {number}"))
     if not found:
         raise InputError(path, "must hold text", "none")
     return found

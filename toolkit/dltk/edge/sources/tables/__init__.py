@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dltk.edge.sources.tables.contents import TABLE_SUFFIXES, is_table_file
+from dltk.edge.sources.tables.contents import TABLE_SUFFIXES, decoded, is_table_file
 from dltk.edge.sources.tables.dialect import AUTO, PLAIN, Dialect, Note, dialect_of, ignore_note, with_dialect
 from dltk.edge.sources.tables.faults import Faults
 from dltk.edge.sources.tables.head import Head, read_head
@@ -18,6 +18,7 @@ __all__ = [
     "Head",
     "Note",
     "Table",
+    "decoded",
     "dialect_of",
     "ignore_note",
     "is_table_file",

@@ -16,6 +16,7 @@ from dltk.base.archives import ARCHIVE_FAULTS, require_modest_archive
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.install import pip_extra
 from dltk.edge.sources.tables.dialect import PLAIN, Dialect
+from dltk.edge.sources.tables.faults import Questions
 from dltk.edge.sources.tables.header import is_header_first, numbered
 from dltk.edge.sources.tables.nameless import without_nameless
 from dltk.edge.sources.tables.table import Table
@@ -57,7 +58,9 @@ def read_parquet(data: bytes, path: Path) -> Table:
     return without_nameless(Table(path, tuple(names), cells, rows, PLAIN, "record"))[0]
 
 
-def read_sheet(data: bytes, path: Path, dialect: Dialect, required: Sequence[str]) -> tuple[Table, list[str]]:
+def read_sheet(
+    data: bytes, path: Path, dialect: Dialect, required: Sequence[str], questions: Questions
+) -> tuple[Table, list[str]]:
     """The table in a sheet of a workbook (.xlsx), and what is to be reported of it.
 
     Raises:
@@ -83,7 +86,7 @@ def read_sheet(data: bytes, path: Path, dialect: Dialect, required: Sequence[str
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     if not rows:
         raise InputError(f"{path}, sheet {name!r}", "must have a header line", "an empty sheet")
-    is_named = is_header_first(rows[:500], dialect, f"{path}, row {lines[0]}", required)
+    is_named = is_header_first(rows[:500], dialect, f"{path}, row {lines[0]}", questions, required)
     given = dialect.names or (rows[0] if is_named else numbered(len(rows[0])))
     if len(given) != len(rows[0]):
         raise InputError(path, "data.names must name every column", f"{len(given)} names for {len(rows[0])} columns")

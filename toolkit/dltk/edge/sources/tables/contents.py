@@ -14,6 +14,7 @@ from dltk.base.archives import ARCHIVE_FAULTS, MOST_EXPANSION, SMALL, require_mo
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, resolved
 from dltk.edge.sources.tables.encoding import guess
+from dltk.edge.sources.tables.faults import Questions
 
 __all__ = ["TABLE_SUFFIXES", "Contents", "contents_of", "decoded", "is_plain_text", "is_table_file"]
 
@@ -69,14 +70,15 @@ def contents_of(path: Path) -> Contents:
     return Contents(suffix, data)
 
 
-def decoded(data: bytes, path: Path, encoding: str) -> tuple[bytes, str]:
+def decoded(data: bytes, path: Path, encoding: str, questions: Questions | None = None) -> tuple[bytes, str]:
     """`data` as UTF-8 without a byte order mark, and the encoding it was found to be in.
 
     Args:
         encoding: one of `ENCODINGS`, or "auto".
+        questions: is asked where two encodings may be meant, if one is "auto".
 
     Raises:
-        InputError: naming the line of a byte that does not fit, or of a NUL; or both encodings that may be meant.
+        InputError: naming the line of a byte that does not fit, or of a NUL.
     """
     if encoding == "auto" and data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         encoding = "utf-16"
@@ -85,7 +87,8 @@ def decoded(data: bytes, path: Path, encoding: str) -> tuple[bytes, str]:
         data = data.removeprefix(_BOM)
         place = _first_fault(data)
         if place is not None:
-            found = "utf-8" if encoding == "utf-8" or is_marked or b"\0" in data else guess(data, path, place)
+            is_utf8 = encoding == "utf-8" or questions is None or is_marked or b"\0" in data
+            found = "utf-8" if is_utf8 or questions is None else guess(data, path, place, questions)
             if found == "utf-8":
                 raise _unreadable(data, path, place, "UTF-8")
             encoding = found

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
-from dltk.base.errors import InputError
+from dltk.edge.sources.tables.faults import Questions
 
 __all__ = ["guess"]
 
@@ -17,14 +18,14 @@ _CANDIDATES = ("cp1252", "cp1250", "cp1254", "cp1251", "cp1253", "shift-jis", "g
 _NARROW = ("cp1252", "cp1250", "cp1254")  # Latin letters: they stand alone among ASCII, or in pairs
 _SIGNS = "\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u2030\u2039\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u2122\u203a"
 _SIGNS += "\xa0\xa1\xa2\xa3\xa5\xa7\xa9\xab\xae\xb0\xb1\xb2\xb3\xb4\xb5\xb7\xba\xaa\xbb\xbc\xbd\xbe\xbf\xd7"
+_SHOWN = 3  # encodings in a message
 _INSIDE = "\u2019\u2018\xb4\xad\u2013"  # signs that may stand between two letters
 
 
-def guess(data: bytes, path: Path, place: int) -> str:
+def guess(data: bytes, path: Path, place: int, questions: Questions) -> str:
     """The encoding of `data`, whose byte at `place` is no UTF-8; "utf-8" where it is rather damaged UTF-8.
 
-    Raises:
-        InputError: naming the encodings that it may be, and the setting, where several explain it.
+    Where several explain it, they are asked about, and the first is what is given back.
     """
     first = data.rfind(b"\n", 0, place) + 1
     last = data.rfind(b"\n", first, first + _SEEN) + 1 if first + _SEEN < len(data) else 0
@@ -42,9 +43,11 @@ def guess(data: bytes, path: Path, place: int) -> str:
     if found == ["cp1252"]:
         return "cp1252"
     line = data.count(b"\n", 0, place) + 1
-    shown = " or ".join(f"{name} ({_example(text)})" for text, name in list(readings.items())[:3])
-    hint = f"Set {' or '.join(f'data.encoding={name}' for name in found[:3])}; or save it as UTF-8."
-    raise InputError(f"{path}, line {line}", "must be UTF-8, or in an encoding that is named", f"perhaps {shown}", hint)
+    shown = " or ".join(f"{name} ({word})" for name, word in zip(found, _differing(list(readings))))
+    hint = f"Set {' or '.join(f'data.encoding={name}' for name in found[:_SHOWN])}; or save it as UTF-8."
+    rule = "must be UTF-8, or in an encoding that is named"
+    questions.ask(f"{path}, line {line}", rule, f"perhaps {shown}", hint)
+    return found[0]
 
 
 def _read(part: bytes, encoding: str) -> str | None:
@@ -73,6 +76,8 @@ def _read(part: bytes, encoding: str) -> str | None:
     return text if is_word else None
 
 
-def _example(text: str) -> str:
-    word = next((word for word in re.findall(r"[^\s,;|\t\"]+", text) if not word.isascii()), "")
-    return word[:20]
+def _differing(texts: Sequence[str]) -> list[str]:
+    """The first word in which the readings differ, of each of the first three."""
+    words = [re.findall(r"[^\s,;|\t\"]+", text) for text in texts[:_SHOWN]]
+    found = next((each for each in zip(*words) if len(set(each)) > 1), tuple(each[0] for each in words))
+    return [word[:20] for word in found]

@@ -1,4 +1,4 @@
-"""What is wrong with a file, in one message: the first fault in full, nine more by their lines, how many are left."""
+"""What is wrong with a file, or can be read in two ways, in one message that holds all of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dltk.base.errors import InputError, shorten
 
-__all__ = ["Faults"]
+__all__ = ["Faults", "Questions"]
 
 _SHOWN = 10
 _LONGEST = 40  # letters of what was received, of a fault after the first
@@ -46,7 +46,7 @@ class Faults:
         """Raise InputError with the first ten faults and the number of the others, if there is one."""
         if not self._first:
             return
-        first, *others = self._first
+        first, *others = sorted(self._first, key=lambda fault: fault.line)
         hint = first.hint
         if others:
             words = [fault.briefly(self.unit, first) for fault in others]
@@ -54,3 +54,21 @@ class Faults:
             words += [f"and {left} more"] if left else []
             hint = f"{hint} Also {'; '.join(words)}.".lstrip()
         raise InputError(f"{self._path}, {self.unit} {first.line}", first.rule, first.received, hint)
+
+
+class Questions:
+    """Collects what only the user can decide about a file, so that one message names all settings."""
+
+    def __init__(self) -> None:
+        self._asked: list[InputError] = []
+
+    def ask(self, where: str, rule: str, received: str, hint: str) -> None:
+        """One more: what can be read in two ways, and the setting of each in `hint`."""
+        self._asked.append(InputError(where, rule, received, hint))
+
+    def raise_if_any(self) -> None:
+        """Raise InputError with the first question and the hints of the others, if there is one."""
+        if self._asked:
+            first, *others = self._asked
+            also = [f"Also, {other.rule} ({shorten(other.received, _LONGEST)}): {other.hint}" for other in others]
+            raise InputError(first.where, first.rule, first.received, " ".join([first.hint, *also]))

@@ -16,7 +16,7 @@ from dltk.edge.sources.tables.table import Table
 
 __all__ = ["Head", "read_head"]
 
-_BYTES = 1 << 22  # that are read as a table
+_BYTES = 1 << 20  # that are read as a table
 _PIECE = 1 << 24  # bytes in which lines are counted at a time
 
 

@@ -12,6 +12,8 @@ from dltk.edge.sources.tables.table import Table
 
 __all__ = ["comment_header", "without_nameless"]
 
+_HEAD = 1 << 20  # bytes that are looked at
+
 
 def without_nameless(table: Table) -> tuple[Table, list[str]]:
     """`table` without empty columns at its end and an index before it, and what is to be reported of them.
@@ -25,7 +27,7 @@ def without_nameless(table: Table) -> tuple[Table, list[str]]:
         cells.pop()
         dropped += 1
     if dropped:
-        said.append(f"{dropped} empty columns at the end left out")
+        said.append(f"{dropped} empty column{'s' * (dropped > 1)} at the end left out")
     if len(header) > 1 and not header[0].strip() and all(name.strip() for name in header[1:]):
         if _counts(cells[0]):
             header, cells = header[1:], cells[1:]
@@ -41,16 +43,18 @@ def _counts(cells: Sequence[str]) -> bool:
     return all(cell.isascii() and cell.isdigit() for cell in cells) and len(set(map(int, cells))) == len(cells)
 
 
-def comment_header(line: bytes, body: bytes, dialect: Dialect, required: Sequence[str]) -> bool:
-    """Whether the last line at the top that begins with "#" is the header of `body`, as a line of its own.
+def comment_header(line: bytes, body: bytes, dialect: Dialect, required: Sequence[str]) -> bytes:
+    """The header in the last line at the top that begins with "#"; empty where it is a comment.
 
-    It is, if it has a cell for each column and what is below it is no header: its first line is like the others.
+    It is the header if it has a cell for each column and what is below it is no header: its first line is like the
+    others. A "#" with a space behind it is no part of a name.
     """
-    (top, *_), rows = first_rows(line, dialect.separator) or [[]], first_rows(body[: 1 << 20], dialect.separator)
-    if not rows or (set(required) and set(required) <= set(rows[0])):
-        return not rows
-    if len(top) != len(rows[0]) or (len(top) == 1 and line[1:2].isspace()):
-        return False
-    columns = list(zip(*rows))
-    is_other = [not is_number(column[0]) and all(map(is_number, column[1:])) and len(column) > 1 for column in columns]
-    return not any(is_other)
+    line = line[1:].lstrip(b" \t") if line[1:2].isspace() else line
+    (top, *_), rows = first_rows(line, dialect.separator) or [[]], first_rows(body[:_HEAD], dialect.separator)
+    if not rows or len(top) < 2 or len(top) != len(rows[0]) or (required and set(required) <= set(rows[0])):
+        return b"" if rows else line
+    has_title = any(
+        not is_number(column[0]) and all(map(is_number, column[1:])) and len(column) > 1
+        for column in zip(*rows)
+    )  # fmt: skip
+    return b"" if has_title else line

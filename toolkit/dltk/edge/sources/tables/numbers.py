@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from dltk.base.errors import InputError
-from dltk.edge.sources.tables.faults import Faults
+from dltk.edge.sources.tables.faults import Faults, Questions
 from dltk.edge.sources.tables.table import Table
 
 __all__ = ["with_points"]
@@ -26,18 +25,18 @@ _READINGS = {".": _grammar(".", ","), ",": _grammar(",", ".")}
 _OTHER = {".": ",", ",": "."}
 
 
-def with_points(table: Table, *, may_hold_commas: bool) -> Table:
+def with_points(table: Table, questions: Questions, *, may_hold_commas: bool) -> Table:
     """`table` with its numbers as Python reads them, and the decimal sign in its dialect.
 
     A column is one of numbers if most of its filled cells are. Where the cells are separated by something else than
     commas, a comma in numbers is the decimal sign unless some number shows otherwise.
 
     Args:
+        questions: is asked where both readings would do.
         may_hold_commas: False saves the search where no cell can.
 
     Raises:
-        InputError: naming both readings and their settings, where both would do; or the lines of numbers that are not
-            written as the others are.
+        InputError: naming the lines of numbers that are not written as the others are.
     """
     dialect = table.dialect
     is_open = dialect.decimal == "auto"
@@ -46,7 +45,7 @@ def with_points(table: Table, *, may_hold_commas: bool) -> Table:
     if not may_hold_commas and (dialect.separator in (",", "space") or not is_open) and dialect.decimal != ",":
         return replace(table, dialect=replace(dialect, decimal=".", grouped=False))
     columns = [place for place, cells in enumerate(table.cells) if _is_numeric(cells)]
-    decimal = _decimal_of(table, columns) if is_open else dialect.decimal
+    decimal = _decimal_of(table, columns, questions) if is_open else dialect.decimal
     cells, faults, grouped = list(table.cells), Faults(table.path, table.unit), False
     for place in columns:
         cells[place], has_groups = _converted(table, place, decimal, faults)
@@ -62,7 +61,7 @@ def _is_numeric(cells: Sequence[str]) -> bool:
     return found * 2 > len(filled)
 
 
-def _decimal_of(table: Table, columns: Iterable[int]) -> str:
+def _decimal_of(table: Table, columns: Iterable[int], questions: Questions) -> str:
     by_comma = table.dialect.separator == ","
     shown: dict[str, tuple[int, str, str]] = {}  # sign -> row, column and cell that only it explains
     open_cell = None
@@ -81,14 +80,16 @@ def _decimal_of(table: Table, columns: Iterable[int]) -> str:
     if len(shown) == 2:
         (row, name, cell), (other, other_name, other_cell) = shown["."], shown[","]
         received = f"{cell} in {name!r}; {other_cell} in {other_name!r}, {table.unit} {table.lines[other]}"
-        hint = "Set data.decimal=. or data.decimal=, for the numbers; what is none then stays a text."
-        raise InputError(table.where(row), "numbers must have one decimal sign", received, hint)
+        hint = f"Set data.decimal=. if {other_cell} is a text; or write all numbers with one sign."
+        questions.ask(table.where(row), "numbers must have one decimal sign", received, hint)
+        return "."
     if open_cell is None:
         return "."
     row, name, cell = open_cell
-    readings = [f"data.decimal={sign} ({_read(cell, sign)})" for sign in (".", ",")]
+    readings = [f"data.decimal={sign} if it is {_read(cell, sign)}" for sign in (".", ",")]
     rule = f"the numbers of column {name!r} must have one reading"
-    raise InputError(table.where(row), rule, cell, f"Set {' or '.join(readings)}.")
+    questions.ask(table.where(row), rule, cell, f"Set {', or '.join(readings)}.")
+    return "."
 
 
 def _signed(cells: Sequence[str], *, commas_only: bool) -> list[tuple[int, str]]:
@@ -105,7 +106,7 @@ def _signed(cells: Sequence[str], *, commas_only: bool) -> list[tuple[int, str]]
 def _read(cell: str, decimal: str) -> str:
     if not _READINGS[decimal].fullmatch(cell):
         return "a text"
-    return f"{cell.strip().replace(_OTHER[decimal], '').replace(',', '.')} in Python"
+    return cell.strip().replace(_OTHER[decimal], "").replace(",", ".")
 
 
 def _converted(table: Table, place: int, decimal: str, faults: Faults) -> tuple[Sequence[str], bool]:

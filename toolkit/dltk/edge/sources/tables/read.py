@@ -11,7 +11,7 @@ from pathlib import Path
 from dltk.base.errors import InputError
 from dltk.edge.sources.tables.contents import Contents, contents_of, decoded
 from dltk.edge.sources.tables.dialect import PLAIN, Dialect, Note, ignore_note
-from dltk.edge.sources.tables.faults import Faults
+from dltk.edge.sources.tables.faults import Faults, Questions
 from dltk.edge.sources.tables.header import check_names, is_header_first, numbered
 from dltk.edge.sources.tables.nameless import comment_header, without_nameless
 from dltk.edge.sources.tables.numbers import with_points
@@ -24,6 +24,9 @@ __all__ = ["read_contents", "read_table"]
 
 _MAX_CELLS = 50_000_000  # each takes 8 bytes, and a text that is not like one before it 60
 _MOST_SHARED = 10_000  # different texts that are held once, however often they stand there
+_SIGNS = {
+    ",": "a comma", ";": "a semicolon", "tab": "a tab", "|": "a bar", "::": "two colons", "space": "a space"
+}  # fmt: skip
 _HEAD = 1 << 20  # bytes by which the separator is found
 _FIRST = 500  # rows by which a header is told from a row
 
@@ -65,13 +68,18 @@ def read_contents(
         InputError: as `read_table`.
         EnvironmentFault: as `read_table`.
     """
-    said = [contents.packing] if contents.packing else []
-    if contents.suffix in TYPED:
-        table, details = read_typed(contents, path, dialect, required)
-        is_quoted = False
-    else:
-        table, details, is_quoted = _read_text(contents.data, path, dialect, required, breaks=breaks)
-        table = with_points(table, may_hold_commas=table.dialect.separator != "," or is_quoted)
+    said, questions = [contents.packing] if contents.packing else [], Questions()
+    try:
+        if contents.suffix in TYPED:
+            table, details, is_quoted = *read_typed(contents, path, dialect, required, questions), False
+        else:
+            table, details, is_quoted = _read_text(contents.data, path, dialect, required, questions, breaks=breaks)
+            may_hold_commas = table.dialect.separator != "," or is_quoted
+            table = with_points(table, questions, may_hold_commas=may_hold_commas)
+    except InputError:
+        questions.raise_if_any()  # what was wrong may follow from how they were left open
+        raise
+    questions.raise_if_any()
     line = stated(table, contents.suffix, [*said, *details], is_quoted=is_quoted)
     if line:
         note(line)
@@ -79,22 +87,26 @@ def read_contents(
 
 
 def _read_text(
-    data: bytes, path: Path, dialect: Dialect, required: Sequence[str], *, breaks: bool
+    data: bytes, path: Path, dialect: Dialect, required: Sequence[str], questions: Questions, *, breaks: bool
 ) -> tuple[Table, list[str], bool]:
     """The table, what is to be reported of it, and whether cells are quoted."""
-    data, encoding = decoded(data, path, dialect.encoding)
+    data, encoding = decoded(data, path, dialect.encoding, questions)
     comments = comment_lines(data)
     body = data[sum(map(len, comments)) :]
     separator = dialect.separator
     if separator == "auto":
-        separator = separator_of(_head(body or data), path, required)
+        separator = separator_of(_head(body or data), path, questions, required)
     resolved = replace(dialect, separator=separator, encoding=encoding)
-    comments = comments[:-1] if comments and comment_header(comments[-1], body, resolved, required) else comments
-    data = data[sum(map(len, comments)) :] if comments else data
+    header = comment_header(comments[-1], body, resolved, required) if comments else b""
+    if comments:
+        comments, data = comments[:-1] if header else comments, header + body
     faults, quotes = Faults(path), not are_quotes_letters(data, separator)
     records = records_of(data, separator, faults, breaks=breaks, quotes=quotes, line=len(comments) + 1)
-    table, details = _table(records, path, resolved, required, faults)
-    details = [*details, *([f"{len(comments)} comment lines passed over"] if comments else [])]
+    table, details = _table(records, path, resolved, required, questions, faults)
+    details = [
+        *details,
+        *([f"{len(comments)} comment line{'s' * (len(comments) > 1)} passed over"] if comments else []),
+    ]
     details += [] if quotes else ["double quotes are letters"]
     return table, details, quotes and b'"' in data
 
@@ -104,7 +116,12 @@ def _head(data: bytes) -> bytes:
 
 
 def _table(
-    records: Iterator[Record], path: Path, dialect: Dialect, required: Sequence[str], faults: Faults
+    records: Iterator[Record],
+    path: Path,
+    asked: Dialect,
+    required: Sequence[str],
+    questions: Questions,
+    faults: Faults,
 ) -> tuple[Table, list[str]]:
     first = list(islice(records, _FIRST))
     if not first:
@@ -112,8 +129,8 @@ def _table(
         raise InputError(path, "must have a header line", "an empty file")
     line, top = first[0]
     where = f"{path}, line {line}"
-    is_named = is_header_first([row for _, row in first], dialect, where, required)
-    dialect = replace(dialect, header="first" if is_named else "none")
+    is_named = is_header_first([row for _, row in first], asked, where, questions, required)
+    dialect = replace(asked, header="first" if is_named else "none")
     header = top if is_named else numbered(len(top))
     header, width = _given_names(header, dialect, where), len(top)
     if is_named and dialect.separator in ("tab", "space") and {len(row) for _, row in first[1:]} == {width + 1}:
@@ -122,9 +139,9 @@ def _table(
     if extra:
         header, width = [*header, ""], width + 1
     rows = chain(first[1:] if is_named else first, records)
-    cells, lines = _columns(rows, width, path, faults)
+    cells, lines = _columns(rows, width, path, dialect.separator, faults)
     table, details = without_nameless(Table(path, tuple(header), cells, lines, dialect))
-    check_names(table.header, required, where, dialect, path)
+    check_names(table, required, where, asked)
     faults.raise_if_any()
     if not lines:
         raise InputError(path, "must have rows below the header", "none")
@@ -141,7 +158,7 @@ def _given_names(header: Sequence[str], dialect: Dialect, where: str) -> list[st
 
 
 def _columns(
-    rows: Iterator[Record], width: int, path: Path, faults: Faults
+    rows: Iterator[Record], width: int, path: Path, separator: str, faults: Faults
 ) -> tuple[tuple[list[str], ...], array[int]]:
     """Cells by column, and the line of each row; rows of another length are faults."""
     cells: tuple[list[str], ...] = tuple([] for _ in range(width))
@@ -149,7 +166,7 @@ def _columns(
     most, appends = _MAX_CELLS // width, [column.append for column in cells]
     for line, row in rows:
         if len(row) != width:
-            hint = "Put a cell that contains a comma in double quotes."
+            hint = f"Put a cell that contains {_SIGNS[separator]} in double quotes."
             faults.add(line, f"must have {width} cells", f"{len(row)}", hint)
             continue
         if len(lines) == most:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from dltk.base.errors import InputError
 from dltk.edge.bundle.op_table import SEPARATORS
-from dltk.edge.sources.tables.faults import Faults
+from dltk.edge.sources.tables.faults import Faults, Questions
 from dltk.edge.sources.tables.records import are_quotes_letters, is_number, records_of
 
 __all__ = ["SIGNS", "first_rows", "separator_of"]
@@ -19,12 +18,13 @@ _ROWS = 500  # that are looked at
 _MOSTLY = 0.8  # of the rows, of a file with faults
 
 
-def separator_of(head: bytes, path: Path, required: Sequence[str] = ()) -> str:
+def separator_of(head: bytes, path: Path, questions: Questions, required: Sequence[str] = ()) -> str:
     """One of `SEPARATORS`, by the first lines of a file; "," where none is better.
 
     Args:
         head: UTF-8, whole lines, without comments.
-        required: names of columns, which decide where two signs would do.
+        questions: is asked where two signs would do.
+        required: names of columns, which decide between two such.
 
     Raises:
         InputError: naming two separators and their settings, where both would do.
@@ -37,11 +37,11 @@ def separator_of(head: bytes, path: Path, required: Sequence[str] = ()) -> str:
         if len(fits) > 1 and named:
             fits = [name for name in fits if name in named] or fits
         if len(fits) > 1 and least == 1.0:
-            raise _two_ways(head, path, fits, read)
+            _ask(path, fits, read, questions)
         if fits:
             return max(fits, key=lambda name: shares[name])
     if shares.get("space", 0.0) >= _MOSTLY and (not named or named == ["space"]):
-        return _by_spaces(head, path, read)
+        return _by_spaces(path, read, questions)
     return named[0] if named else ","
 
 
@@ -65,19 +65,19 @@ def _share(rows: list[list[str]], separator: str) -> float:
     return count / (len(rows) - 1)
 
 
-def _by_spaces(head: bytes, path: Path, read: dict[str, list[list[str]]]) -> str:
+def _by_spaces(path: Path, read: dict[str, list[list[str]]], questions: Questions) -> str:
     """ "space" where that makes columns of numbers; "," where the file is one column of words."""
     rows = read["space"]
     numeric = [all(is_number(cell) for cell in column) for column in zip(*rows[1:])]
     if not any(numeric):
         return ","
-    if len(numeric) > 2 or all(numeric):
-        return "space"
-    raise _two_ways(head, path, ["space", ","], read)
+    if len(numeric) == 2 and not all(numeric):
+        _ask(path, ["space", ","], read, questions)
+    return "space"
 
 
-def _two_ways(head: bytes, path: Path, names: Sequence[str], read: dict[str, list[list[str]]]) -> InputError:
+def _ask(path: Path, names: Sequence[str], read: dict[str, list[list[str]]], questions: Questions) -> None:
     parts = [f"{len(read[name][0]) if name in read else 1} by {name!r}" for name in names]
     hint = f"Set {' or '.join(f'data.separator={name}' for name in names)}."
-    rule = "cells must be separated in one way"
-    return InputError(f"{path}, line 1", rule, f"cells: {', '.join(parts)}", hint)
+    questions.ask(f"{path}, line 1", "cells must be separated in one way", f"cells: {', '.join(parts)}", hint)
+    questions.raise_if_any()  # what else can be asked depends on it

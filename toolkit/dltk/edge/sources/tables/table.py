@@ -114,5 +114,6 @@ def _described(table: Table, suffix: str, details: Sequence[str], *, is_quoted: 
         parts.append("decimal comma")
     if dialect.grouped:
         parts.append(f"thousands grouped by {'points' if dialect.decimal == ',' else 'commas'}")
-    parts += [f"{len(table.header)} columns", f"{len(table):,} rows", *details]
+    width, rows = len(table.header), len(table)
+    parts += [f"{width} column{'s' * (width != 1)}", f"{rows:,} row{'s' * (rows != 1)}", *details]
     return f"reading {table.path.name}: {', '.join(parts)}"

@@ -12,7 +12,7 @@ from dltk.base.errors import InputError
 from dltk.edge.sources.tables.binary import read_parquet, read_sheet
 from dltk.edge.sources.tables.contents import Contents, decoded
 from dltk.edge.sources.tables.dialect import PLAIN, Dialect
-from dltk.edge.sources.tables.faults import Faults
+from dltk.edge.sources.tables.faults import Faults, Questions
 from dltk.edge.sources.tables.header import check_names
 from dltk.edge.sources.tables.table import Table
 
@@ -24,7 +24,9 @@ _MAX_CELLS = 50_000_000
 _MOST_COLUMNS = 100_000
 
 
-def read_typed(contents: Contents, path: Path, dialect: Dialect, required: Sequence[str]) -> tuple[Table, list[str]]:
+def read_typed(
+    contents: Contents, path: Path, dialect: Dialect, required: Sequence[str], questions: Questions
+) -> tuple[Table, list[str]]:
     """The table in a file of one of the kinds in `TYPED`, and what is to be reported of it.
 
     An empty value is an empty cell. Numbers stand as they are written, truths as true and false.
@@ -37,17 +39,17 @@ def read_typed(contents: Contents, path: Path, dialect: Dialect, required: Seque
     if contents.suffix == ".parquet":
         table, said = read_parquet(contents.data, path), list[str]()
     elif contents.suffix == ".xlsx":
-        table, said = read_sheet(contents.data, path, dialect, required)
+        table, said = read_sheet(contents.data, path, dialect, required, questions)
     else:
-        table, said = _read_json(contents, path, dialect.encoding), []
-    check_names(table.header, required, str(path), table.dialect, path)
+        table, said = _read_json(contents, path, dialect.encoding, questions), []
+    check_names(table, required, str(path), PLAIN)
     if not len(table):
         raise InputError(path, "must have rows", "none")
     return table, said
 
 
-def _read_json(contents: Contents, path: Path, encoding: str) -> Table:
-    data, _ = decoded(contents.data, path, encoding if encoding != "auto" else "auto")
+def _read_json(contents: Contents, path: Path, encoding: str, questions: Questions) -> Table:
+    data, _ = decoded(contents.data, path, encoding, questions)
     faults = Faults(path, "line" if contents.suffix in _LINES else "record")
     records = list(_by_lines(data, faults) if contents.suffix in _LINES else _in_list(data, path, faults))
     faults.raise_if_any()
@@ -78,7 +80,7 @@ def _in_list(data: bytes, path: Path, faults: Faults) -> Iterator[tuple[int, dic
         raise InputError(path, "must be valid JSON", str(fault), hint) from fault
     if not isinstance(found, list):
         hint = "Give a list of flat objects: [{column: value, ...}, ...]."
-        raise InputError(path, "must be a list of records", type(found).__name__, hint)
+        raise InputError(path, "must be a list of records", _kind(found), hint)
     for number, record in enumerate(found, start=1):
         if _is_record(record, number, faults):
             yield number, record
@@ -103,14 +105,19 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _is_record(found: Any, number: int, faults: Faults) -> bool:
     if not isinstance(found, dict):
-        faults.add(number, "must be an object: {column: value, ...}", type(found).__name__)
+        faults.add(number, "must be an object: {column: value, ...}", _kind(found))
         return False
     for name, value in found.items():
         if isinstance(value, (list, dict)):
-            kind = "a list" if isinstance(value, list) else "an object"
-            faults.add(number, f"{name!r} must be a text, a number, true, false or null", kind, "Write flat records.")
+            faults.add(
+                number, f"{name!r} must be a text, a number, true, false or null", _kind(value), "Write flat records."
+            )
             return False
     return True
+
+
+def _kind(value: Any) -> str:
+    return "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a single value"
 
 
 def _cell(value: Any) -> str:
