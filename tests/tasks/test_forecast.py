@@ -11,8 +11,8 @@ from dltk import tasks
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.progress import SILENT
 from dltk.data.dataset import Split
-from dltk.data.kinds.series import season_of, seasonal_naive
 from dltk.data.named import load as tables
+from dltk.data.seasons import season_of, seasonal_naive
 from dltk.edge.families import family
 from dltk.edge.families.series import interval_of
 from dltk.recipe import Built

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
-from dltk.data.kinds.series import prepare_series, seasonal_naive
+from dltk.data.kinds.series import prepare_series
+from dltk.data.seasons import seasonal_naive
 from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.families.series import interval_of
@@ -37,21 +38,22 @@ class _Forecast(SplitTask):
 
     def contract(self, settings: Any, dataset: Dataset) -> Contract:
         columns = len(dataset.report["columns"])
-        inputs, outputs = {"series": (settings.data.window, columns)}, {"forecast": (settings.data.horizon, columns)}
+        inputs, outputs = (
+            {"series": (dataset.report["window"], columns)},
+            {"forecast": (settings.data.horizon, columns)},
+        )
         return Contract(inputs, outputs, facts={"season": dataset.report["season"]})
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
         report, axes = dataset.report, ("batch", "time", "column")
         columns = list(report["columns"])
         moments = {"mean": list(report["mean"]), "std": list(report["std"])}
-        window = {"op": "window", "length": settings.data.window, "columns": columns}
-        if report["time"] is not None:
-            window["time"] = dict(report["time"])
+        window = {"op": "window", "length": report["window"], "columns": columns, **report["rows"]}
         logarithm = report["transform"] == "log"
         return Signature(
             task=self.name,
             family=self.family,
-            inputs=(TensorSpec("series", "float32", (None, settings.data.window, len(columns)), axes),),
+            inputs=(TensorSpec("series", "float32", (None, report["window"], len(columns)), axes),),
             outputs=(TensorSpec("forecast", "float32", (None, settings.data.horizon, len(columns)), axes),),
             preprocess=(window, *([{"op": "log"}] if logarithm else []), {"op": "standardize", **moments}),
             postprocess=({"op": "unstandardize", **moments}, *([{"op": "exp"}] if logarithm else [])),

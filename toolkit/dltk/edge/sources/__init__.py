@@ -7,7 +7,7 @@ from dltk.edge.sources.kinds import IMAGES, SOUNDS, FileKind
 from dltk.edge.sources.labels import check_labels
 from dltk.edge.sources.listing import Listing, list_files
 from dltk.edge.sources.table import Table, read_table
-from dltk.edge.sources.times import Step, require_regular, step_of
+from dltk.edge.sources.times import TimeRule, Times, read_parts, read_times
 
 __all__ = [
     "IMAGES",
@@ -15,14 +15,15 @@ __all__ = [
     "FileKind",
     "ImageArrays",
     "Listing",
-    "Step",
     "Table",
+    "TimeRule",
+    "Times",
     "check_labels",
     "list_files",
     "read_array",
     "read_arrays",
     "read_image_arrays",
     "read_table",
-    "require_regular",
-    "step_of",
+    "read_parts",
+    "read_times",
 ]
