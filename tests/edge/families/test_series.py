@@ -65,7 +65,7 @@ def test_a_forecast_is_in_the_datas_unit():
 
 def test_a_forecast_says_how_far_off_it_may_be():
     kind = family("series")
-    outputs = {"forecast": np.array([[[0.0, 0.0], [1.0, 2.0]]], np.float32)}
+    outputs = {"forecast": np.array([[[0.0, 0.0], [1.0, 2.0]]], np.float32), "series": np.zeros((1, 3, 2), np.float32)}
     signature = SERIES.with_postprocess(INTERVAL, *SERIES.postprocess)
     (answer,) = kind.predictions(outputs, signature, top=1)
     assert answer[0] == {
@@ -74,15 +74,27 @@ def test_a_forecast_says_how_far_off_it_may_be():
     }
     assert answer[1]["load"] == {"value": 12.0, "low": 8.0, "high": 14.0}
     assert "load=12 [8, 14]" in kind.as_text(answer)
-    flat = {"forecast": outputs["forecast"].reshape(1, 4)}
+    flat = {**outputs, "forecast": outputs["forecast"].reshape(1, 4)}
     assert kind.predictions(flat, signature, top=1) == [answer]
+
+
+def test_an_interval_grows_with_the_changes_of_its_window():
+    """By hand: the changes of the window are 1 and 3 from row to row, 4 from season to season, and 0."""
+    kind = family("series")
+    windows = np.array([[[0.0, 5.0], [1.0, 5.0], [4.0, 5.0]]], np.float32)
+    outputs = {"forecast": np.zeros((1, 2, 2), np.float32), "series": windows}
+    for season, scale in ((1, 2.0), (2, 4.0), (3, 2.0)):
+        signature = SERIES.with_postprocess({**INTERVAL, "season": season}, *SERIES.postprocess)
+        (answer,) = kind.predictions(outputs, signature, top=1)
+        assert answer[0]["load"]["low"] == pytest.approx(10 - 2 * 1.0 * (scale + 1e-3))
+        assert answer[1]["heat"]["high"] == pytest.approx(0.5 * 1.0 * 1e-3)
 
 
 @pytest.mark.parametrize("wrong", [{"low": [[0.0]]}, {"low": [["x", 0], [0, 0]]}, {"high": [[0.0, np.inf], [0, 0]]}])
 def test_an_interval_that_does_not_fit_the_outputs_is_refused(wrong):
     signature = SERIES.with_postprocess({**INTERVAL, **wrong}, *SERIES.postprocess)
     with pytest.raises(InputError, match="postprocess: interval"):
-        family("series").predictions({"forecast": np.zeros((1, 2, 2), np.float32)}, signature, top=1)
+        family("series").predictions({"forecast": np.zeros((1, 2, 2)), "series": np.zeros((1, 3, 2))}, signature, top=1)
 
 
 def test_a_growing_series_is_seen_through_its_logarithm():

@@ -154,7 +154,12 @@ AFTER: Mapping[str, Mapping[str, Parameter]] = {
     "identity": {"threshold": _SHARE},
     "unstandardize": _MOMENTS,
     "exp": {},
-    "interval": {"level": _SHARE, "low": _NUMBERS, "high": _NUMBERS},
+    "interval": {
+        "level": _SHARE,
+        "low": _NUMBERS,
+        "high": _NUMBERS,
+        "season": _whole(1, LARGEST_SAMPLE, needed=False),
+    },
     "to_uint8": {"multiply": _number(), "add": _number()},
     "threshold": {"at": _number(), "quantile": _SHARE, "normal": _OPTIONAL_TEXT, "label": _OPTIONAL_TEXT},
     "noise": {"deviation": _number(0)},

@@ -14,11 +14,12 @@ from dltk.base.errors import InputError
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Op, Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors
+from dltk.edge.families.shared.intervals import interval_ends
 from dltk.edge.input import preprocess
 from dltk.edge.sources.table import read_table
 from dltk.edge.sources.times import Part, TimeRule, read_parts
 
-__all__ = ["FAMILY", "Series", "interval_of", "window_of"]
+__all__ = ["FAMILY", "Series", "window_of"]
 
 # Column -> value, and low and high where known; one per step of the horizon.
 Prediction = list[dict[str, dict[str, float]]]
@@ -96,12 +97,17 @@ class Series(SingleSample):
         The numbers are in the data's unit. Low and high are missing where the model has no interval.
 
         Args:
-            outputs: output name -> (n, ...), horizon x columns numbers per sample, standardized.
+            outputs: output name -> (n, ...), horizon x columns numbers per sample, standardized; of a model that has an
+                interval the input, too: (n, length, columns).
         """
-        names, parts = _target_columns(signature), {"value": outputs[signature.outputs[0].name]}
-        if (found := interval_of(signature)) is not None:
-            values = np.asarray(parts["value"], np.float64).reshape(-1, *found[0].shape)
-            parts |= {"low": values + found[0], "high": values + found[1]}
+        names = _target_columns(signature)
+        values = np.asarray(outputs[signature.outputs[0].name], np.float64)
+        values = values.reshape(len(values), -1, len(names))
+        parts = {"value": values}
+        if any(op["op"] == "interval" for op in signature.postprocess):
+            windows = outputs[signature.inputs[0].name]
+            if (ends := interval_ends(signature.postprocess, values.shape[1:], windows)) is not None:
+                parts |= {"low": values + ends[0], "high": values + ends[1]}
         parts = {name: _in_units(values, signature) for name, values in parts.items()}
         samples, steps, _ = parts["value"].shape
         return [
@@ -173,26 +179,6 @@ def window_of(signature: Signature) -> Op:
         InputError: if the signature has none.
     """
     return signature.step("window")
-
-
-def interval_of(signature: Signature) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """What lies between a forecast and the low and high end of its interval, standardized, (horizon, columns) each.
-
-    Raises:
-        InputError: if the step does not fit the outputs.
-    """
-    columns = len(_target_columns(signature))
-    shape = (int(np.prod(signature.outputs[0].sample_shape)) // columns, columns)
-    for op in signature.postprocess:
-        if op["op"] == "interval":
-            try:
-                low, high = (np.asarray(op[end], np.float64) for end in ("low", "high"))
-            except (KeyError, TypeError, ValueError) as fault:
-                raise InputError("postprocess: interval", "must have numbers as low and high", dict(op)) from fault
-            if low.shape != shape or high.shape != shape or not np.isfinite([low, high]).all():
-                raise InputError("postprocess: interval", f"low and high must be finite, of shape {shape}", low.shape)
-            return low, high
-    return None
 
 
 def _parts(
