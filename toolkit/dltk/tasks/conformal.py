@@ -18,17 +18,17 @@ _LEAST = 1e-9
 def half_widths(validation: Errors, training: Errors, level: float) -> NDArray[np.float64]:
     """(horizon, columns): the multiple of a window's scale that a share `level` of the errors stays within.
 
-    The quantile of the validation errors, relative to the mean of their step, widened for their small number
-    (Papadopoulos et al. 2002; Lei et al. 2018, arXiv:1604.04173). Windows that begin a row apart share most of what
-    happened, so n of them are worth 2 n / (horizon + 1) independent ones. Few such are drawn towards the training
-    errors, as a weighted geometric mean.
+    The quantile of the validation errors, relative to the mean of their step (Papadopoulos et al. 2002; Lei et al.
+    2018, arXiv:1604.04173). Windows that begin a row apart share most of what happened, so n of them are worth
+    2 n / (horizon + 1) independent ones. Few such are drawn towards the training errors, as a weighted geometric mean:
+    that, and no wider quantile, stands for their small number.
 
     Args:
         validation: errors (n, horizon, columns); n is at least 1.
         training: errors (m, horizon, columns); none of them if m is 0.
     """
     independent = independent_samples(len(validation), validation.shape[1])
-    found = _quantiles(validation, min(1.0, level * (1 + 1 / independent)))
+    found = _quantiles(validation, level)
     if not len(training):
         return found
     weight = independent / (independent + _WEIGHT_OF_TRAINING)

@@ -126,4 +126,8 @@ def _evaluate_test_split(
     if task.uses_training_outputs and len(held_out):
         found["training_outputs"] = training.predict_outputs(frozen, dataset.train, signature, progress=progress)
     settled = task.finalize_signature(signature, held_out, dataset, found)
-    return {**general, **task.figures(outputs, dataset, settled, settings)}, settled
+    own = task.figures(outputs, dataset, settled, settings)
+    if signature.family == "series":
+        own |= training.compare_series(dataset, settled, own["mean_absolute_error"])
+        progress.log(own["comparison"])
+    return {**general, **own}, settled

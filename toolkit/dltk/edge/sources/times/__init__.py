@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dltk.edge.sources.times.dates import moment
 from dltk.edge.sources.times.forms import DATES, Times, is_clock, read_times
-from dltk.edge.sources.times.gaps import GAPS
 from dltk.edge.sources.times.parts import Part, Parts, groups_of, read_parts, readings_of, time_cells
 from dltk.edge.sources.times.rule import TimeRule
 from dltk.edge.sources.times.spacing import Step
-from dltk.edge.sources.times.values import is_missing
+from dltk.edge.sources.times.values import GAPS, is_missing
 
 __all__ = [
     "DATES",

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.edge.sources.table import Table
 from dltk.edge.sources.times.forms import ACCEPTED, Times, furthest_read, read_times
-from dltk.edge.sources.times.gaps import MOST_FILLED, filled, on_grid
 from dltk.edge.sources.times.rule import TimeRule
 from dltk.edge.sources.times.spacing import Slots, Step, same_step, slots_of, step_of
-from dltk.edge.sources.times.values import measured
+from dltk.edge.sources.times.values import MOST_FILLED, filled, measured, on_grid
 
 __all__ = ["Part", "Parts", "groups_of", "read_parts", "readings_of", "time_cells"]
 

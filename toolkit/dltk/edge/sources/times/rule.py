@@ -19,7 +19,7 @@ class TimeRule:
     Attributes:
         columns: of the time; two that are read together, such as a date and a time of day; none: rows are counted.
         dates: `auto`, or one of the orders of `forms.ORDERS`.
-        gaps: one of `gaps.GAPS`.
+        gaps: one of `values.GAPS`.
         series: columns whose values name the series of a row; none: all rows are one series.
         missing: texts that stand for a missing value, beside the usual ones.
         step: between rows; None while it is still to be found.

@@ -1,4 +1,4 @@
-"""The measurements of a series: numbers, and cells that hold none."""
+"""The measurements of a series: numbers, cells that hold none, and gaps that are refused, filled or passed over."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.edge.sources.table import Table
-from dltk.edge.sources.times.gaps import MISSING
 
-__all__ = ["is_missing", "measured"]
+__all__ = ["GAPS", "MISSING", "MOST_FILLED", "filled", "is_missing", "measured", "on_grid"]
+
+GAPS = ("refuse", "fill", "interpolate", "rows")
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?")  # how an empty cell is written, in small letters
+MOST_FILLED = 3  # rows that are made for each row that is there
 
 
 def is_missing(cell: str, missing: Collection[str]) -> bool:
@@ -69,3 +72,38 @@ def _without(table: Table, columns: Sequence[str], absent: NDArray[np.bool_]) ->
         if gone.any():
             cells[number] = ["1" if out else cell for cell, out in zip(cells[number], gone.tolist())]
     return replace(table, cells=tuple(cells))
+
+
+def on_grid(values: NDArray[np.float32], slots: NDArray[np.int64]) -> NDArray[np.float32]:
+    """`values` (n, columns) at their `slots` (n) of an even grid, as (slots[-1] + 1, columns); NaN between them."""
+    found = np.full((int(slots[-1]) + 1, values.shape[1]), np.nan, np.float32)
+    found[slots] = values
+    return found
+
+
+def filled(values: NDArray[np.float32], gaps: str) -> tuple[NDArray[np.float32], int]:
+    """`values` (n, columns) without NaN, and how many were filled in or, by "rows", left out.
+
+    "fill" repeats the value before, "interpolate" draws a straight line between neighbours, "rows" leaves rows out. The
+    rows before the first value of a column are left out by all; behind the last, its value is repeated.
+    """
+    absent = np.isnan(values)
+    if not absent.any():
+        return values, 0
+    if gaps == "rows":
+        kept = ~absent.any(axis=1)
+        return values[kept], int((~kept).sum())
+    complete = ~absent.all(axis=0)
+    first = int((~absent).argmax(axis=0).max()) if complete.all() else len(values)
+    found = values[first:].copy()
+    places = np.arange(len(values))
+    for column in range(values.shape[1]):
+        known = np.flatnonzero(~absent[:, column])
+        if not len(known):
+            continue
+        if gaps == "interpolate":
+            line = np.interp(places, known, values[known, column].astype(np.float64)).astype(np.float32)
+        else:
+            line = values[known[np.maximum(np.searchsorted(known, places, side="right") - 1, 0)], column]
+        found[:, column] = line[first:]
+    return found, int(absent[first:].sum())
