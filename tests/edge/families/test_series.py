@@ -147,3 +147,30 @@ def test_a_labelled_series_is_scored_in_its_own_unit(tmp_path):
     path.write_text("time,load,heat\n1,5,1\n2,5,1\n3,0,1\n4,5,1\n5,5,1\n")
     with pytest.raises(InputError, match="line 4: column 'load' must be above 0"):
         kind.labelled(path, GROWING)
+
+
+def test_a_file_to_predict_is_read_as_the_training_data_was(tmp_path):
+    """Day first, a missing day that is interpolated, two series: all of it stands in the step "window"."""
+    window = {
+        "op": "window", "length": 3, "columns": ["load", "heat"], "gaps": "interpolate", "series": ["shop"],
+        "time": {"column": "day", "unit": "second", "size": 86_400, "dates": "day-first"},
+    }  # fmt: skip
+    signature, kind = replace(SERIES, preprocess=(window, SERIES.preprocess[1])), family("series")
+    path = tmp_path / "shops.csv"
+    lines = [f"{day:02d}/02/2024,{shop},{day * 10 + at},1" for day in (1, 2, 4) for at, shop in enumerate("ab")]
+    path.write_text("\n".join(["day,shop,load,heat", *lines]) + "\n")
+    found = kind.expand(str(path), signature)
+    assert [(part.title, kind.read(part, signature)[:, 0].tolist()) for part in found] == [
+        ("a", [20, 30, 40]),
+        ("b", [21, 31, 41]),
+    ]
+    with pytest.raises(InputError, match="one series"):
+        kind.read(path, signature)
+    path.write_text(path.read_text().replace("04/02", "02/13"))
+    with pytest.raises(InputError, match=r"line 6.*times of one form"):
+        kind.expand(str(path), signature)
+    longer = [f"{day:02d}/02/2024,{shop},{day},1" for day in range(1, 8) for shop in "ab"]
+    path.write_text("\n".join(["day,shop,load,heat", *longer, "01/02/2024,c,1,1"]) + "\n")
+    labelled = kind.labelled(path, signature)
+    assert len(labelled.raws) == 2 * 3  # 7 rows, a window of 3 and a horizon of 2, in each of two series
+    assert labelled.skipped == (("c", "too few rows"),)

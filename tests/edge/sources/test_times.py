@@ -7,7 +7,10 @@ import pytest
 
 from dltk.base.errors import InputError
 from dltk.edge.sources.table import read_table
-from dltk.edge.sources.times import Step, TimeRule, read_parts, read_times
+from dltk.edge.sources.times import read_times
+from dltk.edge.sources.times.parts import read_parts
+from dltk.edge.sources.times.rule import TimeRule
+from dltk.edge.sources.times.spacing import Step
 
 
 def table(folder, *times, values=None, header="time,load"):

@@ -22,8 +22,8 @@ from dltk.data.dataset import Dataset, Split
 from dltk.data.kinds.series_table import columns_of
 from dltk.data.named.load import TABLES, table_path
 from dltk.data.seasons import LONGEST_SEASON, season_of, window_for
-from dltk.edge.sources import read_parts, read_table
-from dltk.edge.sources.times import Part
+from dltk.edge.sources import read_table
+from dltk.edge.sources.times.parts import Part, read_parts
 
 __all__ = ["prepare_series"]
 

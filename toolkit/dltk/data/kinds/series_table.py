@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from dltk.base.errors import InputError
-from dltk.edge.sources import Table, read_times
-from dltk.edge.sources.times import TimeRule, groups_of, is_clock, is_missing, time_cells
+from dltk.edge.sources import Table
+from dltk.edge.sources.times import is_clock, read_times
+from dltk.edge.sources.times.parts import groups_of, time_cells
+from dltk.edge.sources.times.rule import TimeRule
+from dltk.edge.sources.times.values import is_missing
 
 __all__ = ["columns_of"]
 

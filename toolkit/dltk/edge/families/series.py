@@ -17,7 +17,8 @@ from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, Singl
 from dltk.edge.families.shared.intervals import interval_ends
 from dltk.edge.input import preprocess
 from dltk.edge.sources.table import read_table
-from dltk.edge.sources.times import Part, TimeRule, read_parts
+from dltk.edge.sources.times.parts import Part, read_parts
+from dltk.edge.sources.times.rule import TimeRule
 
 __all__ = ["FAMILY", "Series", "window_of"]
 

@@ -7,7 +7,6 @@ from dltk.edge.sources.kinds import IMAGES, SOUNDS, FileKind
 from dltk.edge.sources.labels import check_labels
 from dltk.edge.sources.listing import Listing, list_files
 from dltk.edge.sources.table import Table, read_table
-from dltk.edge.sources.times import TimeRule, Times, read_parts, read_times
 
 __all__ = [
     "IMAGES",
@@ -16,14 +15,10 @@ __all__ = [
     "ImageArrays",
     "Listing",
     "Table",
-    "TimeRule",
-    "Times",
     "check_labels",
     "list_files",
     "read_array",
     "read_arrays",
     "read_image_arrays",
     "read_table",
-    "read_parts",
-    "read_times",
 ]
