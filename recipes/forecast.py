@@ -35,10 +35,23 @@ __all__ = ["recipe"]
 class SeriesData(TableFormat):
     """Columns and windows."""
 
-    columns: tuple[str, ...] = setting((), "columns of measurements; none: all but the first, which is the time")
-    window: int = setting(24, "rows of the model's input", low=1, high=100_000)
+    columns: tuple[str, ...] = setting((), "columns of measurements; none: all but the time and the series")
+    time: tuple[str, ...] = setting(
+        (), "the time column, or a date and a time of day; none: the column that reads as dates, else the first"
+    )
+    dates: Literal["auto", "day-first", "month-first", "year-first"] = setting(
+        "auto", "order of the numbers in dates such as 03/04/21; auto: the one that the column allows"
+    )
+    gaps: Literal["refuse", "fill", "interpolate", "rows"] = setting(
+        "refuse", "missing rows and values; fill: repeat the last, interpolate: straight line, rows: count rows"
+    )
+    series: tuple[str, ...] = setting((), "columns that name the series of a row, of several in one table")
+    missing: tuple[str, ...] = setting((), "texts for a missing value, beside an empty cell, NA, NaN, null, None and ?")
+    window: int = setting(
+        0, "rows of the model's input; 0: two seasons, one if it is long, 24 without", low=0, high=100_000
+    )
     horizon: int = setting(6, "rows of the forecast", low=1, high=10_000)
-    season: int = setting(0, "rows of a season, at most data.window; 0: estimated from the training rows", low=0)
+    season: int = setting(0, "rows of a season, at most data.window; 0: found in the training rows", low=0)
     total: int = setting(0, "use at most this many rows, the last ones; 0: all", low=0)
     transform: Literal["none", "log"] = setting("none", "log: for values above 0 that grow by a percentage")
     validation: float = setting(
@@ -128,7 +141,7 @@ recipe = Recipe(
         "data.total": lambda settings: max(600, 8 * (settings.data.window + settings.data.horizon)),
     },
     data=DataHint(
-        layout="a CSV with a header: an evenly spaced time column, then columns of numbers; oldest row first",
+        layout="a CSV with a header: an evenly spaced time column and columns of numbers, in order of time",
         sample="time,load\n2024-01-01 00:00,21.5\n2024-01-01 01:00,20.9",
         default="sine",
         example="load",

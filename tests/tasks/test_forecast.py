@@ -11,12 +11,13 @@ from dltk import tasks
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.progress import SILENT
 from dltk.data.dataset import Split
-from dltk.data.kinds.series import season_of, seasonal_naive
 from dltk.data.named import load as tables
+from dltk.data.seasons import season_of, seasonal_naive
 from dltk.edge.families import family
-from dltk.edge.families.series import interval_of
+from dltk.edge.families.shared.intervals import interval_ends
 from dltk.recipe import Built
 from dltk.recipe.load import load, resolve
+from dltk.tasks.conformal import half_widths
 
 
 def prepared(data, *pairs):
@@ -152,32 +153,40 @@ def test_calibration_follows_the_trend_out_of_the_training_rows(tmp_path, seed):
     assert task.calibration(still, count=count, seed=seed).max() < 7.5  # no trend to speak of: within the data's 5..7
 
 
-def test_an_interval_holds_what_it_says_of_noise():
-    """With 1000 validation windows of independent noise the interval of 0.8 holds 0.8 of new noise: the standard error
-    of the share is 0.013 for quantiles of 1000, and the small widening adds up to 0.003 at the third step.
+def test_an_interval_holds_what_it_says_of_noise_that_grows():
+    """With 1000 validation windows the interval of 0.8 holds 0.8 of new noise, in calm windows and in wild ones: the
+    standard error of the share is 0.013 for quantiles of 1000, and the small widening adds 0.002.
     """
-    task, settings, dataset = prepared(None)
-    signature = task.signature(settings, dataset, Built(None, ()))
+    task, settings, dataset = prepared(None, "data.season=1")
+    plain = task.signature(settings, dataset, Built(None, ()))
+    signature = replace(plain, preprocess=({"op": "window", "length": 12, "columns": ["load"]},))
     rng = np.random.default_rng(0)
-    shape = (1000, 3, 1)
-    decided = replace(dataset, validation=Split(np.zeros((1000, 12, 1)), np.arange(1000), rng.standard_normal(shape)))
-    settled = task.finalize_signature(signature, np.full(shape, 0.5), decided, {})
-    low, high = interval_of(settled)
-    noise = rng.standard_normal((20_000, 3, 1)) - 0.5
-    assert ((low <= noise) & (noise <= high)).mean() == pytest.approx(0.8, abs=0.04)
-    assert (
-        task.finalize_signature(settled, np.full(shape, 0.5), decided, {}) == settled
-    )  # an older interval is replaced
-    assert interval_of(task.finalize_signature(settled, np.zeros((0, 3, 1)), dataset, {})) is None
+
+    def drawn(sizes):
+        windows = np.cumsum(np.ones((len(sizes), 12, 1)) * sizes[:, None, None], axis=1)
+        return windows.astype(np.float32), rng.standard_normal((len(sizes), 3, 1)) * sizes[:, None, None]
+
+    windows, noise = drawn(rng.choice([1.0, 20.0], 1000))
+    decided = replace(dataset, validation=Split(windows, np.arange(1000), noise))
+    settled = task.finalize_signature(signature, np.zeros(noise.shape), decided, {})
+    for size in (1.0, 20.0):
+        windows, noise = drawn(np.full(20_000, size))
+        low, high = interval_ends(settled.postprocess, (3, 1), windows)
+        assert ((low <= noise) & (noise <= high)).mean() == pytest.approx(0.8, abs=0.04)
+    again = task.finalize_signature(settled, np.zeros((1000, 3, 1)), decided, {})
+    assert again == settled  # an older interval is replaced
+    without = task.finalize_signature(settled, np.zeros((0, 3, 1)), dataset, {})
+    assert all(op["op"] != "interval" for op in without.postprocess)
 
 
-def test_few_validation_windows_give_the_widest_interval_seen():
-    task, settings, dataset = prepared(None)
-    signature = task.signature(settings, dataset, Built(None, ()))
-    few = replace(dataset, validation=Split(dataset.train.store, np.arange(5), np.zeros((5, 3, 1))))
-    low, high = interval_of(task.finalize_signature(signature, np.arange(15.0).reshape(5, 3, 1), few, {}))
-    assert low[:, 0].tolist() == [-12, -13, -14]
-    assert high[:, 0].tolist() == [0, -1, -2]
+def test_few_validation_windows_are_drawn_towards_the_training_errors():
+    """All errors of a split are equal, and so are its quantiles: 5 windows of 3 steps are worth 2.5 samples, of which
+    30 weigh as much as the training split.
+    """
+    few, many = np.full((5, 3, 1), 4.0), np.full((50, 3, 1), 1.0)
+    assert half_widths(few, many[:0], 0.8) == pytest.approx(np.full((3, 1), 4.0))
+    weight = 2.5 / 32.5
+    assert half_widths(few, many, 0.8) == pytest.approx(np.full((3, 1), 4.0**weight * 1.1 ** (1 - weight)))
 
 
 def test_figures_by_hand(tmp_path):

@@ -65,7 +65,7 @@ def test_a_forecast_is_in_the_datas_unit():
 
 def test_a_forecast_says_how_far_off_it_may_be():
     kind = family("series")
-    outputs = {"forecast": np.array([[[0.0, 0.0], [1.0, 2.0]]], np.float32)}
+    outputs = {"forecast": np.array([[[0.0, 0.0], [1.0, 2.0]]], np.float32), "series": np.zeros((1, 3, 2), np.float32)}
     signature = SERIES.with_postprocess(INTERVAL, *SERIES.postprocess)
     (answer,) = kind.predictions(outputs, signature, top=1)
     assert answer[0] == {
@@ -74,15 +74,27 @@ def test_a_forecast_says_how_far_off_it_may_be():
     }
     assert answer[1]["load"] == {"value": 12.0, "low": 8.0, "high": 14.0}
     assert "load=12 [8, 14]" in kind.as_text(answer)
-    flat = {"forecast": outputs["forecast"].reshape(1, 4)}
+    flat = {**outputs, "forecast": outputs["forecast"].reshape(1, 4)}
     assert kind.predictions(flat, signature, top=1) == [answer]
+
+
+def test_an_interval_grows_with_the_changes_of_its_window():
+    """By hand: the changes of the window are 1 and 3 from row to row, 4 from season to season, and 0."""
+    kind = family("series")
+    windows = np.array([[[0.0, 5.0], [1.0, 5.0], [4.0, 5.0]]], np.float32)
+    outputs = {"forecast": np.zeros((1, 2, 2), np.float32), "series": windows}
+    for season, scale in ((1, 2.0), (2, 4.0), (3, 2.0)):
+        signature = SERIES.with_postprocess({**INTERVAL, "season": season}, *SERIES.postprocess)
+        (answer,) = kind.predictions(outputs, signature, top=1)
+        assert answer[0]["load"]["low"] == pytest.approx(10 - 2 * 1.0 * (scale + 1e-3))
+        assert answer[1]["heat"]["high"] == pytest.approx(0.5 * 1.0 * 1e-3)
 
 
 @pytest.mark.parametrize("wrong", [{"low": [[0.0]]}, {"low": [["x", 0], [0, 0]]}, {"high": [[0.0, np.inf], [0, 0]]}])
 def test_an_interval_that_does_not_fit_the_outputs_is_refused(wrong):
     signature = SERIES.with_postprocess({**INTERVAL, **wrong}, *SERIES.postprocess)
     with pytest.raises(InputError, match="postprocess: interval"):
-        family("series").predictions({"forecast": np.zeros((1, 2, 2), np.float32)}, signature, top=1)
+        family("series").predictions({"forecast": np.zeros((1, 2, 2)), "series": np.zeros((1, 3, 2))}, signature, top=1)
 
 
 def test_a_growing_series_is_seen_through_its_logarithm():
@@ -135,3 +147,30 @@ def test_a_labelled_series_is_scored_in_its_own_unit(tmp_path):
     path.write_text("time,load,heat\n1,5,1\n2,5,1\n3,0,1\n4,5,1\n5,5,1\n")
     with pytest.raises(InputError, match="line 4: column 'load' must be above 0"):
         kind.labelled(path, GROWING)
+
+
+def test_a_file_to_predict_is_read_as_the_training_data_was(tmp_path):
+    """Day first, a missing day that is interpolated, two series: all of it stands in the step "window"."""
+    window = {
+        "op": "window", "length": 3, "columns": ["load", "heat"], "gaps": "interpolate", "series": ["shop"],
+        "time": {"column": "day", "unit": "second", "size": 86_400, "dates": "day-first"},
+    }  # fmt: skip
+    signature, kind = replace(SERIES, preprocess=(window, SERIES.preprocess[1])), family("series")
+    path = tmp_path / "shops.csv"
+    lines = [f"{day:02d}/02/2024,{shop},{day * 10 + at},1" for day in (1, 2, 4) for at, shop in enumerate("ab")]
+    path.write_text("\n".join(["day,shop,load,heat", *lines]) + "\n")
+    found = kind.expand(str(path), signature)
+    assert [(part.title, kind.read(part, signature)[:, 0].tolist()) for part in found] == [
+        ("a", [20, 30, 40]),
+        ("b", [21, 31, 41]),
+    ]
+    with pytest.raises(InputError, match="one series"):
+        kind.read(path, signature)
+    path.write_text(path.read_text().replace("04/02", "02/13"))
+    with pytest.raises(InputError, match=r"line 6.*times of one form"):
+        kind.expand(str(path), signature)
+    longer = [f"{day:02d}/02/2024,{shop},{day},1" for day in range(1, 8) for shop in "ab"]
+    path.write_text("\n".join(["day,shop,load,heat", *longer, "01/02/2024,c,1,1"]) + "\n")
+    labelled = kind.labelled(path, signature)
+    assert len(labelled.raws) == 2 * 3  # 7 rows, a window of 3 and a horizon of 2, in each of two series
+    assert labelled.skipped == (("c", "too few rows"),)

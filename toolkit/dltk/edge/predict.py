@@ -30,13 +30,19 @@ def predict_inputs(
         UsageError: if the predictions make no file, or one with another suffix than `out`.
     """
     kind = family(model.signature.family)
-    sources = [(name, source) for name in inputs for source in kind.expand(name, model.signature)]
+    sources = [(_title(name, source), source) for name in inputs for source in kind.expand(name, model.signature)]
     predictions = model.predict_many([source for _, source in sources], top=top)
     if out is not None:
         _write(kind, predictions, out)
     rows = [{"input": name, "answer": kind.as_json(each)} for (name, _), each in zip(sources, predictions, strict=True)]
     texts = (f"{one_line(name)}\n{kind.as_text(each)}" for (name, _), each in zip(sources, predictions, strict=True))
     return rows, "\n\n".join(texts)
+
+
+def _title(name: str, source: Any) -> str:
+    """The input, and which part of it a sample is where parts have names."""
+    part = getattr(source, "title", "")
+    return f"{name}: {part}" if isinstance(part, str) and part and not isinstance(source, str) else name
 
 
 def _write(kind: Family, predictions: list[Any], out: Path) -> None:

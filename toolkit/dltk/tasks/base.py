@@ -29,6 +29,7 @@ class Task(Protocol):
     name: str
     family: str  # name in `dltk.edge.families`; of the models it makes unless a setting says otherwise
     trainer: str  # name in `dltk.training`: "fit", "gan" ...
+    uses_training_outputs: bool  # whether `finalize_signature` looks at the predictions on the training split
 
     def prepare(self, settings: Any, data: str | None, *, progress: Progress) -> Dataset:
         """The data of a run, read once and cached.
@@ -74,7 +75,8 @@ class Task(Protocol):
         Args:
             signature: may be that of the model that this one was compressed from.
             outputs: (n, ...), predictions on the validation split; n is 0 if there is none.
-            metrics: results of `dltk.training.report`.
+            metrics: results of `dltk.training.report`; as "training_outputs" (m, ...) the predictions on the training
+                split, if `uses_training_outputs`.
         """
 
     def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
@@ -94,6 +96,8 @@ def signature_of(task: Task, settings: Any, dataset: Dataset, built: Built) -> S
 
 class SplitTask:
     """What tasks share whose test samples are what a device will be given."""
+
+    uses_training_outputs = False
 
     def check(self, model: Any, signature: Signature) -> None:
         """Every input and output, in order."""

@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.progress import Progress
-from dltk.data.dataset import Dataset
-from dltk.data.kinds.series import prepare_series, seasonal_naive
+from dltk.data.dataset import Dataset, Split
+from dltk.data.kinds.series import prepare_series
+from dltk.data.seasons import seasonal_naive
 from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature, TensorSpec
-from dltk.edge.families.series import interval_of
-from dltk.edge.input.preprocess import from_data_units, to_data_units
+from dltk.edge.families.shared.intervals import interval_ends, window_scale
+from dltk.edge.input.preprocess import apply_ops, from_data_units, to_data_units
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
+from dltk.tasks.conformal import Errors, half_widths, independent_samples
 
 __all__ = ["TASK"]
 
@@ -31,27 +33,29 @@ class _Forecast(SplitTask):
     name = "forecast"
     family = "series"
     trainer = "fit"
+    uses_training_outputs = True
 
     def prepare(self, settings: Any, data: str | None, *, progress: Progress) -> Dataset:
         return prepare_series(data or "sine", settings.data, seed=settings.seed, progress=progress)
 
     def contract(self, settings: Any, dataset: Dataset) -> Contract:
         columns = len(dataset.report["columns"])
-        inputs, outputs = {"series": (settings.data.window, columns)}, {"forecast": (settings.data.horizon, columns)}
+        inputs, outputs = (
+            {"series": (dataset.report["window"], columns)},
+            {"forecast": (settings.data.horizon, columns)},
+        )
         return Contract(inputs, outputs, facts={"season": dataset.report["season"]})
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
         report, axes = dataset.report, ("batch", "time", "column")
         columns = list(report["columns"])
         moments = {"mean": list(report["mean"]), "std": list(report["std"])}
-        window = {"op": "window", "length": settings.data.window, "columns": columns}
-        if report["time"] is not None:
-            window["time"] = dict(report["time"])
+        window = {"op": "window", "length": report["window"], "columns": columns, **report["rows"]}
         logarithm = report["transform"] == "log"
         return Signature(
             task=self.name,
             family=self.family,
-            inputs=(TensorSpec("series", "float32", (None, settings.data.window, len(columns)), axes),),
+            inputs=(TensorSpec("series", "float32", (None, report["window"], len(columns)), axes),),
             outputs=(TensorSpec("forecast", "float32", (None, settings.data.horizon, len(columns)), axes),),
             preprocess=(window, *([{"op": "log"}] if logarithm else []), {"op": "standardize", **moments}),
             postprocess=({"op": "unstandardize", **moments}, *([{"op": "exp"}] if logarithm else [])),
@@ -78,35 +82,38 @@ class _Forecast(SplitTask):
     def finalize_signature(
         self, signature: Signature, outputs: NDArray[Any], dataset: Dataset, metrics: Mapping[str, Any]
     ) -> Signature:
-        """One interval per step and column from the residuals of the validation split (split conformal prediction).
+        """An interval per step and column: `tasks.conformal.half_widths` times how much the window changes.
 
-        Without a validation split there is none. Papadopoulos et al. 2002; Lei et al. 2018 (arXiv:1604.04173). Windows
-        of a series are not independent samples: the coverage holds only if the series does not change.
+        Without a validation split there is none. Windows of a series are not independent samples: the coverage holds
+        only if errors grow with the changes as they did. `outputs` are of shape (n, horizon, columns), maybe flat.
         """
         rest = tuple(op for op in signature.postprocess if op["op"] != "interval")
         if not len(outputs):
             return signature.with_postprocess(*rest)
-        residuals = np.asarray(dataset.validation.targets, np.float64)
-        residuals = residuals - np.asarray(outputs, np.float64).reshape(residuals.shape)
-        low, high = _ends(residuals, _LEVEL)
-        interval = {"op": "interval", "level": _LEVEL, "low": low.tolist(), "high": high.tolist()}
-        return signature.with_postprocess(interval, *rest)
+        season = int(dataset.report["season"])
+        trained = metrics.get("training_outputs", np.zeros((0, *np.shape(outputs)[1:])))
+        judged = _errors_over_scale(dataset.validation, outputs, signature, season)
+        half = half_widths(judged, _errors_over_scale(dataset.train, trained, signature, season), _LEVEL)
+        ends = {"low": (-half).tolist(), "high": half.tolist()}
+        return signature.with_postprocess({"op": "interval", "level": _LEVEL, "season": season, **ends}, *rest)
 
     def figures(self, outputs: NDArray[Any], dataset: Dataset, signature: Signature, settings: Any) -> dict[str, Any]:
         """Compared with the season-naive forecast of the same windows: MASE (Hyndman and Koehler 2006), sMAPE in
         percent (Makridakis 1993), and the coverage of the interval, overall and per step.
         """
         report, ops = dataset.report, signature.postprocess
-        windows = dataset.test.take(slice(None)).astype(np.float64)
+        windows = dataset.test.take(slice(None))
         wanted = to_data_units(dataset.test.targets, ops)
         answer = np.asarray(outputs, np.float64).reshape(wanted.shape)
         found = to_data_units(answer, ops)
-        naive = seasonal_naive(windows, horizon=wanted.shape[1], season=report["season"])
+        naive = seasonal_naive(windows.astype(np.float64), horizon=wanted.shape[1], season=report["season"])
         figures: dict[str, Any] = {"season": report["season"], **_errors(found, wanted, report)}
         figures |= {f"seasonal_naive_{name}": value for name, value in _errors(naive, wanted, report).items()}
         stretch = {"window": windows[-1, :, 0], "wanted": wanted[-1, :, 0], "value": found[-1, :, 0]}
-        if (ends := interval_of(signature)) is not None:
+        tensors = apply_ops(windows, signature.preprocess)
+        if (ends := interval_ends(ops, wanted.shape[1:], tensors)) is not None:
             low, high = (to_data_units(answer + end, ops) for end in ends)
+            figures["interval_samples"] = independent_samples(len(dataset.validation), wanted.shape[1])
             inside = (low <= wanted) & (wanted <= high)
             figures["interval_coverage"] = float(inside.mean())
             figures["coverage"] = inside.mean(axis=(0, 2)).tolist()
@@ -118,19 +125,13 @@ class _Forecast(SplitTask):
 TASK = _Forecast()
 
 
-def _ends(residuals: NDArray[np.float64], level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Low and high quantile of residuals (n, horizon, columns), widened for their small number; of few the extremes.
-
-    Windows that begin a row apart share all but one of what happened over h steps, and so their errors at step h are
-    worth n / h independent ones.
-    """
-    low, high = np.empty(residuals.shape[1:]), np.empty(residuals.shape[1:])
-    for step in range(residuals.shape[1]):
-        independent = max(1.0, len(residuals) / (step + 1))
-        upper = min(1.0, (1 + level) / 2 * (1 + 1 / independent))
-        low[step] = np.quantile(residuals[:, step], 1 - upper, axis=0, method="lower")
-        high[step] = np.quantile(residuals[:, step], upper, axis=0, method="higher")
-    return low, high
+def _errors_over_scale(split: Split, outputs: NDArray[Any], signature: Signature, season: int) -> Errors:
+    """Absolute errors (n, horizon, columns) of the first n windows, over how much the window changes."""
+    targets = np.asarray(split.targets, np.float64)[: len(outputs)]
+    errors = np.abs(np.asarray(outputs, np.float64).reshape(targets.shape) - targets)
+    if not len(errors):
+        return errors
+    return errors / window_scale(apply_ops(split.take(slice(0, len(errors))), signature.preprocess), season)
 
 
 def _errors(found: NDArray[Any], wanted: NDArray[Any], report: Mapping[str, Any]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dltk.training.baselines.series import compare_series
     from dltk.training.evaluation.report import inputs_of, predict_outputs, report
     from dltk.training.evaluation.text import as_text
     from dltk.training.harness import run
@@ -35,6 +36,7 @@ _HOMES = {  # name -> module; imported when first asked for, since most of them 
     "Trainer": "trainer",
     "as_text": "evaluation.text",
     "cached_teacher": "teacher",
+    "compare_series": "baselines.series",
     "inputs_of": "evaluation.report",
     "best_checkpoint_line": "log",
     "best_checkpoint": "log",
@@ -55,6 +57,7 @@ __all__ = [
     "Trainer",
     "as_text",
     "cached_teacher",
+    "compare_series",
     "inputs_of",
     "best_checkpoint_line",
     "best_checkpoint",

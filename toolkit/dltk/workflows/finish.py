@@ -124,5 +124,12 @@ def _evaluate_test_split(
     validation = (held_out, dataset.validation.targets) if len(held_out) else None
     inputs = training.inputs_of(dataset.test, signature)
     general = training.report(outputs, dataset.test.targets, signature, validation=validation, inputs=inputs)
-    settled = task.finalize_signature(signature, held_out, dataset, general)
-    return {**general, **task.figures(outputs, dataset, settled, settings)}, settled, samples
+    found = dict(general)
+    if task.uses_training_outputs and len(held_out):
+        found["training_outputs"] = training.predict_outputs(frozen, dataset.train, signature, progress=progress)
+    settled = task.finalize_signature(signature, held_out, dataset, found)
+    own = task.figures(outputs, dataset, settled, settings)
+    if signature.family == "series":
+        own |= training.compare_series(dataset, settled, own["mean_absolute_error"])
+        progress.log(own["comparison"])
+    return {**general, **own}, settled, samples

@@ -216,6 +216,9 @@ def _forecast(signature: Signature) -> None:
             raise InputError("postprocess: interval", rule, f"{np.shape(op['low'])} and {np.shape(op['high'])}")
         if op["op"] == "interval" and (np.asarray(op["low"]) > np.asarray(op["high"])).any():
             raise InputError("postprocess: interval", "low must be at most high", dict(op))
+        if op["op"] == "interval" and "season" in op and signature.inputs[0].sample_shape[-1] != columns:
+            rule = "with a season, the model must forecast the columns of its window"
+            raise InputError("postprocess: interval", rule, signature.inputs[0].sample_shape)
 
 
 def _values(signature: Signature) -> None:

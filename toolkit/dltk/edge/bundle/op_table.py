@@ -102,10 +102,12 @@ def _is_columns(value: Any) -> bool:
 def _is_time(value: Any) -> bool:
     if value is None:
         return True
-    if not isinstance(value, dict) or set(value) != {"column", "unit", "size"}:
+    if not isinstance(value, dict) or set(value) - {"dates"} != {"column", "unit", "size"}:
         return False
-    is_named = isinstance(value["column"], str) and value["unit"] in ("month", "second", "number")
-    return is_named and _is_number(value["size"]) and value["size"] > 0
+    column, unit, dates = value["column"], value["unit"], value.get("dates", "day-first")
+    is_named = isinstance(column, str) or (_is_columns(column) and len(column) == 2)  # a date and a time of day
+    is_read = unit in ("month", "second", "weekday", "number") and dates in ("day-first", "month-first", "year-first")
+    return is_named and is_read and _is_number(value["size"]) and value["size"] >= 0
 
 
 def _is_dates(value: Any) -> bool:
@@ -192,6 +194,8 @@ BEFORE: Mapping[str, Mapping[str, Parameter]] = {
     "window": {
         "length": _whole(1, LARGEST_SAMPLE), "columns": Parameter(_NAMES.rule, _is_columns),
         "time": Parameter("must be null, or a column, a unit and a size", _is_time, needed=False),
+        "gaps": _one_of("refuse", "fill", "interpolate", "rows", needed=False), "series": _NAMES,
+        "missing": Parameter(_TEXTS.rule, _is_texts, needed=False),
     },
     "columns": {
         "names": _NAMES, **{key: Parameter(_TEXTS.rule, _is_texts, needed=False) for key in
@@ -217,7 +221,12 @@ AFTER: Mapping[str, Mapping[str, Parameter]] = {
     "identity": {"threshold": _SHARE},
     "unstandardize": _MOMENTS,
     "exp": {},
-    "interval": {"level": _SHARE, "low": _NUMBERS, "high": _NUMBERS},
+    "interval": {
+        "level": _SHARE,
+        "low": _NUMBERS,
+        "high": _NUMBERS,
+        "season": _whole(1, LARGEST_SAMPLE, needed=False),
+    },
     "to_uint8": {"multiply": _number(), "add": _number()},
     "threshold": {"at": _number(), "quantile": _SHARE, "normal": _OPTIONAL_TEXT, "label": _OPTIONAL_TEXT},
     "noise": {"deviation": _number(0)},

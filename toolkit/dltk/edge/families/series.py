@@ -14,11 +14,13 @@ from dltk.base.errors import InputError
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Op, Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors
+from dltk.edge.families.shared.intervals import interval_ends
 from dltk.edge.input import preprocess
-from dltk.edge.sources.tables import Table, dialect_of, read_table
-from dltk.edge.sources.times import Step, require_regular
+from dltk.edge.sources.tables import dialect_of, read_table
+from dltk.edge.sources.times.parts import Part, read_parts
+from dltk.edge.sources.times.rule import TimeRule
 
-__all__ = ["FAMILY", "Series", "interval_of", "measurements", "window_of"]
+__all__ = ["FAMILY", "Series", "window_of"]
 
 # Column -> value, and low and high where known; one per step of the horizon.
 Prediction = list[dict[str, dict[str, float]]]
@@ -45,6 +47,17 @@ class Series(SingleSample):
         """Numbers."""
         return "regression"
 
+    def expand(self, source: Any, signature: Signature) -> list[Any]:
+        """`source` itself; of a CSV of several series each of them, as a `Part`.
+
+        Raises:
+            InputError: as `read`.
+        """
+        window = window_of(signature)
+        if not window.get("series") or not isinstance(source, (str, Path)):
+            return [source]
+        return list(_parts(source, window["columns"], signature, last=int(window["length"])))
+
     def read(self, source: Any, signature: Signature) -> NDArray[np.float32]:
         """The last `length` rows of an array, or of the window's columns of a CSV file, evenly spaced in time.
 
@@ -58,8 +71,12 @@ class Series(SingleSample):
         window = window_of(signature)
         length, width = int(window["length"]), len(window["columns"])
         if isinstance(source, (str, Path)):
-            table = read_table(source, dialect=dialect_of(signature))
-            values, where = _checked(table, signature, last=length), str(source)
+            parts, where = _parts(source, window["columns"], signature, last=length), str(source)
+            if len(parts) > 1:
+                raise InputError(where, "must hold one series where one sample is read", f"{len(parts)} series")
+            values = parts[0].values
+        elif isinstance(source, Part):
+            values, where = source.values, f"series {source.name!r}"
         else:
             values, where = np.asarray(source, np.float32), "array"
         if values.ndim != 2 or values.shape[1] != width or len(values) < length:
@@ -81,12 +98,17 @@ class Series(SingleSample):
         The numbers are in the data's unit. Low and high are missing where the model has no interval.
 
         Args:
-            outputs: output name -> (n, ...), horizon x columns numbers per sample, standardized.
+            outputs: output name -> (n, ...), horizon x columns numbers per sample, standardized; of a model that has an
+                interval the input, too: (n, length, columns).
         """
-        names, parts = _target_columns(signature), {"value": outputs[signature.outputs[0].name]}
-        if (found := interval_of(signature)) is not None:
-            values = np.asarray(parts["value"], np.float64).reshape(-1, *found[0].shape)
-            parts |= {"low": values + found[0], "high": values + found[1]}
+        names = _target_columns(signature)
+        values = np.asarray(outputs[signature.outputs[0].name], np.float64)
+        values = values.reshape(len(values), -1, len(names))
+        parts = {"value": values}
+        if any(op["op"] == "interval" for op in signature.postprocess):
+            windows = outputs[signature.inputs[0].name]
+            if (ends := interval_ends(signature.postprocess, values.shape[1:], windows)) is not None:
+                parts |= {"low": values + ends[0], "high": values + ends[1]}
         parts = {name: _in_units(values, signature) for name, values in parts.items()}
         samples, steps, _ = parts["value"].shape
         return [
@@ -118,17 +140,24 @@ class Series(SingleSample):
         Raises:
             InputError: if there are fewer rows than a window and a horizon have, or a column does not fit.
         """
-        window, targets, path = window_of(signature), _target_columns(signature), Path(data)
-        table, length = read_table(path, dialect=dialect_of(signature)), int(window["length"])
-        horizon = int(np.prod(signature.outputs[0].sample_shape)) // len(targets)
-        inputs = _checked(table, signature, last=len(table))
-        after = measurements(table, targets, positive=_takes_logarithm(signature))
-        if len(inputs) < length + horizon:
-            raise InputError(path, f"needs at least {length + horizon} rows", len(inputs))
-        wanted = preprocess.from_data_units(after[length:], signature.postprocess)
-        count = len(inputs) - length - horizon + 1
-        raws = np.moveaxis(sliding_window_view(inputs, length, axis=0), -1, 1)[:count]
-        return Labelled(raws, np.moveaxis(sliding_window_view(wanted, horizon, axis=0), -1, 1))
+        window, targets = window_of(signature), _target_columns(signature)
+        length, horizon = int(window["length"]), int(np.prod(signature.outputs[0].sample_shape)) // len(targets)
+        parts = _parts(data, window["columns"], signature)
+        after = parts if tuple(window["columns"]) == targets else _parts(data, targets, signature)
+        raws, wanted = [], []
+        for part, values in zip(parts, (each.values for each in after), strict=True):
+            count = len(part.values) - length - horizon + 1
+            if count > 0:
+                scaled = preprocess.from_data_units(values[length:], signature.postprocess)
+                raws.append(np.moveaxis(sliding_window_view(part.values, length, axis=0), -1, 1)[:count])
+                wanted.append(np.moveaxis(sliding_window_view(scaled, horizon, axis=0), -1, 1))
+        if not raws:
+            most = max(len(part.values) for part in parts)
+            raise InputError(data, f"needs at least {length + horizon} rows", most)
+        if len(raws) == 1:
+            return Labelled(raws[0], wanted[0])
+        short = tuple((each.name, "too few rows") for each in parts if len(each.values) < length + horizon)
+        return Labelled(np.concatenate(raws), np.concatenate(wanted), short)
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.float32]:
         """Random walks (count, length, columns) around the mean that the signature standardizes by."""
@@ -153,51 +182,13 @@ def window_of(signature: Signature) -> Op:
     return signature.step("window")
 
 
-def interval_of(signature: Signature) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """What lies between a forecast and the low and high end of its interval, standardized, (horizon, columns) each.
-
-    Raises:
-        InputError: if the step does not fit the outputs.
-    """
-    columns = len(_target_columns(signature))
-    shape = (int(np.prod(signature.outputs[0].sample_shape)) // columns, columns)
-    for op in signature.postprocess:
-        if op["op"] == "interval":
-            try:
-                low, high = (np.asarray(op[end], np.float64) for end in ("low", "high"))
-            except (KeyError, TypeError, ValueError) as fault:
-                raise InputError("postprocess: interval", "must have numbers as low and high", dict(op)) from fault
-            if low.shape != shape or high.shape != shape or not np.isfinite([low, high]).all():
-                raise InputError("postprocess: interval", f"low and high must be finite, of shape {shape}", low.shape)
-            return low, high
-    return None
-
-
-def measurements(table: Table, columns: Sequence[str], *, positive: bool) -> NDArray[np.float32]:
-    """float32 (rows, columns) of `table`.
-
-    Raises:
-        InputError: naming the line of the first cell that is no finite number, or not above 0 where it must be.
-    """
-    values = table.numbers(columns)
-    if positive and not (values > 0).all():
-        row, place = np.argwhere(values <= 0)[0]
-        rule = f"column {columns[place]!r} must be above 0 for its logarithm"
-        raise InputError(table.where(int(row)), rule, f"{values[row, place]:g}")
-    return values
-
-
-def _checked(table: Table, signature: Signature, *, last: int) -> NDArray[np.float32]:
-    """The window's columns of `table`, whose `last` rows stand as far apart as those of training did."""
-    window = window_of(signature)
-    time = window.get("time")
-    if time is not None:
-        try:
-            column, step = str(time["column"]), Step(str(time["unit"]), float(time["size"]))
-        except (KeyError, TypeError, ValueError) as fault:
-            raise InputError("preprocess: window: time", "must have a column, a unit and a size", time) from fault
-        require_regular(table, column, step, last=last)
-    return measurements(table, window["columns"], positive=_takes_logarithm(signature))
+def _parts(
+    path: str | Path, columns: Sequence[str], signature: Signature, *, last: int | None = None
+) -> tuple[Part, ...]:
+    """The series of a CSV, read as the data of training was."""
+    rule, positive = TimeRule.of(window_of(signature)), _takes_logarithm(signature)
+    table = read_table(path, dialect=dialect_of(signature))
+    return read_parts(table, columns, rule, positive=positive, last=last).parts
 
 
 def _takes_logarithm(signature: Signature) -> bool:

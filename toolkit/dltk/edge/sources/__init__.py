@@ -7,7 +7,6 @@ from dltk.edge.sources.kinds import IMAGES, SOUNDS, FileKind
 from dltk.edge.sources.labels import check_labels
 from dltk.edge.sources.listing import Layout, Listing, list_files
 from dltk.edge.sources.tables import Dialect, Table, read_table
-from dltk.edge.sources.times import Step, require_regular, step_of
 
 __all__ = [
     "IMAGES",
@@ -17,7 +16,6 @@ __all__ = [
     "ImageArrays",
     "Layout",
     "Listing",
-    "Step",
     "Table",
     "check_labels",
     "list_files",
@@ -25,6 +23,4 @@ __all__ = [
     "read_arrays",
     "read_image_arrays",
     "read_table",
-    "require_regular",
-    "step_of",
 ]

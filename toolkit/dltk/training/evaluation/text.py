@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dltk.base.terminal import one_line
 from dltk.training.evaluation.rows import (
     CLASS_FIGURES,
     HORIZON_FIGURES,
@@ -24,6 +25,8 @@ def as_text(metrics: Mapping[str, Any]) -> str:
     """What `evaluation.report` found, for a person; no trailing newline."""
     lines = [f"samples   {metrics['samples']}"]
     lines += [f"{name.replace('_', ' ')}   {value:.4f}" for name, value in metrics.items() if isinstance(value, float)]
+    if isinstance(metrics.get("comparison"), str):
+        lines.append(one_line(metrics["comparison"]))
     lines += [f"top-{k}   {value:.4f}" for k, value in metrics.get("top_k", {}).items() if k != "1"]
     if "calibration" in metrics:
         found = metrics["calibration"]

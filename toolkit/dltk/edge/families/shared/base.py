@@ -84,6 +84,8 @@ class Family(Protocol):
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """What a user names on the command line -> what `read` takes, one per sample: a file may hold many.
 
+        Its prediction is shown under the name of the input, and the attribute `title` of the sample if it has one.
+
         Raises:
             InputError: if `source` is a file that cannot be read.
         """
