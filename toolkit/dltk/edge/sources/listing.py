@@ -14,7 +14,6 @@ from dltk.edge.sources.listings.folders import list_folder
 from dltk.edge.sources.listings.found import Layout, Listing, with_sound_classes
 from dltk.edge.sources.listings.split_tables import list_split_tables, split_tables
 from dltk.edge.sources.listings.tables import list_table, read_listed
-from dltk.edge.sources.tables import is_table_file
 
 __all__ = ["Layout", "Listing", "list_files"]
 
@@ -52,7 +51,7 @@ def list_files(
     elif not path.exists():
         raise InputError(path, "must exist", hint="Check the path.")
     else:
-        if not is_table_file(path) and (boxes := boxes_in(path)):
+        if path.suffix.lower() != ".csv" and (boxes := boxes_in(path)):
             raise no_boxes(path, boxes)
         table, notes = read_listed(path, layout)
         require_no_box_columns(table.header, path)

@@ -16,7 +16,7 @@ __all__ = ["list_table", "read_listed", "resolve_listed_path", "split_of"]
 
 
 def read_listed(path: Path, layout: Layout) -> tuple[Table, list[str]]:
-    """The table at `path`, written as `layout` says, and a sentence on how, unless it is a plain CSV.
+    """The table at `path`, in the dialect of `layout`, and a sentence on how it was read, unless it is a plain CSV.
 
     Raises:
         InputError: as `read_table`.
