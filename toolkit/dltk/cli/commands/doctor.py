@@ -39,6 +39,7 @@ _PACKAGES = {  # extra that brings them -> distributions; "" is the base install
     ),
     "text": ("tokenizers",),
     "heic": ("pillow-heif",),
+    "audio": ("soundfile",),
     "sign": ("cryptography",),
     "report": ("matplotlib", "jinja2", "markupsafe"),
     "control": ("gymnasium",),

@@ -119,7 +119,10 @@ BEFORE: Mapping[str, Mapping[str, Parameter]] = {
     "log": {},
     "clip": {"low": _number(), "high": _number()},
     "normal": {"shape": _SIZES},
-    "sound": {"rate": _whole(1_000, 384_000), "samples": _whole(1, 4_000_000)},
+    "sound": {
+        "rate": _whole(1_000, 384_000), "samples": _whole(1, 4_000_000),
+        "part": _one_of("start", "loudest", needed=False),
+    },
     "peak": {},
     "log_mel": {
         "rate": _whole(1_000, 384_000), "frame": _whole(1, 1 << 15), "hop": _whole(1, 4_000_000),

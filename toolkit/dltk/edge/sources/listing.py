@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +10,9 @@ from pathlib import Path
 
 from dltk.base.errors import InputError
 from dltk.edge.input.images.heif import require_decoder
-from dltk.edge.sources.kinds import IMAGES, FileKind
+from dltk.edge.input.soundfiles import require_decoder as require_sound_decoder
+from dltk.edge.sources.groups import group_reader
+from dltk.edge.sources.kinds import IMAGES, SOUNDS, FileKind
 from dltk.edge.sources.labels import check_label, check_labels, split_name
 from dltk.edge.sources.table import Table, read_table
 from dltk.edge.sources.unreadable import counted_by_kind
@@ -19,8 +20,6 @@ from dltk.edge.sources.unreadable import counted_by_kind
 __all__ = ["Listing", "resolve_listed_path", "list_files", "split_of"]
 
 _NO_SAMPLES = ("thumbs.db", "desktop.ini")  # what file managers leave behind; hidden files are passed over too
-_GROUP = "{group}"  # stands in `group_pattern` for the part that names the group
-_MAX_STARS = 4  # more would let a pattern take long on a long name
 
 
 @dataclass(frozen=True)
@@ -60,20 +59,23 @@ def list_files(
     `multi_label` a cell holds labels separated by `|`, or nothing.
 
     `group_pattern` takes a file's group from its name without the suffix: `{group}` stands for the group, `*` for
-    anything, as little as possible: `*_{group}_*` finds "ann" in `yes_ann_03.wav`.
+    anything, as little as possible: `*_{group}_*` finds "ann" in `yes_ann_03.wav`. So does the `group` `name:1`: that
+    part of the name, split at _ and - and counted from 0.
 
     Raises:
         InputError: if `source` has another layout, labels that cannot be (see `check_labels`), or a name that
             `group_pattern` does not fit.
-        EnvironmentFault: if a HEIC image is among them, and the extra `heic` is missing.
+        EnvironmentFault: if a HEIC image, a FLAC or an Ogg recording is among them, and its extra is missing.
     """
-    path, names = Path(source), _group_names(group_pattern)
-    if group and group_pattern:
-        raise InputError("data.group", "must be none where data.group_pattern is given", group)
+    path, read_group = Path(source), group_reader(group, group_pattern)
+    if read_group is not None:
+        group = None
     if path.is_dir():
         for wish, name in ((group, "data.group"), (multi_label, "data.multi_label")):
             if wish:
-                raise InputError(name, "needs a CSV", f"the folder {path}", "Give a CSV with columns path,label.")
+                hint = "Give a CSV with columns path,label."
+                hint = hint if name != "data.group" else f"{hint[:-1]}, or name a part of the file names: name:0."
+                raise InputError(name, "needs a CSV", f"the folder {path}", hint)
         try:
             found = _list_folder(path, kind, least_classes)
         except OSError as fault:
@@ -84,24 +86,9 @@ def list_files(
         found = _list_csv(read_table(path, required=("path", "label")), group, multi_label, least_classes)
     if kind is IMAGES:
         require_decoder(found.paths)  # before thousands of other files are decoded
-    return found if names is None else replace(found, groups=tuple(_group(name, names) for name in found.names))
-
-
-def _group_names(pattern: str | None) -> re.Pattern[str] | None:
-    if not pattern:
-        return None
-    if pattern.count(_GROUP) != 1 or pattern.count("*") > _MAX_STARS:
-        rule = f"must hold {_GROUP} once and at most {_MAX_STARS} *"
-        raise InputError("setting data.group_pattern", rule, pattern, "For example *_{group}_* of yes_ann_03.wav.")
-    words = (re.escape(word).replace(re.escape("*"), ".*?") for word in pattern.split(_GROUP))
-    return re.compile("(.+?)".join(words), re.DOTALL)
-
-
-def _group(name: str, names: re.Pattern[str]) -> str:
-    found = names.fullmatch(Path(name).stem)
-    if found is None:
-        raise InputError(name, "its name must fit data.group_pattern", hint="Rename it, or change the pattern.")
-    return found[1]
+    if kind is SOUNDS:
+        require_sound_decoder(found.paths)
+    return found if read_group is None else replace(found, groups=tuple(map(read_group, found.names)))
 
 
 def _list_folder(root: Path, kind: FileKind, least_classes: int) -> Listing:
