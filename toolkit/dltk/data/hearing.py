@@ -43,12 +43,15 @@ class Hearing:
     seconds: float
 
 
-def hear(pool: Pool, settings: SoundData, *, progress: Progress) -> Hearing:
+def hear(pool: Pool, settings: SoundData, *, least: float = 0.0, progress: Progress) -> Hearing:
     """The rate and the length of `settings`; what is 0 there comes from the headers of the recordings.
 
     The rate is the commonest one, of equally common ones the higher, and at most 16,000: a lower one stays as it is.
     The length holds 95% of the recordings whole, with 15% of room unless all have one length, and lies between 0.25
     and 10 s, a multiple of 0.05 s. What was taken from the data is logged.
+
+    Args:
+        least: seconds that the model needs.
 
     Raises:
         InputError: if `settings.rate` or `settings.seconds` cannot be.
@@ -64,9 +67,9 @@ def hear(pool: Pool, settings: SoundData, *, progress: Progress) -> Hearing:
     read = (pool.read(row) for row in rows.tolist())
     found = [length for path in read if isinstance(path, Path) and (length := length_of(path)) is not None]
     if not found:  # nothing can be read: the decoder reports why, file by file
-        return Hearing(settings.rate or _HIGHEST, settings.seconds or 1.0)
+        return Hearing(settings.rate or _HIGHEST, settings.seconds or max(least, 1.0))
     rates, lengths = [rate for rate, _ in found], [seconds for _, seconds in found]
-    heard = Hearing(settings.rate or _rate(rates), settings.seconds or _seconds(lengths))
+    heard = Hearing(settings.rate or _rate(rates), settings.seconds or max(least, _seconds(lengths)))
     progress.log(f"data {pool.source}: {_words(heard, settings, rates, lengths)}")
     return heard
 
@@ -92,7 +95,7 @@ def _words(heard: Hearing, settings: SoundData, rates: Sequence[int], lengths: S
     chosen += [] if settings.seconds else [f"data.seconds={heard.seconds:g}"]
     longer = sum(length > heard.seconds for length in lengths)
     cut = f"; of {longer:,} longer ones the {_part(settings)} is used" if longer else ""
-    lower = sum(rate < heard.rate for rate in rates)
+    lower = 0 if settings.rate else sum(rate < heard.rate for rate in rates)
     thin = f"; {lower:,} of a lower rate hold less of the spectrum, and set data.rate={min(rates)} to use no more" if (
         lower
     ) else ""  # fmt: skip

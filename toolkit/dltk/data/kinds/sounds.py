@@ -27,7 +27,10 @@ from dltk.recipe import SoundData
 __all__ = ["prepare_sounds", "sound_reading"]
 
 
-def prepare_sounds(source: str, settings: SoundData, *, seed: int, progress: Progress = SILENT) -> Dataset:
+def prepare_sounds(
+    source: str, settings: SoundData, *, seed: int, is_centred: bool = False, least: float = 0.0,
+    progress: Progress = SILENT
+) -> Dataset:  # fmt: skip
     """The recordings of `source`, resampled and cut, cached, and split; `sound_reading` gives the step that does it.
 
     For splits, copies and `settings.limit` see `assemble`; for the rate and the length, which the report has as "rate"
@@ -35,6 +38,8 @@ def prepare_sounds(source: str, settings: SoundData, *, seed: int, progress: Pro
 
     Args:
         source: a folder with a subfolder per class, or a CSV `path,label`.
+        is_centred: whether short recordings stand in the middle of a sample, not at its start.
+        least: seconds that the model needs.
 
     Raises:
         InputError: on another layout, labels that cannot be, more unreadable files than `settings.max_unreadable`
@@ -47,8 +52,8 @@ def prepare_sounds(source: str, settings: SoundData, *, seed: int, progress: Pro
             source, SOUNDS, group=settings.group, multi_label=settings.multi_label,
             group_pattern=settings.group_pattern, progress=progress
         ).part(settings.total, seed)  # fmt: skip
-        heard = hear(pool, settings, progress=progress)
-        ops = (sound_reading(heard, settings),)
+        heard = hear(pool, settings, least=least, progress=progress)
+        ops = (sound_reading(heard, settings, is_centred=is_centred),)
         decoded = decode_pool(pool, _decoder(ops), progress=progress)
     if pool.groups is None and (pool.split_ids < 0).all() and (words := _likely_groups(pool)):
         progress.log(f"data {pool.source}: {words}")
@@ -56,10 +61,11 @@ def prepare_sounds(source: str, settings: SoundData, *, seed: int, progress: Pro
     return replace(found, report={**found.report, "rate": heard.rate, "seconds": heard.seconds})
 
 
-def sound_reading(heard: Hearing, settings: SoundData) -> Op:
-    """The step "sound": from a file to the raw sample."""
+def sound_reading(heard: Hearing, settings: SoundData, *, is_centred: bool = False) -> Op:
+    """The step "sound": from a file to the raw sample; `is_centred` as in `prepare_sounds`."""
     part = {} if settings.part == "start" else {"part": settings.part}
-    return {"op": "sound", "rate": heard.rate, "samples": round(heard.rate * heard.seconds), **part}
+    place = {"place": "middle"} if is_centred else {}
+    return {"op": "sound", "rate": heard.rate, "samples": round(heard.rate * heard.seconds), **part, **place}
 
 
 def _decoder(ops: tuple[Op, ...]) -> Decoder:

@@ -57,6 +57,7 @@ def read_sound(source: SoundSource, ops: tuple[Op, ...], *, where: str | None = 
     """One raw sample, int16 (samples,): the part of a recording that the step "sound" asks for, zeros behind its end.
 
     That part is the start, or, with `"part": "loudest"`, the one of that length with the most energy.
+    With `"place": "middle"` a shorter recording has as many zeros before as behind it.
 
     Args:
         source: path, bytes or file object of a WAV, FLAC or Ogg file of any rate, or an array (n,) at the model's rate:
@@ -67,7 +68,8 @@ def read_sound(source: SoundSource, ops: tuple[Op, ...], *, where: str | None = 
         InputError: if it cannot be read; see `dltk.edge.input.recording`.
     """
     rate, count = sound_op(ops)
-    is_loudest = next(op for op in ops if op["op"] == "sound").get("part") == "loudest"
+    step = next(op for op in ops if op["op"] == "sound")
+    is_loudest = step.get("part") == "loudest"
     if isinstance(source, np.ndarray):
         found = _checked(source, where or "array")
         found = _loudest(found, count, rate) if is_loudest else found
@@ -81,7 +83,8 @@ def read_sound(source: SoundSource, ops: tuple[Op, ...], *, where: str | None = 
         found = resample(samples, sound.rate, rate, count)
     raw = np.zeros(count, np.int16)
     kept = np.rint(found[:count].astype(np.float64) * _FULL_SCALE)
-    raw[: len(kept)] = np.clip(kept, -_FULL_SCALE, _FULL_SCALE - 1)
+    before = (count - len(kept)) // 2 if step.get("place") == "middle" else 0
+    raw[before : before + len(kept)] = np.clip(kept, -_FULL_SCALE, _FULL_SCALE - 1)
     return raw
 
 
