@@ -54,7 +54,8 @@ class Settings:
         default_factory=lambda: SoundAugment(views=4, shift=0.05, speed=0.1, noise=0.02, tilt=6.0)
     )
     calibration: Calibration = field(default_factory=Calibration)
-    compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
+    # int8 calibrated without training lost 4.8 points on a held-out speaker.
+    compress: PruneAndQuantize = field(default_factory=lambda: PruneAndQuantize(("quantize:precision=float16",)))
 
 
 def build(settings: Settings, contract: Contract) -> Built:
