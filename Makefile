@@ -30,7 +30,7 @@ $(VENV)/.dltk-demo: $(SETUP) | $(PYTHON)
 	@touch $@
 
 $(VENV)/.dltk-dev: $(SETUP) | $(PYTHON)
-	$(INSTALL) '.[train,tflite,onnx,control,heic,tables,micro,sign,demo,report,dev]'
+	$(INSTALL) '.[train,tflite,onnx,control,heic,tables,audio,micro,sign,demo,report,dev]'
 	@touch $@ $(VENV)/.dltk-demo
 
 demo: $(VENV)/.dltk-demo ## the main job, from data to a proven bundle

@@ -1,6 +1,6 @@
 """Spoken words: a log-mel spectrogram and a depthwise separable CNN.
 
-    dltk finetune audio-keyword --data words/ --set "data.group_pattern={group}_*"
+    dltk finetune audio-keyword --data words/ --set data.group=name:0
 
 DS-CNN of Zhang et al. 2017, "Hello Edge" (arXiv:1711.07128), the keyword spotter of MLPerf Tiny: one wide convolution,
 then depthwise ones of 3 x 3 with pointwise ones between them. All layers run in int8.
@@ -35,7 +35,9 @@ class Spectrum:
     hop_ms: float = setting(20.0, "time from one frame to the next, in ms", low=1.0, high=1000.0)
     bands: int = setting(40, "mel bands", low=4, high=256)
     low: float = setting(60.0, "lower end of the lowest band, in Hz", low=0.0, high=20_000.0)
-    high: float = setting(7600.0, "upper end of the highest band, in Hz; at most half of data.rate", low=100.0)
+    high: float = setting(
+        0.0, "upper end of the highest band, in Hz; at most half of the rate; 0: from the rate", low=0.0
+    )
     peak: bool = setting(True, "scale every recording to the same peak first")
     floor: float = setting(1e-6, "added to the energy before the logarithm; anything quieter is silence", low=1e-12)
 
@@ -115,7 +117,7 @@ recipe = Recipe(
         "fit.batch_size": 16,
     },
     data=DataHint(
-        layout="a folder of WAV files, one subfolder per word; or CSV path,label and a column for data.group",
+        layout="a folder of WAV, FLAC or Ogg files, one subfolder per word; or a CSV path,label",
         sample="words/yes/ann_01.wav\nwords/yes/bob_01.wav\nwords/no/ann_01.wav",
         example="recordings",
     ),

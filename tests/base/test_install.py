@@ -119,7 +119,7 @@ def test_without_metadata_the_names_are_those_of_the_extras(elsewhere):
     for extra, names in install._BARE.items():
         assert words(install.pip_extra(extra)) == list(names)
         assert set(names) <= {each.name for each in (EXTRAS[extra] if extra else BASE)}
-    light = {"tflite", "onnx", "text", "sign", "control", "heic"}
+    light = {"tflite", "onnx", "text", "sign", "control", "heic", "audio"}
     assert set(install._BARE) == {"", "tables", *light}
     assert all(len(EXTRAS[extra]) == 1 for extra in light)
     assert words(install.pip_package("Pillow")) == ["Pillow"]

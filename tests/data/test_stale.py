@@ -81,8 +81,7 @@ def sounds(folder):
             stream.setframerate(1000)
             stream.writeframes(np.full(100, (number if number % 2 else -number - 1) * 100, np.int16).tobytes())
         os.utime(path, ns=(OLD, OLD))
-    op = {"op": "sound", "rate": 1000, "samples": 100}
-    return lambda **more: prepare_sounds(str(folder), SoundData(rate=1000, seconds=0.1, **more), op, seed=0)
+    return lambda **more: prepare_sounds(str(folder), SoundData(rate=1000, seconds=0.1, **more), seed=0)
 
 
 more_progress = Silent()

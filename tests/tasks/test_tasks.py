@@ -197,10 +197,10 @@ def test_what_a_keyword_model_hears_is_standardized_by_the_training_samples(word
 
 def test_spectrum_settings_must_fit_the_recordings(words):
     for pair in ("spectrum.frame_ms=600", "spectrum.low=5000", "spectrum.hop_ms=900"):
-        task, settings, _ = prepared("audio-keyword", str(words))
+        task, settings, dataset = prepared("audio-keyword", str(words))
         changed = assign(settings, [pair])
         with pytest.raises(InputError, match="settings spectrum: must give frames"):
-            task.contract(changed, None)
+            task.contract(changed, dataset)
         with pytest.raises(InputError, match="settings spectrum: must give frames"):
             task.prepare(changed, str(words), progress=SILENT)
 

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sounds
 from dltk.base.errors import InputError
+from dltk.base.progress import Silent
+from dltk.data import hearing
+from dltk.data.hearing import Hearing
 from dltk.data.kinds import sounds as data
 from dltk.data.kinds.sounds import prepare_sounds
+from dltk.edge.sources.groups import likely_groups
 from dltk.recipe import SoundData
 
-OP = {"op": "sound", "rate": 8000, "samples": 2400}
 SPEAKERS = ("ann", "bob", "cid", "dee")
+
+
+class _Forty:
+    source = "x"
+
+    def __len__(self):
+        return 40
+
+    def read(self, row):
+        return Path("a.wav")
 
 
 @pytest.fixture
@@ -29,7 +43,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def prepare(source, **changes):
-    return prepare_sounds(str(source), replace(SoundData(rate=8000), **changes), OP, seed=0)
+    return prepare_sounds(str(source), replace(SoundData(rate=8000, seconds=0.3), **changes), seed=0)
 
 
 def test_a_folder_a_word(folder):
@@ -103,9 +117,91 @@ def test_files_that_cannot_be_read_are_left_out_and_named(folder):
 def test_copies_stay_on_one_side(folder):
     (folder / "high" / "copy.wav").write_bytes((folder / "high" / "high_ann_00.wav").read_bytes())
     for seed in range(6):
-        found = prepare_sounds(str(folder), SoundData(rate=8000, test=0.5), OP, seed=seed)
+        found = prepare_sounds(str(folder), SoundData(rate=8000, seconds=0.3, test=0.5), seed=seed)
         places = [side for side in (found.train, found.validation, found.test) if {0, 1} & set(side.rows.tolist())]
         assert len(places) == 1
+
+
+def test_rate_and_length_come_from_the_recordings(folder):
+    progress = Silent()
+    found = prepare_sounds(str(folder), SoundData(), seed=0, progress=progress)
+    assert (found.report["rate"], found.report["seconds"], found.train.store.shape) == (8000, 0.3, (40, 2400))
+    (line,) = [line for line in progress.said if "measured" in line]
+    assert line.endswith("40 recordings measured (40 of 8000 Hz; 0.30 s in the middle and 0.30 s at most): "
+                         "data.rate=8000 data.seconds=0.3")  # fmt: skip
+    set_by_hand = prepare_sounds(str(folder), SoundData(rate=16_000, seconds=0.5), seed=0, progress=progress)
+    assert set_by_hand.train.store.shape == (40, 8000)
+    assert len([line for line in progress.said if "measured" in line]) == 1
+
+
+@pytest.mark.parametrize(
+    ("lengths", "rates", "heard"),
+    [
+        ([1.0] * 40, [16_000] * 40, Hearing(16_000, 1.0)),
+        ([0.3, 0.5] * 20, [8000] * 40, Hearing(8000, 0.6)),  # 0.5 s and 15% of room
+        ([0.4] * 39 + [9.0], [44_100] * 40, Hearing(16_000, 0.4)),  # one odd recording decides nothing
+        ([30.0] * 40, [22_050] * 40, Hearing(16_000, 10.0)),
+        ([0.05] * 40, [4000] * 30 + [8000] * 10, Hearing(4000, 0.25)),
+        ([1.0] * 40, [8000, 16_000] * 20, Hearing(16_000, 1.0)),
+    ],
+)
+def test_what_is_heard(lengths, rates, heard, monkeypatch):
+    found = iter(zip(rates, lengths, strict=True))
+    monkeypatch.setattr(hearing, "length_of", lambda path: next(found))
+    assert hearing.hear(_Forty(), SoundData(), progress=Silent()) == heard
+
+
+@pytest.mark.parametrize(("changes", "rule"), [({"rate": 999}, "at least 1000"), ({"seconds": 0.01}, "at least 0.05")])
+def test_rates_and_lengths_that_cannot_be(folder, changes, rule):
+    with pytest.raises(InputError, match=rule):
+        prepare_sounds(str(folder), SoundData(**changes), seed=0)
+
+
+def test_a_part_of_the_name_is_the_group(folder):
+    found = prepare(folder, validation=0.25, test=0.25, group="name:1")
+    by_pattern = prepare(folder, validation=0.25, test=0.25, group_pattern="*_{group}_*")
+    assert found.digest == by_pattern.digest
+    with pytest.raises(InputError, match=r"must have a part 3 for data\.group.*received high, ann, 00"):
+        prepare(folder, group="name:3")
+    with pytest.raises(InputError, match=r"needs a CSV.*or name a part of the file names: name:0"):
+        prepare(folder, group="speaker")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_groups_for_three_splits_are_refused(folder, count):
+    for path in folder.rglob("*.wav"):
+        word, speaker, number = path.stem.split("_")
+        path.rename(path.with_name(f"{word}_{SPEAKERS[SPEAKERS.index(speaker) % count]}_{speaker}{number}.wav"))
+    with pytest.raises(InputError, match=f"must give its split at least one whole group; received {count} groups"):
+        prepare(folder, group="name:1")
+
+
+def test_two_groups_do_without_a_validation_split(folder):
+    for path in folder.rglob("*.wav"):
+        word, speaker, number = path.stem.split("_")
+        path.rename(path.with_name(f"{word}_{'ab'[SPEAKERS.index(speaker) % 2]}_{number}.wav"))
+    with pytest.raises(InputError, match=r"data\.validation=0 data\.test=0\.5"):
+        prepare(folder, group="name:1")
+    found = prepare(folder, group="name:1", validation=0.0, test=0.5)
+    assert [len(split) for split in (found.train, found.validation, found.test)] == [20, 0, 20]
+
+
+@pytest.mark.parametrize(
+    ("names", "suggested"),
+    [
+        (["yes/yes_ann_1.wav", "yes/yes_bob_2.wav", "no/no_ann_1.wav", "no/no_bob_2.wav"], ["name:1 (ann, bob)"]),
+        (["yes/0a7c_nohash_0.wav", "yes/ff12_nohash_0.wav", "no/0a7c_nohash_1.wav", "no/ff12_nohash_1.wav"],
+         ["name:0 (0a7c, ff12)"]),
+        (["yes/1_03_2.wav", "yes/1_04_3.wav", "no/2_03_2.wav", "no/2_04_3.wav"], ["name:1 (03, 04)", "name:2 (2, 3)"]),
+        (["yes/yes_1.wav", "yes/yes_2.wav", "no/no_1.wav", "no/no_2.wav"], []),  # running numbers
+        (["yes/a.wav", "yes/b.wav", "no/c.wav", "no/d.wav"], []),
+        (["yes/ann_1.wav", "yes/bob_2.wav", "no/cid_1.wav", "no/dee_2.wav"], []),
+    ],
+)  # fmt: skip
+def test_parts_of_names_that_may_be_speakers_are_pointed_out(names, suggested):
+    found = likely_groups(names, [[0], [0], [1], [1]])
+    assert all(words in found for words in suggested)
+    assert bool(found) == bool(suggested)
 
 
 def test_the_second_time_nothing_is_read(folder, monkeypatch):

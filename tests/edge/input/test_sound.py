@@ -61,6 +61,14 @@ def test_of_a_long_recording_no_more_is_read_than_is_kept(rate):
     assert np.array_equal(np.rint(whole * 2**15), found)
 
 
+@pytest.mark.parametrize(("length", "before"), [(1000, 1500), (999, 1500), (4000, 0), (5000, 0)])
+def test_a_short_recording_stands_in_the_middle(length, before):
+    ops = ({"op": "sound", "rate": 8000, "samples": 4000, "place": "middle"},)
+    raw = read_sound(np.full(length, 9, np.int16), ops)
+    assert raw.sum() == 9 * min(length, 4000)
+    assert np.flatnonzero(raw)[0] == before
+
+
 @pytest.mark.parametrize("length", [1, 2, 7])
 def test_the_shortest_recordings_are_padded(length):
     for rate in (1000, 8000, 384_000):

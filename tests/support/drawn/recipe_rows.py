@@ -121,6 +121,9 @@ ROWS: dict[str, Row] = {
     "autoencoder denoise": Row(_digits, _picture, set=("use=denoise", "augment.noise=0.1", "model.filters=4")),
     "autoencoder embed": Row(_digits, _picture, set=("use=embed", "model.kind=dense")),
     "audio-keyword": Row(_words, lambda folder: [str(folder / "high/ann_3.wav")]),
+    "audio-transfer": Row(
+        _words, lambda folder: [str(folder / "high/ann_3.wav")], steps=("quantize:precision=float16",)
+    ),
     "cnn": Row(_digits, _picture),
     "forecast": Row(None, _load_csv, steps=("quantize:precision=float16",)),
     "control": Row(

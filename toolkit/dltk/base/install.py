@@ -28,6 +28,7 @@ DISTRIBUTION = "dltk-edge"
 # What run.pyz and a machine behind ssh need names for: dltk's sources are there without its metadata.
 _BARE = {
     "": ("numpy", "Pillow"),
+    "audio": ("soundfile",),
     "control": ("gymnasium",),
     "heic": ("pillow-heif",),
     "onnx": ("onnxruntime",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -28,6 +29,7 @@ __all__ = [
 
 SPLITS = ("train", "validation", "test")
 _TRAIN, _VALIDATION, _TEST = range(3)
+_NO_GROUP = "must give its split at least one whole group"
 _KEPT = 3  # samples of a class and split that `stratified_subset` leaves at least, so that each can be in every split
 
 
@@ -64,14 +66,48 @@ def complete_splits(
     Args:
         given: the splits that came with the data; -1: none. An empty split is taken from train, in its
         share.
+
+    Raises:
+        InputError: if there are too few `groups` for each split that has a share to get one.
     """
     wanted = {"validation": validation, "test": test}
     shares = {split: share * (SPLITS.index(split) not in given) for split, share in wanted.items()}
     split_ids, free = given.copy(), np.flatnonzero(given <= _TRAIN)
-    split_ids[free] = assign_splits(
-        targets[free], **shares, groups=None if groups is None else [groups[int(row)] for row in free], seed=seed
-    )
+    grouped = None if groups is None else [groups[int(row)] for row in free]
+    split_ids[free] = assign_splits(targets[free], **shares, groups=grouped, seed=seed)
+    if grouped is not None:
+        _require_groups(targets[free], split_ids[free], shares, grouped, seed)
     return split_ids, [split for split, share in shares.items() if share]
+
+
+def _require_groups(
+    targets: NDArray[np.generic], split_ids: NDArray[np.int8], shares: dict[str, float], groups: list[str], seed: int
+) -> None:
+    """Raise InputError if a split that has a share got no group, with shares that give it one."""
+    empty = [split for split in _empty_splits(split_ids, shares) if split != "train"]
+    if not empty:
+        return
+    count = len(set(groups))
+    each = math.ceil(100 / count) / 100  # as large as an average group
+    single = {split: max(shares[split], each) for split in empty}
+    for change in ({split: single[split]} for split in empty), ({**dict.fromkeys(shares, each), **single},):
+        for wanted in change:
+            tried = {**shares, **{split: share for split, share in wanted.items() if shares[split]}}
+            if sum(tried.values()) >= 1:
+                continue
+            found = assign_splits(targets, **tried, groups=groups, seed=seed)
+            if not _empty_splits(found, tried):
+                pairs = " ".join(f"data.{split}={share:g}" for split, share in tried.items() if share != shares[split])
+                raise InputError(f"setting data.{empty[0]}", _NO_GROUP, f"{count} groups", f"Set {pairs}.")
+    hint = "Give more groups."
+    if count == 2:
+        hint = "Set data.validation=0 data.test=0.5, or give more groups: nothing is selected without validation."
+    raise InputError(f"setting data.{empty[0]}", _NO_GROUP, f"{count} groups", hint)
+
+
+def _empty_splits(split_ids: NDArray[np.int8], shares: dict[str, float]) -> list[str]:
+    wanted = ["train", *(split for split, share in shares.items() if share)]
+    return [split for split in wanted if SPLITS.index(split) not in split_ids]
 
 
 def split_digest(facts: Any, by_split: Sequence[NDArray[np.int64]], *arrays: NDArray[Any]) -> str:

@@ -124,12 +124,26 @@ class SoundData(FileData):
     """Recordings: rate, length and split."""
 
     rate: int = setting(
-        16_000, "sample rate of the model's input, in Hz; other rates are resampled", low=1_000, high=384_000
+        0,
+        "sample rate of the model's input, in Hz, at least 1000; other rates are resampled; "
+        "0: the commonest of the data, at most 16000",
+        low=0,
+        high=384_000,
     )
-    seconds: float = setting(1.0, "seconds from the start of a recording that the model uses", low=0.05, high=60.0)
+    seconds: float = setting(
+        0.0,
+        "seconds of a recording that the model uses, at least 0.05; 0: from the lengths of the recordings, at most 10",
+        low=0.0,
+        high=60.0,
+    )
+    part: Literal["loudest", "start"] = setting("loudest", "the part of a longer recording that the model uses")
     validation: float = setting(0.1, "share of the validation split, if the data has no splits", low=0.0, high=0.8)
     test: float = setting(0.2, "share of the test split, if the data has no splits", low=0.0, high=0.8)
-    group: str | None = setting(None, "CSV column; samples of one group (a speaker) stay in one split")
+    group: str | None = setting(
+        None,
+        "CSV column, or part of the file name (name:1 of yes_ann_03.wav is ann); "
+        "samples of one group (a speaker) stay in one split",
+    )
     group_pattern: str | None = setting(None, "the group in file names: *_{group}_* of yes_ann_03.wav is ann")
     limit: int = setting(0, "use at most this many training samples, stratified; 0: all", low=0)
     total: int = setting(0, "read at most about this many samples, from every class and split; 0: all", low=0)

@@ -40,6 +40,7 @@ _PACKAGES = {  # extra that brings them -> distributions; "" is the base install
     "text": ("tokenizers",),
     "heic": ("pillow-heif",),
     "tables": ("pyarrow", "python-calamine"),
+    "audio": ("soundfile",),
     "sign": ("cryptography",),
     "report": ("matplotlib", "jinja2", "markupsafe"),
     "control": ("gymnasium",),

@@ -237,6 +237,7 @@ def _row_of_numbers(signature: Signature) -> None:
 
 _SCORES = ("softmax", "sigmoid", "identity")
 _TEXT_OPS = ("text", "tokenize")
+_SOUND_OPS = ("sound", "peak", "log_mel", "decibel_mel", "standardize", "scale", "clip")
 RULES: Mapping[str, Rule] = {
     "classification": Rule(_IMAGE_OPS, _SCORES, shapes.image, None, _labels),
     "segmentation": Rule(("masks", *_IMAGE_OPS), _SCORES, shapes.image, None, _mask),
@@ -250,7 +251,7 @@ RULES: Mapping[str, Rule] = {
         (*_IMAGE_OPS, *_ROW_OPS), ("to_uint8", "unstandardize", "noise"), shapes.image_or_row, None, _restored
     ),
     "embedding": Rule((*_IMAGE_OPS, *_ROW_OPS), ("noise",), shapes.image_or_row, None, _row_of_numbers),
-    "audio": Rule(("sound", "peak", "log_mel", "standardize", "scale", "clip"), _SCORES, shapes.sound, None, _labels),
+    "audio": Rule(_SOUND_OPS, _SCORES, shapes.sound, None, _labels),
     "text": Rule(_TEXT_OPS, _SCORES, shapes.text, _tokens, _labels),
     "image-text": Rule((*_IMAGE_OPS, *_TEXT_OPS), _SCORES, shapes.pair, _image_and_tokens, _labels),
     "policy": Rule(("standardize", "scale", "clip"), (), shapes.observation, None, _row_of_numbers),

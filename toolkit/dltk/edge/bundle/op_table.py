@@ -180,7 +180,10 @@ BEFORE: Mapping[str, Mapping[str, Parameter]] = {
     "log": {},
     "clip": {"low": _number(), "high": _number()},
     "normal": {"shape": _SIZES},
-    "sound": {"rate": _whole(1_000, 384_000), "samples": _whole(1, 4_000_000)},
+    "sound": {
+        "rate": _whole(1_000, 384_000), "samples": _whole(1, 4_000_000),
+        "part": _one_of("start", "loudest", needed=False), "place": _one_of("start", "middle", needed=False),
+    },
     "peak": {},
     "log_mel": {
         "rate": _whole(1_000, 384_000), "frame": _whole(1, 1 << 15), "hop": _whole(1, 4_000_000),
@@ -190,6 +193,11 @@ BEFORE: Mapping[str, Mapping[str, Parameter]] = {
         "separator": _one_of(*SEPARATORS, needed=False), "encoding": _one_of(*ENCODINGS, needed=False),
         "header": _one_of(*HEADERS, needed=False), "decimal": _one_of(*DECIMALS, needed=False), "names": _NAMES,
         "sheet": _OPTIONAL_TEXT, "grouped": Parameter("must be true", lambda value: value is True, needed=False),
+    },
+    "decibel_mel": {
+        "rate": _whole(1_000, 384_000), "frame": _whole(1, 1 << 15), "window": _whole(1, 1 << 15),
+        "hop": _whole(1, 4_000_000), "fft": _whole(2, 1 << 15), "bands": _whole(1, 512), "low": _number(),
+        "high": _number(), "floor": _over_zero(), "range": _over_zero(),
     },
     "window": {
         "length": _whole(1, LARGEST_SAMPLE), "columns": Parameter(_NAMES.rule, _is_columns),

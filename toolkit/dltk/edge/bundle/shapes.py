@@ -53,11 +53,11 @@ def tensor_shape(shape: Shape, ops: tuple[Op, ...]) -> Shape:
     """
     for op in ops:
         name = op["op"]
-        if name == "log_mel":
+        if name in ("log_mel", "decibel_mel"):
             try:
                 shape = (frames_of(shape[0], op), int(op["bands"]), 1)
             except ValueError as fault:
-                raise InputError("preprocess: log_mel", f"must fit {shape[0]} samples", dict(op)) from fault
+                raise InputError(f"preprocess: {name}", f"must fit {shape[0]} samples", dict(op)) from fault
         elif name == "clip" and not op["low"] < op["high"]:
             raise InputError("preprocess: clip", "low must be below high", dict(op))
         for key in ("multiply", "add", "mean", "std"):
@@ -67,19 +67,20 @@ def tensor_shape(shape: Shape, ops: tuple[Op, ...]) -> Shape:
 
 
 def frames_of(samples: int, op: Op) -> int:
-    """How many frames "log_mel" makes of `samples`.
+    """How many frames "log_mel" or "decibel_mel" makes of `samples`.
 
     Raises:
         ValueError: if its numbers cannot be.
     """
     frame, hop, fft, bands = (op[name] for name in ("frame", "hop", "fft", "bands"))
     fits = _whole(fft, 2, _MAX_FFT) and _whole(frame, 1, min(fft, samples)) and _whole(hop, 1, samples)
+    fits = fits and 0 < op.get("window", frame) <= frame
     fits = fits and _whole(bands, 1, _MAX_BANDS) and 0 <= op["low"] < op["high"] <= op["rate"] / 2 and op["floor"] > 0
     if not fits:
-        raise ValueError(f"log_mel cannot be {dict(op)}")
+        raise ValueError(f"{op['op']} cannot be {dict(op)}")
     frames = 1 + (samples - int(frame)) // int(hop)
     if frames * int(fft) > _MAX_SPECTRUM:
-        raise ValueError(f"log_mel cannot have {frames} frames of {fft}")
+        raise ValueError(f"{op['op']} cannot have {frames} frames of {fft}")
     return frames
 
 

@@ -12,7 +12,8 @@ __all__ = ["IMAGE_INPUTS", "RECORDING_INPUTS", "bytes_of", "is_file", "is_path",
 
 IMAGE_INPUTS = "the path, the bytes or a file object of an image file, a PIL image, or a uint8 array (H, W, 3)"
 RECORDING_INPUTS = (
-    "the path, the bytes or a file object of a WAV file, or an array (samples,) of int16 or floats in -1..1"
+    "the path, the bytes or a file object of a WAV, FLAC or Ogg file, "
+    "or an array (samples,) of int16 or floats in -1..1"
 )
 
 

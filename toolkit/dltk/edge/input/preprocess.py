@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
 from dltk.edge.bundle.signature import Op
-from dltk.edge.input import sound
+from dltk.edge.input import decibels, sound
 from dltk.edge.input.images.decode import MAX_PIXELS, ImageSource, decode_image, to_grey
 from dltk.edge.input.images.resize import resize_image
 
@@ -173,4 +173,5 @@ _BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
     "normal": _normal,
     "peak": sound.peak,
     "log_mel": sound.log_mel,
+    "decibel_mel": decibels.decibel_mel,
 }

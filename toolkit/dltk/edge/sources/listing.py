@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 from dltk.base.errors import InputError
 from dltk.edge.input.images.heif import require_decoder
+from dltk.edge.input.soundfiles import require_decoder as require_sound_decoder
 from dltk.edge.sources.boxes import boxes_in, no_boxes, require_no_box_columns
-from dltk.edge.sources.kinds import IMAGES, FileKind
+from dltk.edge.sources.groups import group_reader
+from dltk.edge.sources.kinds import IMAGES, SOUNDS, FileKind
 from dltk.edge.sources.listings.folders import list_folder
 from dltk.edge.sources.listings.found import Layout, Listing, with_sound_classes
 from dltk.edge.sources.listings.split_tables import list_split_tables, split_tables
@@ -17,9 +18,7 @@ from dltk.edge.sources.listings.tables import list_table, read_listed
 
 __all__ = ["Layout", "Listing", "list_files"]
 
-_GROUP = "{group}"  # stands in `group_pattern` for the part that names the group
 _AS_FOUND = Layout()
-_MAX_STARS = 4  # more would let a pattern take long on a long name
 
 
 def list_files(
@@ -36,16 +35,17 @@ def list_files(
     elsewhere is named by its absolute path. With `multi_label` a cell holds labels separated by `|`, or nothing.
 
     `group_pattern` takes a file's group from its name without the suffix: `{group}` stands for the group, `*` for
-    anything, as little as possible: `*_{group}_*` finds "ann" in `yes_ann_03.wav`.
+    anything, as little as possible: `*_{group}_*` finds "ann" in `yes_ann_03.wav`. So does the `group` `name:1`: that
+    part of the name, split at _ and - and counted from 0.
 
     Raises:
         InputError: if `source` has another layout, or one that can be read in two ways, holds boxes, labels that cannot
             be (see `check_labels`), or a name that `group_pattern` does not fit.
-        EnvironmentFault: if a HEIC image is among them, and the extra `heic` is missing.
+        EnvironmentFault: if a HEIC image, a FLAC or an Ogg recording is among them, and its extra is missing.
     """
-    path, names = Path(source), _group_names(group_pattern)
-    if group and group_pattern:
-        raise InputError("data.group", "must be none where data.group_pattern is given", group)
+    path, read_group = Path(source), group_reader(group, group_pattern)
+    if read_group is not None:
+        group = None
     if path.is_dir():
         found = _of_folder(path, kind, layout, group, multi_label, least_classes)
     elif not path.exists():
@@ -60,7 +60,9 @@ def list_files(
     found = with_sound_classes(found, layout, path, least_classes=least_classes)
     if kind is IMAGES:
         require_decoder(found.paths)  # before thousands of other files are decoded
-    return found if names is None else replace(found, groups=tuple(_group(name, names) for name in found.names))
+    if kind is SOUNDS:
+        require_sound_decoder(found.paths)
+    return found if read_group is None else replace(found, groups=tuple(map(read_group, found.names)))
 
 
 def _of_folder(
@@ -71,7 +73,9 @@ def _of_folder(
             return list_split_tables(path, tables, kind, layout, multi_label=multi_label, least_classes=least_classes)
         for wish, name in ((group, "data.group"), (multi_label, "data.multi_label")):
             if wish:
-                raise InputError(name, "needs a CSV", f"the folder {path}", "Give a CSV with columns path,label.")
+                hint = "Give a CSV with columns path,label."
+                hint = hint if name != "data.group" else f"{hint[:-1]}, or name a part of the file names: name:0."
+                raise InputError(name, "needs a CSV", f"the folder {path}", hint)
         return list_folder(path, kind, layout, least_classes=least_classes)
     except OSError as fault:
         raise InputError(fault.filename or path, "must be a readable folder", fault.strerror) from fault
@@ -79,20 +83,3 @@ def _of_folder(
         if boxes := boxes_in(path):
             raise no_boxes(path, boxes) from fault
         raise
-
-
-def _group_names(pattern: str | None) -> re.Pattern[str] | None:
-    if not pattern:
-        return None
-    if pattern.count(_GROUP) != 1 or pattern.count("*") > _MAX_STARS:
-        rule = f"must hold {_GROUP} once and at most {_MAX_STARS} *"
-        raise InputError("setting data.group_pattern", rule, pattern, "For example *_{group}_* of yes_ann_03.wav.")
-    words = (re.escape(word).replace(re.escape("*"), ".*?") for word in pattern.split(_GROUP))
-    return re.compile("(.+?)".join(words), re.DOTALL)
-
-
-def _group(name: str, names: re.Pattern[str]) -> str:
-    found = names.fullmatch(Path(name).stem)
-    if found is None:
-        raise InputError(name, "its name must fit data.group_pattern", hint="Rename it, or change the pattern.")
-    return found[1]

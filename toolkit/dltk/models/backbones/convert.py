@@ -15,7 +15,7 @@ from dltk.base.files import parse_json
 from dltk.base.install import pip_package
 from dltk.models.backbones.pth import read_pth
 
-__all__ = ["CONVERTERS", "Tensors"]
+__all__ = ["CONVERTERS", "Tensors", "tflite_convolutions"]
 
 Tensors = dict[str, np.ndarray]
 _BATCH_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
@@ -57,7 +57,7 @@ def mobilenet_v1(files: Mapping[str, Path], digests: Mapping[str, str]) -> Tenso
         InputError: if the file holds too few convolutions.
     """
     (path,) = files.values()
-    convolutions = _tflite_convolutions(path.read_bytes(), path)
+    convolutions = tflite_convolutions(path.read_bytes(), path)
     names = ["conv1"] + [f"conv_{kind}_{block}" for block in range(1, 14) for kind in ("dw", "pw")]
     if len(convolutions) < len(names):
         raise InputError(path, f"must hold {len(names)} convolutions", len(convolutions))
@@ -104,8 +104,15 @@ def _shard_number(path: Path) -> int:
     return int(found.group(1))
 
 
-def _tflite_convolutions(data: bytes, where: object) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(filter, bias) of every convolution in the order they run, read as data: the model is not executed."""
+def tflite_convolutions(data: bytes, where: object) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(filter (out, h, w, in), bias (out,)), float32, of every convolution in the order they run, read as data.
+
+    The model is not executed. A convolution without a bias has zeros.
+
+    Raises:
+        InputError: if weights are not float32.
+        EnvironmentFault: if ai-edge-litert is missing.
+    """
     try:
         from ai_edge_litert import schema_py_generated as schema
     except ImportError as fault:
@@ -122,9 +129,10 @@ def _tflite_convolutions(data: bytes, where: object) -> list[tuple[np.ndarray, n
             raise InputError(where, "must hold its weights as float32", made.type)
         return raw.view("<f4").reshape(made.shape)
 
-    kinds = (_CONV_2D, _DEPTHWISE)
-    return [
-        (tensor(operator.inputs[1]), tensor(operator.inputs[2]))
-        for operator in graph.operators
-        if codes[operator.opcodeIndex] in kinds
-    ]
+    found = []
+    for operator in graph.operators:
+        if codes[operator.opcodeIndex] in (_CONV_2D, _DEPTHWISE):
+            kernel = tensor(operator.inputs[1])
+            has_bias = len(operator.inputs) > 2 and operator.inputs[2] >= 0
+            found.append((kernel, tensor(operator.inputs[2]) if has_bias else np.zeros(len(kernel), np.float32)))
+    return found
