@@ -10,7 +10,7 @@ layers that runs on a microcontroller.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from dltk.recipe import Built, Calibration, Contract, DataHint, Fit, Phase, PruneAndQuantize, Recipe, setting
 
@@ -32,6 +32,10 @@ class TabularData:
     missing: Literal["error", "mean"] = setting("error", "an empty number: an error, or the mean of the training rows")
     empty: tuple[str, ...] = setting((), "cells that count as empty, such as NA,?")
     rarest: int = setting(2, "categories in fewer training rows count as unknown", low=1)
+    bins: int = setting(
+        16, "bins of a column, by quantiles: its piecewise-linear encoding; fewer above 30 columns; 0: none", low=0,
+        high=256
+    )  # fmt: skip
     clip: float = setting(5.0, "standardized numbers are clipped here, because outliers coarsen int8; 0: off", low=0.0)
     validation: float = setting(0.1, "share of the validation split", low=0.0, high=0.8)
     test: float = setting(0.2, "share of the test split", low=0.0, high=0.8)
@@ -44,8 +48,10 @@ class Model:
     """The network."""
 
     embedding: int = setting(8, "size of the embedding of a category", low=1, high=512)
-    units: tuple[int, ...] = setting((64, 64), "units of each dense layer", low=1)
-    dropout: float = setting(0.1, "dropout after each dense layer", low=0.0, high=0.9)
+    members: int = setting(4, "networks side by side; their mean is the output", low=1, high=32)
+    units: tuple[int, ...] = setting((64, 64), "units of each dense layer of a member", low=1)
+    linear: bool = setting(True, "add a linear model of the features: few rows decide for it")
+    dropout: float = setting(0.2, "dropout after each dense layer", low=0.0, high=0.9)
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,17 @@ class Settings:
     data: TabularData = field(default_factory=TabularData)
     model: Model = field(default_factory=Model)
     fit: Fit = field(
-        default_factory=lambda: Fit(epochs=60, batch_size=32, optimizer="adamw", learning_rate=2e-3, weight_decay=1e-2)
+        default_factory=lambda: Fit(
+            epochs=30,
+            least_steps=2_000,
+            batch_size=32,
+            optimizer="adamw",
+            learning_rate=2e-3,
+            weight_decay=0.1,
+            patience=20,
+            average=0.99,
+            keep="loss",
+        )
     )
     calibration: Calibration = field(default_factory=Calibration)
     compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
@@ -80,13 +96,26 @@ def build(settings: Settings, contract: Contract) -> Built:
         inputs.append(categories)
         features.append(layers.Flatten(name="embedded")(embedded))
     x = features[0] if len(features) == 1 else layers.Concatenate(name="features")(features)
-    for number, units in enumerate(settings.model.units, start=1):
-        x = layers.Dense(units, activation="relu", name=f"dense_{number}")(x)
-        if settings.model.dropout:
-            x = layers.Dropout(settings.model.dropout, seed=settings.seed + number)(x)
     ((name, shape),) = contract.outputs.items()
-    answer = layers.Dense(shape[-1], name=name)(x)
-    return Built(keras.Model(inputs, answer, name="tabular"), (Phase("fit", settings.fit),))
+    count, linear = settings.model.members, settings.model.linear
+    names = [name] if count == 1 and not linear else [f"member_{number + 1}" for number in range(count)]
+    members = [_member(x, settings, number, layers.Dense(shape[-1], name=each)) for number, each in enumerate(names)]
+    outputs = members[0] if count == 1 else layers.Average(name="members" if linear else name)(members)
+    if linear:
+        straight = layers.Dense(shape[-1], kernel_initializer="zeros", use_bias=False, name="linear")(x)
+        outputs = layers.Add(name=name)([outputs, straight])
+    return Built(keras.Model(inputs, outputs, name="tabular"), (Phase("fit", settings.fit),))
+
+
+def _member(x: Any, settings: Settings, number: int, last: Any) -> Any:
+    """One of the networks side by side: features (n, features) -> what the layer `last` gives (n, outputs)."""
+    from keras import layers
+
+    for depth, units in enumerate(settings.model.units, start=1):
+        x = layers.Dense(units, activation="relu", name=f"dense_{number + 1}_{depth}")(x)
+        if settings.model.dropout:
+            x = layers.Dropout(settings.model.dropout, seed=settings.seed + 1_000 * number + depth)(x)
+    return last(x)
 
 
 recipe = Recipe(
@@ -95,7 +124,7 @@ recipe = Recipe(
     task="tabular",
     settings=Settings(),
     build=build,
-    smoke={"model.units": (16, 16), "fit.epochs": 3, "data.limit": 500},
+    smoke={"model.units": (16, 16), "model.members": 2, "fit.epochs": 3, "fit.least_steps": 0, "data.limit": 500},
     data=DataHint(
         layout="a CSV with a header: columns of numbers and of categories, and the target, by default the last",
         sample="age,city,income\n31,Graz,low\n58,Linz,high",

@@ -36,7 +36,8 @@ class _Tabular(SplitTask):
     def contract(self, settings: Any, dataset: Dataset) -> Contract:
         columns, inputs = dataset.report["columns"], {}
         if columns["numbers"]:
-            inputs["numbers"] = (len(columns["numbers"]),)
+            bins = dataset.report.get("bins", {"column": []})
+            inputs["numbers"] = (len(columns["numbers"]) + len(bins["column"]),)
         ranges = {}
         if columns["categories"]:
             inputs["categories"] = (len(columns["categories"]),)
@@ -49,6 +50,8 @@ class _Tabular(SplitTask):
         steps: list[Op] = [report["columns"]]
         if "mean" in report:
             steps.append({"op": "standardize", "mean": report["mean"], "std": report["std"]})
+            if "bins" in report:
+                steps.append({"op": "bins", **report["bins"]})
             if settings.data.clip:
                 steps.append({"op": "clip", "low": -settings.data.clip, "high": settings.data.clip})
         steps += [parse_vocabulary(data).op() for data in dataset.assets.values()]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
+from dltk.data.bins import bins_of
 from dltk.data.classes import limited
 from dltk.data.columns import TargetKind, columns_of_table, kind_of_target, texts_of
 from dltk.data.dataset import Dataset, Split
@@ -48,6 +49,8 @@ def prepare_table(source: str, settings: Any, *, seed: int, progress: Progress) 
     )  # fmt: skip
     raws = encode(cells, columns, known, table.where)
     report = _report(columns, raws, by_split, kind)
+    if columns.numbers and (bins := bins_of(raws["numbers"][train], report["mean"], report["std"], settings.bins)):
+        report["bins"] = bins
     assets = {VOCABULARY: known.to_bytes()} if columns.categories else {}
     if kind == "values":
         targets, moments = _standardized(targets, train)
