@@ -48,7 +48,7 @@ class Model:
     """The network."""
 
     embedding: int = setting(8, "size of the embedding of a category", low=1, high=512)
-    members: int = setting(4, "networks side by side; their mean is the output", low=1, high=32)
+    members: int = setting(4, "networks side by side; one last layer reads all", low=1, high=32)
     units: tuple[int, ...] = setting((64, 64), "units of each dense layer of a member", low=1)
     linear: bool = setting(True, "add a linear model of the features: few rows decide for it")
     dropout: float = setting(0.2, "dropout after each dense layer", low=0.0, high=0.9)
@@ -97,25 +97,25 @@ def build(settings: Settings, contract: Contract) -> Built:
         features.append(layers.Flatten(name="embedded")(embedded))
     x = features[0] if len(features) == 1 else layers.Concatenate(name="features")(features)
     ((name, shape),) = contract.outputs.items()
-    count, linear = settings.model.members, settings.model.linear
-    names = [name] if count == 1 and not linear else [f"member_{number + 1}" for number in range(count)]
-    members = [_member(x, settings, number, layers.Dense(shape[-1], name=each)) for number, each in enumerate(names)]
-    outputs = members[0] if count == 1 else layers.Average(name="members" if linear else name)(members)
+    found = [_member(x, settings, number) for number in range(1, settings.model.members + 1)]
+    members = found[0] if len(found) == 1 else layers.Concatenate(name="members")(found)
+    linear = settings.model.linear
+    outputs = layers.Dense(shape[-1], name="head" if linear else name)(members)
     if linear:
         straight = layers.Dense(shape[-1], kernel_initializer="zeros", use_bias=False, name="linear")(x)
         outputs = layers.Add(name=name)([outputs, straight])
     return Built(keras.Model(inputs, outputs, name="tabular"), (Phase("fit", settings.fit),))
 
 
-def _member(x: Any, settings: Settings, number: int, last: Any) -> Any:
-    """One of the networks side by side: features (n, features) -> what the layer `last` gives (n, outputs)."""
+def _member(x: Any, settings: Settings, number: int) -> Any:
+    """One of the networks side by side: features (n, features) -> the units of its last dense layer."""
     from keras import layers
 
     for depth, units in enumerate(settings.model.units, start=1):
-        x = layers.Dense(units, activation="relu", name=f"dense_{number + 1}_{depth}")(x)
+        x = layers.Dense(units, activation="relu", name=f"dense_{number}_{depth}")(x)
         if settings.model.dropout:
             x = layers.Dropout(settings.model.dropout, seed=settings.seed + 1_000 * number + depth)(x)
-    return last(x)
+    return x
 
 
 recipe = Recipe(

@@ -91,6 +91,9 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [*_step_tiles(report["compression"]), *_bundle_tiles(_files(report), metrics)]
     tiles = _step_tiles(report["compression"])
     tiles += [(name.replace("_", " "), figure(metrics[name])) for name in _HEADLINES if name in metrics]
+    tiles += [
+        (f"baseline: {row['name']}", figure(row["score"])) for row in metrics.get("baselines", {}).get("rows", ())
+    ]
     if not report["compression"]:
         tiles += [(f"top-{k}", figure(value)) for k, value in metrics.get("top_k", {}).items() if k != "1"][:2]
     if "macro" in metrics:

@@ -66,6 +66,8 @@ def finish_run(
     history, kept = log.history, log.kept
     dataset = refresh_dataset(task, model, dataset, signature, settings)
     metrics, settled = _evaluate_test_split(task, model, dataset, signature, settings, _row(history, kept), progress)
+    if history and (beside := _baselines(task, dataset)):
+        metrics = {**metrics, "baselines": beside}
     raws, targets = task.evaluation(dataset, limit_bytes=settings.data.evaluation_mb * 1_000_000, seed=settings.seed)
     if history:
         write_history(run.history_path, history)
@@ -73,6 +75,13 @@ def finish_run(
     save_npz(run.evaluation_path, {"raws": raws, "targets": targets})
     write_atomic(run.model_path, keras_bytes(model))
     run.write_json("metrics", metrics if kept is None else {**metrics, "kept": dict(kept)})
+
+
+def _baselines(task: Task, dataset: Dataset) -> dict[str, Any]:
+    from dltk.training.baselines import baselines_of
+
+    compute = baselines_of(task.name)
+    return {} if compute is None else dict(compute(dataset))
 
 
 def _row(history: Sequence[Mapping[str, Any]], kept: Mapping[str, Any] | None) -> Mapping[str, Any]:
