@@ -10,7 +10,7 @@ layers that runs on a microcontroller.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from dltk.recipe import (
     Built,
@@ -55,6 +55,10 @@ class TabularData(TableFormat):
         "auto", "rows that equal one of another split: leave out; auto: unless they are over a fifth"
     )
     rarest: int = setting(2, "categories in fewer training rows count as unknown", low=1)
+    bins: int = setting(
+        16, "bins of a column, by quantiles: its piecewise-linear encoding; fewer above 30 columns; 0: none", low=0,
+        high=256
+    )  # fmt: skip
     clip: float = setting(5.0, "standardized numbers are clipped here, because outliers coarsen int8; 0: off", low=0.0)
     validation: float = setting(0.1, "share of the validation split", low=0.0, high=0.8)
     test: float = setting(0.2, "share of the test split", low=0.0, high=0.8)
@@ -67,8 +71,10 @@ class Model:
     """The network."""
 
     embedding: int = setting(8, "size of the embedding of a category", low=1, high=512)
-    units: tuple[int, ...] = setting((64, 64), "units of each dense layer", low=1)
-    dropout: float = setting(0.1, "dropout after each dense layer", low=0.0, high=0.9)
+    members: int = setting(4, "networks side by side; one last layer reads all", low=1, high=32)
+    units: tuple[int, ...] = setting((64, 64), "units of each dense layer of a member", low=1)
+    linear: bool = setting(True, "add a linear model of the features: few rows decide for it")
+    dropout: float = setting(0.2, "dropout after each dense layer", low=0.0, high=0.9)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,17 @@ class Settings:
     data: TabularData = field(default_factory=TabularData)
     model: Model = field(default_factory=Model)
     fit: Fit = field(
-        default_factory=lambda: Fit(epochs=60, batch_size=32, optimizer="adamw", learning_rate=2e-3, weight_decay=1e-2)
+        default_factory=lambda: Fit(
+            epochs=30,
+            least_steps=2_000,
+            batch_size=32,
+            optimizer="adamw",
+            learning_rate=2e-3,
+            weight_decay=0.1,
+            patience=20,
+            average=0.99,
+            keep="loss",
+        )
     )
     calibration: Calibration = field(default_factory=Calibration)
     compress: PruneAndQuantize = field(default_factory=PruneAndQuantize)
@@ -103,13 +119,26 @@ def build(settings: Settings, contract: Contract) -> Built:
         inputs.append(categories)
         features.append(layers.Flatten(name="embedded")(embedded))
     x = features[0] if len(features) == 1 else layers.Concatenate(name="features")(features)
-    for number, units in enumerate(settings.model.units, start=1):
-        x = layers.Dense(units, activation="relu", name=f"dense_{number}")(x)
-        if settings.model.dropout:
-            x = layers.Dropout(settings.model.dropout, seed=settings.seed + number)(x)
     ((name, shape),) = contract.outputs.items()
-    answer = layers.Dense(shape[-1], name=name)(x)
-    return Built(keras.Model(inputs, answer, name="tabular"), (Phase("fit", settings.fit),))
+    found = [_member(x, settings, number) for number in range(1, settings.model.members + 1)]
+    members = found[0] if len(found) == 1 else layers.Concatenate(name="members")(found)
+    linear = settings.model.linear
+    outputs = layers.Dense(shape[-1], name="head" if linear else name)(members)
+    if linear:
+        straight = layers.Dense(shape[-1], kernel_initializer="zeros", use_bias=False, name="linear")(x)
+        outputs = layers.Add(name=name)([outputs, straight])
+    return Built(keras.Model(inputs, outputs, name="tabular"), (Phase("fit", settings.fit),))
+
+
+def _member(x: Any, settings: Settings, number: int) -> Any:
+    """One of the networks side by side: features (n, features) -> the units of its last dense layer."""
+    from keras import layers
+
+    for depth, units in enumerate(settings.model.units, start=1):
+        x = layers.Dense(units, activation="relu", name=f"dense_{number}_{depth}")(x)
+        if settings.model.dropout:
+            x = layers.Dropout(settings.model.dropout, seed=settings.seed + 1_000 * number + depth)(x)
+    return x
 
 
 recipe = Recipe(
@@ -118,7 +147,7 @@ recipe = Recipe(
     task="tabular",
     settings=Settings(),
     build=build,
-    smoke={"model.units": (16, 16), "fit.epochs": 3, "data.limit": 500},
+    smoke={"model.units": (16, 16), "model.members": 2, "fit.epochs": 3, "fit.least_steps": 0, "data.limit": 500},
     data=DataHint(
         layout="a CSV with a header: columns of numbers and of categories, and the target, by default the last",
         sample="age,city,income\n31,Graz,low\n58,Linz,high",

@@ -51,8 +51,9 @@ def test_means_and_vocabulary_are_those_of_the_training_rows(tmp_path):
     assert dataset.report["mean"] == pytest.approx(trained["numbers"].mean(axis=0, dtype=np.float64))
     assert vocabulary_of(signature).texts == {"c": ("often",)}  # of the others none stands in two training rows
     tensors = family("tabular").tensors(trained, signature)
-    assert tensors["numbers"].mean() == pytest.approx(0, abs=1e-5)  # float32
-    assert tensors["numbers"].std() == pytest.approx(1, abs=1e-5)
+    assert tensors["numbers"].shape == (len(trained), 1 + 16)  # the number, then its bins
+    assert tensors["numbers"][:, 0].mean() == pytest.approx(0, abs=1e-5)  # float32
+    assert tensors["numbers"][:, 0].std() == pytest.approx(1, abs=1e-5)
     assert set(tensors["categories"].ravel()) == {0, 1}
 
 
@@ -118,7 +119,7 @@ def test_missing_numbers_may_be_the_mean(tmp_path):
     assert dataset.report["empty"] == {"x": 10}
     numbers = family("tabular").tensors(dataset.train.take(slice(None)), signature)["numbers"]
     assert np.isfinite(numbers).all()
-    assert numbers.mean() == pytest.approx(0, abs=1e-5)  # float32; the mean in place of what is missing keeps it
+    assert numbers[:, 0].mean() == pytest.approx(0, abs=1e-5)  # float32; the mean in place of what is missing keeps it
 
 
 def test_groups_stay_on_one_side_and_the_group_is_no_feature(tmp_path):

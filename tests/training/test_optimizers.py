@@ -7,7 +7,7 @@ import math
 import pytest
 
 from dltk.recipe import Fit
-from dltk.training.optimizers import rate
+from dltk.training.optimizers import lengthened, rate
 from dltk.training.selection import Selection
 
 EXACT = 1e-12  # relative: a handful of float64 operations
@@ -44,6 +44,13 @@ def test_warm_up_is_linear_and_shifts_the_schedule():
     assert [rate(fit, step, 4) for step in (0, 3, 7)] == pytest.approx([0.5 / 9, 2.0 / 9, 4.0 / 9], rel=EXACT)
     assert rate(fit, 8, 4) == 0.5
     assert rate(fit, 24, 4) == pytest.approx(0.25, rel=EXACT)  # half of what is left
+
+
+@pytest.mark.parametrize(("samples", "epochs"), [(64, 25), (70, 13), (7, 50), (100_000, 10), (0, 50)])
+def test_few_samples_have_more_epochs_for_the_least_steps(samples, epochs):
+    assert lengthened(Fit(epochs=10, batch_size=32, least_steps=0), samples).epochs == 10
+    found = lengthened(Fit(epochs=10, batch_size=32, least_steps=50 if samples != 70 else 37), samples)
+    assert found.epochs == epochs
 
 
 def test_plateau_lowers_the_rate_when_nothing_gets_better():

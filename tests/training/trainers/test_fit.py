@@ -157,6 +157,26 @@ def test_a_cut_that_a_shortcut_passes_is_named_as_the_user_did():
         split_at(model, "insid")
 
 
+def test_the_best_epoch_is_that_of_the_figure_asked_for():
+    """Validation accuracy rises as its loss does: an overconfident model."""
+    found = [
+        {"validation_loss": loss, "validation_accuracy": right} for loss, right in ((1.0, 0.5), (0.4, 0.8), (0.9, 0.9))
+    ]
+    best = {}
+    for keep in ("accuracy", "loss"):
+        trainer = FitTrainer(kit.model(), kit.dataset(), kit.SIGNATURE, replace(QUICK, keep=keep), seed=0)
+        trainer._validate = iter(found).__next__
+        for epoch in range(3):
+            trainer.evaluate(epoch)
+        best[keep] = trainer.kept
+    assert best == {"accuracy": 3, "loss": 2}
+
+
+def test_few_samples_train_for_the_least_steps(tmp_path):
+    history = _train(tmp_path, replace(QUICK, epochs=2, least_steps=12, batch_size=32))[0]
+    assert [row["epoch"] for row in history] == [0, 1, 2, 3, 4]  # three batches of 90 samples an epoch
+
+
 def test_early_stopping(tmp_path):
     history, _ = _train(tmp_path, replace(QUICK, epochs=50, learning_rate=0.0, patience=2), frozen_through="top")
     assert history[-1]["epoch"] == 3

@@ -176,6 +176,10 @@ class Fit:
     """Settings of one phase of training."""
 
     epochs: int = setting(10, "passes over the training samples", low=0, high=100_000)
+    least_steps: int = setting(
+        0, "least optimizer steps: more epochs where the training samples are few; 0: off", low=0,
+        high=10_000_000
+    )  # fmt: skip
     batch_size: int = setting(64, "samples per step", low=1, high=65_536)
     optimizer: Literal["sgd", "adam", "adamw", "adagrad", "rmsprop"] = setting("adam", "update rule")
     learning_rate: float = setting(1e-3, "peak learning rate", low=0.0, high=100.0)
@@ -193,6 +197,9 @@ class Fit:
     )
     class_weights: Literal["none", "balanced"] = setting("none", "weight of a sample by the rarity of its class")
     patience: int = setting(0, "early stopping: epochs without improvement on the validation split; 0: off", low=0)
+    keep: Literal["accuracy", "loss"] = setting(
+        "accuracy", "figure of the validation split by which the best epoch is kept; values have their loss alone"
+    )
     average: float = setting(0.0, "decay of the moving average of the weights; 0: off", low=0.0, high=0.99999)
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: off", low=0.0)
     precision: Literal["float32", "mixed_bfloat16"] = setting("float32", "compute precision of training")

@@ -20,7 +20,7 @@ def read_metrics(found: Any, where: object) -> dict[str, Any]:
     """The figures in `found`, as `training.report` wrote them, or those of training for families without targets.
 
     Single values are taken as they are; `top_k`, `calibration`, `classes`, `macro`, `confusion`, `roc`, `horizon`,
-    `stretch`, `training` and `kept` must have their own form where they are there.
+    `stretch`, `training`, `kept` and `baselines` must have their own form where they are there.
 
     Raises:
         InputError: naming the key that does not fit.
@@ -34,6 +34,11 @@ def read_metrics(found: Any, where: object) -> dict[str, Any]:
     for name in ("samples", "accuracy", "exact_match", "mean_absolute_error", "root_mean_squared_error"):
         _require(name not in found or as_number(found[name]) is not None, where, name, "a number", found.get(name))
     _require("samples" in kept or "training" in kept, where, "samples", "there")
+    if "baselines" in kept:
+        named = kept["baselines"]["metric"]
+        _require(
+            as_number(found.get(named)) is not None, where, "baselines", f"of a figure that is there, not {named!r}"
+        )
     classes = len(kept.get("classes", ()))
     _require("macro" in kept or not classes, where, "macro", "there, together with classes")
     for name in ("confusion", "roc"):
@@ -82,6 +87,18 @@ def _is_point(value: Any, parts: int) -> bool:
     return _all(value, lambda part: as_number(part) is not None) and len(value) == parts
 
 
+def _is_baselines(value: Any) -> bool:
+    """What others reach in the figure that it names: at least one row."""
+    if not isinstance(value, dict) or not isinstance(value.get("metric"), str):
+        return False
+    rows, is_directed = value.get("rows"), isinstance(value.get("higher_is_better"), bool)
+    return is_directed and bool(rows) and _all(rows, _is_baseline)
+
+
+def _is_baseline(value: Any) -> bool:
+    return _numbers(value, ("score",)) and isinstance(value.get("name"), str)
+
+
 def _is_stretch(value: Any) -> bool:
     """A window, what came after it and what was forecast; low and high ends where there is an interval."""
     if not isinstance(value, dict) or not isinstance(value.get("column"), str):
@@ -108,5 +125,6 @@ _PARTS: Mapping[str, Callable[[Any], bool]] = {
     "horizon": lambda value: _all(value, lambda row: _numbers(row, _HORIZON)),
     "stretch": _is_stretch,
     "training": lambda value: _numbers(value, gaps=True),
+    "baselines": _is_baselines,
     "kept": lambda value: isinstance(value, dict) and isinstance(value.get("phase"), str) and _is_kept(value),
 }

@@ -93,6 +93,9 @@ def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     tiles += [(name.replace("_", " "), figure(metrics[name])) for name in _HEADLINES if name in metrics]
     if isinstance(metrics.get("comparison"), str):
         tiles.append((metrics["comparison"], figure(metrics.get("ridge_mean_absolute_error"))))
+    tiles += [
+        (f"baseline: {row['name']}", figure(row["score"])) for row in metrics.get("baselines", {}).get("rows", ())
+    ]
     if not report["compression"]:
         tiles += [(f"top-{k}", figure(value)) for k, value in metrics.get("top_k", {}).items() if k != "1"][:2]
     if "macro" in metrics:

@@ -38,7 +38,8 @@ class _Tabular(SplitTask):
         columns, inputs = dataset.report["columns"], {}
         dtype = record_of(columns)
         if "numbers" in (dtype.names or ()):
-            inputs["numbers"] = dtype["numbers"].shape
+            bins = dataset.report.get("bins", {"column": []})
+            inputs["numbers"] = (dtype["numbers"].shape[0] + len(bins["column"]),)
         ranges = {}
         if columns["categories"]:
             inputs["categories"] = (len(columns["categories"]),)
@@ -51,6 +52,8 @@ class _Tabular(SplitTask):
         steps: list[Op] = [report["columns"]]
         if "mean" in report:
             steps.append({"op": "standardize", "mean": report["mean"], "std": report["std"]})
+            if "bins" in report:
+                steps.append({"op": "bins", **report["bins"]})
             if settings.data.clip:
                 steps.append({"op": "clip", "low": -settings.data.clip, "high": settings.data.clip})
         steps += [parse_vocabulary(data).op() for data in dataset.assets.values()]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 from dltk.recipe.groups import Fit
 
-__all__ = ["is_keras3", "optimizer", "rate"]
+__all__ = ["is_keras3", "lengthened", "optimizer", "rate"]
 
 _CLASSES = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "adagrad": "Adagrad", "rmsprop": "RMSprop"}
 
@@ -39,6 +40,12 @@ def _extras(fit: Fit) -> Mapping[str, Any]:
     if fit.optimizer == "adamw":
         return {"weight_decay": fit.weight_decay}
     return {}
+
+
+def lengthened(fit: Fit, samples: int) -> Fit:
+    """`fit` with the epochs that `fit.least_steps` optimizer steps need on `samples` samples, if it has fewer."""
+    steps = max(math.ceil(samples / fit.batch_size), 1)
+    return replace(fit, epochs=max(fit.epochs, math.ceil(fit.least_steps / steps)))
 
 
 def rate(fit: Fit, step: int, steps: int) -> float:

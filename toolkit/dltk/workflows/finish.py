@@ -65,12 +65,21 @@ def finish_run(
     history, kept = log.history, log.kept
     row = _row(history, kept)
     metrics, settled, samples = _evaluate_test_split(task, model, dataset, signature, settings, row, progress)
+    if history and (beside := _baselines(task, dataset)):
+        metrics = {**metrics, "baselines": beside}
     if history:
         write_history(run.history_path, history)
     run.write_signature(settled)
     save_npz(run.evaluation_path, samples)
     write_atomic(run.model_path, keras_bytes(model))
     run.write_json("metrics", metrics if kept is None else {**metrics, "kept": dict(kept)})
+
+
+def _baselines(task: Task, dataset: Dataset) -> dict[str, Any]:
+    from dltk.training.baselines import baselines_of
+
+    compute = baselines_of(task.name)
+    return {} if compute is None else dict(compute(dataset))
 
 
 def _row(history: Sequence[Mapping[str, Any]], kept: Mapping[str, Any] | None) -> Mapping[str, Any]:

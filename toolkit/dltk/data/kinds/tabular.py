@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
+from dltk.data.bins import bins_of
 from dltk.data.classes import limited
 from dltk.data.columns import Chosen, TargetKind, choose
 from dltk.data.dataset import Dataset, Split
@@ -58,6 +59,10 @@ def prepare_table(source: str, settings: Any, *, seed: int, progress: Progress) 
     train = by_split[0]
     raws, known = _recoded(raws, columns, known, train, least=settings.rarest)
     report = _report(columns, raws, by_split, kind) | table.dialect.record
+    if "mean" in report and (
+        bins := bins_of(raws["numbers"][train], report["mean"], report["std"], getattr(settings, "bins", 0))
+    ):
+        report["bins"] = bins
     assets = {VOCABULARY: known.to_bytes()} if columns.categories else {}
     if kind == "values":
         targets, moments = _standardized(targets, train)

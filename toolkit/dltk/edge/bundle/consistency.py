@@ -24,6 +24,7 @@ __all__ = ["require_consistent", "require_raws"]
 _IMAGE_OPS = ("decode", "resize", "reverse_channels", "scale", "standardize", "clip")
 _ROW_OPS = ("columns", "standardize", "clip")
 _WITHOUT_TABLES = ("generator",)  # families that read no table; of the others "table" may be a step
+_TABLE_OPS = ("columns", "standardize", "bins", "clip", "vocabulary")
 _MANY_TIMES = ("scale", "standardize", "clip")  # steps on tensors, each on what the one before gave
 _MOST_CLASSES = 256  # of a mask: its pixels are bytes
 
@@ -132,7 +133,7 @@ def _columns(signature: Signature) -> dict[str, shapes.Shape]:
     dtype, _ = shapes.record(signature)
     found = {name: dtype[name].shape for name in dtype.names or ()}
     if "numbers" in found:
-        shapes.tensor_shape(found["numbers"], signature.preprocess)
+        found["numbers"] = shapes.tensor_shape(found["numbers"], signature.preprocess)
     return found
 
 
@@ -256,8 +257,6 @@ RULES: Mapping[str, Rule] = {
     "image-text": Rule((*_IMAGE_OPS, *_TEXT_OPS), _SCORES, shapes.pair, _image_and_tokens, _labels),
     "policy": Rule(("standardize", "scale", "clip"), (), shapes.observation, None, _row_of_numbers),
     "recommendation": Rule(("ratings", "history", "catalogue"), ("softmax",), shapes.history, _known, _row_of_numbers),
-    "tabular": Rule(("columns", "standardize", "clip", "vocabulary"), _SCORES, shapes.record, _columns, _labels),
-    "tabular-values": Rule(
-        ("columns", "standardize", "clip", "vocabulary"), ("unstandardize", "exp"), shapes.record, _columns, _values
-    ),
+    "tabular": Rule(_TABLE_OPS, _SCORES, shapes.record, _columns, _labels),
+    "tabular-values": Rule(_TABLE_OPS, ("unstandardize", "exp"), shapes.record, _columns, _values),
 }  # fmt: skip

@@ -145,6 +145,14 @@ def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and len(value) == 64 and not set(value) - set("0123456789abcdef")
 
 
+def _is_row(value: Any, low: float) -> bool:
+    return isinstance(value, list) and 0 < len(value) <= LARGEST_SAMPLE and _is_numbers(value, low, 1)
+
+
+def _is_places(value: Any) -> bool:
+    return _is_row(value, -1.0) and all(isinstance(item, int) for item in value)
+
+
 _NUMBERS = Parameter("must be a finite number, or lists of such", lambda value: _is_numbers(value, -_LARGEST * 2))
 _DEVIATIONS = Parameter("must be a finite number above 0, or lists of such", lambda value: _is_numbers(value, 0.0))
 _TEXT = Parameter("must be a text", lambda value: isinstance(value, str))
@@ -164,6 +172,9 @@ _SIZES = Parameter(
         and all(isinstance(size, int) and not isinstance(size, bool) and 0 < size <= LARGEST_SAMPLE for size in value)
     ),
 )
+_ROW = Parameter("must be a list of finite numbers", lambda value: _is_row(value, -_LARGEST * 2))
+_WIDTHS = Parameter("must be a list of finite numbers above 0", lambda value: _is_row(value, 0.0))
+_PLACES = Parameter("must be a list of whole numbers from 0", _is_places)
 
 BEFORE: Mapping[str, Mapping[str, Parameter]] = {
     # Which number or colour in a mask is which class, 255 for none: for data to be scored on.
@@ -178,6 +189,7 @@ BEFORE: Mapping[str, Mapping[str, Parameter]] = {
     "reverse_channels": {},
     "standardize": _MOMENTS,
     "log": {},
+    "bins": {"column": _PLACES, "low": _ROW, "width": _WIDTHS},
     "clip": {"low": _number(), "high": _number()},
     "normal": {"shape": _SIZES},
     "sound": {

@@ -58,12 +58,24 @@ def tensor_shape(shape: Shape, ops: tuple[Op, ...]) -> Shape:
                 shape = (frames_of(shape[0], op), int(op["bands"]), 1)
             except ValueError as fault:
                 raise InputError(f"preprocess: {name}", f"must fit {shape[0]} samples", dict(op)) from fault
+        elif name == "bins":
+            shape = _with_bins(shape, op)
         elif name == "clip" and not op["low"] < op["high"]:
             raise InputError("preprocess: clip", "low must be below high", dict(op))
         for key in ("multiply", "add", "mean", "std"):
             if key in op:
                 require_broadcast(op, key, shape, "preprocess")
     return shape
+
+
+def _with_bins(shape: Shape, op: Op) -> Shape:
+    """A row with its bins after it."""
+    counts = {key: len(op[key]) for key in ("column", "low", "width")}
+    if len(set(counts.values())) > 1:
+        raise InputError("preprocess: bins", "column, low and width must have one number a bin", counts)
+    if len(shape) != 1 or max(op["column"]) >= shape[0]:
+        raise InputError("preprocess: bins: column", f"must be one of a sample of shape {shape}", max(op["column"]))
+    return (shape[0] + counts["column"],)
 
 
 def frames_of(samples: int, op: Op) -> int:

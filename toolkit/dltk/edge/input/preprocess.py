@@ -155,6 +155,29 @@ def _clip(batch: NDArray[Any], op: Op) -> NDArray[Any]:
     return np.clip(batch, np.float32(op["low"]), np.float32(op["high"]))
 
 
+def _bins(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
+    """Numbers float32 (n, columns) and after them their bins: 0 below a bin, 1 above it, linear between.
+
+    The piecewise-linear encoding of Gorishniy et al. 2022, arXiv:2203.05556: a dense layer over it is any
+    piecewise-linear function of a column.
+
+    An empty number, NaN, stays one; its bins are those of 0, which is the mean once numbers are standardized.
+
+    Args:
+        op: "column", whose bin it is (bins,); "low", where each begins; "width", how far it goes.
+    """
+    column, low, width = np.asarray(op["column"], np.int64), op["low"], op["width"]
+    if batch.ndim != 2 or not 0 <= column.min() <= column.max() < batch.shape[1]:
+        raise ValueError("a column that is not there")
+    if not len(column) == len(low) == len(width):
+        raise ValueError("lists of different lengths")
+    numbers = np.asarray(batch, np.float32)
+    places = np.where(np.isnan(numbers), np.float32(0), numbers)[:, column]
+    places -= np.asarray(low, np.float32)
+    places /= np.asarray(width, np.float32)
+    return np.concatenate([numbers, np.clip(places, np.float32(0), np.float32(1))], axis=1)
+
+
 def _normal(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
     """A standard normal sample a seed number: NumPy's Philox, which gives the same numbers on every machine."""
     shape = tuple(int(size) for size in op["shape"])
@@ -170,6 +193,7 @@ _BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
     "standardize": _standardize,
     "log": _log,
     "clip": _clip,
+    "bins": _bins,
     "normal": _normal,
     "peak": sound.peak,
     "log_mel": sound.log_mel,

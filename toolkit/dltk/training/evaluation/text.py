@@ -16,7 +16,7 @@ from dltk.training.evaluation.rows import (
     PartRow,
 )
 
-__all__ = ["as_text"]
+__all__ = ["as_text", "baselines_line"]
 
 _MATRIX = 20  # classes up to which a confusion matrix fits a terminal
 
@@ -34,6 +34,8 @@ def as_text(metrics: Mapping[str, Any]) -> str:
             f"expected calibration error   {found['expected_calibration_error']:.4f}, "
             f"at temperature {found['temperature']:g} {found['expected_calibration_error_fitted']:.4f}"
         )
+    if metrics.get("baselines"):
+        lines += ["", baselines_line(metrics)]
     if "classes" in metrics:
         lines += ["", *_class_table(metrics["classes"], metrics["macro"])]
     if "confusion" in metrics and len(metrics["confusion"]) <= _MATRIX:
@@ -43,6 +45,21 @@ def as_text(metrics: Mapping[str, Any]) -> str:
     if "horizon" in metrics:
         lines += ["", *_horizon(metrics["horizon"])]
     return "\n".join(lines)
+
+
+def baselines_line(metrics: Mapping[str, Any]) -> str:
+    """Such as "accuracy 0.903; logistic regression 0.919, ...: the network does not pay here".
+
+    Args:
+        metrics: with "baselines" as `dltk.training.baselines.baselines_of` has them, and the figure that they name.
+    """
+    found = metrics["baselines"]
+    own, rows = metrics[found["metric"]], found["rows"]
+    best = (max if found["higher_is_better"] else min)(row["score"] for row in rows)
+    behind = best > own if found["higher_is_better"] else best < own
+    others = ", ".join(f"{row['name']} {row['score']:.3f}" for row in rows)
+    end = ": the network does not pay here" if behind else ""
+    return f"{found['metric'].replace('_', ' ')} {own:.3f}; beside it {others}{end}"
 
 
 def _class_table(classes: Sequence[Mapping[str, Any]], macro: Mapping[str, Any]) -> list[str]:

@@ -39,7 +39,8 @@ from dltk.training.weights import assign_values, from_arrays, seed_dropout, snap
 
 __all__ = ["DqnTrainer"]
 
-_UNUSED = ("l2", "label_smoothing", "class_weights", "average", "precision")  # settings of Fit without a meaning here
+# Settings of Fit without a meaning here.
+_UNUSED = ("least_steps", "l2", "label_smoothing", "class_weights", "keep", "average", "precision")
 
 
 @dataclass(frozen=True)

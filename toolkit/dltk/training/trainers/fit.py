@@ -21,7 +21,7 @@ from dltk.training.checkpoint import identity, require_same
 from dltk.training.features import Frozen, runner
 from dltk.training.feed import Batch, Feed
 from dltk.training.losses import objective
-from dltk.training.optimizers import is_keras3, optimizer, rate
+from dltk.training.optimizers import is_keras3, lengthened, optimizer, rate
 from dltk.training.selection import Selection, validation_figures
 from dltk.training.trainer import AT_START, Row
 from dltk.training.trainers.cut import batch_norm_frozen, precision, split_at
@@ -69,6 +69,7 @@ class FitTrainer:
         if not len(dataset.train):
             raise InputError("training split", "must hold samples", 0)
         frozen_through, hints = options.frozen_through, options.hints
+        fit = lengthened(fit, len(dataset.train))
         self.name, self.epochs = name, fit.epochs
         self._fit, self._options, self._seed, self._dataset = fit, options, seed, dataset
         self._objective = objective(signature, dataset.train.targets, fit)
@@ -127,7 +128,7 @@ class FitTrainer:
             assign_values(self._trained, snapshot(self._average.values))
         found = self._validate()
         accuracy, loss = found.get("validation_accuracy"), found["validation_loss"]
-        score = (-loss, 0.0) if accuracy is None else (accuracy, -loss)
+        score = (-loss, 0.0) if accuracy is None or self._fit.keep == "loss" else (accuracy, -loss)
         self._selection.take(epoch, score, snapshot(self._learner.variables))
         if self._average:
             assign_values(self._trained, trained)

@@ -26,7 +26,7 @@ from dltk.recipe.groups import Adversarial, Fit
 from dltk.recipe.recipe import Built
 from dltk.training.checkpoint import identity, require_same
 from dltk.training.norms import reestimate_norms
-from dltk.training.optimizers import optimizer, rate
+from dltk.training.optimizers import lengthened, optimizer, rate
 from dltk.training.prefetch import prefetch
 from dltk.training.trainer import AT_START, Row
 from dltk.training.trainers.adversarial import (
@@ -99,6 +99,9 @@ class GanTrainer:
         if tuple(dataset.train.store.shape[1:]) != signature.outputs[0].sample_shape:
             rule = f"must have the generator's shape {signature.outputs[0].sample_shape}"
             raise InputError("images", rule, tuple(dataset.train.store.shape[1:]))
+        if fit.keep != "accuracy":
+            raise InputError("setting fit.keep", "has no meaning in adversarial training", fit.keep, "Leave it out.")
+        fit = lengthened(fit, len(dataset.train))
         self.name, self.epochs, self._seed = name, fit.epochs, seed
         self._dataset, self._signature, self._fit = dataset, signature, fit
         self._rules = adversarial or Adversarial()

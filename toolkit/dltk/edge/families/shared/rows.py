@@ -61,10 +61,13 @@ class Rows(SingleSample):
         return encode(cells, columns, vocabulary_of(signature), table.where)
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
-        """float32 "numbers" (n, columns), standardized, and int32 "categories" (n, columns)."""
+        """float32 "numbers" (n, columns), standardized, and int32 "categories" (n, columns).
+
+        Where there is a step "bins", those of the numbers stand after them: (n, columns + bins).
+        """
         found: Tensors = {}
         if "numbers" in (raws.dtype.names or ()):
-            ops = [op for op in signature.preprocess if op["op"] in ("standardize", "clip")]
+            ops = [op for op in signature.preprocess if op["op"] in ("standardize", "bins", "clip")]
             numbers = preprocess.apply_ops(np.asarray(raws["numbers"], np.float32), ops)
             found["numbers"] = np.where(np.isnan(numbers), np.float32(0), numbers)  # the mean, standardized
         if "categories" in (raws.dtype.names or ()):
