@@ -2,6 +2,9 @@
 
     dltk finetune tabular --data people.csv --set data.target=income
 
+Numbers also enter as bins between quantiles (piecewise-linear encoding, Gorishniy et al. 2022, arXiv:2203.05556). Small
+networks side by side, each trained on its own, and a linear model give the mean as the output (an ensemble in one
+graph, as in TabM, Gorishniy et al. 2024, arXiv:2410.24210).
 Entity embeddings (Guo and Berkhahn 2016, arXiv:1604.06737) with one table for all columns: one look-up on the device.
 Trees are hard to beat on tables (Grinsztajn et al. 2022, arXiv:2207.08815); a network is one small file of plain
 layers that runs on a microcontroller.
@@ -56,8 +59,8 @@ class TabularData(TableFormat):
     )
     rarest: int = setting(2, "categories in fewer training rows count as unknown", low=1)
     bins: int = setting(
-        16, "bins of a column, by quantiles: its piecewise-linear encoding; fewer above 30 columns; 0: none", low=0,
-        high=256
+        16, "bins of a column, by quantiles: its piecewise-linear encoding; fewer above 30 columns or below 800 rows; "
+        "0: none", low=0, high=256
     )  # fmt: skip
     clip: float = setting(5.0, "standardized numbers are clipped here, because outliers coarsen int8; 0: off", low=0.0)
     validation: float = setting(0.1, "share of the validation split", low=0.0, high=0.8)
@@ -71,9 +74,8 @@ class Model:
     """The network."""
 
     embedding: int = setting(8, "size of the embedding of a category", low=1, high=512)
-    members: int = setting(4, "networks side by side; one last layer reads all", low=1, high=32)
+    members: int = setting(4, "networks side by side, trained as an ensemble; the output is their mean", low=1, high=32)
     units: tuple[int, ...] = setting((64, 64), "units of each dense layer of a member", low=1)
-    linear: bool = setting(True, "add a linear model of the features: few rows decide for it")
     dropout: float = setting(0.2, "dropout after each dense layer", low=0.0, high=0.9)
 
 
@@ -92,9 +94,8 @@ class Settings:
             optimizer="adamw",
             learning_rate=2e-3,
             weight_decay=0.1,
-            patience=20,
+            patience=40,
             average=0.99,
-            keep="loss",
         )
     )
     calibration: Calibration = field(default_factory=Calibration)
@@ -120,14 +121,23 @@ def build(settings: Settings, contract: Contract) -> Built:
         features.append(layers.Flatten(name="embedded")(embedded))
     x = features[0] if len(features) == 1 else layers.Concatenate(name="features")(features)
     ((name, shape),) = contract.outputs.items()
-    found = [_member(x, settings, number) for number in range(1, settings.model.members + 1)]
-    members = found[0] if len(found) == 1 else layers.Concatenate(name="members")(found)
-    linear = settings.model.linear
-    outputs = layers.Dense(shape[-1], name="head" if linear else name)(members)
-    if linear:
-        straight = layers.Dense(shape[-1], kernel_initializer="zeros", use_bias=False, name="linear")(x)
-        outputs = layers.Add(name=name)([outputs, straight])
-    return Built(keras.Model(inputs, outputs, name="tabular"), (Phase("fit", settings.fit),))
+    members = [_member(x, settings, number) for number in range(1, settings.model.members + 1)]
+    joined = members[0] if len(members) == 1 else layers.Concatenate(name="members")(members)
+    head = layers.Dense(shape[-1], use_bias=False, name="head")
+    straight = layers.Dense(shape[-1], kernel_initializer="zeros", name="linear")(x)
+    outputs = layers.Add(name=name)([head(joined), straight])
+    model = keras.Model(inputs, outputs, name="tabular")
+    parts = {"members": keras.Model(inputs, _each(joined, head, straight, settings.model))} if len(members) > 1 else {}
+    return Built(model, (Phase("fit", settings.fit),), parts=parts)
+
+
+def _each(joined: Any, head: Any, straight: Any, model: Model) -> Any:
+    """The output of each member (n, members, outputs), whose mean is that of the model; training alone needs it."""
+    import numpy as np
+    from keras import ops
+
+    own = np.repeat(np.eye(model.members, dtype="float32"), model.units[-1], axis=1) * model.members
+    return ops.stack([head(joined * mask) + straight for mask in own], axis=1)
 
 
 def _member(x: Any, settings: Settings, number: int) -> Any:

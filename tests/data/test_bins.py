@@ -21,9 +21,9 @@ def encoded(numbers, most=16):
 
 
 def test_a_straight_line_and_a_bent_one_are_sums_of_bins():
-    numbers = np.sort(RNG.lognormal(size=(500, 1)), axis=0)
+    numbers = np.sort(RNG.lognormal(size=(800, 1)), axis=0)
     found, op = encoded(numbers)
-    assert found.shape == (500, 16)
+    assert found.shape == (800, 16)
     assert found.min() == 0.0
     assert found.max() == 1.0
     line = op["low"][0] + found @ np.asarray(op["width"])
@@ -43,8 +43,9 @@ def test_each_bin_has_its_share_of_the_rows_and_few_numbers_have_one_bin_between
 
 
 def test_many_columns_have_fewer_bins_and_none_at_the_end():
-    assert len(encoded(RNG.normal(size=(200, 10)))[1]["low"]) == 160
-    assert len(encoded(RNG.normal(size=(200, 100)))[1]["low"]) == 400
+    assert len(encoded(RNG.normal(size=(800, 10)))[1]["low"]) == 160
+    assert len(encoded(RNG.normal(size=(800, 100)))[1]["low"]) == 400
+    assert len(encoded(RNG.normal(size=(200, 10)))[1]["low"]) == 40  # fifty rows a bin
     assert bins_of(RNG.normal(size=(50, 400)), [0.0] * 400, [1.0] * 400, 16) == {}
     assert bins_of(RNG.normal(size=(50, 2)), [0.0] * 2, [1.0] * 2, 0) == {}
 

@@ -54,9 +54,13 @@ class FitTrainer:
     def phases(
         cls, built: Built, dataset: Dataset, signature: Signature, settings: Any, *, progress: Progress = SILENT
     ) -> Iterator[FitTrainer]:
-        """One trainer a phase of `built`. `settings.seed` is used, and `settings.augment` where there is one."""
+        """One trainer a phase of `built`; `built.parts["members"]` is `FitOptions.members`.
+
+        `settings.seed` is used, and `settings.augment` where there is one.
+        """
         for phase in built.phases:
-            options = FitOptions(getattr(settings, "augment", None), phase.frozen_through)
+            augment = getattr(settings, "augment", None)
+            options = FitOptions(augment, phase.frozen_through, members=built.parts.get("members"))
             yield cls(
                 built.model, dataset, signature, phase.fit, options, seed=settings.seed, name=phase.name,
                 progress=progress
@@ -193,6 +197,7 @@ class FitTrainer:
         augment = None if options.augment is None else asdict(options.augment)
         parts: list[Any] = [asdict(self._fit), augment, teacher, self._seed, self.name, options.frozen_through]
         parts += [dict(options.hints.facts)] if options.hints else []
+        parts += ["members"] if options.members is not None else []
         return [*parts, self._dataset.digest, self._feed.prefix_digest]
 
     @property

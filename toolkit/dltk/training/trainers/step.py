@@ -27,14 +27,16 @@ class Step:
         learner: Keras 3 or tf_keras model that is called.
         trained: its variables that are updated.
         options: teacher and hints to follow besides the targets, hints only in steps one by one; where a part of the
-            model is frozen, batch norms run in inference mode.
+            model is frozen, batch norms run in inference mode. Members are called in the place of `learner`.
     """
 
     def __init__(
         self, learner: Any, trained: Sequence[Any], goal: Objective, optimizer: Any, average: Average | None, fit: Fit,
         options: FitOptions
     ) -> None:  # fmt: skip
-        self._learner, self._trained, self._goal, self._optimizer = learner, list(trained), goal, optimizer
+        self._learner = learner if options.members is None else options.members
+        self._members = 0 if options.members is None else options.members.outputs[0].shape[1]
+        self._trained, self._goal, self._optimizer = list(trained), goal, optimizer
         self._average, self._teacher, self._fit, self._hints = average, options.teacher, fit, options.hints
         self._norms_of = learner if options.frozen_through is not None else None
 
@@ -97,6 +99,9 @@ class Step:
             outputs, *features = hints.student(given, training=True) if hints else [learner(given, training=True)]
             logits = goal.logits(outputs)
             wanted = goal.encode(targets)
+            if self._members:  # each is a sample with the same target
+                logits = tf.reshape(logits, [-1, logits.shape[-1]])
+                wanted = tf.repeat(wanted, self._members, axis=0)
             losses = goal.losses(logits, wanted)
             if self._teacher:
                 share, asked = self._teacher.weight, goal.logits(with_teacher)
