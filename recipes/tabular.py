@@ -76,7 +76,7 @@ class Model:
     embedding: int = setting(8, "size of the embedding of a category", low=1, high=512)
     members: int = setting(4, "networks side by side, trained as an ensemble; the output is their mean", low=1, high=32)
     units: tuple[int, ...] = setting((64, 64), "units of each dense layer of a member", low=1)
-    dropout: float = setting(0.2, "dropout after each dense layer", low=0.0, high=0.9)
+    dropout: float = setting(0.3, "dropout after each dense layer", low=0.0, high=0.9)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Settings:
             batch_size=32,
             optimizer="adamw",
             learning_rate=2e-3,
-            weight_decay=0.1,
+            weight_decay=0.3,
             patience=40,
             average=0.99,
         )
