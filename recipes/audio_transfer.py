@@ -109,5 +109,6 @@ recipe = Recipe(
     data=DataHint(
         layout="a folder of WAV, FLAC or Ogg files, one subfolder per word; or a CSV path,label",
         sample="words/yes/ann_01.wav\nwords/yes/bob_01.wav\nwords/no/ann_01.wav",
+        example="recordings",
     ),
 )

@@ -183,7 +183,8 @@ def words(tmp_path):
 
 
 def test_what_a_keyword_model_hears_is_standardized_by_the_training_samples(words):
-    task, settings, dataset = prepared("audio-keyword", str(words), "data.group_pattern={group}_*")
+    pairs = ("data.group_pattern={group}_*", "data.validation=0.34")
+    task, settings, dataset = prepared("audio-keyword", str(words), *pairs)
     contract = task.contract(settings, dataset)
     signature = task.signature(settings, dataset, Built(None, ()))
     assert signature.inputs[0].sample_shape == contract.input_shape

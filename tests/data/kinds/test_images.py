@@ -164,11 +164,11 @@ def test_a_given_split_is_kept_and_validation_taken_from_train(tmp_path):
 
 def test_files_that_cannot_be_read_are_named_counted_and_skipped(folder):
     (folder / "b/bad.jpg").write_bytes(b"no picture")
-    picture(1).save(folder / "b/other.tiff")
+    picture(1).save(folder / "b/other.ico")
     progress = Silent()
     found = prepare(folder, progress=progress)
     assert found.report["unreadable"] == 2
-    assert [entry["name"] for entry in found.report["skipped"]] == ["b/bad.jpg", "b/other.tiff"]
+    assert [entry["name"] for entry in found.report["skipped"]] == ["b/bad.jpg", "b/other.ico"]
     assert all("must be a JPEG" in entry["reason"] for entry in found.report["skipped"])
     assert "skipped 2 of 62 files" in progress.warned[0]
     assert "b/bad.jpg" in progress.warned[0]
@@ -311,9 +311,9 @@ def test_a_source_that_is_not_there_is_named(name, text):
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
-    (tmp_path / "data.parquet").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"must be a folder, a \.csv or an \.npz; received \.parquet"):
-        prepare(tmp_path / "data.parquet")
+    (tmp_path / "data.mat").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"must be a folder, a \.csv or an \.npz; received \.mat"):
+        prepare(tmp_path / "data.mat")
 
 
 def test_file_names_that_are_not_utf8_can_be_reported(folder):

@@ -23,14 +23,15 @@ def write_people(folder: Path) -> None:
     rng = np.random.default_rng(41)
     jobs = {"clerk": -0.6, "driver": -0.9, "engineer": 1.3, "nurse": 0.1, "teacher": 0.4}
     cities = {"Graz": -0.2, "Linz": 0.0, "Salzburg": 0.3, "Vienna": 0.6}
-    rows = []
-    for _ in range(_PEOPLE):
+    rows: dict[tuple[Any, ...], str] = {}  # of two people with the same features only the first is there
+    while len(rows) < _PEOPLE:
         age, hours = int(rng.integers(18, 66)), int(rng.integers(10, 51))
         city, job = _one(rng, cities), _one(rng, jobs)
         # Income rises with age up to 50 and then falls; a short week outweighs the job.
         score = 1.4 - abs(age - 50) / 9 + (hours - 28) / 6 + 1.6 * jobs[job] + cities[city]
-        rows.append((age, hours, city, job, "high" if score + rng.normal(0, 0.8) > 0 else "low"))
-    _write(folder / "people.csv", ("age", "hours", "city", "job", "income"), rows)
+        rows.setdefault((age, hours, city, job), "high" if score + rng.normal(0, 0.8) > 0 else "low")
+    table = [(*features, income) for features, income in rows.items()]
+    _write(folder / "people.csv", ("age", "hours", "city", "job", "income"), table)
 
 
 def write_sensors(folder: Path) -> None:
