@@ -193,7 +193,8 @@ BEFORE: Mapping[str, Mapping[str, Parameter]] = {
     "catalogue": _FILE,
     "ratings": {
         "user": _TEXT, "item": _TEXT, "rating": _MAYBE_TEXT, "time": _MAYBE_TEXT, "lowest": _number(),
-        "highest": _number(), "liked": _number(),
+        "highest": _number(), "liked": _number(), "feedback": _one_of("ratings", "counts", needed=False),
+        "order": _one_of("rows", "drawn", needed=False), "empty": _one_of("refuse", "drop", needed=False),
     },
     "history": {"length": _whole(1, 10_000_000), "half_life": _number(0), "kept": _whole(1, 10_000_000)},
 }  # fmt: skip
