@@ -188,6 +188,7 @@ BEFORE: Mapping[str, Mapping[str, Parameter]] = {
         "unlabelled": _one_of("error", "drop", needed=False), "rest": _one_of("error", "drop", "other", needed=False),
     },
     "text": {"max_bytes": _whole(1, 1_000_000), "column": _OPTIONAL_TEXT, "label": _OPTIONAL_TEXT},
+    "pairs": {"path": _TEXT, "text": _TEXT, "label": _TEXT, "folder": _TEXT, "suffix": _TEXT},
     "tokenize": _FILE,
     "vocabulary": _FILE,
     "catalogue": _FILE,
