@@ -117,7 +117,10 @@ recipe = Recipe(
         "fit.batch_size": 16,
     },
     data=DataHint(
-        layout="a CSV with the columns image, text and label; paths start at the CSV's folder",
+        layout=(
+            "a CSV with the columns image, text and label, or as data.path, data.text and data.label name them; paths "
+            "start at the CSV's folder, or data.folder in it"
+        ),
         sample="image,text,label\nphotos/001.jpg,Fits well and looks good,praise\nphotos/002.jpg,Arrived broken,fault",
         example="posts",
     ),

@@ -11,6 +11,7 @@ no second ranking network: a static graph of plain layers cannot look up candida
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from dltk.recipe import (
     Built,
@@ -32,10 +33,25 @@ __all__ = ["recipe"]
 class RatingsData(TableFormat):
     """Columns, ratings and histories."""
 
-    user: str | None = setting(None, "column of the user; none: user, userId, user_id")
-    item: str | None = setting(None, "column of the item; none: item, itemId, item_id, movieId, movie_id")
-    rating: str | None = setting(None, "column of the rating; none: rating, score, stars, or every row counts")
-    time: str | None = setting(None, "column of the time; none: timestamp, time, date, or the order of the rows")
+    user: str | None = setting(None, "column of the user; none: found by its name, such as userId")
+    item: str | None = setting(None, "column of the item; none: found by its name, such as movieId or product_id")
+    rating: str | None = setting(
+        None, "column of the rating or count; none: found by its name, such as stars or plays, or every row counts"
+    )
+    time: str | None = setting(
+        None, "column of the time; none: found by its name, such as timestamp, or by its dates; see data.order"
+    )
+    feedback: Literal["auto", "ratings", "counts", "events"] = setting(
+        "auto",
+        "ratings: on a scale; counts: of events, which add up, 0 is none; events: every row counts; auto: counts if "
+        "the column is called plays, clicks, quantity or the like, else ratings",
+    )
+    order: Literal["auto", "rows", "drawn"] = setting(
+        "auto",
+        "rows: in order of time; drawn: the order is unknown, the items to predict are drawn; auto: by the time "
+        "column, or the rows unless they are sorted by something else",
+    )
+    empty: Literal["refuse", "drop"] = setting("refuse", "rows without a user or an item: refuse or drop them")
     lowest: float = setting(0.5, "lowest valid rating; a lower one is an error")
     highest: float = setting(5.0, "highest valid rating; a higher one is an error")
     liked: float = setting(0.0, "lower ratings do not count as liked")
@@ -119,7 +135,11 @@ recipe = Recipe(
         "fit.epochs": 2,
     },
     data=DataHint(
-        layout="a CSV with a header: user, item, and optionally a rating and a time; or movielens-small",
+        layout=(
+            "a table of user, item, and optionally a rating or count and a time, found by the names of the columns or "
+            "named by data.user, data.item, data.rating, data.time; without a header "
+            "data.names=user,item,rating,timestamp; or movielens-small"
+        ),
         sample="userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n1,1029,3.0,1260759179",
         example="ratings",
     ),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import tiny
+from dltk.data.kinds.rating_columns import read_rated_table
 from dltk.edge.bundle.arrays import npz_bytes
 from dltk.edge.families import family
 from dltk.edge.input.catalogue import Catalogue, parse_catalogue
@@ -26,8 +27,8 @@ from dltk.edge.sources.kinds import IMAGES
 from dltk.edge.sources.listing import list_files
 from dltk.edge.sources.masks import read_mask
 from dltk.edge.sources.pairs import list_pairs
-from dltk.edge.sources.ratings import columns_of_ratings, read_ratings
-from dltk.edge.sources.tables import read_table
+from dltk.edge.sources.ratings import read_ratings
+from dltk.edge.sources.tables import ignore_note, read_table
 from dltk.edge.sources.texts import list_texts
 from dltk.models.files.config import require_own_layers
 from dltk.models.files.container import contents
@@ -41,15 +42,15 @@ __all__ = ["targets"]
 _TIMES = b"t,v\n2024-01-01T00:00,1\n2024-01-01T01:00,2\n2024-01-01T02:00,3\n"
 _DAYS = b"t,v\n2024-01-01,1\n2024-02-01,2\n2024-03-01,3\n"
 _RATED = b"user,item,rating,time\na,x,5,100\nb,y,3,2024-01-01\na,y,1,300\n"
-_ASKED = SimpleNamespace(user=None, item=None, rating=None, time=None, lowest=1.0, highest=5.0, liked=3.0)
+_ASKED = SimpleNamespace(user=None, item=None, rating=None, time=None, lowest=1.0, highest=5.0, liked=3.0,
+                         feedback="auto", order="auto", empty="refuse")  # fmt: skip
 
 
 # --- tables, pictures and arrays
 
 
 def _ratings(path: Path) -> object:
-    table = read_table(path)
-    return read_ratings(table, columns_of_ratings(table, _ASKED))
+    return read_ratings(*read_rated_table(path, _ASKED, ignore_note))
 
 
 def _png(mode: str, size: tuple[int, int] = (4, 3)) -> bytes:

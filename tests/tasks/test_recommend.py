@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from dltk.base.errors import InputError
 from dltk.base.progress import SILENT, Silent
 from dltk.edge.families import family
 from dltk.edge.input.catalogue import catalogue_of
+from dltk.edge.sources.tables import with_dialect
 from dltk.recipe import Built
 from dltk.recipe.groups import Fit
 from dltk.recipe.load import load, resolve
@@ -70,13 +73,68 @@ def test_duplicates_and_a_missing_time_are_told(tmp_path):
         warn = log
 
     path = tmp_path / "ratings.csv"
-    path.write_text("user,item\n" + "".join(f"a,{n}\n" for n in (1, 2, 3, 1)))
+    path.write_text("user,item,rating\n" + "".join(f"a,{n},4\n" for n in (1, 2, 3, 1)))
     progress = Noted()
     _, _, dataset, _ = prepared(path, progress=progress)
-    assert "1 rows rate an item that the user has already rated" in progress.words[0]
-    assert "line 5" in progress.words[0]
-    assert "no time column" in progress.words[1]
+    assert "no time column" in progress.words[0]
+    assert "1 rows rate an item that the user has already rated" in progress.words[1]
+    assert "line 5" in progress.words[1]
     assert dataset.report["duplicates"] == 1
+    path.write_text("user,item\n" + "".join(f"a,{n}\n" for n in (1, 2, 3, 1)))
+    _, _, dataset, _ = prepared(path, progress=progress)
+    assert "1 rows repeat a user and an item" in progress.words[-1]
+    assert dataset.report["duplicates"] == 1
+
+
+def by_user(raws, targets):
+    return dict(zip(raws["user"].tolist(), targets[:, 0].tolist(), strict=True))
+
+
+def scored(path, signature):
+    found = family("recommendation").labelled(path, signature)
+    return by_user(found.raws, found.targets)
+
+
+def test_counts_of_a_pair_add_up_and_none_is_none(tmp_path):
+    path = tmp_path / "plays.csv"
+    path.write_text("user,song,plays\na,x,2\na,y,0\na,x,3\na,z,1\na,w,4\na,v,9\nb,y,1\n")
+    _, _, dataset, signature = prepared(path, "data.liked=4", "data.feedback=counts")
+    known = catalogue_of(signature)
+    assert known.items == ("v", "w", "x")  # x was played five times, in two rows
+    assert dataset.report["disliked"] == 3
+    path.write_text("user,song,plays\na,x,2\na,y,1\na,z,-1\n")
+    with pytest.raises(InputError, match=r"line 4: column 'plays' must hold counts, .*data\.feedback=events"):
+        prepared(path)
+    _, _, _, signature = prepared(path, "data.feedback=events")
+    assert catalogue_of(signature).items == ("x", "y", "z")
+
+
+def test_rows_sorted_by_item_are_no_order_of_time(tmp_path):
+    path = tmp_path / "had.csv"
+    path.write_text("user,item\n" + "".join(f"{u},{i}\n" for u in range(40) for i in range(u % 3, 40, 3)))
+    progress = Silent()
+    _, _, dataset, drawn = prepared(path, progress=progress)
+    assert "sorted by 'item'" in progress.said[-1]
+    assert "data.order=rows" in progress.said[-1]
+    assert len(set(dataset.test.targets[:, 0])) > 10  # by the rows, it would be one of the last three
+    assert drawn.step("history")["half_life"] == 0
+    _, _, again, _ = prepared(path)
+    assert again.digest == dataset.digest
+    _, _, by_rows, signature = prepared(path, "data.order=rows")
+    assert len(set(by_rows.test.targets[:, 0])) == 3
+    assert signature.step("history")["half_life"] == 2
+    assert signature.step("ratings") == {key: value for key, value in drawn.step("ratings").items() if key != "order"}
+    assert scored(path, drawn) == by_user(dataset.test.take(slice(None)), dataset.test.targets)  # drawn alike
+
+
+def test_the_device_reads_ratings_as_training_did(tmp_path):
+    path = tmp_path / "u.data"
+    path.write_text(
+        "".join(f"{u}\t{(u + 3 * n) % 17}\t{1 + n % 5}\t{900_000_000 + n}\n" for u in range(9) for n in range(6))
+    )
+    _, _, dataset, signature = prepared(path, "data.names=user,item,rating,timestamp")
+    signature = replace(signature, preprocess=with_dialect(signature.preprocess, dataset.report))
+    assert scored(path, signature) == by_user(dataset.test.take(slice(None)), dataset.test.targets)
 
 
 def test_few_are_asked_of_many(tmp_path):
@@ -106,7 +164,19 @@ def test_popularity_stands_beside_the_model(films):
 @pytest.mark.parametrize(
     ("text", "pairs", "place"),
     [
-        ("who,what\na,b\n", (), "line 1: needs a column 'user' or 'userId' or 'user_id'"),
+        ("who,what\na,b\n", (), "line 1: needs a column 'user' and one 'item'.*data.user=who if 'what' is the item"),
+        ("who,item\na,b\n", (), "needs a column 'user'; .*data.user=NAME"),
+        ("user,genre\na,b\na,b\nb,b\nb,c\n", (), "needs a column 'item'; .*data.item=NAME"),
+        ("Ann,Alien,5\nBob,Brazil,4\nCid,Cube,3\n", (), "If line 1 is a row: data.names=user,item,rating"),
+        (
+            "user,item,score,stars\na,b,1,2\na,c,1,3\n",
+            (),
+            "must be the rating; .*data.rating=score or data.rating=st",
+        ),
+        ("user,item,rating\na,b,0\na,c,70\n", (), "data.lowest=0 and data.highest=70 .*or data.feedback=counts"),
+        ("user,item\na,b\n", ("data.feedback=counts",), "counts need a column; .*data.rating=NAME"),
+        ("user,item,date\na,b,3/4/2024\na,c,4/4/2024\n", (), "line 2: .*ISO date; .*data.order=rows .*Also line 3"),
+        ("user,item\na,b\n,c\n", (), "line 3: column 'user' must not be empty. .*data.empty=drop"),
         ("who,item\na,b\n", ("data.user=whom",), "needs a column 'whom'"),
         ("user,item\na,b\na,c\n", (), "needs users with over 2 items"),
         ("user,item,rating\na,b,0\n", (), "line 2: column 'rating' must lie between 0.5 and 5"),

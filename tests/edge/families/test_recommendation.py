@@ -62,6 +62,13 @@ def test_an_unknown_user_needs_one():
     assert not KIND.tensors(KIND.read('{"history": []}', RECOMMENDATION)[None], RECOMMENDATION)["weights"].any()
 
 
+def test_a_file_is_no_user(ratings):
+    with pytest.raises(InputError, match=r"received the file .*ratings\.csv.*dltk validate BUNDLE --data"):
+        KIND.read(ratings(f"{HEAD}a,x,5,1\n"), RECOMMENDATION)
+    with pytest.raises(InputError, match="is not known"):
+        KIND.read("no\0name" + "x" * 5000, RECOMMENDATION)
+
+
 def test_a_given_history_goes_before_the_one_that_is_carried():
     raw = KIND.read({"user": "bob", "history": ["cod"]}, RECOMMENDATION)
     assert (int(raw["user"]), raw["history"].tolist()) == (2, [0, 0, 4])

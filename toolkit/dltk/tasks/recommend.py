@@ -86,4 +86,5 @@ TASK = _Recommend()
 
 
 def _history(data: Any, dataset: Dataset) -> dict[str, Any]:
-    return {"op": "history", "length": data.length, "half_life": data.half_life, "kept": dataset.report["kept"]}
+    half_life = dataset.report.get("half_life", data.half_life)  # 0 where no order is known
+    return {"op": "history", "length": data.length, "half_life": half_life, "kept": dataset.report["kept"]}

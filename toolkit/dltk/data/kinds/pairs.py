@@ -17,6 +17,7 @@ from dltk.base.progress import SILENT, Progress
 from dltk.data.assemble import assemble
 from dltk.data.dataset import Dataset
 from dltk.data.decoded import Decoder, decode_pool, image_decoder
+from dltk.data.kinds.pair_columns import require_pair_columns
 from dltk.data.pool import Pool
 from dltk.data.split import SPLITS, require_training_share
 from dltk.data.stamps import file_digests
@@ -26,7 +27,7 @@ from dltk.edge.families.image_text import pair_type
 from dltk.edge.families.text import as_raw
 from dltk.edge.input.preprocess import image_ops
 from dltk.edge.input.tokens import TOKENIZER
-from dltk.edge.sources.pairs import Pairs, list_pairs
+from dltk.edge.sources.pairs import PairColumns, Pairs, list_pairs
 from dltk.edge.sources.tables import Dialect
 from dltk.recipe import PairData
 
@@ -34,9 +35,9 @@ __all__ = ["pair_ops", "prepare_pairs"]
 
 
 def pair_ops(settings: PairData) -> tuple[Op, ...]:
-    """The steps that make a raw sample: "decode", "resize", "text"."""
+    """The steps that make a raw sample: "decode", "resize", "text"; "pairs" where columns have other names."""
     ops = image_ops(settings.size, settings.size, fit=settings.resize, max_pixels=settings.max_pixels)
-    return *ops, {"op": "text", "max_bytes": settings.max_bytes}
+    return *ops, {"op": "text", "max_bytes": settings.max_bytes}, *PairColumns.of(settings).ops
 
 
 def prepare_pairs(source: str, settings: PairData, *, seed: int, progress: Progress = SILENT) -> Dataset:
@@ -49,9 +50,10 @@ def prepare_pairs(source: str, settings: PairData, *, seed: int, progress: Progr
         EnvironmentFault: on a full disk, missing Pillow or `tokenizers`, or a tokenizer that is unavailable.
     """
     require_training_share(settings)
-    ops = pair_ops(settings)
+    ops, dialect, columns = pair_ops(settings), Dialect.of(settings), PairColumns.of(settings)
+    require_pair_columns(source, columns, dialect)
     with using(settings):
-        pairs = list_pairs(source, group=settings.group, dialect=Dialect.of(settings), note=progress.log)
+        pairs = list_pairs(source, group=settings.group, dialect=dialect, note=progress.log, columns=columns)
         pool = _pool(source, pairs, progress).part(settings.total, seed)
         decoded = decode_pool(pool, _decoder(ops), progress=progress)
     found = assemble(pool, decoded, settings, ops, noun="samples", seed=seed, progress=progress)

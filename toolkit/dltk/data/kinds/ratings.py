@@ -14,12 +14,11 @@ from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
+from dltk.data.kinds.rating_columns import read_rated_table
 from dltk.data.named.load import TABLES, table_path
 from dltk.edge.families.recommendation import padded, record, targets_of
 from dltk.edge.input.catalogue import CATALOGUE, FIRST_ITEM, Catalogue
-from dltk.edge.sources import read_table
-from dltk.edge.sources.ratings import Ratings, columns_of_ratings, read_ratings
-from dltk.edge.sources.tables import Dialect
+from dltk.edge.sources.ratings import RatingColumns, Ratings, read_ratings
 
 __all__ = ["prepare_ratings"]
 
@@ -27,7 +26,7 @@ _HELD_OUT = 2  # items of a user: the last for test, the one before for validati
 
 
 def prepare_ratings(source: str, settings: Any, *, seed: int, progress: Progress) -> Dataset:
-    """The ratings in the CSV file `source`, or in the one of a name in `dltk.data.named.load`; leave one out by time.
+    """The ratings in the table `source`, or in the one of a name in `dltk.data.named.load`; leave one out by time.
 
     A training sample is one item of a user, to be predicted from the items before it. Users with fewer than three
     items are only in the training split. See `RatingsData` in the recipe for `settings`.
@@ -36,10 +35,9 @@ def prepare_ratings(source: str, settings: Any, *, seed: int, progress: Progress
         InputError: naming the line and column of what cannot be used.
     """
     path = table_path(source, progress=progress) if source in TABLES else Path(source)
-    table = read_table(path, dialect=Dialect.of(settings), note=progress.log)
-    columns = columns_of_ratings(table, settings)
+    table, columns = read_rated_table(path, settings, progress.log)
     found = read_ratings(table, columns)
-    _report_assumptions(found, columns.time, progress)
+    _report_rows(found, columns, progress)
     items = sorted({item for known in found.histories.values() for item in known})
     numbers = {item: number for number, item in enumerate(items)}
     users = sorted(found.histories)
@@ -52,7 +50,7 @@ def prepare_ratings(source: str, settings: Any, *, seed: int, progress: Progress
     report = {
         "rows": found.rows, "users": len(users), "items": len(items), "duplicates": found.duplicates,
         "disliked": found.disliked, "asked": len(asked), "kept": kept, "ratings": columns.op(),
-        **table.dialect.record,
+        **({"half_life": 0.0} if columns.order == "drawn" else {}), **table.dialect.record,
     }  # fmt: skip
     train = _training_samples(histories, settings, seed)
     validation, test = (_held_out(histories, asked, kept, back=back) for back in (2, 1))
@@ -61,14 +59,19 @@ def prepare_ratings(source: str, settings: Any, *, seed: int, progress: Progress
     return Dataset(train, validation, test, (), digest, source, report, {CATALOGUE: catalogue.to_bytes()})
 
 
-def _report_assumptions(found: Ratings, time: str | None, progress: Progress) -> None:
-    if found.duplicates:
+def _report_rows(found: Ratings, columns: RatingColumns, progress: Progress) -> None:
+    if found.duplicates and columns.rating is not None and columns.feedback == "ratings":
         progress.warn(
             f"{found.duplicates} rows rate an item that the user has already rated, the first in "
             f"{found.first_duplicate}; the later rating counts"
         )
-    if time is None:
-        progress.log("no time column: the rows are used in their order")
+    elif found.duplicates:
+        rule = "their counts add up" if columns.feedback == "counts" else "each pair counts once, where it stands last"
+        progress.log(f"{found.duplicates} rows repeat a user and an item, from {found.first_duplicate} on; {rule}")
+    if found.dropped:
+        progress.warn(f"{found.dropped} rows left out: they have no user or no item")
+    if columns.feedback == "counts" and found.disliked:
+        progress.log(f"{found.disliked} pairs of user and item left out: their count is 0 or below data.liked")
 
 
 def _evaluated_users(histories: list[list[int]], most: int, seed: int) -> list[int]:

@@ -254,7 +254,7 @@ RULES: Mapping[str, Rule] = {
     "embedding": Rule((*_IMAGE_OPS, *_ROW_OPS), ("noise",), shapes.image_or_row, None, _row_of_numbers),
     "audio": Rule(_SOUND_OPS, _SCORES, shapes.sound, None, _labels),
     "text": Rule(_TEXT_OPS, _SCORES, shapes.text, _tokens, _labels),
-    "image-text": Rule((*_IMAGE_OPS, *_TEXT_OPS), _SCORES, shapes.pair, _image_and_tokens, _labels),
+    "image-text": Rule((*_IMAGE_OPS, *_TEXT_OPS, "pairs"), _SCORES, shapes.pair, _image_and_tokens, _labels),
     "policy": Rule(("standardize", "scale", "clip"), (), shapes.observation, None, _row_of_numbers),
     "recommendation": Rule(("ratings", "history", "catalogue"), ("softmax",), shapes.history, _known, _row_of_numbers),
     "tabular": Rule(_TABLE_OPS, _SCORES, shapes.record, _columns, _labels),

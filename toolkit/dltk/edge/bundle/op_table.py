@@ -226,12 +226,14 @@ BEFORE: Mapping[str, Mapping[str, Parameter]] = {
         "unlabelled": _one_of("error", "drop", needed=False), "rest": _one_of("error", "drop", "other", needed=False),
     },
     "text": {"max_bytes": _whole(1, 1_000_000), "column": _OPTIONAL_TEXT, "label": _OPTIONAL_TEXT},
+    "pairs": {"path": _TEXT, "text": _TEXT, "label": _TEXT, "folder": _TEXT, "suffix": _TEXT},
     "tokenize": _FILE,
     "vocabulary": _FILE,
     "catalogue": _FILE,
     "ratings": {
         "user": _TEXT, "item": _TEXT, "rating": _MAYBE_TEXT, "time": _MAYBE_TEXT, "lowest": _number(),
-        "highest": _number(), "liked": _number(),
+        "highest": _number(), "liked": _number(), "feedback": _one_of("ratings", "counts", needed=False),
+        "order": _one_of("rows", "drawn", needed=False), "empty": _one_of("refuse", "drop", needed=False),
     },
     "history": {"length": _whole(1, 10_000_000), "half_life": _number(0), "kept": _whole(1, 10_000_000)},
 }  # fmt: skip

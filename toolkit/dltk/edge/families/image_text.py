@@ -18,7 +18,7 @@ from dltk.edge.families.shared.synthetic import random_patches
 from dltk.edge.families.text import as_raw
 from dltk.edge.input import preprocess
 from dltk.edge.input.tokens import letter_tokens, padded_tokens, tokenizer_of
-from dltk.edge.sources.pairs import list_pairs, read_pairs
+from dltk.edge.sources.pairs import PairColumns, list_pairs, read_pairs
 from dltk.edge.sources.tables import dialect_of, is_table_file
 from dltk.edge.sources.texts import check_text
 from dltk.edge.sources.unreadable import reason_of, require_few_unreadable
@@ -45,10 +45,7 @@ class ImageText(Labels):
     def expand(self, source: Any, signature: Signature) -> list[Any]:
         """The rows of a CSV with columns image,text; or the one sample itself."""
         if isinstance(source, (str, Path)) and is_table_file(source):
-            return [
-                {"image": path, "text": text}
-                for path, text in unstack_samples(list(read_pairs(source, dialect_of(signature))), source)
-            ]
+            return [{"image": path, "text": text} for path, text in unstack_samples(_rows(source, signature), source)]
         return [source]
 
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
@@ -90,7 +87,8 @@ class ImageText(Labels):
 
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a CSV image,text,label. A few images that cannot be read are left out."""
-        found = list_pairs(data, least_classes=1, dialect=dialect_of(signature))
+        columns = PairColumns.of_signature(signature)
+        found = list_pairs(data, least_classes=1, dialect=dialect_of(signature), columns=columns)
         require_known(found.labels, signature, data)
         raws, kept, faults = [], [], []
         for row, (path, text) in enumerate(zip(found.paths, found.texts, strict=True)):
@@ -114,6 +112,10 @@ class ImageText(Labels):
         sentences = [" ".join(generator.choice(known, generator.integers(_FEWEST, _MOST + 1))) for _ in range(count)]
         found["text"] = [as_raw(sentence, kind["text"].itemsize) for sentence in sentences]
         return found
+
+
+def _rows(source: str | Path, signature: Signature) -> list[tuple[Path, str]]:
+    return read_pairs(source, dialect_of(signature), PairColumns.of_signature(signature))
 
 
 def pair_type(ops: tuple[Op, ...]) -> np.dtype[Any]:

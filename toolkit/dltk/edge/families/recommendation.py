@@ -212,10 +212,20 @@ def _places(signature: Signature) -> tuple[int, float, int]:
 
 
 def _unknown_user(user: str | None, known: Catalogue) -> InputError:
+    if _is_file(str(user)):
+        hint = "dltk validate BUNDLE --data FILE scores a model on a file of ratings."
+        raise InputError("input", "must be a user, or a history as JSON", f"the file {user}", hint)
     near = get_close_matches(str(user), known.users, n=1)  # never all names: there may be a million
     hint = f"Did you mean {near[0]!r}? " if near else ""
     hint += 'Pass the history of a new user: {"history": ["ITEM", ...]}.'
     return InputError(f"user {user!r}", "is not known to this model", hint=hint)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # no name of a file at all
+        return False
 
 
 def _asked(source: Any) -> tuple[str | None, list[str] | None]:
