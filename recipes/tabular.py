@@ -96,6 +96,7 @@ class Settings:
             weight_decay=0.3,
             patience=40,
             average=0.99,
+            keep="loss",
         )
     )
     calibration: Calibration = field(default_factory=Calibration)
