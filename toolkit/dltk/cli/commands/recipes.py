@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dltk.base.errors import UsageError
 from dltk.cli import options
 from dltk.recipe.load import load, registered
 from dltk.recipe.recipe import Recipe
@@ -17,8 +18,9 @@ __all__ = ["recipes"]
 
 @click.command()
 @click.argument("name", required=False)
+@click.option("--data", metavar="PATH", help="Show what NAME would read of PATH: `dltk inspect PATH --recipe NAME`.")
 @options.as_json
-def recipes(name: str | None, as_json: bool) -> None:
+def recipes(name: str | None, data: str | None, as_json: bool) -> None:
     """List the recipes, or describe the one called NAME: its data, and every setting with its default.
 
     NAME may also be the path of a recipe file.
@@ -26,7 +28,11 @@ def recipes(name: str | None, as_json: bool) -> None:
     \b
     Example:
         dltk recipes cnn
+        dltk recipes cnn --data photos/
     """
+    if data is not None:
+        _inspect(name, data, as_json)
+        return
     if name is None:
         found = [load(known) for known in registered()]
         listed = [{"name": recipe.name, "summary": recipe.summary, "task": recipe.task} for recipe in found]
@@ -34,6 +40,14 @@ def recipes(name: str | None, as_json: bool) -> None:
         return
     recipe = load(name)
     options.show(_as_dict(recipe), _as_text(recipe), as_json)
+
+
+def _inspect(name: str | None, data: str, as_json: bool) -> None:
+    from dltk.cli.commands.inspect import show_inspection
+
+    if name is None:
+        raise UsageError("--data", "needs the name of a recipe", hint=f"For every recipe: dltk inspect {data}.")
+    show_inspection(data, name, (), as_json)
 
 
 def _as_dict(recipe: Recipe) -> dict[str, Any]:
