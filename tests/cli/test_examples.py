@@ -153,7 +153,13 @@ def model(path):
     found.save(path)
 
 
+def people(path):
+    rows = (f"{age},{('Graz', 'Linz')[age % 2]},{('low', 'high')[age % 3 == 0]}" for age in range(20, 80))
+    path.write_text("\n".join(("age,city,income", *rows)) + "\n")
+
+
 MAKERS = (
+    (r"people\.csv", people),
     (r"photos(/\w+)?/?", photos),
     (r"[\w-]+\.(jpg|png)", photo),
     (r"exported/control", policy),

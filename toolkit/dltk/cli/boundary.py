@@ -37,7 +37,7 @@ _last_term = -_CLEAN_UP
 
 
 class Unmet(Exception):
-    """A limit or tolerance was not met; the command still shows its results.
+    """A command did not reach what was asked, such as a limit; it still shows its results.
 
     Args:
         fault: the error, which gives the message and the exit code.
@@ -45,7 +45,7 @@ class Unmet(Exception):
         text: the same for a person, on stdout.
     """
 
-    def __init__(self, fault: LimitError, value: Mapping[str, Any], text: str) -> None:
+    def __init__(self, fault: DltkError, value: Mapping[str, Any], text: str) -> None:
         super().__init__(str(fault))
         self.fault, self.value, self.text = fault, value, text
 

@@ -16,6 +16,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS: Mapping[str, tuple[str, str]] = {  # name -> "module:command" and the line in `dltk --help`
     "recipes": ("dltk.cli.commands.recipes:recipes", "List the recipes, or describe one."),
+    "inspect": ("dltk.cli.commands.inspect:inspect", "Show what would be read of your data, and which recipes fit."),
     "backbones": ("dltk.cli.commands.backbones:backbones", "List the backbones and where their weights can come from."),
     "doctor": ("dltk.cli.commands.doctor:doctor", "Show what is installed here and what is missing."),
     "finetune": ("dltk.cli.commands.finetune:finetune", "Train the model of a recipe on your data."),

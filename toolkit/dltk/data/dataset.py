@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.errors import InputError
 from dltk.edge.input.noise import add_noise
 
-__all__ = ["Dataset", "NoisySplit", "Split"]
+__all__ = ["Dataset", "NoisySplit", "Split", "require_test_samples"]
 
 
 @dataclass(frozen=True)
@@ -91,3 +92,11 @@ class Dataset:
     source: str
     report: Mapping[str, Any]
     assets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+def require_test_samples(dataset: Dataset) -> None:
+    """Raise InputError, before anything is trained, if there would be no samples to evaluate the model on."""
+    if not len(dataset.test):
+        count = len(dataset.train) + len(dataset.validation)
+        hint = f"Set a larger data.test, or give more samples than {count}."
+        raise InputError(f"data {dataset.source}", "needs test samples", 0, hint)

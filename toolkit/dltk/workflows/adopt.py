@@ -15,7 +15,7 @@ from dltk import tasks
 from dltk.base.errors import InputError
 from dltk.base.files import building_folder, read_capped, sha256
 from dltk.base.progress import SILENT, Progress
-from dltk.data.dataset import Dataset
+from dltk.data.dataset import Dataset, require_test_samples
 from dltk.data.strata import stratified
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import family
@@ -30,7 +30,7 @@ from dltk.recipe.near import settings_hint
 from dltk.recipe.settings import apply, as_dict, assign
 from dltk.run import Run
 from dltk.workflows.brought import as_deployable, first_line, require_same
-from dltk.workflows.finish import finish_run, require_test_samples
+from dltk.workflows.finish import finish_run
 from dltk.workflows.preflight import input_and_output_shape, require_place, require_training_packages
 
 __all__ = ["adopt", "is_adoptable"]

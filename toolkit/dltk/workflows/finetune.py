@@ -14,14 +14,14 @@ from dltk.base.cache.entries import using
 from dltk.base.errors import EnvironmentFault, InputError, shorten
 from dltk.base.files import read_capped, sha256, sweep_tree
 from dltk.base.progress import SILENT, Progress
-from dltk.data.dataset import Dataset
+from dltk.data.dataset import Dataset, require_test_samples
 from dltk.edge.bundle.signature import Signature
 from dltk.recipe import Built
 from dltk.recipe.load import Loaded, read, resolve
 from dltk.recipe.settings import apply, as_dict, describe, from_dict
 from dltk.run import Run
 from dltk.tasks import Task
-from dltk.workflows.finish import TrainingLog, finish_run, require_test_samples
+from dltk.workflows.finish import TrainingLog, finish_run
 from dltk.workflows.preflight import default_source, require_place, require_training_packages
 
 __all__ = ["finetune", "run_folder"]

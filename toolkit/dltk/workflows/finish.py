@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dltk.base.errors import InputError
 from dltk.base.files import write_atomic
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
@@ -23,7 +22,7 @@ from dltk.models.files.save import keras_bytes
 from dltk.run import Run
 from dltk.tasks import Task
 
-__all__ = ["NOT_TRAINED", "TrainingLog", "finish_run", "require_test_samples", "write_history"]
+__all__ = ["NOT_TRAINED", "TrainingLog", "finish_run", "write_history"]
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,6 @@ class TrainingLog:
 
 
 NOT_TRAINED = TrainingLog()  # of a model that was adopted or compressed
-
-
-def require_test_samples(dataset: Dataset) -> None:
-    """Raise InputError, before anything is trained, if there would be no samples to evaluate the model on."""
-    if not len(dataset.test):
-        count = len(dataset.train) + len(dataset.validation)
-        hint = f"Set a larger data.test, or give more samples than {count}."
-        raise InputError(f"data {dataset.source}", "needs test samples", 0, hint)
 
 
 def finish_run(

@@ -22,8 +22,9 @@ __all__ = ["recipes"]
 @click.command()
 @click.argument("name", required=False)
 @click.option("--example", type=options.PATH, metavar="DIR", help="Write example data for NAME to the new folder DIR.")
+@click.option("--data", metavar="PATH", help="Show what NAME would read of PATH: `dltk inspect PATH --recipe NAME`.")
 @options.as_json
-def recipes(name: str | None, example: Path | None, as_json: bool) -> None:
+def recipes(name: str | None, example: Path | None, data: str | None, as_json: bool) -> None:
     """List the recipes, or describe the one called NAME: its data, and every setting with its default.
 
     NAME may also be the path of a recipe file. The example data is generated: a small data set in the layout that the
@@ -33,7 +34,13 @@ def recipes(name: str | None, example: Path | None, as_json: bool) -> None:
     Example:
         dltk recipes cnn
         dltk recipes cnn --example photos
+        dltk recipes cnn --data photos/
     """
+    if data is not None:
+        if example is not None:
+            raise UsageError("--data", "stands alone, without --example", hint="Give one of them.")
+        _inspect(name, data, as_json)
+        return
     if name is None:
         if example is not None:
             hint = f"For example: dltk recipes cnn --example {shlex.quote(str(example))}."
@@ -68,6 +75,16 @@ def _write_example(recipe: Recipe, name: str, folder: Path, as_json: bool) -> No
     summary = EXAMPLES[recipe.data.example].summary
     found = {"example": str(folder), "summary": summary, "data": str(data), "next": [command]}
     options.show(found, f"{folder}: {summary}; generated\n\nNext:\n  {command}", as_json)
+
+
+def _inspect(name: str | None, data: str, as_json: bool) -> None:
+    from dltk.cli.commands.inspect import show_inspection
+
+    if name is None:
+        raise UsageError(
+            "--data", "needs the name of a recipe", hint=f"For every recipe: dltk inspect {shlex.quote(data)}."
+        )
+    show_inspection(data, name, (), as_json)
 
 
 def _as_dict(recipe: Recipe) -> dict[str, Any]:

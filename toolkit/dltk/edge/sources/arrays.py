@@ -18,7 +18,7 @@ from dltk.base.errors import InputError
 from dltk.base.files import open_regular
 from dltk.edge.sources.labels import check_labels
 
-__all__ = ["ImageArrays", "read_array", "read_arrays", "read_image_arrays"]
+__all__ = ["ImageArrays", "array_headers", "read_array", "read_arrays", "read_image_arrays"]
 
 _MAX_BYTES = 16_000_000_000
 _MAX_CLASSES = 100_000
@@ -54,6 +54,33 @@ def read_arrays(path: str | Path, *, limit: int = _MAX_BYTES) -> dict[str, NDArr
                 return {_key(entry): _array(archive, entry, path) for entry in archive.infolist()}
         except ARCHIVE_FAULTS as fault:
             raise InputError(path, "must be an undamaged npz archive", str(fault)) from fault
+
+
+def array_headers(path: str | Path) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Name -> dtype and shape of the arrays in an npz archive, or of the one in an npy file; their values stay unread.
+
+    Raises:
+        InputError: if it is damaged, or a header is none.
+    """
+    with open_regular(Path(path), follow_links=True) as stream:
+        try:
+            if not zipfile.is_zipfile(stream):
+                stream.seek(0)
+                return {Path(path).stem: _dtype_and_shape(stream)}
+            stream.seek(0)
+            found = {}
+            with zipfile.ZipFile(stream) as archive:
+                for entry in archive.infolist():
+                    with archive.open(entry) as member:
+                        found[_key(entry)] = _dtype_and_shape(member)
+            return found
+        except (RuntimeError, *ARCHIVE_FAULTS) as fault:
+            raise InputError(path, "must be an undamaged npz or npy file", str(fault)) from fault
+
+
+def _dtype_and_shape(stream: IO[bytes]) -> tuple[str, tuple[int, ...]]:
+    shape, _, dtype = _header(stream)
+    return str(dtype), tuple(shape)
 
 
 def read_array(path: str | Path) -> NDArray[Any]:
