@@ -177,6 +177,13 @@ def test_both_readings_are_named_and_tried(tmp_path):
     assert "reads it: --set data.header=none or --set data.header=first" in as_text(found)
 
 
+def test_a_setting_that_ends_in_a_sign_is_tried(tmp_path):
+    rows = [f'"{row},5{row % 10}","{row % 7},25",{"ab"[row % 2]}' for row in range(60)]
+    (refused,) = inspect(_table(tmp_path / "comma.csv", "x,z,y", rows), recipe="tabular").refused
+    assert "data.decimal=," in str(refused.fault)
+    assert "data.decimal=," in refused.helps
+
+
 def test_arrays_are_listed_without_reading_them(tmp_path):
     np.savez(tmp_path / "x.npz", a=np.zeros((5, 3), np.float32))
     found = inspect(tmp_path / "x.npz")

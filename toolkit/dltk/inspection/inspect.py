@@ -154,21 +154,22 @@ def _with_help(
     attempt: Attempt, recipe: Recipe, pairs: Sequence[str], source: str, reading: Reading, glance: Glance
 ) -> Attempt:
     """A refused attempt with those settings of its message that make the recipe read the data, each by itself."""
-    found = _NAMED.findall(attempt.fault.hint) if attempt.fault is not None else []
-    helps = []
-    for pair in list(dict.fromkeys(quoted or bare.rstrip(".,;:)") for quoted, bare in found))[:_MOST_HELPS]:
-        try:
-            settings = resolve(recipe, [*pairs, pair])
-        except InputError:
-            continue  # a value that stands for the user's own, such as NAME
-        if _attempt(attempt.recipe, recipe, settings, source, reading, glance)[0].fault is None:
-            helps.append(pair)
+    helps: list[str] = []
+    for quoted, bare in list(dict.fromkeys(_NAMED.findall(str(attempt.fault))))[:_MOST_HELPS]:
+        for pair in dict.fromkeys((quoted or bare.rstrip(".,;:)"), quoted or bare)):  # "data.decimal=," ends in a sign
+            try:
+                settings = resolve(recipe, [*pairs, pair])
+            except InputError:
+                continue  # a value that stands for the user's own, such as NAME
+            if _attempt(attempt.recipe, recipe, settings, source, reading, glance)[0].fault is None:
+                helps.append(pair)
+                break
     return replace(attempt, helps=tuple(helps))
 
 
 def _rank(attempt: Attempt) -> int:
     """Refused recipes: those that a setting makes fit, those whose message names one, the others."""
-    return 0 if attempt.helps else 1 if attempt.fault is not None and "data." in attempt.fault.hint else 2
+    return 0 if attempt.helps else 1 if _NAMED.search(str(attempt.fault)) else 2
 
 
 class _Lines(Silent):

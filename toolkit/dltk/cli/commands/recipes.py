@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,7 +47,8 @@ def _inspect(name: str | None, data: str, as_json: bool) -> None:
     from dltk.cli.commands.inspect import show_inspection
 
     if name is None:
-        raise UsageError("--data", "needs the name of a recipe", hint=f"For every recipe: dltk inspect {data}.")
+        hint = f"For every recipe: dltk inspect {shlex.quote(data)}."
+        raise UsageError("--data", "needs the name of a recipe", hint=hint)
     show_inspection(data, name, (), as_json)
 
 
