@@ -124,6 +124,20 @@ def test_folders_show_sizes_copies_and_classes(tmp_path):
     assert "64 of 402 files decoded" in as_text(found)
 
 
+@pytest.mark.parametrize(("count", "is_part"), [(30, False), (90, True)])
+def test_that_only_some_masks_were_looked_at_is_reported(count, is_part, tmp_path):
+    root = _images(tmp_path / "parts", count, "images")
+    (root / "masks").mkdir()
+    for number in range(count):
+        mask = np.zeros((12, 16), np.uint8)
+        mask[:, number % 8 :] = 1
+        Image.fromarray(mask).save(root / "masks" / f"{number:03}.png")
+    fit = inspect(root).fits[0]
+    assert fit.recipe == "segmentation"
+    assert (sum(fit.samples.values()) < count) == is_part
+    assert any("images were looked at" in line for line in fit.lines) == is_part
+
+
 def test_one_unreadable_file_makes_all_be_decoded(tmp_path):
     root = _images(tmp_path / "photos", 100, "cat", "dog")
     files = sorted(root.rglob("*.png"))

@@ -132,13 +132,16 @@ def _attempt(
     progress, task = _Lines(), tasks.task(recipe.task)
     reading.heads = []
     glance.forget()
+    smaller = _smaller(recipe, settings)
     try:
         with reading.used(), glance.used():
-            dataset = task.prepare(_smaller(recipe, settings), source, progress=progress)
+            dataset = task.prepare(smaller, source, progress=progress)
             require_test_samples(dataset)
             task.contract(settings, dataset)
     except (InputError, EnvironmentFault) as fault:
         return Attempt(name, None, fault, tuple(progress.lines)), reading.heads
+    if smaller != settings and glance.listed >= _MASKS:
+        progress.log(f"about {_MASKS} of the images were looked at, with their masks: the counts are of these")
     facts = facts_of_files(glance, dataset)
     return Attempt(name, dataset, None, tuple(progress.lines), facts), reading.heads
 
