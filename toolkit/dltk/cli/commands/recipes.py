@@ -81,9 +81,8 @@ def _inspect(name: str | None, data: str, as_json: bool) -> None:
     from dltk.cli.commands.inspect import show_inspection
 
     if name is None:
-        raise UsageError(
-            "--data", "needs the name of a recipe", hint=f"For every recipe: dltk inspect {shlex.quote(data)}."
-        )
+        hint = f"For every recipe: dltk inspect {shlex.quote(data)}."
+        raise UsageError("--data", "needs the name of a recipe", hint=hint)
     show_inspection(data, name, (), as_json)
 
 
