@@ -121,7 +121,8 @@ recipe = Recipe(
         "tune.epochs": 1,
     },
     data=DataHint(
-        layout="a CSV with the columns text and label (or data.text, data.label); or a folder with train.csv, test.csv",
+        layout="a CSV with the columns text and label (or data.text, data.label); or a folder with train.csv, "
+        "test.csv; or one subfolder per class of .txt files",
         sample="text,label\nWhere is my card?,card_arrival\nMy PIN is blocked,pin_blocked",
         example="intents",
     ),
