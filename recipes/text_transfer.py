@@ -48,7 +48,7 @@ class Settings:
     """`head` trains on the frozen encoder, then `tune` trains its top too; tune.epochs=0 skips `tune`."""
 
     seed: int = setting(0, "of the split, the order and dropout", low=0)
-    data: TextData = field(default_factory=lambda: TextData(length=32, tokenizer="minilm-l6"))
+    data: TextData = field(default_factory=lambda: TextData(longest=256, tokenizer="minilm-l6"))
     model: Model = field(default_factory=Model)
     head: Fit = field(default_factory=lambda: Fit(epochs=60, batch_size=64, learning_rate=1e-2))
     tune: Fit = field(default_factory=lambda: Fit(epochs=3, batch_size=32, learning_rate=1e-4, warmup=0.3))
@@ -121,7 +121,8 @@ recipe = Recipe(
         "tune.epochs": 1,
     },
     data=DataHint(
-        layout="a CSV with the columns text and label (or data.text, data.label); or a folder with train.csv, test.csv",
+        layout="a CSV with the columns text and label (or data.text, data.label); or a folder with train.csv, "
+        "test.csv; or one subfolder per class of .txt files",
         sample="text,label\nWhere is my card?,card_arrival\nMy PIN is blocked,pin_blocked",
         example="intents",
     ),

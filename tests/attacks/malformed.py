@@ -103,8 +103,8 @@ _CSV: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
     ),
     "text-empty": ("text-classification", _line(6, '"   ",card'), "intents.csv, line 6", "must hold a text"),
     "text-no-label": ("text-classification", _line(6, "where is it,"), "intents.csv, line 6", "empty"),
-    "text-other-header": ("text-classification", _line(1, "sentence,label"), "intents.csv, line 1", "'text'"),
-    "text-column-twice": ("text-classification", _line(1, "text,text"), "intents.csv, line 1", "'label'"),
+    "text-other-header": ("text-classification", _line(1, "text,sentence"), "intents.csv, line 1", "'label'"),
+    "text-column-twice": ("text-classification", _line(1, "text,text"), "intents.csv, line 1", "different name"),
     "text-header-only": ("text-classification", _whole(_keep(1)), "intents.csv", "rows"),
     "text-no-bytes": ("text-classification", _whole(lambda data: b""), "intents.csv", "header"),
     "text-one-class": (

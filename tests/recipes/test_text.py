@@ -40,6 +40,18 @@ def test_a_recurrent_reader_skips_the_padding(reader, kind):
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)  # float32
 
 
+def test_a_mean_over_a_text_takes_no_notice_of_its_padding():
+    """Widths of 1: wider filters see that the text ends."""
+    short, long = (built("text-classification", "model.pool=mean", "model.widths=1", f"data.length={size}").model
+                   for size in (4, 12))  # fmt: skip
+    long.set_weights(short.get_weights())
+    tokens = np.zeros((2, 12), np.int32)
+    tokens[:, :3] = [[5, 6, 7], [7, 6, 0]]
+    found = [np.asarray(model(part, training=False)) for model, part in ((short, tokens[:, :4]), (long, tokens))]
+    np.testing.assert_allclose(found[0], found[1], atol=1e-4)  # padding weighs 1e-6 of a token
+    assert np.isfinite(np.asarray(long(np.zeros((1, 12), np.int32), training=False))).all()
+
+
 def test_convolutions_of_every_width_are_read_side_by_side():
     model = built("text-classification", "model.widths=1,3", "model.units=5").model
     assert model.get_layer("logits").get_weights()[0].shape == (10, 3)

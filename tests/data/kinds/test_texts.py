@@ -13,6 +13,7 @@ import small
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.progress import SILENT
 from dltk.data.kinds.texts import prepare_texts
+from dltk.data.text_sizes import vocabulary_size
 from dltk.data.tokenizer import PUBLISHED, find_tokenizer, train_tokenizer
 from dltk.edge.input.tokens import TOKENIZER
 from dltk.recipe import TextData
@@ -166,3 +167,77 @@ def test_a_tokenizer_is_the_same_in_every_process():
 def test_the_padding_token_is_number_zero():
     vocabulary = json.loads(train_tokenizer(["a text"], 300))["model"]["vocab"]
     assert (vocabulary["[PAD]"], vocabulary["[UNK]"]) == (0, 1)
+
+
+def test_a_length_of_ones_own_warns_of_what_it_truncates(tmp_path):
+    source = table(tmp_path / "data.csv", [*rows(10), *((f"many words {'again ' * 40}{n}", "card") for n in range(20))])
+    told = Told()
+    dataset = prepare_texts(source, TextData(length=16), seed=0, progress=told)
+    assert dataset.report["length"] == 16
+    assert dataset.report["truncated"] > 0.2
+    assert any("truncated after 16 tokens" in text and "data.length=" in text for text in told.warnings)
+    told = Told()
+    dataset = prepare_texts(source, TextData(length=16, max_bytes=64), seed=0, progress=told)
+    assert dataset.report["cut_off"] == 20
+    dataset = prepare_texts(source, TextData(longest=24), seed=0)
+    assert dataset.report["length"] == 24
+
+
+def test_short_texts_fit_whole_and_nothing_is_warned_of(tmp_path):
+    told = Told()
+    dataset = prepare_texts(table(tmp_path / "data.csv", rows(20)), TextData(), seed=0, progress=told)
+    assert dataset.report["length"] == 8
+    assert dataset.report["truncated"] == 0.0
+    assert dataset.report["max_bytes"] == 1000
+    assert told.warnings == []
+
+
+def test_a_vocabulary_follows_the_words_that_occur_often(tmp_path):
+    few, many = (
+        [
+            " ".join(f"w{chr(97 + k % 26)}{chr(97 + k // 26 % 26)}{chr(97 + k // 676)}" for k in range(n))
+            for _ in range(5)
+        ]
+        for n in (50, 6_500)
+    )
+    assert vocabulary_size(few, TextData(), SILENT) == 4_000
+    assert vocabulary_size(many, TextData(), SILENT) == 7_000
+    assert vocabulary_size(many, TextData(vocabulary=300), SILENT) == 300
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"length": 1}, "data.length: must be 0 or at least 2"),
+        ({"vocabulary": 20}, "data.vocabulary: must be 0 or at least 300"),
+        ({"max_bytes": 3}, "data.max_bytes: must be 0 or at least 16"),
+        ({"labels": ("card", "pim")}, "must be labels of .*: card, pin, top up; received pim"),
+    ],
+)
+def test_sizes_and_labels_that_cannot_be_are_refused(tmp_path, settings, words):
+    with pytest.raises(InputError, match=words):
+        prepare_texts(table(tmp_path / "data.csv", rows(4)), TextData(**settings), seed=0)
+
+
+def test_one_message_names_the_columns_of_texts_and_of_labels(tmp_path):
+    path = tmp_path / "posts.csv"
+    lines = [f"an odd title of post {n},and what it says {n} times,{'ab'[n % 2]},{'xyz'[n % 3]}" for n in range(12)]
+    path.write_text("\n".join(["title,story,kind,place", *lines]))
+    with pytest.raises(InputError) as caught:
+        prepare_texts(str(path), TextData(), seed=0)
+    for words in ("data.text=title or data.text=story", "data.label=kind or data.label=place"):
+        assert words in str(caught.value)
+
+
+def test_an_empty_file_and_files_of_two_encodings(tmp_path):
+    for number in range(8):
+        path = tmp_path / ("card", "pin")[number % 2] / f"{number}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(f"the café is number {number}".encode(("cp1252", "utf-8")[number // 4]))
+    dataset = prepare_texts(str(tmp_path), TextData(), seed=0)
+    assert all(" café " in text for text in texts(dataset.train))
+    assert dataset.report["table"]["encoding"] == "cp1252"
+    (tmp_path / "pin" / "9.txt").write_text(" ")
+    with pytest.raises(InputError, match=r"pin/9\.txt: must hold a text"):
+        prepare_texts(str(tmp_path), TextData(), seed=0)
+    assert sum(prepare_texts(str(tmp_path), TextData(unlabelled="drop"), seed=0).report["samples"].values()) == 8

@@ -162,12 +162,23 @@ class SoundData(FileData):
 class TextData(TableFormat):
     """Texts: columns, tokens and split."""
 
-    text: str = setting("text", "CSV column of the texts")
-    label: str = setting("label", "CSV column of the labels")
-    length: int = setting(48, "tokens of the model's input; longer texts are truncated", low=2, high=4096)
+    text: str = setting("text", "CSV column of the texts; found if there is no such column")
+    label: str = setting("label", "CSV column of the labels; found if there is no such column")
+    labels: tuple[str, ...] = setting((), "labels to read, in the order of the model's outputs; none: all, sorted")
+    unlabelled: Literal["error", "drop"] = setting("error", "a row without a label or a text: an error, or left out")
+    length: int = setting(
+        0, "tokens of the model's input; longer texts are truncated; 0: 95% of the training texts fit", low=0, high=4096
+    )
+    longest: int = setting(512, "largest length that data.length=0 chooses", low=8, high=4096)
     tokenizer: str = setting("train", "train (on the training texts), minilm-l6, or the path of a tokenizer.json")
-    vocabulary: int = setting(4000, "largest vocabulary of a trained tokenizer", low=300, high=200_000)
-    max_bytes: int = setting(4000, "texts are truncated after this many bytes", low=16, high=1_000_000)
+    vocabulary: int = setting(
+        0, "largest vocabulary of a trained tokenizer, at least 300; 0: by the words of the training texts", low=0,
+        high=200_000
+    )  # fmt: skip
+    max_bytes: int = setting(
+        0, "texts are truncated after this many bytes, at least 16; 0: what data.length tokens take", low=0,
+        high=1_000_000
+    )  # fmt: skip
     validation: float = setting(0.1, "share of the validation split, if the data has no splits", low=0.0, high=0.8)
     test: float = setting(0.2, "share of the test split, if the data has no splits", low=0.0, high=0.8)
     limit: int = setting(0, "use at most this many training samples, stratified; 0: all", low=0)

@@ -26,13 +26,15 @@ class _TextClassification(SplitTask):
 
     def prepare(self, settings: Any, data: str | None, *, progress: Progress) -> Dataset:
         if data is None:
-            hint = "A CSV with the columns text and label, or a folder with train.csv and test.csv."
+            hint = (
+                "A CSV with the columns text and label, or a folder with train.csv and test.csv or a folder per class."
+            )
             raise InputError("--data", "must be given", hint=hint)
         return prepare_texts(data, settings.data, seed=settings.seed, progress=progress)
 
     def contract(self, settings: Any, dataset: Dataset) -> Contract:
         return Contract(
-            {"tokens": (settings.data.length,)},
+            {"tokens": (int(dataset.report["length"]),)},
             {"logits": (len(dataset.labels),)},
             {"tokens": (0, vocabulary(dataset.assets[TOKENIZER]) - 1)},
             dataset.labels,
@@ -40,8 +42,9 @@ class _TextClassification(SplitTask):
         )
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
-        data, tokenizer = settings.data, dataset.assets[TOKENIZER]
-        highest = {"tokens": vocabulary(tokenizer) - 1, "positions": data.length}
+        tokenizer, length = dataset.assets[TOKENIZER], int(dataset.report["length"])
+        columns = dataset.report["columns"]
+        highest = {"tokens": vocabulary(tokenizer) - 1, "positions": length}
         names = [tensor.name.partition(":")[0] for tensor in built.model.inputs]
         if not set(names) <= set(highest):
             raise InputError("model: inputs", "must be tokens, and positions or nothing", ", ".join(names))
@@ -49,11 +52,16 @@ class _TextClassification(SplitTask):
             task=self.name,
             family=self.family,
             inputs=tuple(
-                TensorSpec(name, "int32", (None, data.length), ("batch", "token"), (0, highest[name])) for name in names
+                TensorSpec(name, "int32", (None, length), ("batch", "token"), (0, highest[name])) for name in names
             ),
             outputs=(TensorSpec("logits", "float32", (None, len(dataset.labels)), ("batch", "class")),),
             preprocess=(
-                {"op": "text", "column": data.text, "label": data.label, "max_bytes": data.max_bytes},
+                {
+                    "op": "text",
+                    "column": columns["text"],
+                    "label": columns["label"],
+                    "max_bytes": dataset.report["max_bytes"],
+                },
                 {"op": "tokenize", "file": TOKENIZER, "sha256": sha256(tokenizer)},
                 *built.preprocess,
             ),

@@ -16,7 +16,7 @@ from dltk.edge.families.shared.labels import Labels, encode_targets, require_kno
 from dltk.edge.input.given import bytes_of, is_file, is_path
 from dltk.edge.input.tokens import letter_tokens, padded_tokens, token_positions, tokenizer_of
 from dltk.edge.sources.tables import dialect_of, is_table_file
-from dltk.edge.sources.texts import check_text, list_texts, read_column, read_lines
+from dltk.edge.sources.texts import TextLayout, check_text, list_texts, read_column, read_lines
 
 __all__ = ["FAMILY", "Text", "as_raw"]
 
@@ -81,9 +81,8 @@ class Text(Labels):
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a CSV, or the test.csv of a folder; without one there all of its files."""
         step = signature.step("text")
-        found = list_texts(
-            data, text=str(step["column"]), label=str(step["label"]), least_classes=1, dialect=dialect_of(signature)
-        )
+        layout = TextLayout(str(step["column"]), str(step["label"]), dialect=dialect_of(signature))
+        found = list_texts(data, layout, least_classes=1)
         rows = [row for row, side in enumerate(found.split_ids) if side == "test"] or list(range(len(found.texts)))
         require_known({found.classes[row] for row in rows}, signature, data)
         raws = np.array([as_raw(found.texts[row], _max_bytes(signature)) for row in rows])

@@ -19,7 +19,15 @@ from dltk.base.install import pip_extra
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.input.token_graph import max_growth
 
-__all__ = ["TOKENIZER", "padded_tokens", "token_positions", "tokenizer_of", "vocabulary", "letter_tokens"]
+__all__ = [
+    "TOKENIZER",
+    "padded_tokens",
+    "token_counts",
+    "token_positions",
+    "tokenizer_of",
+    "vocabulary",
+    "letter_tokens",
+]
 
 TOKENIZER = "tokenizer.json"  # as a bundle calls it
 _MAX_BYTES = 50_000_000
@@ -66,6 +74,19 @@ def padded_tokens(
             raise InputError(TOKENIZER, f"must give numbers up to {most}, the model's last token", max(numbers))
         found[row, : len(numbers)] = numbers
     return found
+
+
+def token_counts(texts: Sequence[str], tokenizer: bytes) -> NDArray[np.int64]:
+    """int64 (n,): how many tokens each text has; of a text that is too long for the tokenizer, those of its beginning.
+
+    Raises:
+        InputError: if the tokenizer cannot be used.
+        EnvironmentFault: if the package `tokenizers` is missing.
+    """
+    opened, growth = _opened(tokenizer, 0)
+    with _Panics("must give tokens of a text"):
+        found = [len(opened.encode(text[: _MOST_LETTERS // growth]).ids) for text in texts]
+    return np.array(found, np.int64)
 
 
 def token_positions(tokens: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -10,7 +10,10 @@ from dltk.data.dataset import Dataset
 
 __all__ = ["baselines_of"]
 
-_ROOMS = {"tabular": "dltk.training.baselines.tabular"}  # task -> module; others have no baselines
+_ROOMS = {  # task -> module; others have no baselines
+    "tabular": "dltk.training.baselines.tabular",
+    "text-classification": "dltk.training.baselines.text",
+}
 
 
 def baselines_of(task: str) -> Callable[[Dataset], Mapping[str, Any]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dltk.edge.sources.tables.contents import TABLE_SUFFIXES, decoded, is_table_file
 from dltk.edge.sources.tables.dialect import AUTO, PLAIN, Dialect, Note, dialect_of, ignore_note, with_dialect
-from dltk.edge.sources.tables.faults import Faults
+from dltk.edge.sources.tables.faults import Faults, Questions
 from dltk.edge.sources.tables.head import Head, read_head
 from dltk.edge.sources.tables.read import read_table
 from dltk.edge.sources.tables.table import Table
@@ -17,6 +17,7 @@ __all__ = [
     "Faults",
     "Head",
     "Note",
+    "Questions",
     "Table",
     "decoded",
     "dialect_of",
