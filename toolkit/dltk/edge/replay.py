@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dltk.base.archives import SMALL
 from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageError
+from dltk.base.lazy import installed_only
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.arrays import parse_npz
 from dltk.edge.bundle.consistency import require_raws
@@ -227,6 +228,7 @@ def _outputs(artifact: Artifact, data: bytes, samples: Golden, signature: Signat
     return open_artifact(artifact, data, signature).run(samples.tensors)
 
 
+@installed_only
 def _outputs_apart(
     artifact: Artifact, data: bytes, samples: Golden, signature: Signature
 ) -> Mapping[str, NDArray[Any]]:

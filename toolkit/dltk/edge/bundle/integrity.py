@@ -12,7 +12,7 @@ from typing import Protocol
 from dltk.base.archives import stored_bytes
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, sha256
-from dltk.edge.bundle.archive import Archive
+from dltk.base.lazy import installed_only
 from dltk.edge.bundle.manifest import LARGEST_MANIFEST, MANIFEST, SEAL, Manifest, parse
 from dltk.edge.bundle.seal import SEAL_BYTES, Key, check_seal
 from dltk.edge.bundle.signature import Signature
@@ -141,6 +141,13 @@ def _open_source(path: str | Path) -> BundleSource:
     if not is_there:
         rule = "a bundle is a folder with a manifest.json, or an archive of one"
         raise InputError(path, rule, "nothing there", "Make one with `dltk export`.")
+    return _archive(path)
+
+
+@installed_only
+def _archive(path: Path) -> BundleSource:
+    from dltk.edge.bundle.archive import Archive
+
     return Archive(path)
 
 

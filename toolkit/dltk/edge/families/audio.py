@@ -13,7 +13,7 @@ from dltk.edge.families.shared.files import LabelledFiles
 from dltk.edge.input import preprocess
 from dltk.edge.input.given import RECORDING_INPUTS
 from dltk.edge.input.sound import read_sound, sound_op
-from dltk.edge.sources import SOUNDS
+from dltk.edge.sources.kinds import SOUNDS
 
 __all__ = ["FAMILY", "Audio"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
+from dltk.base.lazy import installed_only
 from dltk.edge.bundle.signature import Op
-from dltk.edge.input import sound
 from dltk.edge.input.images.decode import MAX_PIXELS, ImageSource, decode_image, to_grey
 from dltk.edge.input.images.resize import resize_image
 
@@ -164,6 +164,13 @@ def _normal(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
     return samples
 
 
+@installed_only  # run.pyz has it for the families of sounds, which import it themselves
+def _sound(batch: NDArray[Any], op: Op) -> NDArray[Any]:
+    from dltk.edge.input import sound
+
+    return sound.log_mel(batch, op) if op["op"] == "log_mel" else sound.peak(batch, op)
+
+
 _BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
     "scale": _scale,
     "reverse_channels": _reverse_channels,
@@ -171,6 +178,6 @@ _BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
     "log": _log,
     "clip": _clip,
     "normal": _normal,
-    "peak": sound.peak,
-    "log_mel": sound.log_mel,
+    "peak": _sound,
+    "log_mel": _sound,
 }

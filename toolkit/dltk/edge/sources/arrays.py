@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dltk.base.archives import ARCHIVE_FAULTS, require_modest_archive
 from dltk.base.errors import InputError
 from dltk.base.files import open_regular
-from dltk.edge.sources.labels import check_labels
+from dltk.base.lazy import installed_only
 
 __all__ = ["ImageArrays", "read_array", "read_arrays", "read_image_arrays"]
 
@@ -161,7 +161,10 @@ def _flat(array: NDArray[Any]) -> NDArray[Any]:
     return array.reshape(-1) if array.shape[1:] == (1,) else array
 
 
+@installed_only
 def _labels(given: NDArray[Any] | None, raw: Mapping[Any, NDArray[Any]], path: str | Path) -> tuple[str, ...]:
+    from dltk.edge.sources.labels import check_labels
+
     if given is not None:
         names = [str(name) for name in given.reshape(-1)]
         if given.dtype.kind != "U" or given.ndim != 1 or len(set(names)) != len(names):

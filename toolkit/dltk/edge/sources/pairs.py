@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dltk.base.errors import InputError
-from dltk.edge.sources.labels import check_label, check_labels
-from dltk.edge.sources.listings.tables import resolve_listed_path, split_of
+from dltk.base.lazy import installed_only
+from dltk.edge.sources.listings.cells import resolve_listed_path, split_of
 from dltk.edge.sources.tables import PLAIN, Dialect, Note, Table, ignore_note, read_table
 from dltk.edge.sources.texts import check_text
 
@@ -39,6 +39,7 @@ class Pairs:
     dialect: Dialect = PLAIN
 
 
+@installed_only
 def list_pairs(
     source: str | Path,
     *,
@@ -54,6 +55,8 @@ def list_pairs(
     Raises:
         InputError: naming file and line of what cannot be used.
     """
+    from dltk.edge.sources.labels import check_label, check_labels
+
     table = _table(source, ("image", "text", "label"), dialect, note)
     found = _pairs(table)
     classes = tuple(check_label(label, table.where(row)) for row, label in enumerate(table.column("label")))

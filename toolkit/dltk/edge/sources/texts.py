@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, resolved
-from dltk.edge.sources.labels import check_label, check_labels, split_name
+from dltk.base.lazy import installed_only
 from dltk.edge.sources.tables import PLAIN, Dialect, Note, decoded, ignore_note, is_table_file, read_table
 
 __all__ = ["Texts", "check_text", "list_texts", "read_column", "read_lines"]
@@ -38,6 +38,7 @@ class Texts:
     dialect: Dialect = PLAIN
 
 
+@installed_only
 def list_texts(
     source: str | Path, *, text: str = "text", label: str = "label", least_classes: int = 2, dialect: Dialect = PLAIN,
     note: Note = ignore_note
@@ -51,6 +52,8 @@ def list_texts(
     Raises:
         InputError: if `source` is neither, or naming file and line of what cannot be used.
     """
+    from dltk.edge.sources.labels import check_label, check_labels
+
     path = Path(source)
     if path.is_dir():
         files = _split_files(path)
@@ -119,8 +122,11 @@ def check_text(text: str, where: object) -> str:
     return text
 
 
+@installed_only
 def _split_files(folder: Path) -> Sequence[tuple[str | None, Path]]:
     """(split, file) of the files in `folder` that are named after a split, train first."""
+    from dltk.edge.sources.labels import split_name
+
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         split = split_name(path.name.partition(".")[0]) if is_table_file(path) and path.is_file() else None
