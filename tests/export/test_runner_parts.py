@@ -21,6 +21,7 @@ from dltk.cli.main import cli
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import FAMILIES, family
 from dltk.export.runner import RUNNER, runner
+from edge.signatures import SIGNATURES
 from table_rows import VALUES
 
 ROWS = Signature(
@@ -106,7 +107,7 @@ def test_what_is_left_out_is_named_where_it_is_reached(name, tmp_path):
         f"import runpy, sys; found = runpy.run_path({str(tmp_path / RUNNER)!r}, run_name='carried')\n"
         "sys.meta_path.insert(0, found['Carried']())\n"
         "from dltk.base.errors import EnvironmentFault\n"
-        f"from dltk.edge.families import family\n"
+        "from dltk.edge.families import family\n"
         "from dltk.edge.bundle.signature import Signature\n"
         "signature = Signature('t', 'f', (), ())\n"
         f"try: family({name!r}).labelled('data', signature)\n"
@@ -125,7 +126,37 @@ def test_what_it_never_calls_is_not_there(family_name):
     assert not {f"{edge}sources.{name}" for name in ("boxes", "listing", "masks", "ratings", "labels")} & names
     assert not {f"{edge}sources.tables.{name}" for name in ("sniff", "encoding", "head")} & names
     assert (f"{edge}input.sound" in names) == (family_name == "audio")
-    assert np.all([name not in names for name in (f"{edge}runtime.worker", f"{edge}bundle.archive")])
+    assert not {f"{edge}{name}" for name in ("runtime.worker", "bundle.archive", "bundle.seal")} & names
+
+
+@pytest.mark.parametrize("family_name", FAMILIES)
+def test_tensors_are_made_by_what_it_carries(family_name, tmp_path):
+    """By the steps of each family, such as the spectrogram of a recording."""
+    (tmp_path / RUNNER).write_bytes(runner(family_name))
+    signature = SIGNATURES[family_name]
+    raws = family(family_name).synthetic(signature, count=2, seed=0)
+    np.save(tmp_path / "raws.npy", raws)
+    (tmp_path / "signature.json").write_text(json.dumps(signature.as_dict()))
+    for name, data in signature.assets.items():
+        (tmp_path / name).write_bytes(data)
+    code = (
+        f"import runpy, sys, json; found = runpy.run_path({str(tmp_path / RUNNER)!r}, run_name='carried')\n"
+        "sys.meta_path.insert(0, found['Carried']())\n"
+        "import numpy as np\n"
+        "from pathlib import Path\n"
+        "from dltk.edge.families import family\n"
+        "from dltk.edge.bundle.signature import Signature\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        "signature = Signature.from_dict(json.loads((folder / 'signature.json').read_text()), 'signature')\n"
+        "signature = signature.with_assets(lambda name: (folder / name).read_bytes())\n"
+        "raws = np.load(folder / 'raws.npy')\n"
+        f"tensors = family({family_name!r}).tensors(raws, signature)\n"
+        "print(json.dumps({name: array.tolist() for name, array in tensors.items()}))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    there = family(family_name).tensors(raws, signature)
+    assert json.loads(done.stdout) == {name: array.tolist() for name, array in there.items()}
 
 
 def test_edge_imports_from_the_modules_and_not_from_lazy_packages():

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from dltk.base.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from dltk.edge.sources.arrays import ImageArrays, read_array, read_arrays, read_image_arrays
+    from dltk.edge.sources.arrays import read_array, read_arrays
+    from dltk.edge.sources.image_arrays import ImageArrays, read_image_arrays
     from dltk.edge.sources.kinds import IMAGES, SOUNDS, FileKind
     from dltk.edge.sources.labels import check_labels
     from dltk.edge.sources.listing import Layout, Listing, list_files
@@ -35,7 +36,8 @@ __all__ = [
 ]
 
 _MODULES = {  # imported when a name is first asked for: a device needs few of them
-    "arrays": ("ImageArrays", "read_array", "read_arrays", "read_image_arrays"),
+    "arrays": ("read_array", "read_arrays"),
+    "image_arrays": ("ImageArrays", "read_image_arrays"),
     "kinds": ("IMAGES", "SOUNDS", "FileKind"),
     "labels": ("check_labels",),
     "listing": ("Layout", "Listing", "list_files"),
