@@ -63,7 +63,7 @@ class Settings:
     quantile: float = setting(
         0.95, "use=anomaly: share of normal validation samples below the threshold", low=0.5, high=1.0
     )
-    data: Data = field(default_factory=lambda: Data(size=28, channels=1))
+    data: Data = field(default_factory=lambda: Data(largest=28, channels=1))
     model: Model = field(default_factory=Model)
     fit: Fit = field(default_factory=lambda: Fit(epochs=40, batch_size=64, learning_rate=2e-3))
     # views=0: new noise every epoch.

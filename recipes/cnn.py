@@ -18,10 +18,10 @@ from dltk.recipe import (
     Contract,
     DataHint,
     Fit,
-    ImageData,
     Phase,
     PruneAndQuantize,
     Recipe,
+    SizedImageData,
     setting,
 )
 
@@ -44,7 +44,7 @@ class Settings:
     """Defaults are meant for data of the size of CIFAR-10: 45 epochs, a cosine from 0.1 down."""
 
     seed: int = setting(0, "of the split, the first weights, the order and the views", low=0)
-    data: ImageData = field(default_factory=lambda: ImageData(size=32))
+    data: SizedImageData = field(default_factory=SizedImageData)
     model: Model = field(default_factory=Model)
     fit: Fit = field(
         default_factory=lambda: Fit(

@@ -90,7 +90,7 @@ _KINDS: Mapping[str, tuple[Callable[[Members, Draw], None], str]] = {  # and wha
     "upsampled": (_upsampled, "must make at most"),
     "padded": (_padded, "must make at most"),
     "many-layers": (_many, "must have at most 5000 layers"),
-    "large-image": (_large_image, "data.size: must lie between 8 and 1024"),
+    "large-image": (_large_image, "data.size: must lie between 0 and 1024"),
 }
 
 

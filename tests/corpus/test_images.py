@@ -151,6 +151,38 @@ def _class_tables(root: Path) -> Path:
     return root
 
 
+def _of_sizes(*sizes: tuple[int, int]) -> Callable[[Path], Path]:
+    """Two classes of images of these (width, height), one after the other."""
+
+    def write(root: Path) -> Path:
+        for number in range(20):
+            label, size = _CLASSES[number % 2], sizes[number // 2 % len(sizes)]
+            _image(root / label / f"{number}.png", label, number)
+            with Image.open(root / label / f"{number}.png") as image:
+                image.resize(size, Image.Resampling.NEAREST).save(root / label / f"{number}.png")
+        return root
+
+    return write
+
+
+def _arrays(root: Path) -> Path:
+    images = np.random.default_rng(0).integers(0, 256, (20, 20, 20), np.uint8)
+    np.savez(root / "images.npz", x=images, y=np.arange(20) % 2)
+    return root / "images.npz"
+
+
+def _are(side: int, channels: int = 3) -> Callable[[Dataset], None]:
+    def require(dataset: Dataset) -> None:
+        assert dataset.train.take(slice(None)).shape[1:] == (side, side, channels)
+        assert dataset.report["size"] == side
+
+    return require
+
+
+def _sized(name: str, sizes: tuple[tuple[int, int], ...], side: int, said: str, *settings: str) -> Case:
+    return Case(name, "cnn", _of_sizes(*sizes), _are(side), said=(said,), settings=(*_SETTINGS[1:], *settings))
+
+
 def _case(name: str, write: Callable[[Path], Path], require: Callable[[Dataset], None], **more: object) -> Case:
     return Case(name, "cnn", write, require, settings=_SETTINGS, **more)  # type: ignore[arg-type]
 
@@ -171,7 +203,20 @@ CASES = (
     _case("several columns of labels", _several_columns, _holds(test=8), flag="data.label=animal"),
     _case("one column per label", _one_hot, _holds(test=8), said=("2 labels",)),
     _case("a table in each split", _class_tables, _holds(train=15, validation=15, test=15), said=("2 labels",)),
-)
+    _sized("images of 28 x 28", ((28, 28),), 28, "size 28: the images are 28 x 28"),
+    _sized("images of 32 x 32", ((32, 32),), 32, "size 32: the images are 32 x 32"),
+    _sized("images of 30 x 20", ((30, 20),), 32, "size 32: the images are 30 x 20"),
+    _sized("cropped images of 30 x 20", ((30, 20),), 20, "size 20: the images are 30 x 20", "data.resize=crop"),
+    _sized("images of many sizes", ((20, 24), (22, 19), (60, 70)), 24, "size 24: the images are 22 x 24 (median)"),
+    _sized("large images", ((200, 100),), 32, "reduced to data.largest=32; a larger data.size keeps more detail"),
+    _sized("larger images", ((64, 64),), 64, "size 64: the images are 64 x 64", "data.largest=96"),
+    _sized("tiny images", ((8, 8),), 16, "size 16: the images are 8 x 8, enlarged to the least"),
+    Case("an npz of 20 x 20", "cnn", _arrays, _are(20), said=("size 20: the images are 20 x 20",)),
+    Case("grey images of an autoencoder", "autoencoder", _of_sizes((40, 40)), _are(28, channels=1),
+         said=("reduced to data.largest=28",), settings=("data.normal=cat",)),
+    Case("small images for a backbone", "image-classification", _of_sizes((28, 28)), _are(96),
+         said=("the images are 28 x 28, smaller than data.size=96",)),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -243,7 +243,7 @@ def test_its_modules_are_those_of_dltk_and_few_bytes():
     toolkit = Path(dltk.__file__).parents[1]
     for family in FAMILIES:
         files = carried(family)
-        assert len(runner(family)) < 130_000
+        assert len(runner(family)) < 110_000
         for name in set(files) - {"__main__"}:
             path = toolkit / name.replace(".", "/")
             file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
@@ -297,4 +297,4 @@ def test_no_alias_of_types_is_made_with_a_bar():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_every_bundle_carries_stays_small(family):
     """The runner, and of `report.html` what no model changes; the model card and the licenses are under 2 KB."""
-    assert len(runner(family)) + len((PAGE + STYLE).encode()) + 2_000 < 140_000
+    assert len(runner(family)) + len((PAGE + STYLE).encode()) + 2_000 < 120_000

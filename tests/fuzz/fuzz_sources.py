@@ -29,7 +29,7 @@ from dltk.edge.sources.masks import read_mask
 from dltk.edge.sources.pairs import list_pairs
 from dltk.edge.sources.ratings import read_ratings
 from dltk.edge.sources.tables import ignore_note, read_table
-from dltk.edge.sources.texts import list_texts
+from dltk.edge.sources.texts.listing import list_texts
 from dltk.models.files.config import require_own_layers
 from dltk.models.files.container import contents
 from dltk.remote.answers import BENCH, fits

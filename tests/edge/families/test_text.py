@@ -15,7 +15,8 @@ from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.families import family
 from dltk.edge.families.text import as_raw
 from dltk.edge.input.tokens import TOKENIZER, padded_tokens, token_positions, vocabulary
-from dltk.edge.sources.texts import list_texts, read_lines
+from dltk.edge.sources.texts.listing import list_texts
+from dltk.edge.sources.texts.read import read_lines
 
 TEXTS = ["where is my card", "my card is lost", "the pin is blocked", "Wo ist meine Straße?"] * 3
 TOKENS = train_tokenizer(TEXTS, 300)

@@ -1,14 +1,19 @@
-"""Packages whose functions have modules of the same name, imported on first use of the function."""
+"""What is imported on first use: functions of packages, and what run.pyz of a bundle leaves out."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
-__all__ = ["expose_lazily"]
+from dltk.base.errors import EnvironmentFault
+
+__all__ = ["expose_lazily", "installed_only", "lazy_names"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def expose_lazily(package: str, names: Iterable[str]) -> None:
@@ -35,3 +40,33 @@ def expose_lazily(package: str, names: Iterable[str]) -> None:
             super().__setattr__(name, value)
 
     sys.modules[package].__class__ = Package
+
+
+def lazy_names(places: Mapping[str, str]) -> Callable[[str], Any]:
+    """The `__getattr__` of a package that offers names of its modules without importing these: name -> module."""
+
+    def __getattr__(name: str) -> Any:
+        if name not in places:
+            raise AttributeError(f"no attribute {name!r}")
+        return getattr(import_module(places[name]), name)
+
+    return __getattr__
+
+
+def installed_only(function: _Function) -> _Function:
+    """`function`, marked as one that only an installed dltk calls: run.pyz leaves out what it alone imports.
+
+    Such a function imports what it needs in its body. Where that is missing it raises EnvironmentFault.
+    """
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except ModuleNotFoundError as fault:
+            if not str(fault.name).startswith("dltk."):
+                raise
+            hint = "Install dltk, and use `dltk predict` or `dltk validate`."
+            raise EnvironmentFault("run.pyz", f"does not carry {fault.name}", hint=hint) from fault
+
+    return cast(_Function, call)

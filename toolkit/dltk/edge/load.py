@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from dltk.base.errors import DltkError, EnvironmentFault, InputError, UsageError, did_you_mean
 from dltk.edge.bundle.integrity import BUDGET, read_file, read_manifest
 from dltk.edge.bundle.manifest import Artifact, Manifest
-from dltk.edge.bundle.seal import Key
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import Family, family, require_finite
 from dltk.edge.input.given import IMAGE_INPUTS, RECORDING_INPUTS, is_file, is_path
 from dltk.edge.runtime.port import RUNTIMES, Session, require_ports, require_threads
 from dltk.edge.runtime.sessions import available, install_hint, open_session
+
+if TYPE_CHECKING:
+    from dltk.edge.bundle.seal import Key
 
 __all__ = ["Model", "choose", "load", "open_artifact", "model_from_bytes", "require_artifact"]
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.archives import SMALL
 from dltk.base.errors import EnvironmentFault, InputError, LimitError, UsageError
+from dltk.base.lazy import installed_only
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.arrays import parse_npz
 from dltk.edge.bundle.consistency import require_raws
 from dltk.edge.bundle.integrity import BUDGET, VerifiedBundle, read_bundle
 from dltk.edge.bundle.manifest import Artifact
-from dltk.edge.bundle.seal import Key
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families import Labelled, family, require_finite
 from dltk.edge.load import open_artifact
@@ -26,6 +26,9 @@ from dltk.edge.recorded_errors import KEY, RecordedErrors, check_replay
 from dltk.edge.runtime.port import RUNTIMES
 from dltk.edge.runtime.sessions import available, install_hint
 from dltk.edge.scoring import score
+
+if TYPE_CHECKING:
+    from dltk.edge.bundle.seal import Key
 
 __all__ = ["GOLDEN", "Golden", "as_text", "read_golden", "recorded_errors_of", "replay", "replay_sealed"]
 
@@ -68,11 +71,8 @@ def read_golden(data: bytes, signature: Signature, where: object = GOLDEN) -> Go
             if array.shape[1:] != spec.sample_shape or array.dtype.kind not in "fiu":
                 rule = f"{kind} {spec.name!r} must be numbers of shape {spec.sample_shape} a sample"
                 raise InputError(where, rule, f"{array.dtype} {array.shape[1:]}")
-    return Golden(
-        found["raw"],
-        {name: found[f"tensor:{name}"] for name in inputs},
-        {name: found[f"output:{name}"] for name in outputs},
-    )
+    tensors = {name: found[f"tensor:{name}"] for name in inputs}
+    return Golden(found["raw"], tensors, {name: found[f"output:{name}"] for name in outputs})
 
 
 def replay(
@@ -227,6 +227,7 @@ def _outputs(artifact: Artifact, data: bytes, samples: Golden, signature: Signat
     return open_artifact(artifact, data, signature).run(samples.tensors)
 
 
+@installed_only
 def _outputs_apart(
     artifact: Artifact, data: bytes, samples: Golden, signature: Signature
 ) -> Mapping[str, NDArray[Any]]:

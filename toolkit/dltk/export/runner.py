@@ -117,7 +117,7 @@ def runner(family: str) -> bytes:
 
 
 def _closure(todo: list[str]) -> dict[str, str]:
-    """Module name -> source of `todo` and all of dltk that they import, inside functions too."""
+    """Module name -> source of `todo` and all of dltk that they import; see `_imported`."""
     found: dict[str, str] = {}
     while todo:
         name = todo.pop()
@@ -144,7 +144,12 @@ def _file(name: str) -> Path | None:
 
 
 def _imported(node: ast.AST) -> Iterator[str]:
-    """Names that are imported when the code runs: modules, and what may be modules of a package."""
+    """Names that are imported when the code runs: modules, and what may be modules of a package.
+
+    Inside functions too, but for those that only an installed dltk calls, which are marked `installed_only`.
+    """
+    if isinstance(node, ast.FunctionDef) and any(ast.unparse(mark) == "installed_only" for mark in node.decorator_list):
+        return
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
         return
     if isinstance(node, ast.Import):

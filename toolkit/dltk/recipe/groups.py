@@ -21,6 +21,7 @@ __all__ = [
     "PairData",
     "PlainImageData",
     "PruneAndQuantize",
+    "SizedImageData",
     "SoundAugment",
     "SoundData",
     "TableFormat",
@@ -92,8 +93,19 @@ class ImageData(FileData):
 
 
 @dataclass(frozen=True)
-class PlainImageData(ImageData):
-    """Images for models trained from scratch, which can also have one grey channel."""
+class SizedImageData(ImageData):
+    """Images for models trained from scratch, whose input can have the size of the images."""
+
+    size: int = setting(
+        0, "height and width of the model's input, in pixels, at least 8; 0: those of the images, at most data.largest",
+        low=0, high=1024,
+    )  # fmt: skip
+    largest: int = setting(32, "largest size that data.size=0 takes from the images", low=16, high=1024)
+
+
+@dataclass(frozen=True)
+class PlainImageData(SizedImageData):
+    """Such images that can also have one grey channel."""
 
     channels: Literal[1, 3] = setting(3, "3: red, green, blue; 1: grey, converted if the file is not")
 

@@ -14,7 +14,7 @@ from dltk.base.errors import InputError
 from dltk.base.files import canonical_json, sha256
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, NoisySplit, Split
-from dltk.data.kinds.images import channels, prepare_images, reading_ops
+from dltk.data.kinds.images import channels, prepare_images, reading_ops, size_of
 from dltk.data.kinds.rows import prepare_rows
 from dltk.data.split import keep_normal_class
 from dltk.edge.bundle.signature import Op, Signature, TensorSpec
@@ -131,14 +131,14 @@ def _input(settings: Any, dataset: Dataset) -> tuple[str, tuple[int, ...]]:
     """Name and shape of the input."""
     if "columns" in dataset.report:
         return "row", (len(dataset.report["columns"]),)
-    side = settings.data.size
+    side = size_of(dataset)
     return "image", (side, side, channels(settings.data))
 
 
 def _reading(settings: Any, dataset: Dataset) -> tuple[Op, ...]:
     report = dataset.report
     if "columns" not in report:
-        return reading_ops(settings.data)
+        return reading_ops(settings.data, size_of(dataset))
     return (
         {"op": "columns", "names": list(report["columns"])},
         {"op": "standardize", "mean": list(report["mean"]), "std": list(report["std"])},

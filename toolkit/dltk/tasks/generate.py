@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
-from dltk.data.kinds.images import channels, prepare_images
+from dltk.data.kinds.images import channels, prepare_images, size_of
 from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import Samples, SplitTask
@@ -33,11 +33,12 @@ class _Generate(SplitTask):
         return prepare_images(data, settings.data, seed=settings.seed, progress=progress, least_classes=1)
 
     def contract(self, settings: Any, dataset: Dataset) -> Contract:
-        side = settings.data.size
+        side = size_of(dataset)
         return Contract({"latent": (settings.latent,)}, {"image": (side, side, channels(settings.data))})
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
-        shape = (None, settings.data.size, settings.data.size, channels(settings.data))
+        side = size_of(dataset)
+        shape = (None, side, side, channels(settings.data))
         image = TensorSpec("image", "float32", shape, ("batch", "height", "width", "channel"), (-1.0, 1.0))
         return Signature(
             task=self.name,

@@ -11,7 +11,7 @@ from dltk.base.errors import InputError
 from dltk.base.files import sha256
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset, Split
-from dltk.data.kinds.images import prepare_images, reading_ops
+from dltk.data.kinds.images import prepare_images, reading_ops, size_of
 from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.recipe import Built, Contract
 from dltk.tasks.base import SplitTask
@@ -33,12 +33,12 @@ class _ImageClassification(SplitTask):
         return _in_order(dataset, settings.data.labels) if settings.data.labels else dataset
 
     def contract(self, settings: Any, dataset: Dataset) -> Contract:
-        side = settings.data.size
+        side = size_of(dataset)
         facts = {"samples_per_class": len(dataset.train) / max(1, len(dataset.labels))}
         return Contract({"image": (side, side, 3)}, {"logits": (len(dataset.labels),)}, facts=facts)
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
-        side = settings.data.size
+        side = size_of(dataset)
         multi_label = settings.data.multi_label
         last = {"op": "sigmoid", "threshold": _THRESHOLD} if multi_label else {"op": "softmax", "temperature": 1.0}
         axes = ("batch", "height", "width", "channel")
@@ -48,7 +48,7 @@ class _ImageClassification(SplitTask):
             family=self.family,
             inputs=(image,),
             outputs=(TensorSpec("logits", "float32", (None, len(dataset.labels)), ("batch", "class")),),
-            preprocess=(*reading_ops(settings.data), *built.preprocess),
+            preprocess=(*reading_ops(settings.data, side), *built.preprocess),
             postprocess=(last,),
             labels=dataset.labels,
         )

@@ -43,7 +43,7 @@ class _Segmentation(SplitTask):
             family=self.family,
             inputs=(image,),
             outputs=(TensorSpec("logits", "float32", (None, side, side, classes), (*_AXES, "class")),),
-            preprocess=(*_mask_op(dataset), *reading_ops(settings.data), *built.preprocess),
+            preprocess=(*_mask_op(dataset), *reading_ops(settings.data, side), *built.preprocess),
             postprocess=({"op": "softmax", "temperature": 1.0},),
             labels=dataset.labels,
         )

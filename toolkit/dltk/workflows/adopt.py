@@ -178,7 +178,10 @@ def _sized(settings: Any, shape: tuple[int | None, ...], pairs: list[str], name:
         return settings  # the model takes any size: the recipe's
     if shape[1] != shape[2]:
         raise InputError(where, "must be square", shape)
-    if any(pair.replace(" ", "").startswith("data.size=") for pair in pairs) and settings.data.size != shape[1]:
+    if any(pair.replace(" ", "").startswith("data.size=") for pair in pairs) and settings.data.size not in (
+        0,
+        shape[1],
+    ):
         raise InputError("setting data.size", f"must be {shape[1]}, the size of the model's input", settings.data.size)
     return apply(settings, {"data.size": shape[1]})
 

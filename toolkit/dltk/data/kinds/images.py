@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dltk.base.cache.entries import using
 from dltk.base.progress import SILENT, Progress
 from dltk.data.assemble import assemble
 from dltk.data.dataset import Dataset
 from dltk.data.decoded import decode_pool, image_decoder
 from dltk.data.pool import open_pool
+from dltk.data.sizing import find_size
 from dltk.data.split import require_training_share
 from dltk.edge.bundle.signature import Op
 from dltk.edge.input.preprocess import image_ops
 from dltk.edge.sources import Layout
 from dltk.recipe import ImageData, PlainImageData
 
-__all__ = ["channels", "prepare_images", "reading_ops"]
+__all__ = ["channels", "prepare_images", "reading_ops", "size_of"]
 
 
 def prepare_images(
     source: str, settings: ImageData, *, seed: int, progress: Progress = SILENT, least_classes: int = 2
 ) -> Dataset:
-    """The images of `source`, decoded, resized to `settings.size` squared, cached, and split.
+    """The images of `source`, decoded, resized, cached, and split.
 
+    For their height and width, which the report has as "size", see `find_size`.
     A split that comes with the data is kept; a split it lacks is taken from train, in the settings' shares. Of images
     that are in several splits (equal in every decoded pixel), the copies stay in one: test before validation before
     train, so that a test set others use stays whole. `settings.limit` then takes a stratified part of train.
@@ -36,7 +40,6 @@ def prepare_images(
         EnvironmentFault: on a full disk, missing Pillow, or a named data set that is unavailable.
     """
     require_training_share(settings)
-    ops = reading_ops(settings)
     with using(settings):
         pool = open_pool(
             source,
@@ -46,14 +49,21 @@ def prepare_images(
             least_classes=least_classes,
             layout=Layout.of(settings),
         ).part(settings.total, seed)
+        side = find_size(pool, settings, progress)
+        ops = reading_ops(settings, side)
         decoded = decode_pool(pool, image_decoder(ops), progress=progress)
-    return assemble(pool, decoded, settings, ops, noun="images", seed=seed, progress=progress)
+    found = assemble(pool, decoded, settings, ops, noun="images", seed=seed, progress=progress)
+    return replace(found, report={**found.report, "size": side})
 
 
-def reading_ops(settings: ImageData) -> tuple[Op, Op]:
-    """The ops that turn a file into the cached uint8 (size, size, channels), from `settings`."""
-    side, most = settings.size, settings.max_pixels
-    return image_ops(side, side, fit=settings.resize, max_pixels=most, channels=channels(settings))
+def size_of(dataset: Dataset) -> int:
+    """Height and width of the images of a `dataset` that `prepare_images` gave."""
+    return int(dataset.report["size"])
+
+
+def reading_ops(settings: ImageData, side: int) -> tuple[Op, Op]:
+    """The ops that turn a file into the cached uint8 (side, side, channels), from `settings`."""
+    return image_ops(side, side, fit=settings.resize, max_pixels=settings.max_pixels, channels=channels(settings))
 
 
 def channels(settings: ImageData) -> int:

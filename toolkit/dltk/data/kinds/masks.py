@@ -59,7 +59,7 @@ def prepare_masks(source: str, settings: Any, *, seed: int, progress: Progress =
     found = list_masked(source, MaskLayout.of(settings))
     reading, labels = _reading(found, settings, progress)
     found = _part(replace(found, labels=labels), getattr(settings, "total", 0), seed, reading)
-    ops = reading_ops(settings)
+    ops = reading_ops(settings, settings.size)
     with using(settings):
         pool = _pool(source, found, progress)
         decoded = decode_pool(pool, image_decoder(ops), progress=progress)

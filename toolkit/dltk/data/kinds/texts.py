@@ -21,7 +21,7 @@ from dltk.data.tokenizer import find_tokenizer
 from dltk.edge.families.text import as_raw
 from dltk.edge.input.tokens import TOKENIZER
 from dltk.edge.sources.tables import Dialect
-from dltk.edge.sources.texts import TextLayout, list_texts
+from dltk.edge.sources.texts.listing import TextLayout, list_texts
 from dltk.recipe import TextData
 
 __all__ = ["prepare_texts"]

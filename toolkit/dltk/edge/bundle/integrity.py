@@ -7,15 +7,17 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dltk.base.archives import stored_bytes
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, sha256
-from dltk.edge.bundle.archive import Archive
-from dltk.edge.bundle.manifest import LARGEST_MANIFEST, MANIFEST, SEAL, Manifest, parse
-from dltk.edge.bundle.seal import SEAL_BYTES, Key, check_seal
+from dltk.base.lazy import installed_only
+from dltk.edge.bundle.manifest import LARGEST_MANIFEST, MANIFEST, SEAL, SEAL_BYTES, Manifest, parse
 from dltk.edge.bundle.signature import Signature
+
+if TYPE_CHECKING:
+    from dltk.edge.bundle.seal import Key
 
 __all__ = ["BUDGET", "BundleSource", "VerifiedBundle", "read_bundle", "read_file", "read_manifest"]
 
@@ -141,6 +143,13 @@ def _open_source(path: str | Path) -> BundleSource:
     if not is_there:
         rule = "a bundle is a folder with a manifest.json, or an archive of one"
         raise InputError(path, rule, "nothing there", "Make one with `dltk export`.")
+    return _archive(path)
+
+
+@installed_only
+def _archive(path: Path) -> BundleSource:
+    from dltk.edge.bundle.archive import Archive
+
     return Archive(path)
 
 
@@ -152,7 +161,7 @@ def _manifest(place: BundleSource, verify: Key | None, max_memory: int) -> Manif
         raise InputError(place.path, "a bundle has a manifest.json", "none", "Make a bundle with `dltk export RUN`.")
     data = place.read(MANIFEST, LARGEST_MANIFEST)
     if verify is not None:
-        check_seal(data, _seal(place), verify, place.path / SEAL)
+        _check_seal(place, data, verify)
     manifest = parse(data, place.path / MANIFEST)
     _require_affordable(place, manifest, max_memory)
     return manifest
@@ -167,6 +176,13 @@ def _require_affordable(place: BundleSource, manifest: Manifest, max_memory: int
     if whole > _SMALL and whole > _MOST_EXPANSION * (stored := place.stored(manifest.files)):
         rule = f"must not unpack to over {_MOST_EXPANSION} times what it takes on disk"
         raise InputError(place.path, rule, f"{whole} bytes out of {stored}", _DAMAGED)
+
+
+@installed_only
+def _check_seal(place: BundleSource, data: bytes, key: Key) -> None:
+    from dltk.edge.bundle.seal import check_seal
+
+    check_seal(data, _seal(place), key, place.path / SEAL)
 
 
 def _seal(place: BundleSource) -> bytes:

@@ -20,6 +20,7 @@ __all__ = [
     "PRECISIONS",
     "SCHEMA",
     "SEAL",
+    "SEAL_BYTES",
     "Artifact",
     "FileEntry",
     "Manifest",
@@ -29,6 +30,7 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 SEAL = "manifest.sig"  # an Ed25519 signature of the manifest's bytes, 64 bytes; who asks for it checks it
+SEAL_BYTES = 64
 SCHEMA = 1
 FORMATS = ("tflite", "onnx")
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8-io", "int16x8")

@@ -18,11 +18,10 @@ from dltk.base.install import pip_extra
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["SEAL_BYTES", "Key", "check_seal", "private_key", "sign"]
+__all__ = ["Key", "check_seal", "private_key", "sign"]
 
 Key = Union[str, Path, bytes]  # path of a PEM file, or its bytes
 
-SEAL_BYTES = 64
 _LARGEST_KEY = 10_000  # bytes; an Ed25519 key in PEM has about 120
 _MAKE = "Make one: openssl genpkey -algorithm ed25519 -out private.pem"
 _PUBLIC = "Take the public half: openssl pkey -in private.pem -pubout -out public.pem"

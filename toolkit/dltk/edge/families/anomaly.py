@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.lazy import installed_only
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
-from dltk.edge.families.shared.files import read_listing
 from dltk.edge.families.shared.samples import Samples, columns_of, error, is_table, number, step
-from dltk.edge.sources import IMAGES, Layout, list_files, read_table
-from dltk.edge.sources.tables import dialect_of
 
 __all__ = ["FAMILY", "VERDICTS", "AnomalyPrediction", "Anomaly", "anomaly_scores"]
 
@@ -82,8 +80,14 @@ class Anomaly(Samples):
         """One line."""
         return f"{prediction.verdict}  score {prediction.score:.6g}, threshold {prediction.threshold:.6g}"
 
+    @installed_only
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of images in one folder per class or a CSV path,label; or of a CSV with the columns and one of labels."""
+        from dltk.edge.families.shared.files import read_listing
+        from dltk.edge.sources.kinds import IMAGES
+        from dltk.edge.sources.listing import Layout, list_files
+        from dltk.edge.sources.tables import dialect_of, read_table
+
         op = step(signature.postprocess, "threshold", "normal", "label")
         if is_table(signature):
             table = read_table(data, dialect=dialect_of(signature), required=(op["label"],))

@@ -13,7 +13,8 @@ from dltk.edge.families.shared.files import LabelledFiles
 from dltk.edge.input import preprocess
 from dltk.edge.input.given import RECORDING_INPUTS
 from dltk.edge.input.sound import read_sound, sound_op
-from dltk.edge.sources import SOUNDS
+from dltk.edge.input.sound_ops import SOUND_OPS
+from dltk.edge.sources.kinds import SOUNDS
 
 __all__ = ["FAMILY", "Audio"]
 
@@ -35,7 +36,7 @@ class Audio(LabelledFiles):
 
     def tensors(self, raws: NDArray[Any], signature: Signature) -> Tensors:
         """float32 (n, frames, bands, 1): the spectrogram that the signature's steps make."""
-        return {signature.inputs[0].name: preprocess.apply_ops(raws, signature.preprocess)}
+        return {signature.inputs[0].name: preprocess.apply_ops(raws, signature.preprocess, SOUND_OPS)}
 
     def synthetic(self, signature: Signature, *, count: int, seed: int) -> NDArray[np.int16]:
         """Tones that rise or fall, with noise (count, samples): steady noise alone makes all predictions equal."""

@@ -13,7 +13,7 @@ from dltk.edge.families.shared.files import LabelledFiles
 from dltk.edge.families.shared.synthetic import synthetic_images
 from dltk.edge.input import preprocess
 from dltk.edge.input.given import IMAGE_INPUTS
-from dltk.edge.sources import IMAGES
+from dltk.edge.sources.kinds import IMAGES
 
 __all__ = ["FAMILY", "Classification"]
 

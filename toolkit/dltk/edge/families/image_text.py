@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
+from dltk.base.lazy import installed_only
 from dltk.edge.bundle.signature import Op, Signature
 from dltk.edge.families.shared.base import Family, Labelled, Tensors, unstack_samples
 from dltk.edge.families.shared.labels import Labels, encode_targets, require_known
@@ -18,10 +19,9 @@ from dltk.edge.families.shared.synthetic import random_patches
 from dltk.edge.families.text import as_raw
 from dltk.edge.input import preprocess
 from dltk.edge.input.tokens import letter_tokens, padded_tokens, tokenizer_of
-from dltk.edge.sources.pairs import PairColumns, list_pairs, read_pairs
+from dltk.edge.sources.pairs import PairColumns, read_pairs
 from dltk.edge.sources.tables import dialect_of, is_table_file
-from dltk.edge.sources.texts import check_text
-from dltk.edge.sources.unreadable import reason_of, require_few_unreadable
+from dltk.edge.sources.texts.read import check_text
 
 __all__ = ["FAMILY", "ImageText", "pair_type"]
 
@@ -85,8 +85,12 @@ class ImageText(Labels):
                 raise InputError("inputs", "must be image and tokens, or one of them", spec.name)
         return made
 
+    @installed_only
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a CSV image,text,label. A few images that cannot be read are left out."""
+        from dltk.edge.sources.pairs import list_pairs
+        from dltk.edge.sources.unreadable import reason_of, require_few_unreadable
+
         columns = PairColumns.of_signature(signature)
         found = list_pairs(data, least_classes=1, dialect=dialect_of(signature), columns=columns)
         require_known(found.labels, signature, data)

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.files import parse_json
+from dltk.base.lazy import installed_only
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors
 from dltk.edge.input.catalogue import FIRST_ITEM, STRANGE, Catalogue, catalogue_of
 from dltk.edge.metrics import ranks, softmax
-from dltk.edge.sources.ratings import RatingColumns, read_ratings
-from dltk.edge.sources.tables import dialect_of, read_table
 
 __all__ = ["FAMILY", "Recommendation", "padded", "record", "targets_of"]
 
@@ -141,12 +140,16 @@ class Recommendation(SingleSample):
         """One line per item."""
         return "\n".join(f"{score:7.4f}  {one_line(item)}" for item, score in prediction) or "(no item is left)"
 
+    @installed_only
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a CSV of ratings the last item of every user, with those before as the history.
 
         Raises:
             InputError: if no user has two items, the last one in the catalogue.
         """
+        from dltk.edge.sources.ratings import RatingColumns, read_ratings
+        from dltk.edge.sources.tables import dialect_of, read_table
+
         known, kept = catalogue_of(signature), _places(signature)[2]
         found = read_ratings(
             read_table(data, dialect=dialect_of(signature)), RatingColumns.of(signature.step("ratings"))

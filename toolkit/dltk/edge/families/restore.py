@@ -11,15 +11,13 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.lazy import installed_only
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
-from dltk.edge.families.shared.files import read_listing
 from dltk.edge.families.shared.samples import Samples, columns_of, error, is_table, moments, number, scale_of, step
 from dltk.edge.input.images.decode import as_png_grid
 from dltk.edge.input.noise import add_noise
-from dltk.edge.sources import IMAGES, Layout, list_files, read_table
-from dltk.edge.sources.tables import dialect_of
 
 __all__ = ["FAMILY", "Restore"]
 
@@ -78,11 +76,17 @@ class Restore(Samples):
             return ".png", as_png_grid(pictures)
         return ".csv", _csv([prediction for prediction in predictions if isinstance(prediction, dict)])
 
+    @installed_only
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Clean samples of a user's own, to which the noise is added that the model was trained for.
 
         Of images in one folder per class or a CSV path,label, or of a CSV with the columns.
         """
+        from dltk.edge.families.shared.files import read_listing
+        from dltk.edge.sources.kinds import IMAGES
+        from dltk.edge.sources.listing import Layout, list_files
+        from dltk.edge.sources.tables import dialect_of, read_table
+
         skipped: tuple[tuple[str, str], ...] = ()
         notes: tuple[str, ...] = ()
         if is_table(signature):

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.base.lazy import installed_only
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors
 from dltk.edge.families.shared.synthetic import synthetic_images
 from dltk.edge.input import preprocess
 from dltk.edge.input.given import IMAGE_INPUTS
-from dltk.edge.sources.masks import IGNORED, MaskReading, list_masked, read_mask
 
 __all__ = ["FAMILY", "Mask", "Segmentation"]
 
@@ -144,12 +144,15 @@ class Segmentation(SingleSample):
         picture.save(stream, "PNG")
         return ".png", stream.getvalue()
 
+    @installed_only
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a folder with images/ and masks/; where it is split, all of it. Sizes and class numbers must fit.
 
         Raises:
             InputError: if they do not, or labels.txt has other labels than the model.
         """
+        from dltk.edge.sources.masks import IGNORED, MaskReading, list_masked, read_mask
+
         found = list_masked(data)
         reading = MaskReading.from_op(next((op for op in signature.preprocess if op["op"] == "masks"), None))
         given = () if found.labels is None else found.labels

@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.base.lazy import installed_only
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Op, Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric, SingleSample, Tensors
@@ -134,6 +135,7 @@ class Series(SingleSample):
         )
         return "\n".join(lines)
 
+    @installed_only
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Every window of a CSV with what came after it, standardized as the model gives it.
 

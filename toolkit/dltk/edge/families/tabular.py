@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dltk.base.errors import InputError
+from dltk.base.lazy import installed_only
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Labelled
 from dltk.edge.families.shared.columns import Columns, as_number, columns_of, rows_of, with_target
@@ -25,6 +26,7 @@ class Tabular(Rows, Labels):
     name = "tabular"
     accepted_inputs = "{column: text, number or None, ...}, or the path of a CSV of one row"
 
+    @installed_only
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Every row of a CSV that has the target columns, too, by the rules of training for targets.
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.base.lazy import installed_only
 from dltk.base.terminal import one_line
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Family, Kind, Labelled, Metric
@@ -67,6 +68,7 @@ class TabularValues(Rows):
         """One line per target column."""
         return "\n".join(f"{one_line(name)}={value:.6g}" for name, value in prediction.items())
 
+    @installed_only
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Every row of a CSV that has the target columns, too, by the rules of training for targets.
 

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.base.lazy import installed_only
 from dltk.edge.bundle.signature import Signature, TensorSpec
 from dltk.edge.families.shared.base import Family, Labelled, Tensors, unstack_samples
 from dltk.edge.families.shared.labels import Labels, encode_targets, require_known
 from dltk.edge.input.given import bytes_of, is_file, is_path
 from dltk.edge.input.tokens import letter_tokens, padded_tokens, token_positions, tokenizer_of
 from dltk.edge.sources.tables import dialect_of, is_table_file
-from dltk.edge.sources.texts import TextLayout, check_text, list_texts, read_column, read_lines
+from dltk.edge.sources.texts.read import check_text, read_column, read_lines
 
 __all__ = ["FAMILY", "Text", "as_raw"]
 
@@ -78,8 +79,11 @@ class Text(Labels):
         made = {"tokens": tokens, "positions": token_positions(tokens)}
         return {each.name: made[each.name] for each in signature.inputs}
 
+    @installed_only
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of a CSV, or the test.csv of a folder; without one there all of its files."""
+        from dltk.edge.sources.texts.listing import TextLayout, list_texts
+
         step = signature.step("text")
         layout = TextLayout(str(step["column"]), str(step["label"]), dialect=dialect_of(signature))
         found = list_texts(data, layout, least_classes=1)

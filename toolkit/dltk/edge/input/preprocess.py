@@ -7,15 +7,15 @@ tensors. How images become pixels stands in `dltk.edge.input.images.decode`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError, did_you_mean
+from dltk.base.lazy import installed_only
 from dltk.edge.bundle.signature import Op
-from dltk.edge.input import decibels, sound
 from dltk.edge.input.images.decode import MAX_PIXELS, ImageSource, decode_image, to_grey
 from dltk.edge.input.images.resize import resize_image
 
@@ -31,6 +31,9 @@ __all__ = [
     "read_image",
     "resize_image",
 ]
+
+BatchOp = Callable[[NDArray[Any], Op], NDArray[Any]]
+NO_OPS: Mapping[str, BatchOp] = {}
 
 _LARGEST_EXPONENT = 88.0  # float32 ends a little above e^88
 # They make the raw sample, or read a part of it into an input of its own: `apply_ops` passes over them.
@@ -80,8 +83,11 @@ def channels_of(ops: Sequence[Op]) -> int:
     return 3 if mode == "RGB" else 1
 
 
-def apply_ops(raws: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float32]:
+def apply_ops(raws: NDArray[Any], ops: Sequence[Op], more: Mapping[str, BatchOp] = NO_OPS) -> NDArray[np.float32]:
     """Tensors, float32 (n, ...), of a batch of raw samples (n, ...), by every op that is none of `READING_OPS`.
+
+    Args:
+        more: ops that the family has beside those of this module.
 
     Raises:
         InputError: on an op that this version does not know, or numbers that do not fit the samples.
@@ -94,7 +100,7 @@ def apply_ops(raws: NDArray[Any], ops: Sequence[Op]) -> NDArray[np.float32]:
         if name not in _BATCH_OPS:
             raise InputError(f"preprocess: {name}", "is not known to this version", hint=did_you_mean(name, _BATCH_OPS))
         try:
-            batch = _BATCH_OPS[name](batch, op)
+            batch = {**_BATCH_OPS, **more}[name](batch, op)
         except (KeyError, TypeError, ValueError) as fault:
             raise InputError(f"preprocess: {name}", f"must fit samples of shape {raws.shape[1:]}", dict(op)) from fault
     return np.ascontiguousarray(batch, dtype=np.float32)
@@ -187,7 +193,14 @@ def _normal(batch: NDArray[Any], op: Op) -> NDArray[np.float32]:
     return samples
 
 
-_BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
+@installed_only  # a family that hears imports the table itself, so that its run.pyz has it
+def _sound(batch: NDArray[Any], op: Op) -> NDArray[Any]:
+    from dltk.edge.input.sound_ops import SOUND_OPS
+
+    return SOUND_OPS[op["op"]](batch, op)
+
+
+_BATCH_OPS: dict[str, BatchOp] = {
     "scale": _scale,
     "reverse_channels": _reverse_channels,
     "standardize": _standardize,
@@ -195,7 +208,7 @@ _BATCH_OPS: dict[str, Callable[[NDArray[Any], Op], NDArray[Any]]] = {
     "clip": _clip,
     "bins": _bins,
     "normal": _normal,
-    "peak": sound.peak,
-    "log_mel": sound.log_mel,
-    "decibel_mel": decibels.decibel_mel,
+    "peak": _sound,
+    "log_mel": _sound,
+    "decibel_mel": _sound,
 }

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from dltk.base.errors import InputError
+from dltk.base.lazy import installed_only
 from dltk.edge.bundle.signature import Signature
-from dltk.edge.sources.labels import check_label, check_labels
-from dltk.edge.sources.listings.tables import resolve_listed_path, split_of
+from dltk.edge.sources.listings.cells import resolve_listed_path, split_of
 from dltk.edge.sources.tables import PLAIN, Dialect, Note, Table, ignore_note, read_table
-from dltk.edge.sources.texts import check_text
+from dltk.edge.sources.texts.read import check_text
 
 __all__ = ["PairColumns", "Pairs", "list_pairs", "read_pairs"]
 
@@ -77,6 +77,7 @@ class Pairs:
     dialect: Dialect = PLAIN
 
 
+@installed_only
 def list_pairs(
     source: str | Path,
     *,
@@ -93,6 +94,8 @@ def list_pairs(
     Raises:
         InputError: naming file and line of what cannot be used.
     """
+    from dltk.edge.sources.labels import check_label, check_labels
+
     table = _table(source, (columns.path, columns.text, columns.label), dialect, note)
     found, labels = _pairs(table, columns), table.column(columns.label)
     classes = tuple(check_label(label, table.where(row)) for row, label in enumerate(labels))

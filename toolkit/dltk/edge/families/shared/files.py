@@ -5,18 +5,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
+from dltk.base.lazy import installed_only
 from dltk.edge.bundle.signature import Signature
 from dltk.edge.families.shared.base import Labelled
 from dltk.edge.families.shared.labels import Labels, encode_targets, is_multi_label, require_known
-from dltk.edge.sources import FileKind, Layout, Listing, list_files
-from dltk.edge.sources.tables import dialect_of
-from dltk.edge.sources.unreadable import ignored_text, reason_of, require_few_unreadable
+from dltk.edge.sources.kinds import FileKind
+
+if TYPE_CHECKING:
+    from dltk.edge.sources.listing import Listing
 
 __all__ = ["LabelledFiles", "read_listing"]
 
@@ -30,8 +32,12 @@ class LabelledFiles(Labels):
     def read(self, source: Any, signature: Signature) -> NDArray[Any]:
         """One raw sample (...) out of a file, of the family's shape and dtype; see `Family.read`."""
 
+    @installed_only
     def labelled(self, data: str | Path, signature: Signature) -> Labelled:
         """Of one folder per class or a CSV of path,label. A few files that cannot be read are left out."""
+        from dltk.edge.sources.listing import Layout, list_files
+        from dltk.edge.sources.tables import dialect_of
+
         layout = Layout(known=signature.labels, dialect=dialect_of(signature))
         listing = list_files(data, self.files, multi_label=is_multi_label(signature), least_classes=1, layout=layout)
         require_known(listing.labels, signature, data)
@@ -39,6 +45,7 @@ class LabelledFiles(Labels):
         return Labelled(raws, encode_targets([listing.classes[row] for row in rows], signature), skipped, notes)
 
 
+@installed_only
 def read_listing(
     listing: Listing, signature: Signature, read: Callable[[Any, Signature], NDArray[Any]], data: str | Path
 ) -> tuple[NDArray[Any], list[int], tuple[tuple[str, str], ...], tuple[str, ...]]:
@@ -47,6 +54,8 @@ def read_listing(
     Raises:
         InputError: if more than a few cannot be read.
     """
+    from dltk.edge.sources.unreadable import ignored_text, reason_of, require_few_unreadable
+
     raws, rows, faults = [], [], []
     for row, path in enumerate(listing.paths):
         try:

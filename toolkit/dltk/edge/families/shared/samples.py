@@ -15,8 +15,7 @@ from dltk.edge.families.shared.base import SingleSample, Tensors, unstack_sample
 from dltk.edge.families.shared.synthetic import synthetic_images
 from dltk.edge.input import preprocess
 from dltk.edge.input.noise import PIXELS
-from dltk.edge.sources import read_table
-from dltk.edge.sources.tables import dialect_of, is_table_file
+from dltk.edge.sources.tables import dialect_of, is_table_file, read_table
 
 __all__ = ["Samples", "columns_of", "error", "is_table", "moments", "number", "scale_of", "step"]
 

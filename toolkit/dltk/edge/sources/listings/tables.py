@@ -7,12 +7,13 @@ from pathlib import Path
 
 from dltk.base.errors import InputError
 from dltk.edge.sources.kinds import FileKind
-from dltk.edge.sources.labels import check_label, check_labels, split_name
+from dltk.edge.sources.labels import check_label, check_labels
+from dltk.edge.sources.listings.cells import resolve_listed_path, split_of
 from dltk.edge.sources.listings.columns import Files, find_files, find_labels, find_splits
 from dltk.edge.sources.listings.found import Layout, Listing, nfc
 from dltk.edge.sources.tables import Table, read_table
 
-__all__ = ["list_table", "read_listed", "resolve_listed_path", "split_of"]
+__all__ = ["list_table", "read_listed"]
 
 
 def read_listed(path: Path, layout: Layout) -> tuple[Table, list[str]]:
@@ -100,31 +101,3 @@ def _labels_of(cell: str, multi_label: bool, where: str) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise InputError(where, "a label must occur once per sample", cell)
     return names
-
-
-def resolve_listed_path(base: Path, name: str, where: str) -> Path:
-    """The file that a CSV in folder `base` calls `name`.
-
-    Raises:
-        InputError: naming `where`, if it is empty, or relative and outside `base`.
-    """
-    if not name.strip():
-        raise InputError(where, "path must not be empty")
-    path = Path(name)
-    if path.is_absolute():
-        return path
-    if ".." in path.parts and not Path(os.path.normpath(base / path)).is_relative_to(base):
-        raise InputError(where, "a relative path must stay in the CSV's folder", name, "Write the absolute path.")
-    return base / path
-
-
-def split_of(cell: str, where: str) -> str:
-    """ "train", "validation" or "test" that a cell of the column `split` means.
-
-    Raises:
-        InputError: naming `where`, if it means none of them.
-    """
-    split = split_name(cell)
-    if split is None:
-        raise InputError(where, "split must be train, validation or test", cell)
-    return split

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from dltk.base.archives import ARCHIVE_FAULTS, MOST_EXPANSION, SMALL, require_modest, require_modest_archive
 from dltk.base.errors import InputError
 from dltk.base.files import read_capped, resolved
-from dltk.edge.sources.tables.encoding import guess
+from dltk.base.lazy import installed_only
 from dltk.edge.sources.tables.faults import Questions
 
 __all__ = ["TABLE_SUFFIXES", "Contents", "contents_of", "decoded", "is_plain_text", "is_table_file"]
@@ -88,7 +88,7 @@ def decoded(data: bytes, path: Path, encoding: str, questions: Questions | None 
         place = _first_fault(data)
         if place is not None:
             is_utf8 = encoding == "utf-8" or questions is None or is_marked or b"\0" in data
-            found = "utf-8" if is_utf8 or questions is None else guess(data, path, place, questions)
+            found = "utf-8" if is_utf8 or questions is None else _guessed(data, path, place, questions)
             if found == "utf-8":
                 raise _unreadable(data, path, place, "UTF-8")
             encoding = found
@@ -100,6 +100,13 @@ def decoded(data: bytes, path: Path, encoding: str, questions: Questions | None 
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
         raise InputError(f"{path}, line {line}", "must not hold a NUL character")
     return data, encoding
+
+
+@installed_only
+def _guessed(data: bytes, path: Path, place: int, questions: Questions) -> str:
+    from dltk.edge.sources.tables.encoding import guess
+
+    return guess(data, path, place, questions)
 
 
 def _suffix(name: str) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dltk.edge.sources.tables.dialect import Dialect
-from dltk.edge.sources.tables.records import is_number
-from dltk.edge.sources.tables.sniff import first_rows
+from dltk.edge.sources.tables.records import first_rows, is_number
 from dltk.edge.sources.tables.table import Table
 
 __all__ = ["comment_header", "without_nameless"]

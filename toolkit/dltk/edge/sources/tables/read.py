@@ -10,6 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from dltk.base.errors import InputError
+from dltk.base.lazy import installed_only
 from dltk.edge.sources.tables.contents import Contents, contents_of, decoded
 from dltk.edge.sources.tables.dialect import PLAIN, Dialect, Note, ignore_note
 from dltk.edge.sources.tables.faults import Faults, Questions
@@ -17,7 +18,6 @@ from dltk.edge.sources.tables.header import check_names, is_header_first, number
 from dltk.edge.sources.tables.nameless import comment_header, without_nameless
 from dltk.edge.sources.tables.numbers import with_points
 from dltk.edge.sources.tables.records import Record, are_quotes_letters, comment_lines, records_of
-from dltk.edge.sources.tables.sniff import separator_of
 from dltk.edge.sources.tables.table import Table, stated
 from dltk.edge.sources.tables.typed import TYPED, read_typed
 
@@ -101,7 +101,7 @@ def _read_text(
     body = data[sum(map(len, comments)) :]
     separator = dialect.separator
     if separator == "auto":
-        separator = separator_of(_head(body or data), path, questions, required)
+        separator = _separator_in(body or data, path, questions, required)
     resolved = replace(dialect, separator=separator, encoding=encoding)
     header = comment_header(comments[-1], body, resolved, required) if comments else b""
     if comments:
@@ -117,8 +117,12 @@ def _read_text(
     return table, details, quotes and b'"' in data
 
 
-def _head(data: bytes) -> bytes:
-    return data if len(data) <= _HEAD else data[: data.rfind(b"\n", 0, _HEAD) + 1 or _HEAD]
+@installed_only
+def _separator_in(data: bytes, path: Path, questions: Questions, required: Sequence[str]) -> str:
+    from dltk.edge.sources.tables.sniff import separator_of
+
+    head = data if len(data) <= _HEAD else data[: data.rfind(b"\n", 0, _HEAD) + 1 or _HEAD]
+    return separator_of(head, path, questions, required)
 
 
 def _table(

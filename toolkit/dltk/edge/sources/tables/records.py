@@ -6,13 +6,15 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from dltk.edge.sources.tables.faults import Faults
 
-__all__ = ["Record", "are_quotes_letters", "comment_lines", "is_number", "records_of"]
+__all__ = ["Record", "are_quotes_letters", "comment_lines", "first_rows", "is_number", "records_of"]
 
 Record = tuple[int, list[str]]  # the line that it starts in, and its cells
 _SIGNS = {"tab": "\t", "space": " ", "::": "\x1f"}  # what csv is given, which takes one letter
+_FIRST = 500  # rows by which a file is known
 _OPEN = "Is a double quote left open?"
 _BLANKS_AT_END = re.compile(rb"[ \t]+(?=\r?\n|\r|\Z)")
 _QUOTED_CELL = re.compile(rb'"(?:[^"]|"")*"')
@@ -78,6 +80,13 @@ def are_quotes_letters(data: bytes, separator: str) -> bool:
         return False
     cells = (cell for line in lines if b'"' in line for cell in line.split(sign))
     return any(cell.startswith(b'"') and not _QUOTED_CELL.fullmatch(cell) for cell in cells)
+
+
+def first_rows(head: bytes, separator: str, *, quotes: bool | None = None) -> list[list[str]]:
+    """The cells of the first lines; fewer where a quote is left open."""
+    quotes = not are_quotes_letters(head, separator) if quotes is None else quotes
+    records = records_of(head, separator, Faults("head"), breaks=True, quotes=quotes)
+    return [row for _, row in islice(records, _FIRST)]
 
 
 def is_number(cell: str) -> bool:

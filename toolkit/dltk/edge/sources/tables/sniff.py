@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 
 from dltk.edge.bundle.op_table import SEPARATORS
-from dltk.edge.sources.tables.faults import Faults, Questions
-from dltk.edge.sources.tables.records import are_quotes_letters, is_number, records_of
+from dltk.edge.sources.tables.faults import Questions
+from dltk.edge.sources.tables.records import first_rows, is_number
 
-__all__ = ["SIGNS", "first_rows", "separator_of"]
+__all__ = ["SIGNS", "separator_of"]
 
 SIGNS = {",": b",", ";": b";", "tab": b"\t", "|": b"|", "::": b"::", "space": b" "}
-_ROWS = 500  # that are looked at
 _MOSTLY = 0.8  # of the rows, of a file with faults
 
 
@@ -43,13 +41,6 @@ def separator_of(head: bytes, path: Path, questions: Questions, required: Sequen
     if shares.get("space", 0.0) >= _MOSTLY and (not named or named == ["space"]):
         return _by_spaces(path, read, questions)
     return named[0] if named else ","
-
-
-def first_rows(head: bytes, separator: str, *, quotes: bool | None = None) -> list[list[str]]:
-    """The cells of the first lines; fewer where a quote is left open."""
-    quotes = not are_quotes_letters(head, separator) if quotes is None else quotes
-    records = records_of(head, separator, Faults("head"), breaks=True, quotes=quotes)
-    return [row for _, row in islice(records, _ROWS)]
 
 
 def _share(rows: list[list[str]], separator: str) -> float:

@@ -1,4 +1,4 @@
-"""Texts from files: a table of texts and labels, a folder of such tables or of classes, a file of one text per line."""
+"""Labelled texts: a table of texts and labels, a folder of such tables, or one of classes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dltk.base.errors import InputError
-from dltk.base.files import open_regular, read_capped, resolved
+from dltk.base.files import open_regular, resolved
 from dltk.edge.sources.labels import check_label, check_labels, split_name
-from dltk.edge.sources.tables import PLAIN, Dialect, Note, Table, decoded, ignore_note, is_table_file, read_table
-from dltk.edge.sources.text_columns import LABEL, TEXT, find_text_columns
-from dltk.edge.sources.text_folders import holds_class_folders, list_text_files, read_text_files
+from dltk.edge.sources.tables import PLAIN, Dialect, Note, Table, ignore_note, is_table_file, read_table
+from dltk.edge.sources.texts.columns import LABEL, TEXT, find_text_columns
+from dltk.edge.sources.texts.folders import holds_class_folders, list_text_files, read_text_files
+from dltk.edge.sources.texts.read import check_text
 
-__all__ = ["TextLayout", "Texts", "check_text", "list_texts", "read_column", "read_lines"]
+__all__ = ["TextLayout", "Texts", "list_texts"]
 
-_MAX_LINES = 1_000_000
-_MAX_BYTES = 1_000_000_000  # its lines take several times as much memory
 _SHOWN = 6
 _FIRST_LINE = 4096  # bytes
 
@@ -202,52 +201,6 @@ def _kept(rows: Sequence[_Row], layout: TextLayout, path: Path, note: Note) -> l
     if len(kept) < len(there):
         note(f"{len(there) - len(kept):,} of {len(there):,} texts with other labels are left out")
     return kept
-
-
-def read_column(path: str | Path, column: str, dialect: Dialect = PLAIN) -> list[str]:
-    """The texts in `column` of the table at `path`.
-
-    Raises:
-        InputError: naming file and line, if it cannot be read, has no such column or an empty cell in it.
-    """
-    table = read_table(path, dialect=dialect, required=(column,), breaks=True)
-    return [check_text(cell, f"{table.where(row)}, column {column!r}") for row, cell in enumerate(table.column(column))]
-
-
-def read_lines(path: str | Path, encoding: str = "utf-8") -> list[str]:
-    """The lines of the text file at `path`, written in `encoding`; blank ones are passed over.
-
-    Raises:
-        InputError: naming file and line, on another encoding, a NUL, or no text at all.
-    """
-    data, _ = decoded(read_capped(resolved(path), _MAX_BYTES), Path(path), encoding)
-    if data.count(b"\n") + data.count(b"\r") > _MAX_LINES:
-        raise InputError(path, f"may have at most {_MAX_LINES} lines", hint="Split it.")
-    found = []
-    for number, line in enumerate(data.splitlines(), start=1):
-        text = line.decode("utf-8").strip()
-        if text:
-            found.append(check_text(text, f"{path}, line {number}"))
-    if not found:
-        raise InputError(path, "must hold text", "none")
-    return found
-
-
-def check_text(text: str, where: object) -> str:
-    """`text`, if a model can be given it.
-
-    Raises:
-        InputError: if it is empty, holds a NUL, or what is no Unicode text.
-    """
-    if not text.strip():
-        raise InputError(where, "must hold a text", repr(text))
-    if "\0" in text:
-        raise InputError(where, "must not hold a NUL character", repr(text))
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as fault:
-        raise InputError(where, "must be Unicode text", ascii(text)) from fault
-    return text
 
 
 def _split_files(folder: Path) -> Sequence[tuple[str | None, Path]]:
