@@ -8,7 +8,7 @@ arXiv:1505.04597). The decoder uses nearest upsampling, which every runtime has 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from dltk.recipe import (
@@ -66,13 +66,30 @@ class Model:
 
 
 @dataclass(frozen=True)
+class PixelFit(Fit):
+    """As `Fit`. Small sets make few steps an epoch."""
+
+    by_count: bool = setting(
+        True, "under 400 training images: batches of 4 where the batch size has its default, for more steps; false: off"
+    )
+
+
+_FEW, _FEW_BATCH = 400, 4  # training images below which batches are small
+_BATCH = 16
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything trains from the start: because of the skip connections, no part can be frozen."""
 
     seed: int = setting(0, "of the split, the first weights, the order and the views", low=0)
     data: MaskData = field(default_factory=MaskData)
     model: Model = field(default_factory=Model)
-    fit: Fit = field(default_factory=lambda: Fit(epochs=40, batch_size=16, learning_rate=1e-3, warmup=1.0))
+    fit: PixelFit = field(
+        default_factory=lambda: PixelFit(
+            epochs=40, least_steps=800, batch_size=_BATCH, learning_rate=1e-3, warmup=1.0, patience=40
+        )
+    )
     # Masks move with their pictures; a view every epoch, since nothing is cached.
     augment: Augment = field(default_factory=lambda: Augment(views=0, flip=True))
     calibration: Calibration = field(default_factory=Calibration)
@@ -109,7 +126,18 @@ def build(settings: Settings, contract: Contract) -> Built:
     reverse = ({"op": "reverse_channels"},) if backbone.scale.reverse_channels else ()
     scale = {"op": "scale", "multiply": list(backbone.scale.multiply), "add": list(backbone.scale.add)}
     model = keras.Model(backbone.inputs, logits, name="unet")
-    return Built(model, (Phase("fit", settings.fit),), (*reverse, scale), notes={"weights": backbone.source})
+    fit, notes = _fit(settings.fit, contract)
+    return Built(model, (Phase("fit", fit),), (*reverse, scale), notes={"weights": backbone.source, **notes})
+
+
+def _fit(asked: PixelFit, contract: Contract) -> tuple[Fit, dict[str, str]]:
+    """The training phase, and a note if the number of images changed its batch size."""
+    fit = Fit(**{name: value for name, value in asdict(asked).items() if name != "by_count"})
+    count = contract.facts.get("samples", _FEW)
+    if not asked.by_count or fit.batch_size != _BATCH or count >= _FEW:
+        return fit, {}
+    note = f"batches of {_FEW_BATCH}, {count} training images; --set fit.by_count=false uses {_BATCH}"
+    return replace(fit, batch_size=_FEW_BATCH), {"fit": note}
 
 
 def _convolved(x: Any, filters: int, size: int, name: str) -> Any:
@@ -169,6 +197,7 @@ recipe = Recipe(
         "data.total": lambda settings: max(20, 60 * 32 // settings.data.size),
         "model.filters": (16, 16, 8, 8, 8),
         "fit.epochs": 1,
+        "fit.by_count": False,
     },
     check=_check,
     data=DataHint(

@@ -139,3 +139,19 @@ def test_recipes_load_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "smoke", "steps"),
+    [
+        ((), False, 800),
+        (("seed=1",), False, 800),
+        (("fit.epochs=7",), False, 0),
+        (("fit.epochs=7", "fit.least_steps=90"), False, 90),
+        ((), True, 0),
+        (("fit.least_steps=90",), True, 90),
+    ],
+)
+def test_epochs_that_are_set_are_not_raised(pairs, smoke, steps):
+    """By the user or by the smoke settings."""
+    assert resolve(load("segmentation"), pairs, smoke=smoke).fit.least_steps == steps

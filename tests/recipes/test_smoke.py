@@ -17,7 +17,7 @@ from dltk.data.kinds.series import prepare_series
 from dltk.data.split import SPLITS, stratified_subset
 from dltk.models.backbones import build
 from dltk.models.backbones.table import BACKBONES
-from dltk.recipe.groups import ImageData
+from dltk.recipe.data_groups import ImageData
 from dltk.recipe.load import load, registered, resolve
 from dltk.recipe.settings import describe
 from dltk.run import Run

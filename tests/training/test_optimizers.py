@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,6 +53,19 @@ def test_few_samples_have_more_epochs_for_the_least_steps(samples, epochs):
     assert lengthened(Fit(epochs=10, batch_size=32, least_steps=0), samples).epochs == 10
     found = lengthened(Fit(epochs=10, batch_size=32, least_steps=50 if samples != 70 else 37), samples)
     assert found.epochs == epochs
+
+
+def test_more_epochs_are_logged_and_none_stay_none():
+    lines = []
+    progress = SimpleNamespace(log=lines.append)
+    few = Fit(epochs=10, batch_size=32, least_steps=500)
+    assert lengthened(few, 64, name="head", progress=progress).epochs == 250
+    assert len(lines) == 1
+    assert "250 epochs in place of 10" in lines[0]
+    assert "--set head.epochs=N" in lines[0]
+    assert lengthened(replace(few, epochs=0), 64, progress=progress).epochs == 0
+    assert lengthened(few, 64_000, progress=progress) == few
+    assert len(lines) == 1
 
 
 def test_plateau_lowers_the_rate_when_nothing_gets_better():

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dltk.recipe.groups import (
+from dltk.recipe.data_groups import (
     CACHE_HELP,
-    Adversarial,
-    Augment,
-    Augmentation,
     CacheUse,
-    Calibration,
-    Dqn,
-    Fit,
     ImageData,
     PairData,
     PlainImageData,
-    PruneAndQuantize,
     SizedImageData,
-    SoundAugment,
     SoundData,
     TableFormat,
     TextData,
+)
+from dltk.recipe.groups import (
+    Adversarial,
+    Augment,
+    Augmentation,
+    Calibration,
+    Dqn,
+    Fit,
+    PruneAndQuantize,
+    SoundAugment,
 )
 from dltk.recipe.recipe import Built, Contract, DataHint, Phase, Recipe
 from dltk.recipe.settings import setting

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 from dltk.base.errors import InputError, did_you_mean
 from dltk.base.files import read_capped, sha256
 from dltk.recipe.recipe import Recipe
-from dltk.recipe.settings import assign, with_smoke_values
+from dltk.recipe.settings import apply, assign, describe, with_smoke_values
 
 __all__ = ["Loaded", "is_path", "load", "read", "registered", "resolve"]
 
@@ -72,14 +72,25 @@ def is_path(recipe: str | Path) -> bool:
 def resolve(recipe: Recipe, pairs: Iterable[str] = (), *, smoke: bool = False) -> Any:
     """The recipe's settings with each `KEY=VALUE` of `pairs` applied; if `smoke`, all others are shrunk.
 
+    Epochs that are set by either are not raised by the `least_steps` of their group.
+
     Raises:
         InputError: on an unknown key or a value that does not fit.
     """
     pairs = list(pairs)
+    given = [pair.partition("=")[0].strip() for pair in pairs]
     settings = assign(recipe.settings, pairs)
     if smoke:
-        settings = with_smoke_values(settings, recipe.smoke, (pair.partition("=")[0].strip() for pair in pairs))
-    return settings
+        settings = with_smoke_values(settings, recipe.smoke, given)
+    return _with_own_epochs(settings, {*given, *(recipe.smoke if smoke else ())})
+
+
+def _with_own_epochs(settings: Any, given: Collection[str]) -> Any:
+    """`settings` without the least steps of the groups whose `epochs` are among the keys `given`, and they are not."""
+    groups = [key.removesuffix("epochs") for key in given if key.endswith(".epochs")]
+    known = {leaf.key for leaf in describe(settings)}
+    keys = {f"{group}least_steps" for group in groups} & known - set(given)
+    return apply(settings, dict.fromkeys(sorted(keys), 0))
 
 
 def _from_name(name: str) -> Loaded:

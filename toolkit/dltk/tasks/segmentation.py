@@ -33,7 +33,8 @@ class _Segmentation(SplitTask):
 
     def contract(self, settings: Any, dataset: Dataset) -> Contract:
         side = settings.data.size
-        return Contract({"image": (side, side, 3)}, {"logits": (side, side, len(dataset.labels))})
+        facts = {"samples": len(dataset.train)}
+        return Contract({"image": (side, side, 3)}, {"logits": (side, side, len(dataset.labels))}, facts=facts)
 
     def signature(self, settings: Any, dataset: Dataset, built: Built) -> Signature:
         side, classes = settings.data.size, len(dataset.labels)

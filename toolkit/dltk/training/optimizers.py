@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
+from dltk.base.progress import SILENT, Progress
 from dltk.recipe.groups import Fit
 
 __all__ = ["is_keras3", "lengthened", "optimizer", "rate"]
@@ -42,10 +43,20 @@ def _extras(fit: Fit) -> Mapping[str, Any]:
     return {}
 
 
-def lengthened(fit: Fit, samples: int) -> Fit:
-    """`fit` with the epochs that `fit.least_steps` optimizer steps need on `samples` samples, if it has fewer."""
+def lengthened(fit: Fit, samples: int, *, name: str = "fit", progress: Progress = SILENT) -> Fit:
+    """`fit` with the epochs that `fit.least_steps` optimizer steps need on `samples` samples, if it has fewer.
+
+    Zero epochs stay zero. More are logged, with the `name` of the phase.
+    """
     steps = max(math.ceil(samples / fit.batch_size), 1)
-    return replace(fit, epochs=max(fit.epochs, math.ceil(fit.least_steps / steps)))
+    epochs = math.ceil(fit.least_steps / steps)
+    if not fit.epochs or epochs <= fit.epochs:
+        return fit
+    progress.log(
+        f"{name}: up to {epochs:,} epochs in place of {fit.epochs:,}, for {fit.least_steps:,} steps on {samples:,} "
+        f"training samples; --set {name}.epochs=N sets their number"
+    )
+    return replace(fit, epochs=epochs)
 
 
 def rate(fit: Fit, step: int, steps: int) -> float:

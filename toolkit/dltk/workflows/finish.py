@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dltk.base.errors import shorten
 from dltk.base.files import write_atomic
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
@@ -23,6 +24,9 @@ from dltk.run import Run
 from dltk.tasks import Task
 
 __all__ = ["NOT_TRAINED", "TrainingLog", "finish_run", "write_history"]
+
+
+_REASON = 200  # characters of why there are no baselines
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def finish_run(
     history, kept = log.history, log.kept
     row = _row(history, kept)
     metrics, settled, samples = _evaluate_test_split(task, model, dataset, signature, settings, row, progress)
-    if history and (beside := _baselines(task, dataset)):
+    if history and (beside := _baselines(task, dataset, progress)):
         metrics = {**metrics, "baselines": beside}
     if history:
         write_history(run.history_path, history)
@@ -66,11 +70,16 @@ def finish_run(
     run.write_json("metrics", metrics if kept is None else {**metrics, "kept": dict(kept)})
 
 
-def _baselines(task: Task, dataset: Dataset) -> dict[str, Any]:
+def _baselines(task: Task, dataset: Dataset, progress: Progress) -> dict[str, Any]:
+    """See `dltk.training.baselines.baselines_of`. What they cannot do on these samples never costs a trained model."""
     from dltk.training.baselines import baselines_of
 
     compute = baselines_of(task.name)
-    return {} if compute is None else dict(compute(dataset))
+    try:
+        return {} if compute is None else dict(compute(dataset))
+    except (ValueError, ArithmeticError, MemoryError) as fault:
+        progress.warn(f"baselines: not computed: {shorten(str(fault) or type(fault).__name__, _REASON)}")
+        return {}
 
 
 def _row(history: Sequence[Mapping[str, Any]], kept: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -32,6 +32,7 @@ _PACKAGES = {  # extra that brings them -> distributions; "" is the base install
         "scipy",
         "sqlalchemy",
         "scikit-learn",
+        "threadpoolctl",
         "optuna",
         "ai-edge-litert",
         "onnxruntime",

@@ -70,7 +70,7 @@ def summary(run: Run) -> dict[str, Any]:
 
 def summary_text(found: dict[str, Any]) -> str:
     """A table of the metrics, then the next commands."""
-    from dltk.training.evaluation.text import as_text
+    from dltk.training.evaluation.text import as_text, baselines_line
     from dltk.training.log import best_checkpoint_line
 
     metrics = found["metrics"]
@@ -79,6 +79,8 @@ def summary_text(found: dict[str, Any]) -> str:
     else:
         lines = (f"{name}   {value:.4f}" for name, value in metrics.get("training", {}).items())
         figures = "In training:\n" + "\n".join(lines)
+        if metrics.get("baselines"):
+            figures += f"\n\n{baselines_line(metrics)}"
     if "kept" in metrics:
         figures += f"\n\nWeights kept: {best_checkpoint_line(metrics['kept'])}"
     following = "\n".join(f"  {command}" for command in found["next"])

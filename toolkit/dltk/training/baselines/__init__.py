@@ -10,9 +10,16 @@ from dltk.data.dataset import Dataset
 
 __all__ = ["baselines_of"]
 
-_ROOMS = {  # task -> module; others have no baselines
-    "tabular": "dltk.training.baselines.tabular",
-    "text-classification": "dltk.training.baselines.text",
+_ROOMS = {  # task -> module and function; generated images have no baseline, since none of them is right or wrong
+    "tabular": ("tabular", "baselines"),
+    "text-classification": ("text", "baselines"),
+    "image-classification": ("images", "baselines"),
+    "segmentation": ("masks", "baselines"),
+    "audio-keyword": ("sounds", "baselines"),
+    "autoencode": ("unlabelled", "anomalies"),
+    "image-text-classification": ("images", "pair_baselines"),
+    "recommend": ("unlabelled", "recommendations"),
+    "control": ("unlabelled", "policies"),
 }
 
 
@@ -22,4 +29,8 @@ def baselines_of(task: str) -> Callable[[Dataset], Mapping[str, Any]] | None:
     It takes a data set and returns "metric", the name of the figure; "higher_is_better"; and "rows", the "name" and
     "score" of each baseline on the test split, learnt from the training and the validation split.
     """
-    return import_module(_ROOMS[task]).baselines if task in _ROOMS else None
+    if task not in _ROOMS:
+        return None
+    room, name = _ROOMS[task]
+    found: Callable[[Dataset], Mapping[str, Any]] = getattr(import_module(f"{__name__}.{room}"), name)
+    return found

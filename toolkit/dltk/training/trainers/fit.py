@@ -73,7 +73,7 @@ class FitTrainer:
         if not len(dataset.train):
             raise InputError("training split", "must hold samples", 0)
         frozen_through, hints = options.frozen_through, options.hints
-        fit = lengthened(fit, len(dataset.train))
+        fit = lengthened(fit, len(dataset.train), name=name, progress=progress)
         self.name, self.epochs = name, fit.epochs
         self._fit, self._options, self._seed, self._dataset = fit, options, seed, dataset
         self._objective = objective(signature, dataset.train.targets, fit)

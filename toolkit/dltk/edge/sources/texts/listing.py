@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Optional
 
 from dltk.base.errors import InputError
 from dltk.base.files import open_regular, resolved
@@ -21,7 +22,7 @@ __all__ = ["TextLayout", "Texts", "list_texts"]
 _SHOWN = 6
 _FIRST_LINE = 4096  # bytes
 
-_Row = tuple[str, str, str | None, str]  # text, label, split, place
+_Row = tuple[str, str, Optional[str], str]  # text, label, split, place
 
 
 @dataclass(frozen=True)
