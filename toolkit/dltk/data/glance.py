@@ -43,7 +43,8 @@ class Glance:
     """How much is read, and what was found in it. Samples that were looked at for one recipe are not read again.
 
     Attributes:
-        samples: that are decoded at most, and texts that a tokenizer is trained on.
+        samples: that are decoded at most.
+        letters: of texts that a tokenizer is trained on at most; of more, one is trained on the first `samples` texts.
         hashed: bytes of files, of sizes that others have, too, that are compared at most.
         listed: samples that the last recipe listed, without those that were found unreadable.
         decoded: those of them that were decoded.
@@ -53,6 +54,7 @@ class Glance:
     """
 
     samples: int = 64
+    letters: int = 2_000_000
     hashed: int = 200_000_000
     listed: int = 0
     decoded: int = 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
+from dltk.data.tokenizer import is_stand_in
 from dltk.edge.input.tokens import token_counts
 from dltk.recipe import TextData
 
@@ -79,6 +80,7 @@ def sizes_of(
     Raises:
         InputError: if the tokenizer cannot be used.
     """
+    stands_in = is_stand_in(settings.tokenizer, texts)
     if len(texts) > _SAMPLED:
         rows = np.sort(np.random.default_rng([seed, 5]).choice(len(texts), _SAMPLED, replace=False))
         texts, cut = [texts[int(row)] for row in rows], cut[rows]
@@ -87,6 +89,9 @@ def sizes_of(
     length = settings.length or _length(counts, settings.longest)
     max_bytes = settings.max_bytes or _bytes(counts, sizes, length)
     truncated = float(((counts > length) | cut).mean())
+    if stands_in:
+        progress.log("length in tokens: found in training, by the tokenizer")
+        return TextSizes(length, max_bytes, truncated)
     if not settings.length:
         progress.log(f"length {length} tokens: {float((counts <= length).mean()):.0%} of the training texts fit")
     if truncated > _TRUNCATED:

@@ -14,7 +14,7 @@ from dltk.base.progress import Progress
 from dltk.data.glance import GLANCE
 from dltk.edge.input.tokens import vocabulary
 
-__all__ = ["MINILM", "MINILM_FOLDER", "PUBLISHED", "find_tokenizer", "train_tokenizer"]
+__all__ = ["MINILM", "MINILM_FOLDER", "PUBLISHED", "find_tokenizer", "is_stand_in", "train_tokenizer"]
 
 _LIMIT = 50_000_000
 _SMALLEST = 300  # tokens: all bytes and a few more
@@ -36,7 +36,8 @@ PUBLISHED = {"minilm-l6": (MINILM, f"{MINILM_FOLDER}/tokenizer.json")}  # name -
 
 
 def find_tokenizer(wanted: str, texts: Sequence[str], *, vocabulary_size: int, progress: Progress) -> bytes:
-    """The tokenizer.json that the setting `data.tokenizer` asks for; with a `Glance` a small one that is trained.
+    """The tokenizer.json that the setting `data.tokenizer` asks for; with a `Glance` maybe a small one
+    (see `is_stand_in`).
 
     Args:
         wanted: "train", a key of `PUBLISHED`, or the path of a tokenizer.json.
@@ -47,9 +48,8 @@ def find_tokenizer(wanted: str, texts: Sequence[str], *, vocabulary_size: int, p
         InputError: if there is no such tokenizer, or it cannot be used.
         EnvironmentFault: if it is unavailable here, or the package `tokenizers` is missing.
     """
-    if (glance := GLANCE.get()) is not None:
-        texts, vocabulary_size = texts[: glance.samples], _SMALLEST
-        wanted = "train" if wanted in PUBLISHED else wanted  # which may be a download
+    if (glance := GLANCE.get()) is not None and is_stand_in(wanted, texts):
+        wanted, texts, vocabulary_size = "train", texts[: glance.samples], _SMALLEST
     if wanted == "train":
         return train_tokenizer(texts, vocabulary_size)
     if wanted in PUBLISHED:
@@ -61,6 +61,14 @@ def find_tokenizer(wanted: str, texts: Sequence[str], *, vocabulary_size: int, p
     found = read_capped(Path(wanted), _LIMIT)
     vocabulary(found)  # refuses what is none
     return found
+
+
+def is_stand_in(wanted: str, texts: Sequence[str]) -> bool:
+    """Whether `find_tokenizer` gives a small one in place of the one that is wanted: a download, or long to train."""
+    glance = GLANCE.get()
+    if glance is None:
+        return False
+    return wanted in PUBLISHED or (wanted == "train" and sum(map(len, texts)) > glance.letters)
 
 
 def train_tokenizer(texts: Sequence[str], size: int) -> bytes:
