@@ -163,7 +163,7 @@ CASES = (
          _write(_table(",").replace("Graz", "Ostrów").replace("Köln", "Łódź"), encoding="cp1250"),
          _require_polish, flag="data.encoding=cp1250", settings=_TARGET),
     Case("labels before texts, tabs, quotes as they are, no header", "text-classification", _spam, _require_spam,
-         flag="data.names=label,text", said=("double quotes are letters",)),
+         flag="data.header=none", said=("double quotes are letters",)),
     Case("ratings between colons", "recommender", _ratings, _require_ratings,
          settings=("data.names=user,item,rating,time",)),
 )  # fmt: skip

@@ -25,6 +25,7 @@ TRUST = (
 )
 _READ = ("data", "spectrum", "augment", "calibration", "compress")  # the groups that are read after training
 _DEEPEST = 8
+_KNOWN = 5  # fields that show which group is meant, where an earlier version of it had not half of today's
 
 
 class MissingRecordedSetting(InputError, AttributeError):
@@ -69,7 +70,8 @@ def _group(values: Mapping[str, Any], known: list[Any], where: str) -> Any:
     for kind in _kinds(known):
         count = len(_names(kind) & set(values))
         rank = count - len(_names(kind)) / 1000  # of those that say as much, the one that asks for least
-        if 2 * count >= len(_names(kind)) and rank > shared:
+        fits = 2 * count >= len(_names(kind)) or (count >= _KNOWN and 2 * count >= len(values))
+        if fits and rank > shared:
             best, shared = kind, rank
     own = {name: value for name, value in values.items() if best is None or name not in _names(best)}
     if best is None:
