@@ -22,6 +22,7 @@ FIELDS = {"error", "where", "hint", "code"}
 # What each command takes to get as far as its own work.
 WORDS = {
     "recipes": (),
+    "inspect": ("x",),
     "backbones": (),
     "doctor": (),
     "finetune": ("cnn",),

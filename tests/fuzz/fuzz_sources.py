@@ -22,7 +22,7 @@ from dltk.edge.input.catalogue import Catalogue, parse_catalogue
 from dltk.edge.input.vocabulary import Vocabulary, parse_vocabulary
 from dltk.edge.replay import read_golden
 from dltk.edge.runtime.onnx_file import operators, refuse_external_data
-from dltk.edge.sources import read_array, read_image_arrays, step_of
+from dltk.edge.sources import read_array, read_image_arrays
 from dltk.edge.sources.kinds import IMAGES
 from dltk.edge.sources.listing import list_files
 from dltk.edge.sources.masks import read_mask
@@ -30,6 +30,8 @@ from dltk.edge.sources.pairs import list_pairs
 from dltk.edge.sources.ratings import read_ratings
 from dltk.edge.sources.tables import ignore_note, read_table
 from dltk.edge.sources.texts.listing import list_texts
+from dltk.edge.sources.times.parts import read_parts
+from dltk.edge.sources.times.rule import TimeRule
 from dltk.models.files.config import require_own_layers
 from dltk.models.files.container import contents
 from dltk.remote.answers import BENCH, fits
@@ -136,7 +138,8 @@ def targets() -> dict[str, Target]:
     catalogue = Catalogue.of(("a",), ("x", "y"), [[0, 1]])
     return {
         "times": Target(
-            changed(_TIMES) | changed(_DAYS), on_disk(lambda path: step_of(read_table(path), "t"), "a.csv")
+            changed(_TIMES) | changed(_DAYS),
+            on_disk(lambda path: read_parts(read_table(path), ("v",), TimeRule(("t",))), "a.csv"),
         ),
         "ratings": Target(changed(_RATED), on_disk(_ratings, "a.csv")),
         "lists of images": Target(

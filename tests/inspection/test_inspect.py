@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -247,7 +246,6 @@ def test_nothing_heavy_is_loaded(tmp_path):
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.skipif(not hasattr(os, "wait4"), reason="the peak of a child is measured")
 def test_100_mb_take_under_300_mb_and_3_seconds(tmp_path):
     path = tmp_path / "large.csv"
     block = "".join(f"{row % 89},{row * 7 % 1013}.25,{'abc'[row % 3]},{'low' if row % 2 else 'high'}\n"
@@ -256,9 +254,13 @@ def test_100_mb_take_under_300_mb_and_3_seconds(tmp_path):
         stream.write("age,height,city,income\n")
         for _ in range(100_000_000 // len(block) + 1):
             stream.write(block)
-    child = subprocess.Popen([sys.executable, "-m", "dltk.cli.main", "inspect", str(path)], stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.returncode == 0
-    assert used.ru_maxrss < 300_000  # kB
-    assert used.ru_utime + used.ru_stime < 3.0  # seconds of the processor: others may be at work here
+    # Started by a small process: the peak of a child counts what its parent had in memory.
+    code = (
+        "import resource, subprocess, sys; "
+        "subprocess.run([sys.executable, '-m', 'dltk.cli.main', 'inspect', sys.argv[1]], check=True, stdout=-3); "
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_maxrss, used.ru_utime + used.ru_stime)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    peak, seconds = map(float, done.stdout.split())
+    assert peak < 300_000  # kB
+    assert seconds < 3.0  # of the processor: others may be at work here

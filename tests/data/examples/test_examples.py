@@ -87,7 +87,8 @@ def test_a_recipe_reads_its_example_without_a_warning(written, recipe, smoke):
     pairs = ("data.tokenizer=train",) if recipe == "text-transfer" else ()
     settings = resolve(loaded, pairs, smoke=smoke)
     dataset = tasks.task(loaded.task).prepare(settings, str(written[example][1]), progress=progress)
-    assert progress.warned == []
+    # A smoke run shortens texts of its own accord.
+    assert [line for line in progress.warned if not (smoke and "truncated after" in line)] == []
     splits = (dataset.train, dataset.validation, dataset.test)
     assert all(len(split) >= (5 if smoke else 16) for split in splits)
     if example in LABELS and loaded.task != "generate":

@@ -11,10 +11,10 @@ import pytest
 import sounds
 from dltk.base.errors import InputError
 from dltk.base.progress import Silent
-from dltk.data import hearing
-from dltk.data.hearing import Hearing
 from dltk.data.kinds import sounds as data
 from dltk.data.kinds.sounds import prepare_sounds
+from dltk.data.sizes import recordings as hearing
+from dltk.data.sizes.recordings import Hearing
 from dltk.edge.sources.groups import likely_groups
 from dltk.recipe import SoundData
 

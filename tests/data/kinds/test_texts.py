@@ -13,7 +13,7 @@ import small
 from dltk.base.errors import EnvironmentFault, InputError
 from dltk.base.progress import SILENT
 from dltk.data.kinds.texts import prepare_texts
-from dltk.data.text_sizes import vocabulary_size
+from dltk.data.sizes.texts import vocabulary_size
 from dltk.data.tokenizer import PUBLISHED, find_tokenizer, train_tokenizer
 from dltk.edge.input.tokens import TOKENIZER
 from dltk.recipe import TextData

@@ -139,8 +139,8 @@ def test_archives_that_hold_no_one_table_or_too_much_are_refused(tmp_path):
         ('{"a": 1}\n{"a": {"b": 1}}\nno\n', "a.jsonl", "line 2: 'a' must be a text, a number, true, false or null"),
         ('[{"a": 1}, [1]]', "a.json", "record 2: must be an object"),
         ('{"a": 1}\n{"a": 2}\n', "a.json", "If each line is an object"),
-        ('[{"a": 1, "a": 2}]', "a.json", "the key 'a' stands twice"),
-        ('[{"a": NaN}]', "a.json", "NaN is no JSON number"),
+        ('[{"a": 1, "a": 2}]', "a.json", "a key occurs twice"),
+        ('[{"a": NaN}]', "a.json", "NaN is not JSON"),
         ("[" * 100_000, "a.json", "must be valid JSON"),
     ],
 )

@@ -134,7 +134,7 @@ def test_mobilenet_of_the_package_equals_the_original():
     """The original is the .tflite itself: its classifier, put behind our features, must give its probabilities."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from dltk.models.backbones.convert import _tflite_convolutions
+    from dltk.models.backbones.convert import tflite_convolutions
 
     source = from_package("mobilenet")
     (origin,) = [each for each in backbone("mobilenet").origins if each.package]
@@ -147,7 +147,7 @@ def test_mobilenet_of_the_package_equals_the_original():
     original.set_tensor(original.get_input_details()[0]["index"], ready)
     original.invoke()
     wanted = original.get_tensor(original.get_output_details()[0]["index"])
-    kernel, bias = _tflite_convolutions(data, path)[-1]
+    kernel, bias = tflite_convolutions(data, path)[-1]
     logits = np.asarray(built.model(ready)).mean((1, 2)) @ kernel.reshape(1001, 1024).T + bias
     found = np.exp(logits) / np.exp(logits).sum()
     # Probabilities; float32 kernels of another library: 5e-6 was seen.

@@ -55,11 +55,12 @@ def canonical_json(value: Any) -> bytes:
     return text.encode() + b"\n"
 
 
-def parse_json(data: bytes, where: object, *, budget: int = 1_500_000_000) -> Any:
+def parse_json(data: bytes, where: object, *, budget: int = 1_500_000_000, as_written: bool = False) -> Any:
     """Parse JSON; duplicate keys, NaN and nesting deep enough to exhaust the stack are refused.
 
     Args:
         budget: bytes of memory that its values may take; empty lists take forty times what they do in the file.
+        as_written: numbers are the texts that stand there.
 
     Raises:
         InputError: if `data` is not such JSON.
@@ -78,8 +79,11 @@ def parse_json(data: bytes, where: object, *, budget: int = 1_500_000_000) -> An
     def no_constant(name: str) -> None:
         raise ValueError(f"{name} is not JSON")
 
+    number = str if as_written else None
     try:
-        return json.loads(data, object_pairs_hook=pairs, parse_constant=no_constant)
+        return json.loads(
+            data, object_pairs_hook=pairs, parse_constant=no_constant, parse_int=number, parse_float=number
+        )
     except (ValueError, RecursionError) as fault:
         raise InputError(where, "must be valid JSON", str(fault)) from fault
 

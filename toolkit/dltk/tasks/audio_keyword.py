@@ -10,8 +10,8 @@ import numpy as np
 from dltk.base.errors import InputError
 from dltk.base.progress import Progress
 from dltk.data.dataset import Dataset
-from dltk.data.hearing import Hearing
 from dltk.data.kinds.sounds import prepare_sounds, sound_reading
+from dltk.data.sizes.recordings import Hearing
 from dltk.data.strata import stratified
 from dltk.edge.bundle.shapes import frames_of
 from dltk.edge.bundle.signature import Op, Signature, TensorSpec

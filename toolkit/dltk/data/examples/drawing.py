@@ -71,7 +71,9 @@ def save_jpeg(image: NDArray[np.float64], path: Path, rng: np.random.Generator) 
 
 def save_mask(mask: NDArray[np.uint8], path: Path) -> None:
     """Write class numbers uint8 (H, W) as a PNG of grey levels."""
-    Image.fromarray(mask).save(path, "PNG")
+    stream = io.BytesIO()
+    Image.fromarray(mask).save(stream, "PNG")
+    path.write_bytes(stream.getvalue())
 
 
 def _points(kind: str) -> list[tuple[float, float]]:

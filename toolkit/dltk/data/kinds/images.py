@@ -10,7 +10,7 @@ from dltk.data.assemble import assemble
 from dltk.data.dataset import Dataset
 from dltk.data.decoded import decode_pool, image_decoder
 from dltk.data.pool import open_pool
-from dltk.data.sizing import find_size
+from dltk.data.sizes.images import find_size
 from dltk.data.split import require_training_share
 from dltk.edge.bundle.signature import Op
 from dltk.edge.input.preprocess import image_ops
@@ -57,8 +57,8 @@ def prepare_images(
 
 
 def size_of(dataset: Dataset) -> int:
-    """Height and width of the images of a `dataset` that `prepare_images` gave."""
-    return int(dataset.report["size"])
+    """Height and width of the images of a `dataset` that `prepare_images` gave; of another one its longest axis."""
+    return int(dataset.report.get("size") or max(dataset.train.store.shape[1:], default=1))
 
 
 def reading_ops(settings: ImageData, side: int) -> tuple[Op, Op]:

@@ -14,8 +14,8 @@ from dltk.base.progress import SILENT, Progress
 from dltk.data.assemble import assemble
 from dltk.data.dataset import Dataset
 from dltk.data.decoded import Decoder, decode_pool
-from dltk.data.hearing import Hearing, hear
 from dltk.data.pool import Pool, open_files
+from dltk.data.sizes.recordings import Hearing, hear
 from dltk.data.split import require_training_share
 from dltk.edge.bundle.signature import Op
 from dltk.edge.input.sound import read_sound, sound_op

@@ -15,8 +15,8 @@ from dltk.base.progress import SILENT, Progress
 from dltk.data.classes import limited, require_every_class, split_report, warn_of_copies
 from dltk.data.dataset import Dataset, Split
 from dltk.data.duplicates import drop_duplicates
+from dltk.data.sizes.texts import check_sizes, sizes_of, vocabulary_size
 from dltk.data.split import SPLITS, complete_splits, require_training_share, split_digest, stratified_subset
-from dltk.data.text_sizes import check_sizes, sizes_of, vocabulary_size
 from dltk.data.tokenizer import find_tokenizer
 from dltk.edge.families.text import as_raw
 from dltk.edge.input.tokens import TOKENIZER

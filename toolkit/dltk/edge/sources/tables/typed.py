@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from dltk.base.errors import InputError
+from dltk.base.files import parse_json
 from dltk.edge.sources.tables.binary import read_parquet, read_sheet
 from dltk.edge.sources.tables.contents import Contents, decoded
 from dltk.edge.sources.tables.dialect import PLAIN, Dialect
@@ -64,9 +64,9 @@ def _by_lines(data: bytes, faults: Faults) -> Iterator[tuple[int, dict[str, Any]
     for number, line in enumerate(data.split(b"\n"), start=1):
         if line.strip():
             try:
-                found = _parsed(line)
-            except (ValueError, RecursionError) as fault:
-                faults.add(number, "must be valid JSON", str(fault))
+                found = parse_json(line, number, as_written=True)
+            except InputError as fault:
+                faults.add(number, fault.rule, str(fault.received))
                 continue
             if _is_record(found, number, faults):
                 yield number, found
@@ -74,33 +74,17 @@ def _by_lines(data: bytes, faults: Faults) -> Iterator[tuple[int, dict[str, Any]
 
 def _in_list(data: bytes, path: Path, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        found = _parsed(data)
-    except (ValueError, RecursionError) as fault:
-        hint = "If each line is an object, call the file .jsonl." if str(fault).startswith("Extra data") else ""
-        raise InputError(path, "must be valid JSON", str(fault), hint) from fault
+        found = parse_json(data, path, as_written=True)
+    except InputError as fault:
+        is_by_lines = str(fault.received).startswith("Extra data")
+        hint = "If each line is an object, call the file .jsonl." if is_by_lines else ""
+        raise InputError(path, fault.rule, fault.received, hint) from fault
     if not isinstance(found, list):
         hint = "Give a list of flat objects: [{column: value, ...}, ...]."
         raise InputError(path, "must be a list of records", _kind(found), hint)
     for number, record in enumerate(found, start=1):
         if _is_record(record, number, faults):
             yield number, record
-
-
-def _parsed(data: bytes) -> Any:
-    """JSON with numbers as they are written. Raises ValueError and RecursionError."""
-    return json.loads(data, parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_without_doubles)
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
-    return found
 
 
 def _is_record(found: Any, number: int, faults: Faults) -> bool:

@@ -1,0 +1,1 @@
+"""Sizes of a model's input that the data decides: of images, recordings and texts."""
