@@ -290,9 +290,12 @@ def test_a_wide_table_takes_no_longer_a_cell_than_a_narrow_one(tmp_path):
     taken = []
     for width in (5_000, 40_000):
         path = csv_file(tmp_path, ",".join(f"c{i}" for i in range(width)) + "\n" + ",".join(["1"] * width) + "\n")
-        start = time.process_time()
-        assert read_table(path).numbers([f"c{i}" for i in range(width)]).shape == (1, width)
-        taken.append(time.process_time() - start)
+        runs = []
+        for _ in range(3):  # in one of them the whole heap of this process may be searched for cycles
+            start = time.process_time()
+            assert read_table(path).numbers([f"c{i}" for i in range(width)]).shape == (1, width)
+            runs.append(time.process_time() - start)
+        taken.append(min(runs))
     assert taken[1] < 30 * max(taken[0], 0.02)
 
 
