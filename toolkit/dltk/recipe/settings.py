@@ -113,8 +113,7 @@ def changes(defaults: Mapping[str, Any], values: Mapping[str, Any], prefix: str 
 
 def digest(settings: Any) -> str:
     """SHA-256 of the tree as canonical JSON; equal settings have equal digests."""
-    values = as_dict(settings)
-    return sha256(canonical_json(values))
+    return sha256(canonical_json(as_dict(settings)))
 
 
 def describe(settings: Any, prefix: str = "") -> Iterator[Setting]:
